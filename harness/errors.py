@@ -1,0 +1,93 @@
+"""Every error the harness raises on purpose.
+
+HarnessError                    one line for the user, no traceback; `exit_code` says which kind
+├── RequestError (2)            the request was wrong; found before the first forward, nothing written
+│   ├── UnknownNameError        no such model, dataset, probe, suite, report; says what was meant
+│   ├── RegistryError           a registry file is wrong; names file and line
+│   ├── PluginError             a plugin that is needed is broken, duplicated or breaks its contract
+│   ├── DatasetError            a data folder is missing, empty, partial beyond use, or of another kind
+│   ├── CheckpointError         a checkpoint is missing, not a checkpoint, unsafe, or does not fit
+│   └── RunError                the run folder is locked, of other settings, or not writable
+├── CellError (1)               one cell (model x task) failed while running; the others go on
+│   ├── ImageError              an image that cannot be decoded or has the wrong size
+│   └── NonFiniteError          logits that are NaN or infinite
+└── StoreError (1)              stored results are damaged, or cannot be read completely
+
+Anything else that escapes is a bug and keeps its traceback (exit code 70).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+class HarnessError(Exception):
+    """Base of all errors raised on purpose; `str()` is the line shown to the user."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class RequestError(HarnessError):
+    """The request was wrong. Raised before the first forward; nothing was written."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class UnknownNameError(RequestError):
+    """A name that nothing answers to.
+
+    Args:
+        kind: the noun, for example ``"model"``.
+        given: what the user typed.
+        available: the names that exist.
+        hint: what to type next; default ``harness list <kind>s``.
+    """
+
+    def __init__(self, kind: str, given: str, available: Iterable[str], hint: str = "") -> None:
+        names = sorted(available)
+        close = get_close_matches(given, names, n=3, cutoff=0.5)
+        meant = f"; did you mean {' or '.join(repr(name) for name in close)}?" if close else "."
+        listed = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
+        super().__init__(
+            f"unknown {kind} {given!r}{meant} Available: {listed or 'none'}. "
+            f"{hint or f'See: harness list {kind}s'}"
+        )
+        self.kind, self.given, self.available = kind, given, names
+
+
+class RegistryError(RequestError):
+    """A registry file is wrong; the message begins with ``file:line``."""
+
+
+class PluginError(RequestError):
+    """A plugin that the request needs is broken, duplicated or breaks its contract."""
+
+
+class DatasetError(RequestError):
+    """A dataset's folder is missing, empty, or holds something else than expected."""
+
+
+class CheckpointError(RequestError):
+    """A checkpoint is missing, is no checkpoint, is unsafe to load, or does not fit its network."""
+
+
+class RunError(RequestError):
+    """The run folder is locked by another process, has other settings, or cannot be written."""
+
+
+class CellError(HarnessError):
+    """One cell (model x task) failed while running; its reason is stored, the others go on."""
+
+
+class ImageError(CellError):
+    """An image that cannot be decoded, or whose size is not what the dataset promises."""
+
+
+class NonFiniteError(CellError):
+    """A network returned NaN or infinite logits."""
+
+
+class StoreError(HarnessError):
+    """Stored results are damaged, or could not be read completely."""

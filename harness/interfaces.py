@@ -1,0 +1,155 @@
+"""What a plugin implements. One class per noun, each with the few methods that it cannot do without.
+
+Plugins import these names from `harness`, never from inside it. Heavy imports (torch, timm) belong inside methods,
+so that `harness list` stays quick. Probes and datasets are frozen dataclasses: their fields are the parameters that a
+registry entry or a suite may set, and they enter the identity of every stored number.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.records import (
+    Batch,
+    ImportedTable,
+    LabelSpace,
+    Measure,
+    ModelSpec,
+    Preprocessing,
+    Sample,
+    Study,
+    Table,
+    Trials,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+
+
+class ModelSource(ABC):
+    """Turns a registry entry into a network.
+
+    The network maps images (N, 3, H, W) float32 in [0, 1] to logits (N, K) and owns its normalization, nothing else.
+    """
+
+    name: ClassVar[str]
+
+    def options(self, spec: ModelSpec) -> None:
+        """Check `spec.options`. Raises ValueError that says which are known. Default: none are."""
+        if spec.options:
+            raise ValueError(f"source {self.name!r} takes no options, got {sorted(spec.options)}")
+
+    @abstractmethod
+    def files(self, spec: ModelSpec) -> Sequence[Path]:
+        """The local files whose bytes decide the weights, without opening them; empty if there are none.
+
+        Raises CheckpointError, saying where they were looked for, if they are not there. Never uses the network.
+        """
+
+    @abstractmethod
+    def load(self, spec: ModelSpec) -> torch.nn.Module:
+        """The network in eval mode on the CPU. Raises CheckpointError if a file does not fit; runs no code in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(ABC):
+    """Images, targets, stable sample ids and a label space; owns resize and crop.
+
+    Attributes:
+        name: the name users type.
+        path: where it lies below the data root (``HARNESS_DATA`` or ``--data``).
+        preprocessing: resize and crop.
+    """
+
+    name: str
+    path: str = ""
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    version: ClassVar[int] = 1
+    attributes: ClassVar[tuple[str, ...]] = ()
+    """Names of further facts about each sample (``texture``), stored as columns beside the targets."""
+
+    def root(self) -> Path | None:
+        """Where the data lies if it needs no folder from the user (it is made, or part of a package); else None."""
+        return None
+
+    @abstractmethod
+    def label_space(self) -> LabelSpace:
+        """What a decision on this dataset is."""
+
+    @abstractmethod
+    def samples(self, root: Path) -> Iterable[Sample]:
+        """All samples below `root`, in any order. Opens no image. Raises DatasetError."""
+
+    def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
+        """Warnings about these samples that must travel with the results, such as "250 of 50,000 images"."""
+        return ()
+
+    def image(self, sample: Sample) -> Image.Image:
+        """The image before resize and crop. Default: open the file with PIL. Called from several threads."""
+        from PIL import Image
+
+        if sample.path is None:
+            raise TypeError(f"{type(self).__name__}.image must be overridden: sample {sample.id!r} has no file")
+        return Image.open(sample.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe(ABC):
+    """Yields stimuli under named conditions, and reduces stored trials to named measures.
+
+    Bump `version` whenever a change would alter a stimulus or a stored number.
+
+    Attributes:
+        requires: names of probes whose trials on the same dataset `measures` needs (``("accuracy",)``).
+        attributes: names that the dataset must offer in `Dataset.attributes`.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    requires: ClassVar[tuple[str, ...]] = ()
+    attributes: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def conditions(self, size: int) -> tuple[str, ...]:
+        """Names of the C conditions for images of `size` x `size` pixels. ValueError if that size cannot serve."""
+
+    @abstractmethod
+    def stimuli(self, batch: Batch) -> Iterator[tuple[str, torch.Tensor]]:
+        """(condition, (B, 3, S, S) float32 in [0, 1]) for every condition, in the order of `conditions`.
+
+        One at a time: the engine forwards each before it asks for the next, so memory stays constant. Must depend on
+        each sample alone (no batch statistics), and be bit-identical for any batch size.
+        """
+
+    @abstractmethod
+    def measures(self, trials: Trials) -> Iterable[Measure]:
+        """Numbers of one model, from stored trials alone: recomputable at any time without the model."""
+
+
+class Report(ABC):
+    """Turns a study into a JSON object and tables."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def data(self, study: Study) -> dict[str, Any]:
+        """The whole report as one JSON-ready object; an undefined number is None with a reason."""
+
+    @abstractmethod
+    def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
+        """The same as tables for the terminal, CSV and Markdown."""
+
+
+class Importer(ABC):
+    """Reads a published table of results."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def read(self, path: Path) -> ImportedTable:
+        """The table in `path`. Raises RequestError that names what is missing if the file is of another kind."""
