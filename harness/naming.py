@@ -1,0 +1,34 @@
+"""What things may be called, and the two strings that are made of names: tasks and measures.
+
+Names become parts of measures, of paths in a run folder and of HDF5 groups, so they are safe as all three.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from harness.errors import RequestError
+from harness.records import TaskSpec
+
+NAME: Final = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9._+-]*")
+"""Plugins, datasets and suites (`fullmatch`)."""
+MODEL_NAME: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._+-]*")
+"""Models: published names have capitals."""
+_MEASURE: Final = re.compile(r"[^@/\s]+@(?P<dataset>[^@/\s]+)(/[^@/\s]+)?")
+
+
+def task_of(text: str) -> TaskSpec:
+    """``probe@dataset`` as a TaskSpec, by its form alone. Raises RequestError if it has another form."""
+    probe, _, dataset = text.partition("@")
+    if not (NAME.fullmatch(probe) and NAME.fullmatch(dataset)):
+        raise RequestError(f"task {text!r} is not of the form probe@dataset; write for example accuracy@imagenet")
+    return TaskSpec(probe=probe, dataset=dataset)
+
+
+def dataset_of(measure: str) -> str:
+    """The dataset in a measure's full name (``top1@imagenet/low-pass-0.1`` -> ``imagenet``)."""
+    found = _MEASURE.fullmatch(measure)
+    if found is None:
+        raise ValueError(f"measure {measure!r} is not of the form measure@dataset or measure@dataset/condition")
+    return found["dataset"]
