@@ -1,0 +1,65 @@
+"""What pydantic found wrong in a registry file, said with file and line in the harness' own words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from harness.errors import RegistryError
+from harness.registry_yaml import Document, Where
+
+_KINDS: Final = {"models": "model", "datasets": "dataset", "suites": "suite"}
+
+
+def refuse(error: ValidationError, document: Document) -> NoReturn:
+    """Raise the first mistake of the file, by line, as a RegistryError in the harness' own words."""
+    mistakes = error.errors(include_url=False)
+    first = min(mistakes, key=lambda one: document.line(_where(one)))
+    more = len(mistakes) - 1
+    rest = f" (and {more} more mistake{'s' if more > 1 else ''} in this file)" if more else ""
+    raise RegistryError(f"{document.place(_where(first))}: {_sentence(first)}{rest}") from error
+
+
+def _where(mistake: ErrorDetails) -> Where:
+    key = mistake.get("ctx", {}).get("key")  # of `unknown_key`, which pydantic places at the whole entry
+    return (*mistake["loc"], key) if key else mistake["loc"]
+
+
+def _sentence(mistake: ErrorDetails) -> str:
+    kind, given = mistake["type"], mistake["input"]
+    owner = _owner(mistake["loc"][:-1] if kind == "missing" else mistake["loc"])
+    if kind == "missing":
+        return f"{owner}the key {mistake['loc'][-1]!r} is missing"
+    if kind == "string_type":
+        hint = "; put it in quotes" if isinstance(given, int | float) else ""
+        return f"{owner}expected text, got {shown(given)}{hint}"
+    if kind in ("model_type", "dict_type"):
+        return f"{owner}expected a mapping (key: value), got {shown(given)}"
+    if kind == "tuple_type":
+        return f"{owner}expected a list, got {shown(given)}"
+    if kind == "value_error":
+        return f"{owner}{mistake['ctx']['error']}"
+    if kind == "unknown_key":
+        return f"{owner}{mistake['msg']}"
+    return f"{owner}{mistake['msg'][:1].lower()}{mistake['msg'][1:]}, got {shown(given)}"
+
+
+def _owner(loc: Sequence[int | str]) -> str:
+    """``model 'x', recipe.match: `` for the place of a mistake."""
+    parts = [str(part) for part in loc if part != "[key]"]
+    if len(parts) < 2:
+        return "".join(f"{part}: " for part in parts)
+    entry = f"{_KINDS.get(parts[0], parts[0])} {parts[1]!r}"
+    return ", ".join(filter(None, [entry, ".".join(parts[2:])])) + ": "
+
+
+def shown(value: object) -> str:
+    """A value as the file has it: lists in brackets, nothing for an empty one."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(shown, value))}]"
+    return repr(value) if isinstance(value, str) else "a mapping" if isinstance(value, dict) else str(value)
