@@ -1,0 +1,252 @@
+"""The folder of one cell: its current job, the shards under each key, and their consolidation."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from harness.errors import StoreError
+from harness.files import make_folder, read_json, sync_folder, write_json
+from harness.hdf5 import Header, Origin, Span, StoredSpan, read_header, read_shard, write_shard
+from harness.hdf5_index import LayoutHeader, layout_digest
+from harness.records import Job, TaskLayout
+
+_ALL: Final = "all.h5"
+_RECORD: Final = "cell.json"
+_FAILED: Final = "failed.json"
+_SPAN: Final = re.compile(r"(\d{6,})-(\d{6,})\.h5")
+_KEY: Final = re.compile(r"[0-9a-f]{64}")
+_SHORT_KEY: Final = re.compile(r"[0-9a-f]{16}")
+
+
+class ShardFile(NamedTuple):
+    """One file that holds the trials of samples low to high, made of `spans`."""
+
+    low: int
+    high: int
+    path: Path
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellRecord:
+    """What `cell.json` says.
+
+    Attributes:
+        layout: digest of the layout in which the job's trials are counted.
+        outputs: width of the logits that are going to be stored; None if none are, or it is not known yet.
+    """
+
+    job: Job
+    layout: str
+    provenance: Mapping[str, Any]
+    outputs: int | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """What every shard of this cell must say of itself."""
+        return Origin(self.job.task, self.job.model, self.job.key, self.layout)
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What the index says of this cell."""
+        return {"key": self.job.key, "provenance": json.dumps(dict(self.provenance))}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCell:
+    """What the store knows of one cell under its current key.
+
+    Attributes:
+        spans: committed sample ranges, in order, as they were committed.
+        failed: why the cell failed, None if it did not.
+        layout: digest of the layout that the trials are counted in.
+    """
+
+    job: Job
+    spans: tuple[Span, ...]
+    failed: str | None
+    provenance: Mapping[str, Any]
+    layout: str
+
+    def complete(self, layout: TaskLayout) -> bool:
+        """Whether every trial on the axes of `layout` is stored, and the cell did not fail."""
+        return self.failed is None and self.layout == layout_digest(layout) and covers(self.spans, layout)
+
+
+def covers(spans: Sequence[Span], layout: TaskLayout | LayoutHeader) -> bool:
+    """Whether `spans` lie end to end from the first sample to the last."""
+    n = layout.samples if isinstance(layout, LayoutHeader) else len(layout.sample_ids)
+    ends_meet = all(before[1] == after[0] for before, after in pairwise(spans))
+    return bool(spans) and spans[0][0] == 0 and spans[-1][1] == n and ends_meet
+
+
+class CellFolder:
+    """``RUN/shards/<task>/<model>``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def of_key(self, key: str) -> Path:
+        """Where the shards made under `key` lie."""
+        return self.path / key[:16]
+
+    # --- the current job ---------------------------------------------------------------------
+
+    def record(self) -> CellRecord | None:
+        """The current job; None before the first. Raises StoreError if it is damaged."""
+        path = self.path / _RECORD
+        try:
+            stored = read_json(path)
+            return CellRecord(**{**stored, "job": Job(**stored["job"])})
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (KeyError, TypeError) as error:
+            raise StoreError(f"{path} is damaged ({error!r}); delete {self.path} to measure the cell again") from error
+
+    def begin(self, record: CellRecord) -> None:
+        """Make `record` the current one.
+
+        Raises:
+            ValueError: the key is no SHA-256, or was used for trials on other axes.
+        """
+        job, before = record.job, self.record()
+        if not _KEY.fullmatch(job.key):
+            raise ValueError(f"key of {job.task} × {job.model} is {job.key!r}, expected 64 hex digits")
+        if before is not None and before.job.key == job.key and before.layout != record.layout:
+            raise StoreError(
+                f"{self.path} holds trials of the same key on another layout: the samples or classes of {job.task} "
+                f"changed, but nothing that identifies the cell did. Bump the dataset's version, or delete {self.path}"
+            )
+        make_folder(self.path)
+        write_json(self.path / _RECORD, asdict(record))
+
+    def current(self, job: Job) -> CellRecord:
+        """The record of `job`. Raises ValueError if `begin` was not called for it, or for another since."""
+        record = self.record()
+        if record is None or record.job.key != job.key:
+            raise ValueError(f"{job.task} × {job.model} was not begun with key {job.key[:16]}…; call begin first")
+        return record
+
+    # --- failure -----------------------------------------------------------------------------
+
+    def failure(self, key: str) -> str | None:
+        """Why the cell failed under `key`; None if it did not."""
+        try:
+            return str(read_json(self.of_key(key) / _FAILED)["reason"])
+        except FileNotFoundError:
+            return None
+
+    def fail(self, record: CellRecord, reason: str) -> None:
+        """Store why the cell failed. Raises CellError if the disk is full."""
+        make_folder(self.of_key(record.job.key))
+        content = {"reason": reason, "provenance": dict(record.provenance)}
+        write_json(self.of_key(record.job.key) / _FAILED, content)
+
+    def clear_failure(self, key: str) -> None:
+        """Forget that the cell failed, if it did."""
+        folder = self.of_key(key)
+        if (folder / _FAILED).exists():
+            (folder / _FAILED).unlink()
+            sync_folder(folder)
+
+    # --- shards ------------------------------------------------------------------------------
+
+    def span_path(self, key: str, span: Span) -> Path:
+        """The file of one committed span; names sort like the spans."""
+        return self.of_key(key) / f"{span[0]:06d}-{span[1]:06d}.h5"
+
+    def files(self, key: str) -> tuple[ShardFile, ...]:
+        """The files that hold the trials of `key`, by sample; spans that ``all.h5`` covers are left out.
+
+        Raises:
+            StoreError: ``all.h5`` is damaged.
+            FileNotFoundError: it was deleted just now, because another key's cell was finished.
+        """
+        spans, whole = list(self._span_files(key)), self.of_key(key) / _ALL
+        # Only now: had it been there before, spans may have been deleted while they were listed.
+        if whole.exists():
+            header = read_header(whole)
+            low, high = header.range
+            spans = [one for one in spans if one.high <= low or one.low >= high]
+            spans.append(ShardFile(low, high, whole, header.spans))
+        return tuple(sorted(spans))
+
+    def _span_files(self, key: str) -> Iterator[ShardFile]:
+        folder = self.of_key(key)
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            name = _SPAN.fullmatch(entry.name)
+            if name:
+                low, high = int(name[1]), int(name[2])
+                yield ShardFile(low, high, entry, ((low, high),))
+
+    def commit(self, record: CellRecord, stored: StoredSpan) -> None:
+        """Write one span. Raises CellError if the disk is full."""
+        path = self.span_path(record.job.key, stored.span)
+        make_folder(path.parent)
+        header = Header(
+            origin=record.origin,
+            spans=(stored.span,),
+            provenance=(json.dumps(dict(record.provenance)),),
+            tails={name: array.shape[1:] for name, array in stored.fields.items()},
+        )
+        write_shard(path, header, {name: [digest] for name, digest in stored.digests.items()}, [stored])
+
+    # --- finished cells ----------------------------------------------------------------------
+
+    def consolidate(self, record: CellRecord) -> None:
+        """Copy all spans into ``all.h5``, one at a time; they stay until `tidy`.
+
+        Raises:
+            StoreError: a span is damaged. CellError: the disk is full.
+        """
+        files = self.files(record.job.key)
+        if [file.path.name for file in files] == [_ALL]:
+            return
+        headers = [read_header(file.path) for file in files]
+        header = Header(
+            origin=record.origin,
+            spans=tuple(span for one in headers for span in one.spans),
+            provenance=tuple(dict.fromkeys(text for one in headers for text in one.provenance)),
+            tails=headers[0].tails,
+        )
+        if any(one.tails != header.tails for one in headers):
+            raise StoreError(f"shards in {self.of_key(record.job.key)} hold different fields; delete it to start again")
+        digests: dict[str, list[str]] = {name: [] for name in header.tails}
+        for file in files:
+            for stored in read_shard(file.path, record.origin):
+                for name, digest in stored.digests.items():
+                    digests[name].append(digest)
+        spans = (stored for file in files for stored in read_shard(file.path, record.origin))
+        write_shard(self.of_key(record.job.key) / _ALL, header, digests, spans)
+
+    def untidy(self, key: str) -> bool:
+        """Whether the cell is finished, but files that it no longer needs are still there."""
+        return (self.of_key(key) / _ALL).exists() and bool(self._superfluous(key))
+
+    def tidy(self, key: str) -> None:
+        """Delete what a finished cell no longer needs. Only after the index that needed it has been replaced."""
+        superfluous = self._superfluous(key)
+        for path in superfluous:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        for folder in {path.parent for path in superfluous}:
+            sync_folder(folder)
+
+    def _superfluous(self, key: str) -> list[Path]:
+        """Spans that ``all.h5`` covers, and the folders of other keys."""
+        folders = [entry for entry in self.path.iterdir() if entry.is_dir() and _SHORT_KEY.fullmatch(entry.name)]
+        others = [folder for folder in folders if folder != self.of_key(key)]
+        spans = list(self._span_files(key))
+        if not spans and not others:
+            return []
+        low, high = read_header(self.of_key(key) / _ALL).range
+        return others + [one.path for one in spans if low <= one.low and one.high <= high]

@@ -1,0 +1,110 @@
+"""Files of a run folder that are replaced as a whole: a reader, or a restart after `kill -9`, finds the old or the new.
+
+Written under a temporary name, fsynced, renamed, and the folder fsynced (`flush` alone does not reach the disk).
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from harness.errors import CellError, StoreError
+
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+_LEFTOVER: Final = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
+
+Patch = tuple[int, Any]
+"""(offset in bytes, C-contiguous buffer): one part of a file's content."""
+
+
+def check_name(kind: str, name: str) -> None:
+    """Raises ValueError if `name` (of a task, model, attribute) must not become part of a path."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{kind} {name!r} cannot be stored: a name begins with a letter or digit and goes on with letters, digits, "
+            "'.', '_', '+', '@' and '-'"
+        )
+
+
+def replace_file(path: Path, patches: Iterable[Patch], size: int) -> None:
+    """Write `patches` as the file `path` of `size` bytes, all or nothing; gaps between them are zero.
+
+    Raises:
+        CellError: the disk is full, or a limit on file size or quota is reached. Nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as stream:
+            for offset, data in patches:
+                stream.seek(offset)
+                stream.write(data)
+            stream.truncate(size)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException as error:
+        _discard(temporary)
+        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+            raise CellError(
+                f"{size:,} bytes did not fit on the disk at {path}: {error.strerror}. "
+                "What was committed before is safe; free space, then type the same command again: it goes on from there"
+            ) from error
+        raise
+    sync_folder(path.parent)
+
+
+def _discard(temporary: Path) -> None:
+    # Should even this fail, the reason for the first failure matters more, and the next writer sweeps the file away.
+    with suppress(OSError):
+        temporary.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and deletions in `folder` outlive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and what is missing above it, durably."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace the JSON file `path`. Raises ValueError for NaN or infinity, which JSON cannot say; CellError."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode()
+    replace_file(path, [(0, text)], len(text))
+
+
+def read_json(path: Path) -> Any:
+    """Content of a JSON file. Raises FileNotFoundError, or StoreError if it cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Temporary files below `folder` that a killed process left; readers ignore them."""
+    return sorted(path for path in folder.rglob(".*.tmp") if is_leftover(path))
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether `path` is named like the temporary files of `replace_file`."""
+    return _LEFTOVER.fullmatch(path.name) is not None

@@ -1,0 +1,178 @@
+"""What can be wrong with stored trials, looked for cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.errors import StoreError
+from harness.files import leftovers
+from harness.hdf5 import Fields, Span, read_shard
+from harness.hdf5_index import IndexEntry, indexed_cells, read_indexed
+from harness.records import NOT_MEASURED, TOP, TaskLayout
+from harness.run_folder import INDEX
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.cells import CellRecord, ShardFile
+    from harness.reading import RunReader
+
+Place = tuple[str, str]
+Shown = Mapping[Place, IndexEntry]
+
+
+def field_problems(fields: Fields, n: int, conditions: int) -> list[str]:
+    """What is wrong with the shapes and types of n samples' trials."""
+    expected = {
+        "top5": ((n, conditions, TOP), np.int16),
+        "logp": ((n, conditions, TOP), np.float16),
+        "correct": ((n, conditions), np.uint8),
+    }
+    found = [f"{name} is missing" for name in expected if name not in fields]
+    found += [
+        f"{name} is {fields[name].dtype} {fields[name].shape}, expected {np.dtype(kind)} {shape}"
+        for name, (shape, kind) in expected.items()
+        if name in fields and (fields[name].shape != shape or fields[name].dtype != kind)
+    ]
+    logits = fields.get("logits")
+    if logits is not None and (logits.ndim != 3 or logits.shape[:2] != (n, conditions) or logits.dtype != np.float16):
+        found.append(f"logits is {logits.dtype} {logits.shape}, expected float16 ({n}, {conditions}, outputs)")
+    return found
+
+
+def value_problems(fields: Fields, targets: np.ndarray, classes: int) -> list[str]:
+    """What cannot be in trials of these shapes.
+
+    Args:
+        targets: (n, T) accepted classes, padded with -1.
+        classes: K; with K < 5 the last 5 - K of the top-5 are -1, of log-probability NaN.
+    """
+    top5, logp, correct = fields["top5"], fields["logp"], fields["correct"]
+    filled = np.arange(TOP) < classes
+    right = ((top5[:, :, :1] == targets[:, None, :]) & (targets[:, None, :] >= 0)).any(axis=2)
+    measured = correct != NOT_MEASURED
+    problems = {
+        f"correct is {NOT_MEASURED}, not measured": ~measured,
+        "correct is neither 0 nor 1": measured & (correct > 1),
+        f"top5 lies outside 0 to {classes - 1}": (top5[:, :, filled] < 0) | (top5[:, :, filled] >= classes),
+        f"top5 beyond the {classes} classes is not -1": top5[:, :, ~filled] != -1,
+        "logp is not a log-probability (NaN or above 0)": ~(logp[:, :, filled] <= 0),
+        "logp does not fall from first to fifth": logp[:, :, filled][:, :, 1:] > logp[:, :, filled][:, :, :-1],
+        "correct disagrees with top5 and the targets": measured & (correct != right),
+    }
+    if "logits" in fields:
+        problems["logits are NaN"] = np.isnan(fields["logits"])
+    return [f"{problem} ({int(where.sum())} values)" for problem, where in problems.items() if where.any()]
+
+
+def find_problems(run: RunReader) -> list[str]:
+    """Everything that is wrong with a run's stored trials, one line each."""
+    found = [f"{path} was left by a process that was killed; the next run sweeps it" for path in leftovers(run.path)]
+    places = [(task, model) for task in run.tasks() for model in run.models(task)]
+    shown, index_problems = _index(run, places)
+    for task in run.tasks():
+        try:
+            layout = run.layout(task)
+        except StoreError as error:
+            found.append(str(error))
+            continue
+        for model in run.models(task):
+            found += (f"{task} × {model}: {problem}" for problem in _cell_problems(run, layout, model, shown))
+    return [*found, *index_problems, *_unmeasured(run)]
+
+
+def _index(run: RunReader, places: Sequence[Place]) -> tuple[Shown | None, list[str]]:
+    """What the index shows, None if it cannot be read, and what is wrong with that."""
+    path = run.path / INDEX
+    try:
+        shown = indexed_cells(path)
+    except FileNotFoundError:
+        return None, [f"{path} is missing; the next `harness run` with this --out writes it again"]
+    except StoreError as error:
+        return None, [str(error)]
+    surplus = sorted(shown.keys() - set(places))
+    return shown, [f"{path} shows {task} × {model}, which has no shards" for task, model in surplus]
+
+
+def _cell_problems(run: RunReader, layout: TaskLayout, model: str, shown: Shown | None) -> list[str]:
+    try:
+        record, files = run.place(layout.task, model)
+        if run.is_stale(record):
+            return ["measured on another layout; run it again"]
+    except StoreError as error:
+        return [str(error)]
+    found = list(_range_problems(files, len(layout.sample_ids)))
+    entry = (shown or {}).get((layout.task, model))
+    if shown is not None and (entry is None or entry.key != record.job.key):
+        found.append("the index does not show its current trials; the next `harness run` with this --out mends that")
+        entry = None
+    for file in files:
+        try:
+            found += [f"{file.path}: {line}" for line in _shard_problems(run.path, record, file, layout, entry)]
+        except (StoreError, FileNotFoundError) as error:
+            found.append(str(error))
+    if entry is not None:
+        try:
+            run.check_index(layout.task, model)
+        except StoreError as error:
+            found.append(str(error))
+    return found
+
+
+def _range_problems(files: tuple[ShardFile, ...], n: int) -> Iterator[str]:
+    end = 0
+    for file in files:
+        if file.low < end:
+            yield f"{file.path} overlaps the shard before it"
+        if not file.low < file.high <= n:
+            yield f"{file.path} holds samples {file.low}-{file.high} of {n}"
+        end = max(end, file.high)
+
+
+def _shard_problems(
+    path: Path, record: CellRecord, file: ShardFile, layout: TaskLayout, entry: IndexEntry | None
+) -> Iterator[str]:
+    """Problems of one shard and of the index's rows over it; one span, and one virtual dataset, at a time."""
+    end, conditions = file.low, len(layout.conditions)
+    for (low, high), fields, _ in read_shard(file.path, record.origin):
+        where = f"samples {low}-{high}"
+        if low != end:
+            yield f"{where} follow {end}, which its name or spans contradict"
+        wrong = field_problems(fields, high - low, conditions)
+        if not wrong and high <= len(layout.sample_ids):
+            wrong = value_problems(fields, layout.targets[low:high], len(layout.classes))
+            if entry is not None:
+                shown = {name: array for name, array in fields.items() if name in entry.fields}
+                wrong += _differences(path / INDEX, f"{layout.task}/{record.job.model}", (low, high), shown)
+        yield from (f"{where}: {problem}" for problem in wrong)
+        end = high
+    if end != file.high:
+        yield f"it ends at sample {end}, expected {file.high}"
+
+
+def _differences(index: Path, group: str, span: Span, fields: Fields) -> Iterator[str]:
+    for name, array in fields.items():
+        shown = read_indexed(index, f"{group}/{name}", slice(*span))
+        if shown.shape != array.shape or shown.tobytes() != array.tobytes():
+            yield f"the index shows another {name} than the shard"
+
+
+def _unmeasured(run: RunReader) -> Iterator[str]:
+    """Planned cells that are missing without a reason."""
+    tasks = set(run.tasks())
+    for task, models in run.manifest["planned"].items():
+        for model, reason in models.items():
+            if reason:
+                continue
+            try:
+                cell = run.cell(task, model)
+                if cell is None:
+                    yield f"{task} × {model} is planned and was never begun"
+                elif cell.failed is None and task in tasks and not cell.complete(run.layout(task)):
+                    done = sum(high - low for low, high in cell.spans)
+                    yield f"{task} × {model} is planned and incomplete: {done} samples stored"
+            except StoreError:
+                continue  # told above, with the cell
