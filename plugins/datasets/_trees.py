@@ -1,0 +1,66 @@
+"""Walking ``<class>/<image>`` folders quickly: names alone, no image is opened, no file is asked for its size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness import DatasetError
+
+IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+
+def class_folders(root: Path, dataset: str) -> list[Path]:
+    """The sub-folders of `root`, sorted by name, links followed; plain files and hidden entries are left out.
+
+    Raises:
+        DatasetError: `root` is no folder that can be read, or a link in it leads nowhere.
+    """
+    folders = []
+    for entry in _entries(root, dataset):
+        if entry.is_dir():
+            folders.append(Path(entry.path))
+        elif entry.is_symlink() and not entry.is_file():
+            raise DatasetError(f"dataset {dataset!r}: {entry.path} is a link that leads nowhere; mend or delete it")
+    return sorted(folders)
+
+
+def image_names(folder: Path, dataset: str, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[str]:
+    """The file names in a class folder, sorted; hidden ones are left out.
+
+    Raises:
+        DatasetError: the folder is empty, or holds a folder or a file that is no image by its suffix.
+    """
+    names = []
+    for entry in _entries(folder, dataset):
+        if entry.is_dir(follow_symlinks=False) or not entry.name.lower().endswith(tuple(suffixes)):
+            raise DatasetError(
+                f"dataset {dataset!r}: {entry.path} is no image; a class folder holds only files that end in "
+                f"{' '.join(suffixes)}. Move it elsewhere"
+            )
+        names.append(entry.name)
+    if not names:
+        raise DatasetError(
+            f"dataset {dataset!r}: class folder {folder} is empty; fill it, or delete it to measure a partial tree"
+        )
+    return sorted(names)
+
+
+def no_folders(root: Path, dataset: str, expected: str) -> DatasetError:
+    """The error for a root without class folders."""
+    return DatasetError(
+        f"dataset {dataset!r}: {root} has no class folders; expected {expected}. "
+        f"Type: --data {dataset}=DIR with the folder that holds them"
+    )
+
+
+def _entries(folder: Path, dataset: str) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from (entry for entry in entries if not entry.name.startswith("."))
+    except OSError as error:
+        raise DatasetError(
+            f"dataset {dataset!r}: cannot read the folder {folder} ({error.strerror}). "
+            f"Type: --data {dataset}=DIR with the folder that holds it"
+        ) from error

@@ -1,0 +1,76 @@
+"""Building networks by name, without weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness import CheckpointError, ModelSpec, UnknownNameError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def build(spec: ModelSpec) -> torch.nn.Module:
+    """The network that ``arch: timm:NAME`` or ``arch: torchvision:NAME`` names, with random weights, on the CPU.
+
+    It has `spec.outputs` outputs. The global random state is as before.
+
+    Raises:
+        CheckpointError: `spec.arch` is missing or of another form.
+        UnknownNameError: the library knows no such architecture.
+    """
+    library, _, name = (spec.arch or "").partition(":")
+    if library == "timm":
+        return build_timm(name, spec.outputs)
+    if library == "torchvision":
+        return build_torchvision(name, spec.outputs)
+    raise CheckpointError(
+        f"model {spec.name!r}: arch {spec.arch!r} must read timm:NAME or torchvision:NAME, such as torchvision:resnet50"
+    )
+
+
+def build_timm(name: str, outputs: int, seed: int | None = None) -> torch.nn.Module:
+    """timm's network `name` (with or without a tag), its weights drawn from `seed`, or arbitrary if that is None."""
+    import timm
+
+    # Also keeps out names such as hf-hub:…, for which timm would use the network.
+    if not timm.is_model(name):
+        hint = f'See: python -c "import timm; print(timm.list_models({name[:4] + "*"!r}))"'
+        raise UnknownNameError("timm architecture", name, timm.list_models(), hint)
+    try:
+        return _drawn(lambda: timm.create_model(name, pretrained=False, num_classes=outputs), seed)
+    except RuntimeError as error:
+        tags = timm.list_pretrained(f"{name.partition('.')[0]}.*")
+        raise CheckpointError(f"timm cannot build {name!r} ({error}); it knows the tags {', '.join(tags)}") from error
+
+
+def build_torchvision(name: str, outputs: int) -> torch.nn.Module:
+    """torchvision's classifier `name`, with arbitrary weights."""
+    from torchvision import models
+
+    known = models.list_models(module=models)
+    if name not in known:
+        hint = 'See: python -c "from torchvision import models; print(models.list_models(module=models))"'
+        raise UnknownNameError("torchvision architecture", name, known, hint)
+    if name in ("googlenet", "inception_v3"):
+        # Which weights these get decides whether they normalize their input a second time: loading the same state
+        # dict into a network built without them would run, and give other numbers.
+        raise CheckpointError(
+            f"torchvision's {name!r} changes its input depending on the weights it is built for, which a state dict "
+            "does not say; expected another architecture, or a model source of your own that knows (harness new model)"
+        )
+    return _drawn(lambda: models.get_model(name, weights=None, num_classes=outputs), None)
+
+
+def _drawn(make: Any, seed: int | None) -> torch.nn.Module:
+    """What `make` returns, its random numbers drawn from `seed`, with the global CPU generator left as it was.
+
+    The generators of accelerators are not touched: networks are made on the CPU.
+    """
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        if seed is not None:
+            torch.default_generator.manual_seed(seed)
+        network: torch.nn.Module = make()
+    return network

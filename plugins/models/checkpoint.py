@@ -1,0 +1,40 @@
+"""Model source `checkpoint`: a state-dict file of any known layout, for an architecture of timm or torchvision.
+
+The entry's `recipe` says what the file looks like; the steps are those that load all 48 ResNet-50 of Gavrikov &
+Keuper, "Can Biases in ImageNet Models Explain Generalization?" (CVPR 2024), strictly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import ModelSource, ModelSpec, hookimpl
+
+from ._architectures import build
+from ._weights import weight_files, with_weights
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Checkpoint(ModelSource):
+    """``arch: timm:NAME`` or ``torchvision:NAME``; ``weights:`` any of package:, file:, https:, hf:, gdrive:."""
+
+    name = "checkpoint"
+
+    def files(self, spec: ModelSpec) -> Sequence[Path]:
+        """The checkpoint, and the head file if there is one. Raises CheckpointError if one is not on this machine."""
+        return weight_files(spec)
+
+    def load(self, spec: ModelSpec) -> torch.nn.Module:
+        """The network, strictly loaded. Raises CheckpointError naming file and keys if anything does not fit."""
+        files = self.files(spec)
+        return with_weights(build(spec), spec, files)
+
+
+@hookimpl
+def harness_model_sources() -> list[ModelSource]:
+    """State-dict files."""
+    return [Checkpoint()]

@@ -1,0 +1,96 @@
+"""Model source `timm`: networks of pytorch-image-models (Wightman, 2019), from files that are already here.
+
+Weights come from the local Hugging Face cache (``timm:NAME`` or ``hf:OWNER/REPO[:FILE]``), from where ``harness fetch``
+puts them, or from ``file:PATH``; the network is never used. Normalization is the registry's business: timm's own
+`mean` and `std` are not read, so that a number never depends on the timm version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from harness import AbsentError, CheckpointError, ModelSource, ModelSpec, cached, hookimpl, split_hub
+
+from ._architectures import build_timm
+from ._weights import weight_files, with_weights
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Timm(ModelSource):
+    """``arch: NAME.TAG``; a network with random weights takes ``options: {pretrained: false, init_seed: INT}``."""
+
+    name = "timm"
+
+    def options(self, spec: ModelSpec) -> None:
+        """Raises ValueError for unknown options, or a random network without a seed or with weights."""
+        unknown = set(spec.options) - {"pretrained", "init_seed"}
+        if unknown:
+            raise ValueError(f"source 'timm' knows the options pretrained and init_seed, got {sorted(unknown)}")
+        pretrained, seed = spec.options.get("pretrained", True), spec.options.get("init_seed")
+        if not isinstance(pretrained, bool):
+            raise ValueError(f"option pretrained must be true or false, got {pretrained!r}")
+        if pretrained and seed is not None:
+            raise ValueError("option init_seed is for random networks: add `pretrained: false`, or leave it out")
+        if not pretrained and (not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63):
+            raise ValueError(f"a random network needs an integer init_seed from 0 to 2^63 - 1, got {seed!r}")
+        if not pretrained and spec.weights:
+            raise ValueError(f"`pretrained: false` contradicts `weights: {list(spec.weights)}`; leave one out")
+
+    def files(self, spec: ModelSpec) -> Sequence[Path]:
+        """The weights; empty for a random network. Raises CheckpointError if they are not on this machine."""
+        if not spec.options.get("pretrained", True):
+            return ()
+        return weight_files(spec, {"timm": _timm_file, "hf": _hub_file})
+
+    def load(self, spec: ModelSpec) -> torch.nn.Module:
+        """The network, strictly loaded, or with random weights that depend on `init_seed` (and on torch) alone."""
+        from harness import normalized
+
+        self.options(spec)
+        arch, files = _arch(spec), self.files(spec)
+        network = build_timm(arch, spec.outputs, spec.options.get("init_seed"))
+        return with_weights(network, spec, files) if files else normalized(network, spec.mean, spec.std)
+
+
+def _arch(spec: ModelSpec) -> str:
+    """timm's name of the architecture. Raises CheckpointError if the entry has none."""
+    if not spec.arch:
+        raise CheckpointError(f"model {spec.name!r}: source 'timm' needs `arch: NAME.TAG`, such as resnet50.a1_in1k")
+    return spec.arch.removeprefix("timm:")
+
+
+def _timm_file(spec: ModelSpec, name: str) -> Path:
+    """``timm:NAME.TAG`` is kept in the repository ``timm/NAME.TAG``."""
+    if "." not in name:
+        raise CheckpointError(
+            f"model {spec.name!r}: 'timm:{name}' names no tag, and which weights that means depends on timm's version; "
+            "expected a name such as timm:resnet50.a1_in1k"
+        )
+    arch = _arch(spec)
+    if "." in arch and arch != name:
+        raise CheckpointError(f"model {spec.name!r}: arch {arch!r} and weights 'timm:{name}' contradict each other")
+    return _hub_file(spec, f"timm/{name}")
+
+
+def _hub_file(spec: ModelSpec, rest: str) -> Path:
+    """The file in the local Hugging Face cache, else where ``harness fetch`` would put it."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    repository, file = split_hub(spec, rest)
+    names = (file,) if ":" in rest else (file, "pytorch_model.bin")
+    found = (try_to_load_from_cache(repository, name, cache_dir=constants.HF_HUB_CACHE) for name in names)
+    fetched = cached(spec, PurePosixPath(file).name)
+    path = next((Path(place) for place in found if isinstance(place, str)), fetched)
+    if not path.is_file():
+        raise AbsentError(f"{repository} in the Hugging Face cache {constants.HF_HUB_CACHE}; {fetched}")
+    return path
+
+
+@hookimpl
+def harness_model_sources() -> list[ModelSource]:
+    """Networks of timm."""
+    return [Timm()]
