@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.records import Direction, Measure, Trials
-from harness.statistics import wilson_interval
 
 
 def proportion(name: str, successes: int, n: int, *, condition: str = "", direction: Direction = "higher") -> Measure:
     """`successes` / `n` as a fraction with its 95 % Wilson interval; undefined for n = 0."""
     if n == 0:
         return Measure(name=name, condition=condition, value=None, n=0, direction=direction, reason="no trials")
+    from harness.statistics import wilson_interval
+
     low, high = wilson_interval(successes, n)
-    return Measure(
-        name=name, condition=condition, value=successes / n, low=low, high=high, n=n, direction=direction
-    )
+    return Measure(name=name, condition=condition, value=successes / n, low=low, high=high, n=n, direction=direction)
 
 
 def accuracy_measures(trials: Trials, condition: str, label: str | None = None) -> Iterator[Measure]:

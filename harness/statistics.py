@@ -3,9 +3,36 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 Z95 = 1.959963984540054
 """Two-sided 95 % quantile of the standard normal."""
+NEARLY_ONE = 1 - 1e-12
+"""Beyond it, what is missing to a perfect order is rounding."""
+LEAST_PAIRS = 5
+"""Fewer pairs than this give no coefficient: with four, even a perfect order comes about by chance once in twelve."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correlation:
+    """Association of two quantities over n pairs.
+
+    Attributes:
+        value: coefficient in [-1, 1]; None where it is undefined, and `reason` then says why.
+        p: two-sided p-value of no association.
+        low, high: 95 % interval of the coefficient; None where it is undefined, and for a perfect order.
+    """
+
+    n: int
+    value: float | None = None
+    p: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str | None = None
 
 
 def wilson_interval(successes: int, n: int) -> tuple[float, float]:
@@ -15,4 +42,85 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     p, z2 = successes / n, Z95 * Z95
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = Z95 * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low = 0.0 if successes == 0 else centre - half
+    return low, 1.0 if successes == n else centre + half
+
+
+def spearman(x: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("x", "y")) -> Correlation:
+    """Spearman's rank correlation, ties by mean ranks, with p-value and 95 % interval.
+
+    The p-value is the t approximation with n - 2 degrees of freedom, which the study's own significance marks rest on;
+    below ten pairs it is rough, and zero for a perfect order.
+
+    Args:
+        x, y: n finite numbers each, pair by pair.
+        names: what x and y are called in `reason`.
+
+    Raises:
+        ValueError: unequal lengths, more than one dimension, or a value that is NaN or infinite.
+    """
+    first, second = (np.asarray(values, dtype=np.float64) for values in (x, y))
+    if first.ndim != 1 or first.shape != second.shape:
+        raise ValueError(f"expected two lists of one length, got shapes {first.shape} and {second.shape}")
+    for name, values in zip(names, (first, second), strict=True):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} has values that are not finite; leave such pairs out, so that n says so")
+    n = len(first)
+    if n < LEAST_PAIRS:
+        return Correlation(n=n, reason=f"undefined (n = {n})")
+    constant = [name for name, values in zip(names, (first, second), strict=True) if np.ptp(values) == 0]
+    if constant:
+        return Correlation(n=n, reason=f"undefined ({' and '.join(constant)} constant)")
+
+    from scipy.stats import spearmanr
+
+    result = spearmanr(first, second)
+    value, p = float(result.statistic), float(result.pvalue)
+    if abs(value) > NEARLY_ONE:
+        value = math.copysign(1.0, value)
+    low, high = spearman_interval(value, n)
+    return Correlation(n=n, value=value, p=p, low=low, high=high)
+
+
+def spearman_interval(value: float, n: int) -> tuple[float, float] | tuple[None, None]:
+    """95 % interval of Spearman's coefficient: Fisher z with variance (1 + value²/2) / (n - 3).
+
+    Bonett & Wright 2000, "Sample size requirements for estimating Pearson, Kendall and Spearman correlations".
+    Undefined for a perfect order, where z is infinite, and for n <= 3.
+    """
+    if n <= 3 or abs(value) > NEARLY_ONE:
+        return None, None
+    z, half = math.atanh(value), Z95 * math.sqrt((1 + value * value / 2) / (n - 3))
+    return math.tanh(z - half), math.tanh(z + half)
+
+
+def holm(ps: Sequence[float | None]) -> list[float | None]:
+    """Adjusted p-values that bound the family-wise error (Holm 1979). None stays None and does not count as a test."""
+    defined, p = _defined(ps)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return _scattered(len(ps), defined[order], stepped)
+
+
+def benjamini_hochberg(ps: Sequence[float | None]) -> list[float | None]:
+    """Adjusted p-values that bound the false discovery rate (Benjamini & Hochberg 1995). None as in `holm`."""
+    defined, p = _defined(ps)
+    order = np.argsort(p, kind="stable")[::-1]
+    stepped = np.minimum.accumulate(p[order] * len(p) / np.arange(len(p), 0, -1))
+    return _scattered(len(ps), defined[order], stepped)
+
+
+def _defined(ps: Sequence[float | None]) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and values of the p-values that are not None."""
+    found = [(position, p) for position, p in enumerate(ps) if p is not None]
+    outside = [p for _, p in found if not 0 <= p <= 1]
+    if outside:
+        raise ValueError(f"expected p-values in [0, 1] or None, got {outside[0]}")
+    return np.array([at for at, _ in found], dtype=np.intp), np.array([p for _, p in found], dtype=np.float64)
+
+
+def _scattered(length: int, positions: np.ndarray, values: np.ndarray) -> list[float | None]:
+    adjusted: list[float | None] = [None] * length
+    for position, value in zip(positions, values, strict=True):
+        adjusted[int(position)] = min(1.0, float(value))
+    return adjusted

@@ -1,0 +1,184 @@
+"""Runs -> study: every model of one or more runs with its measures, biases and axes.
+
+What is not there has its reason; a bias or axis that lacks a part is None, never the mean of the other parts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import RequestError
+from harness.records import Study, StudyModel
+from harness.rows import Definitions, Row, RowReader, few, measures_of, with_params
+
+if TYPE_CHECKING:
+    from harness.interfaces import Probe
+
+__all__ = ["Row", "compose", "measures_of", "open_study", "with_params"]
+
+
+def compose(
+    rows: Iterable[Row],
+    biases: Definitions,
+    axes: Definitions,
+    *,
+    ungrouped: bool = False,
+    warnings: Sequence[str] = (),
+    provenance: Sequence[Mapping[str, Any]] = (),
+) -> Study:
+    """Put rows and definitions together.
+
+    Args:
+        biases, axes: name -> full names of the measures whose mean it is.
+        ungrouped: whether models without a group take part in statistics over models.
+
+    Raises:
+        RequestError: a model whose measures come from two runs, or one name for a bias and an axis.
+    """
+    both = sorted(set(biases) & set(axes))
+    if both:
+        raise RequestError(f"{both[0]!r} is the name of a bias and of an axis; rename one of them in the suite")
+    for name, parts in [*biases.items(), *axes.items()]:
+        if not parts:
+            raise RequestError(f"{name!r} lists no measure; expected at least one full name such as top1@imagenet")
+    models = tuple(_model(row, biases, axes) for row in _merged(rows))
+    return Study(
+        models=models,
+        biases={name: tuple(parts) for name, parts in biases.items()},
+        axes={name: tuple(parts) for name, parts in axes.items()},
+        ungrouped=ungrouped,
+        warnings=(*warnings, *_flag_warnings(models, [*biases.values(), *axes.values()])),
+        provenance=tuple(provenance),
+    )
+
+
+def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped: bool = False) -> Study:
+    """Read runs and imported tables, and recompute every measure.
+
+    Args:
+        paths: run folders; nothing is written to them.
+        probes: installed probes by name.
+        ungrouped: as in `compose`.
+
+    Raises:
+        RequestError: no run, a run given twice, runs that share a model's measures or define a name differently, one
+            model measured with two checkpoints.
+        StoreError: stored trials are damaged.
+    """
+    from harness.store import Run
+
+    if not paths:
+        raise RequestError("no run was given; type: harness report RUN")
+    twice = [path for path, count in Counter(path.resolve() for path in paths).items() if count > 1]
+    if twice:
+        raise RequestError(f"run {twice[0].name!r} was given twice; give each run once")
+    reader = RowReader(probes)
+    for path in paths:
+        with Run.open(path) as run:
+            reader.add(run, str(path))
+    return compose(
+        reader.finished(),
+        reader.biases,
+        reader.axes,
+        ungrouped=ungrouped,
+        warnings=reader.warnings(),
+        provenance=reader.provenance,
+    )
+
+
+# --- rows -> models ---------------------------------------------------------------------------
+
+
+def _model(row: Row, biases: Definitions, axes: Definitions) -> StudyModel:
+    missing = dict(row.missing)
+    missing.update({name: measure.reason for name, measure in row.measures.items() if measure.reason is not None})
+    values: dict[str, float | None] = {}
+    for name, parts in [*biases.items(), *axes.items()]:
+        numbers = [row.measures[part].value for part in parts if part in row.measures]
+        known = [number for number in numbers if number is not None]
+        if len(known) == len(parts):
+            values[name] = math.fsum(known) / len(known)
+        else:
+            values[name], missing[name] = None, "; ".join(_lacking(row, parts))
+    return StudyModel(
+        name=row.name,
+        group=row.group,
+        run=row.run,
+        measures=dict(row.measures),
+        biases={name: values[name] for name in biases},
+        axes={name: values[name] for name in axes},
+        missing=missing,
+    )
+
+
+def _lacking(row: Row, parts: Sequence[str]) -> Iterable[str]:
+    """One clause for each part that has no value, with the reason as far as it is known."""
+    for part in parts:
+        measure = row.measures.get(part)
+        if measure is None:
+            dataset = part.partition("@")[2].partition("/")[0]
+            tasks = [f"{task}: {why}" for task, why in row.missing.items() if task.endswith(f"@{dataset}")]
+            yield f"no {part} ({row.missing.get(part) or '; '.join(tasks) or f'no task of {row.run} measures it'})"
+        elif measure.value is None:
+            yield f"no {part} ({measure.reason})"
+
+
+def _merged(rows: Iterable[Row]) -> Iterable[Row]:
+    """One row for each model name, in the order of first appearance."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        found[row.name] = _merge(found[row.name], row) if row.name in found else row
+    return found.values()
+
+
+def _merge(first: Row, second: Row) -> Row:
+    where = f"model {first.name!r} is in {first.run} and in {second.run}"
+    shared = sorted(set(first.measures) & set(second.measures))
+    if shared:
+        raise RequestError(
+            f"{where}, both with {shared[0]} ({len(shared)} shared measures); expected each measure of a model once. "
+            f"Give one of the two, or set them side by side: harness compare RUN --against RUN"
+        )
+    if first.group and second.group and first.group != second.group:
+        raise RequestError(
+            f"{where}, in groups {first.group!r} and {second.group!r}; give it one group in registry.yaml"
+        )
+    changed = _changed(first.network, second.network)
+    if changed:
+        raise RequestError(f"{where}, measured with different networks ({changed}); give one of the two, or rename one")
+    measures, tasks = {**first.measures, **second.measures}, first.tasks | second.tasks
+    missing = {**first.missing, **second.missing}
+    return Row(
+        name=first.name,
+        group=first.group or second.group,
+        run=f"{first.run} + {second.run}",
+        measures=measures,
+        missing={name: why for name, why in missing.items() if name not in measures and name not in tasks},
+        tasks=tasks,
+        network=first.network or second.network,
+    )
+
+
+def _changed(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> str:
+    """What differs between two stored identities, in words; empty if nothing does or one is unknown."""
+    from harness.planner import difference
+
+    return difference(first, second) if first is not None and second is not None else ""
+
+
+def _flag_warnings(models: Sequence[StudyModel], definitions: Iterable[Sequence[str]]) -> list[str]:
+    """One line for each flag on a measure that a bias or axis rests on, or that has no condition.
+
+    Such a number must not pass unremarked; the flags of the others stay with their measures.
+    """
+    parts = {part for one in definitions for part in one}
+    flagged: dict[tuple[str, str], list[str]] = {}
+    for model in models:
+        for name, measure in model.measures.items():
+            for flag in measure.flags if name in parts or not measure.condition else ():
+                flagged.setdefault((name, flag), []).append(model.name)
+    return [f"{name}: {flag} ({few(names)})" for (name, flag), names in flagged.items()]

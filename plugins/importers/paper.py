@@ -1,0 +1,256 @@
+"""The published results of "Can Biases in ImageNet Models Explain Generalization?" (Gavrikov & Keuper, CVPR 2024).
+
+Reads ``raw-data/benchmark.csv`` of paulgavrikov/biases_vs_generalization (arXiv 2404.01509), which its authors license
+as CC BY-SA 4.0: 70 models, of which the study's 48 ResNet-50 have a group. Values stay as published; accuracies become
+fractions. Known errata travel as flags:
+
+- ``top1_acc/imagenet-real`` holds the accuracy of the last evaluated batch, always k/326, not that of all of ReaL.
+- ``top1_acc/PGD-40`` is always k/50,048: padding of 48 images was counted as robust. The accuracy behind a published
+  fraction v is (50,048 v - 48) / 50,000.
+
+``top1_acc/imagenet-c`` is the mean of 19 corruptions, not of the usual 15.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness import ImportedModel, ImportedTable, Importer, Measure, RequestError, hookimpl
+
+ABSENT = "not in the published table"
+LAST_BATCH = "erratum: accuracy of the last batch (326 images) only, not of all of ReaL"
+PADDING = "erratum: counts 48 padding images as robust; accuracy is (50,048 v - 48) / 50,000"
+NINETEEN = "note: mean over 19 corruptions, not the usual 15"
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "baseline": ("tv_resnet50",),
+    "training_recipes": (
+        "tv2_resnet50",
+        *(f"resnet50.{recipe}_in1k" for recipe in ("d", "c1", "b1k", "c2", "b2k", "a3", "a2", "a1h", "a1")),
+    ),
+    "augmentation": (
+        "resnet50_diffusionnoise_fixed_nonoise",
+        "resnet50_prime",
+        "resnet50_deepaugment",
+        "resnet50_noisymix",
+        "resnet50_deepaugment_augmix",
+        "resnet50_pixmix_90ep",
+        "resnet50_pixmix_180ep",
+        "resnet50_augmix_180ep",
+        "resnet50_tsbias_tbias",
+        "resnet50_tsbias_sbias",
+        "resnet50_tsbias_debiased",
+        "resnet50_opticsaugment",
+    ),
+    "stylized": (
+        "resnet50_trained_on_SIN",
+        "resnet50_trained_on_SIN_and_IN_then_finetuned_on_IN",
+        "resnet50_trained_on_SIN_and_IN",
+    ),
+    "freezing": ("resnet50_frozen_random",),
+    "adversarial_training": (
+        *(f"robust_resnet50_l2_eps{eps}" for eps in ("0", "0.01", "0.03", "0.05", "0.1", "0.25", "0.5", "1", "3", "5")),
+        *(f"robust_resnet50_linf_eps{eps}" for eps in ("0.5", "1.0", "2.0", "4.0", "8.0")),
+    ),
+    "contrastive": (
+        "resnet50_moco_v3_100ep",
+        "resnet50_moco_v3_300ep",
+        "resnet50_moco_v3_1000ep",
+        "resnet50_dino",
+        "resnet50_swav",
+        "resnet50_simclrv2",
+    ),
+}
+"""Groups of the study's 48 models, from its ``r50_categories.json``."""
+
+BIASES: Mapping[str, tuple[str, ...]] = {
+    "shape-bias": ("shape-bias@cue-conflict",),
+    "low-frequency-bias": ("low-frequency-bias@imagenet",),
+    "high-frequency-bias": ("high-frequency-bias@imagenet",),
+    "critical-band-bandwidth": ("critical-band-bandwidth@imagenet",),
+    "critical-band-center-frequency": ("critical-band-center-frequency@imagenet",),
+    "critical-band-peak-noise-sensitivity": ("critical-band-peak-noise-sensitivity@imagenet",),
+}
+AXES: Mapping[str, tuple[str, ...]] = {
+    "ID": ("top1@imagenet", "top1@imagenet-v2", "top1@imagenet-real"),
+    "Robustness": ("top1@imagenet-a", "top1@imagenet-c", "top1@imagenet-cbar"),
+    "Concepts": ("top1@imagenet-sketch", "top1@imagenet-r", "top1@stylized"),
+    "Adversarial": ("top1@imagenet/pgd-40-low",),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """Where one measure stands.
+
+    Attributes:
+        columns: the CSV columns whose mean it is.
+        percent: whether they hold percent, which become fractions.
+        needed: whether a table without them is refused.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    dataset: str
+    condition: str = ""
+    unit: str = "fraction"
+    direction: Literal["higher", "neither"] = "neither"
+    percent: bool = False
+    needed: bool = True
+    flags: tuple[str, ...] = ()
+
+    def read(self, row: Mapping[str, str]) -> Measure | None:
+        """The measure in one row, None where a cell is empty. Raises ValueError that names the column."""
+        texts = [(row.get(column) or "").strip() for column in self.columns]
+        if "" in texts:
+            return None
+        value = math.fsum(self._number(*pair) for pair in zip(self.columns, texts, strict=True)) / len(texts)
+        return Measure(
+            name=self.name,
+            condition=self.condition,
+            value=value / 100 if self.percent else value,
+            unit=self.unit,
+            direction=self.direction,
+            flags=self.flags,
+        )
+
+    def _number(self, column: str, text: str) -> float:
+        expected = "a percentage" if self.percent else "a finite number"
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(f"column {column} holds {text!r}, expected {expected}") from None
+        if not math.isfinite(value) or (self.percent and not 0 <= value <= 100):
+            raise ValueError(f"column {column} holds {text}, expected {expected}")
+        return value
+
+
+def _sources() -> Iterator[_Source]:
+    for dataset in ("imagenet", "imagenet-v2", "imagenet-real", "imagenet-a", "imagenet-c", "imagenet-cbar"):
+        flags = {"imagenet-real": (LAST_BATCH,), "imagenet-c": (NINETEEN,)}.get(dataset, ())
+        yield _accuracy(f"top1_acc/{dataset}", dataset, flags=flags)
+    for dataset in ("imagenet-sketch", "imagenet-r", "stylized"):
+        yield _accuracy(f"top1_acc/{dataset}", dataset)
+    yield _accuracy("top1_acc/PGD-40/low", "imagenet", condition="pgd-40-low", flags=(PADDING,))
+    yield _accuracy("top1_acc/PGD-40/high", "imagenet", condition="pgd-40-high", flags=(PADDING,), needed=False)
+    yield _Source(name="shape-bias", columns=("shape-bias",), dataset="cue-conflict")
+    for short, word in (("LFC", "low"), ("HFC", "high")):
+        five = tuple(f"metric/bandpass/{short}/{cutoff}" for cutoff in ("0.1", "0.2", "0.3", "0.4", "0.5"))
+        yield _Source(name=f"{word}-frequency-bias", columns=five, dataset="imagenet")
+        for cutoff in ("0.01", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "0.99"):
+            yield _Source(
+                name="relative-top1",
+                columns=(f"metric/bandpass/{short}/{cutoff}",),
+                dataset="imagenet",
+                condition=f"{word}-pass-{cutoff}",
+                direction="higher",
+                needed=False,
+            )
+    quantities = (("bw", "bandwidth", "octaves"), ("cf", "center-frequency", "cycles/image"))
+    for short, word, unit in (*quantities, ("pns", "peak-noise-sensitivity", "1")):
+        name, column = f"critical-band-{word}", f"metric/criticalband/{short}"
+        yield _Source(name=name, columns=(f"{column}_norm",), dataset="imagenet", unit=unit)
+        yield _Source(name=f"{name}-raw", columns=(column,), dataset="imagenet", unit=unit, needed=False)
+
+
+def _accuracy(
+    column: str, dataset: str, *, condition: str = "", flags: tuple[str, ...] = (), needed: bool = True
+) -> _Source:
+    return _Source(
+        name="top1",
+        columns=(column,),
+        dataset=dataset,
+        condition=condition,
+        direction="higher",
+        percent=True,
+        needed=needed,
+        flags=flags,
+    )
+
+
+class Paper(Importer):
+    """``harness import paper benchmark.csv --out RUN``."""
+
+    name = "paper"
+
+    def read(self, path: Path) -> ImportedTable:
+        """All rows of the published table, the 48 of the study first, in the order of their groups.
+
+        Raises:
+            RequestError: the file is not there, is no CSV, lacks a column, has a model twice, or a cell is no number.
+        """
+        sources = tuple(_sources())
+        rows = _rows(path, ["model", *(column for one in sources if one.needed for column in one.columns)])
+        models = {}
+        for line, row in rows:
+            model = _model(row, sources, f"{path}, row {line}")
+            if model.name in models:
+                raise RequestError(f"{path}, row {line}: model {model.name!r} is there twice; expected one row a model")
+            models[model.name] = model
+        studied = [name for names in GROUPS.values() for name in names if name in models]
+        return ImportedTable(
+            title="Can Biases in ImageNet Models Explain Generalization? (Gavrikov & Keuper, CVPR 2024)",
+            source="github.com/paulgavrikov/biases_vs_generalization, raw-data/benchmark.csv; arXiv 2404.01509",
+            license="CC BY-SA 4.0",
+            models=tuple(models[name] for name in dict.fromkeys([*studied, *models])),
+            biases=BIASES,
+            axes=AXES,
+        )
+
+
+def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, Mapping[str, str]]]:
+    """(line number, row) of each model. Raises RequestError if the file is not the published table."""
+    expected = "expected the study's raw-data/benchmark.csv; type: harness import paper benchmark.csv --out RUN"
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            header = Counter(reader.fieldnames or ())
+            lacking = [column for column in dict.fromkeys(needed) if column not in header]
+            if lacking:
+                named = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+                raise RequestError(f"{path} has no column {named}; {expected}")
+            doubled = [column for column in header if header[column] > 1]
+            if doubled:
+                raise RequestError(f"{path} has the column {doubled[0]!r} twice; {expected}")
+            rows: list[tuple[int, Mapping[str, str]]] = [(reader.line_num, row) for row in reader]
+    except OSError as error:
+        raise RequestError(f"{path} cannot be read ({error.strerror}); {expected}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RequestError(f"{path} is no CSV text ({error}); {expected}") from error
+    ragged = [line for line, row in rows if None in row or None in row.values()]
+    if ragged:
+        raise RequestError(f"{path}, row {ragged[0]}: not {header.total()} cells, as its header has; {expected}")
+    if not rows:
+        raise RequestError(f"{path} has a header and no models; {expected}")
+    return rows
+
+
+def _model(row: Mapping[str, str], sources: Sequence[_Source], where: str) -> ImportedModel:
+    name = row["model"].strip()
+    if not name:
+        raise RequestError(f"{where}: the column 'model' is empty; expected a model's name")
+    measures, missing = {}, {}
+    for source in sources:
+        try:
+            measure = source.read(row)
+        except ValueError as error:
+            raise RequestError(f"{where} ({name}): {error}") from error
+        if measure is None:
+            full = Measure(name=source.name, condition=source.condition, value=None, reason=ABSENT)
+            missing[full.full_name(source.dataset)] = ABSENT
+        else:
+            measures[measure.full_name(source.dataset)] = measure
+    group = next((group for group, names in GROUPS.items() if name in names), None)
+    return ImportedModel(name=name, group=group, measures=measures, missing=missing)
+
+
+@hookimpl
+def harness_importers() -> list[Importer]:
+    """The importer ``paper``."""
+    return [Paper()]

@@ -1,0 +1,233 @@
+"""The tables of the report ``correlation``, made from its JSON-ready data alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness import Cell, Table, statistics
+
+Entry = Mapping[str, Any]
+ABSENT = Cell("–", value="", style="dim")
+BLANK = Cell("", value="")
+MOST_INTERVALS = 12
+"""More rows of intervals than this are left to the JSON format: they would bury the rest."""
+SIDE_BY_SIDE = 6
+"""Numbers that fit beside a name and a group; with more, biases and axes get a table each."""
+LEGEND = (
+    "* p < 0.05 (t approximation, rough for n < 10); ** also after Holm's correction over the coefficients of this "
+    "table. Without a star: not significant."
+)
+
+
+def all_tables(data: Mapping[str, Any]) -> list[Table]:
+    """Every table, the most important first."""
+    return [*_models(data), *_intervals(data), *_coefficients(data), *_remarks(data)]
+
+
+# --- models -----------------------------------------------------------------------------------
+
+
+def _models(data: Mapping[str, Any]) -> Iterator[Table]:
+    biases, axes = list(data["biases"]), list(data["axes"])
+    if not biases and not axes:
+        yield _values(data, "Models", _unconditioned(data["models"]))
+    elif len(biases) + len(axes) <= SIDE_BY_SIDE:
+        yield _values(data, "Models", [*biases, *axes])
+    else:
+        kinds = (("biases", biases), ("generalization", axes))
+        yield from (_values(data, f"Models: {what}", names) for what, names in kinds if names)
+
+
+def _values(data: Mapping[str, Any], title: str, names: Sequence[str]) -> Table:
+    """One row a model, one column a name."""
+    models = _by_group(data["models"])
+    values = [{**model["measures"], **model["biases"], **model["axes"]} for model in models]
+    percent = [name in data["axes"] and data["units"][name] == "fraction" for name in names]
+    numbers = [_numbers([one.get(name) for one in values], per) for name, per in zip(names, percent, strict=True)]
+    labels = [(Cell(model["name"]), Cell(model["group"] or "–", value=model["group"] or "")) for model in models]
+    return Table(
+        title=f"{title} ({len(models)})",
+        columns=("model", "group", *(f"{name} %" if per else name for name, per in zip(names, percent, strict=True))),
+        rows=tuple((*label, *(column[at] for column in numbers)) for at, label in enumerate(labels)),
+        note="\n".join([*_definitions(data, names), *_reasons(models, names)]),
+    )
+
+
+def _by_group(models: Sequence[Entry]) -> list[Entry]:
+    """Models of one group side by side, groups in the order of first appearance, those without one last."""
+    groups = list(dict.fromkeys(model["group"] for model in models if model["group"] is not None))
+    return sorted(models, key=lambda m: groups.index(m["group"]) if m["group"] is not None else len(groups))
+
+
+def _unconditioned(models: Sequence[Entry]) -> list[str]:
+    names = dict.fromkeys(name for model in models for name in model["measures"])
+    return [name for name in names if "/" not in name and not name.startswith(("n@", "correct@"))]
+
+
+def _numbers(values: Sequence[float | None], percent: bool = False) -> list[Cell]:
+    """The cells of one column, with as many decimals as its largest number lets one read."""
+    largest = max((abs(value) for value in values if value is not None), default=0.0)
+    form = ".1f" if percent else ".3f" if largest < 3 else ".2f" if largest < 1e4 else ".2e"
+    scale = 100 if percent else 1
+    return [ABSENT if value is None else Cell(f"{scale * value:{form}}", value=scale * value) for value in values]
+
+
+def _definitions(data: Mapping[str, Any], names: Sequence[str]) -> Iterator[str]:
+    for name, parts in {**data["biases"], **data["axes"]}.items():
+        if name in names and (len(parts) > 1 or not parts[0].startswith(f"{name}@")):
+            yield f"{name} = " + (f"mean of {', '.join(parts)}" if len(parts) > 1 else parts[0])
+
+
+def _reasons(models: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for model in models:
+        for name in names:
+            if {**model["measures"], **model["biases"], **model["axes"]}.get(name) is None:
+                reason = model["missing"].get(name, "not measured")
+                found.setdefault((name, reason), []).append(model["name"])
+    for (name, reason), lacking in found.items():
+        who = ", ".join(lacking) if len(lacking) <= 3 else f"{len(lacking)} models"
+        yield f"– {name}: {reason}: {who}"
+
+
+def _intervals(data: Mapping[str, Any]) -> Iterator[Table]:
+    """95 % intervals of the biases and axes that are one measure, where these are few."""
+    rows = []
+    for model in _by_group(data["models"]):
+        for name, parts in [*data["biases"].items(), *data["axes"].items()]:
+            known = model["details"].get(parts[0], {}) if len(parts) == 1 else {}
+            value = {**model["biases"], **model["axes"]}[name]
+            if value is not None and "low" in known and "high" in known:
+                percent = name in data["axes"] and data["units"][name] == "fraction"
+                unit = f"{name} %" if percent else name
+                numbers = _numbers([value, known["low"], known["high"]], percent)
+                n = Cell(str(known["n"]), value=known["n"]) if "n" in known else ABSENT
+                rows.append((Cell(model["name"]), Cell(unit), *numbers, n))
+    if 0 < len(rows) <= MOST_INTERVALS:
+        columns = ("model", "measure", "value", "low", "high", "n")
+        yield Table(title="95 % intervals, from n trials each", columns=columns, rows=tuple(rows))
+
+
+# --- coefficients -----------------------------------------------------------------------------
+
+
+def _coefficients(data: Mapping[str, Any]) -> Iterator[Table]:
+    across, among = (list(_selections(data[key])) for key in ("correlations", "bias_correlations"))
+    if across and not _defined(across[0]):
+        yield _nothing(across[0])
+        return
+    if across:
+        everything, *others = across
+        yield _matrix(everything, "generalization", LEGEND, _undefined_sets(others))
+        yield _full(everything)
+        yield from (_matrix(one, "generalization") for one in others if _defined(one))
+    if among and _defined(among[0]):
+        yield _matrix(among[0], "other", LEGEND)
+
+
+def _nothing(entries: Sequence[Entry]) -> Table:
+    reasons = ", ".join(dict.fromkeys(entry["reason"] for entry in entries))
+    text = f"{reasons}; at least {statistics.LEAST_PAIRS} models with both numbers are needed"
+    return Table(title="Spearman's ρ of biases and generalization", columns=("all models",), rows=((Cell(text),),))
+
+
+def _selections(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """The entries of each set of models, in order."""
+    sets: dict[str, list[Entry]] = {}
+    for entry in entries:
+        sets.setdefault(entry["models"], []).append(entry)
+    yield from sets.values()
+
+
+def _defined(entries: Sequence[Entry]) -> bool:
+    return any(entry["spearman"] is not None for entry in entries)
+
+
+def _matrix(entries: Sequence[Entry], key: str, *notes: str) -> Table:
+    """Biases down, `key` across. Where the second ones are biases too, each pair stands once, below the diagonal."""
+    among = key == "other"
+    down, across = (key, "bias") if among else ("bias", key)
+    rows, columns = (list(dict.fromkeys(entry[side] for entry in entries)) for side in (down, across))
+    cells = {(entry[down], entry[across]): _coefficient(entry) for entry in entries}
+    which = "all models" if entries[0]["models"] == "all" else f"models: {entries[0]['models']}"
+    return Table(
+        title=f"Spearman's ρ {'among biases' if among else 'of biases and generalization'}, {which}",
+        columns=("bias", *columns),
+        rows=tuple((Cell(row), *(cells.get((row, column), BLANK) for column in columns)) for row in rows),
+        note="\n".join(filter(None, [_sizes(entries, key), *_gaps(entries), *notes])),
+    )
+
+
+def _coefficient(entry: Entry) -> Cell:
+    """For example ``-0.76**``; two characters are kept for the stars, so that the digits stand in line."""
+    value = entry["spearman"]
+    if value is None:
+        return Cell("–  ", value="", style="dim")
+    stars = _stars(entry)
+    colour = "cyan" if value > 0 else "red"
+    style = f"bold {colour}" if abs(value) >= 0.5 else colour
+    return Cell(f"{round(value, 2) + 0.0:.2f}{stars:<2}", value=value, style=style if stars else "dim")
+
+
+def _stars(entry: Entry) -> str:
+    if entry["p"] is None or entry["p"] >= 0.05:
+        return ""
+    return "**" if entry["p_holm"] < 0.05 else "*"
+
+
+def _sizes(entries: Sequence[Entry], key: str) -> str:
+    """How many models, and how well so many fix a coefficient."""
+    counts = [entry["n"] for entry in entries]
+    usual = max(counts, key=lambda n: (counts.count(n), n))
+    other = [f"{e['bias']} × {e[key]} n = {e['n']}" for e in entries if e["n"] != usual]
+    half = statistics.spearman_interval(0.0, usual)[1] if usual >= statistics.LEAST_PAIRS else None
+    width = "" if half is None else f" (95 % interval of a ρ near 0: ±{half:.2f})"
+    return f"n = {usual} models{width}" + (f", but {', '.join(other)}" if other else "")
+
+
+def _gaps(entries: Sequence[Entry]) -> Iterator[str]:
+    reasons = dict.fromkeys(entry["reason"] for entry in entries if entry["spearman"] is None)
+    yield from (f"– {reason}" for reason in reasons)
+
+
+def _undefined_sets(others: Sequence[Sequence[Entry]]) -> str:
+    lacking = [f"{one[0]['models']} {one[0]['reason']}" for one in others if not _defined(one)]
+    return f"No coefficients for: {', '.join(lacking)}" if lacking else ""
+
+
+def _full(entries: Sequence[Entry]) -> Table:
+    """All there is to say of each coefficient."""
+    rows = []
+    for entry in entries:
+        value = entry["spearman"]
+        numbers = [_plain(value), _plain(entry["low"]), _plain(entry["high"]), _p(entry["p"]), _p(entry["p_holm"])]
+        rows.append((Cell(entry["bias"]), Cell(entry["generalization"]), Cell(str(entry["n"]), entry["n"]), *numbers))
+    return Table(
+        title="The same with 95 % intervals and p-values, all models",
+        columns=("bias", "axis", "n", "ρ", "low", "high", "p", "p Holm"),
+        rows=tuple(rows),
+        note="Intervals after Bonett & Wright (2000).",
+    )
+
+
+def _plain(value: float | None) -> Cell:
+    return ABSENT if value is None else Cell(f"{round(value, 2) + 0.0:.2f}", value=value)
+
+
+def _p(value: float | None) -> Cell:
+    return ABSENT if value is None else Cell("<0.001" if value < 0.001 else f"{value:.3f}", value=value)
+
+
+# --- remarks ----------------------------------------------------------------------------------
+
+
+def _remarks(data: Mapping[str, Any]) -> Iterator[Table]:
+    sources = [
+        f"{one['run']}: {one['title']}; {one['source']}; {one['license']}"
+        for one in data["provenance"]
+        if "title" in one
+    ]
+    rows = tuple((Cell(text),) for text in [*data["warnings"], *sources])
+    if rows:
+        yield Table(title="Remarks", columns=("remark",), rows=rows)

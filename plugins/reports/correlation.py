@@ -1,0 +1,144 @@
+"""Report ``correlation``: how far biases explain generalization, over all models, within each group and without it.
+
+Spearman's rank correlation of every bias with every axis of generalization, and of the biases with each other, as in
+Gavrikov & Keuper, "Can Biases in ImageNet Models Explain Generalization?" (CVPR 2024), there with the t approximation
+and p < 0.05. Added here: n, 95 % intervals (Bonett & Wright 2000), and p-values adjusted over all pairs of one set of
+models (Holm 1979; Benjamini & Hochberg 1995).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from harness import Report, Study, StudyModel, Table, hookimpl, statistics
+
+from ._correlation_tables import all_tables
+
+Pair = tuple[str, str]
+Selection = tuple[str, Sequence[StudyModel]]
+
+
+class Correlation(Report):
+    """Which biases go with which generalization."""
+
+    name = "correlation"
+
+    def data(self, study: Study) -> dict[str, Any]:
+        """Models, definitions, correlations and remarks; the keys are those of ``harness report --format json``."""
+        across = [(bias, axis) for bias in study.biases for axis in study.axes]
+        among = list(combinations(study.biases, 2))
+        selections = list(_selections(study))
+        return {
+            "models": [_model(model) for model in study.models],
+            "biases": {name: list(parts) for name, parts in study.biases.items()},
+            "axes": {name: list(parts) for name, parts in study.axes.items()},
+            "units": _units(study),
+            "correlations": [
+                entry for one in selections for entry in _correlations(one, across, ("bias", "generalization"))
+            ],
+            "bias_correlations": [
+                entry for one in selections for entry in _correlations(one, among, ("bias", "other"))
+            ],
+            "warnings": [*study.warnings, *_remarks(study)],
+            "provenance": [dict(one) for one in study.provenance],
+        }
+
+    def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
+        """Models, then coefficients over all models, by group, and among the biases, then remarks."""
+        return all_tables(data)
+
+
+def _taking_part(study: Study) -> Sequence[StudyModel]:
+    """The models that statistics rest on: those with a group, or all if that was asked for or none has one."""
+    grouped = [model for model in study.models if model.group is not None]
+    return study.models if study.ungrouped or not grouped else grouped
+
+
+def _selections(study: Study) -> Iterator[Selection]:
+    """All models, then those of each group, then those outside each group."""
+    models = _taking_part(study)
+    groups = list(dict.fromkeys(model.group for model in models if model.group is not None))
+    yield "all", models
+    for group in groups:
+        yield group, [model for model in models if model.group == group]
+    for group in groups:
+        yield f"not {group}", [model for model in models if model.group != group]
+
+
+def _correlations(selection: Selection, pairs: Sequence[Pair], keys: Pair) -> list[dict[str, Any]]:
+    """One entry a pair; p-values are adjusted over the pairs of this set of models."""
+    name, models = selection
+    found = [_spearman(models, pair) for pair in pairs]
+    ps = [one.p for one in found]
+    adjusted = zip(statistics.holm(ps), statistics.benjamini_hochberg(ps), strict=True)
+    return [
+        {
+            keys[0]: pair[0],
+            keys[1]: pair[1],
+            "models": name,
+            "n": one.n,
+            "spearman": one.value,
+            "p": one.p,
+            "low": one.low,
+            "high": one.high,
+            "p_holm": p_holm,
+            "p_bh": p_bh,
+            "reason": one.reason,
+        }
+        for pair, one, (p_holm, p_bh) in zip(pairs, found, adjusted, strict=True)
+    ]
+
+
+def _spearman(models: Sequence[StudyModel], pair: Pair) -> statistics.Correlation:
+    """Over the models that have both numbers; n says how many these are."""
+    values = [{**model.biases, **model.axes} for model in models]
+    points = [(one[pair[0]], one[pair[1]]) for one in values]
+    whole = [(x, y) for x, y in points if x is not None and y is not None]
+    return statistics.spearman([x for x, _ in whole], [y for _, y in whole], pair)
+
+
+def _model(model: StudyModel) -> dict[str, Any]:
+    details: dict[str, dict[str, Any]] = {}
+    for name, measure in model.measures.items():
+        known = {"unit": measure.unit, "low": measure.low, "high": measure.high, "n": measure.n}
+        details[name] = {key: value for key, value in known.items() if value is not None}
+        if measure.flags:
+            details[name]["flags"] = list(measure.flags)
+    return {
+        "name": model.name,
+        "group": model.group,
+        "run": model.run,
+        "measures": {name: measure.value for name, measure in model.measures.items()},
+        "biases": dict(model.biases),
+        "axes": dict(model.axes),
+        "missing": dict(model.missing),
+        "details": details,
+    }
+
+
+def _units(study: Study) -> dict[str, str | None]:
+    """Unit of each bias and axis; None where its parts differ or none was measured."""
+    units = {}
+    for name, parts in [*study.biases.items(), *study.axes.items()]:
+        of_parts = {m.measures[part].unit for m in study.models for part in parts if part in m.measures}
+        units[name] = of_parts.pop() if len(of_parts) == 1 else None
+    return units
+
+
+def _remarks(study: Study) -> Iterator[str]:
+    if not study.biases and not study.axes:
+        yield "no run defines biases or axes, so nothing is correlated; type: harness run --suite NAME --out RUN"
+    left_out = len(study.models) - len(_taking_part(study))
+    if left_out:
+        who = "1 model has" if left_out == 1 else f"{left_out} models have"
+        yield f"{who} no group, so no part in the correlations; --ungrouped changes that"
+    elif study.models and all(model.group is None for model in study.models):
+        yield "no model has a group: all take part in the correlations"
+
+
+@hookimpl
+def harness_reports() -> list[Report]:
+    """The report ``correlation``."""
+    return [Correlation()]
