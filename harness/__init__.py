@@ -45,22 +45,41 @@ from harness.records import (
 )
 
 if TYPE_CHECKING:
+    from harness import statistics
+    from harness.checkpoints import read_state_dict
+    from harness.digests import sha256_of
+    from harness.locations import AbsentError, Scheme, cached, locate_first, split_hub
     from harness.networks import Normalized, normalized
     from harness.store import read_trials
 
-_LAZY = {"Normalized": "harness.networks", "normalized": "harness.networks", "read_trials": "harness.store"}
+_LAZY = {
+    "AbsentError": "locations",
+    "Normalized": "networks",
+    "Scheme": "locations",
+    "cached": "locations",
+    "locate_first": "locations",
+    "normalized": "networks",
+    "read_state_dict": "checkpoints",
+    "read_trials": "store",
+    "sha256_of": "digests",
+    "split_hub": "locations",
+    "statistics": "statistics",
+}
+"""Public name -> module. Those of `networks` import torch: plugins import them inside their methods."""
 
 
 def __getattr__(name: str) -> Any:
-    """Names whose modules import torch or h5py are fetched on first use, so that `import harness` stays quick."""
+    """Names whose modules are heavy or rarely needed are fetched on first use, so that `import harness` stays quick."""
     if name in _LAZY:
         from importlib import import_module
 
-        return getattr(import_module(_LAZY[name]), name)
+        module = import_module(f"harness.{_LAZY[name]}")
+        return module if name == _LAZY[name] else getattr(module, name)
     raise AttributeError(f"module 'harness' has no attribute {name!r}")
 
 
 __all__ = [
+    "AbsentError",
     "Batch",
     "Cell",
     "CellError",
@@ -87,6 +106,7 @@ __all__ = [
     "RequestError",
     "RunError",
     "Sample",
+    "Scheme",
     "StoreError",
     "Study",
     "StudyModel",
@@ -97,8 +117,14 @@ __all__ = [
     "Trials",
     "UnknownNameError",
     "accuracy_measures",
+    "cached",
     "hookimpl",
+    "locate_first",
     "normalized",
     "proportion",
+    "read_state_dict",
     "read_trials",
+    "sha256_of",
+    "split_hub",
+    "statistics",
 ]

@@ -51,8 +51,7 @@ class UnknownNameError(RequestError):
         meant = f"; did you mean {' or '.join(repr(name) for name in close)}?" if close else "."
         listed = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
         super().__init__(
-            f"unknown {kind} {given!r}{meant} Available: {listed or 'none'}. "
-            f"{hint or f'See: harness list {kind}s'}"
+            f"unknown {kind} {given!r}{meant} Available: {listed or 'none'}. {hint or f'See: harness list {kind}s'}"
         )
         self.kind, self.given, self.available = kind, given, names
 

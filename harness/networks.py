@@ -30,9 +30,7 @@ class Normalized(torch.nn.Module):
         return logits
 
 
-def normalized(
-    network: torch.nn.Module, mean: Sequence[float] | None, std: Sequence[float] | None
-) -> torch.nn.Module:
+def normalized(network: torch.nn.Module, mean: Sequence[float] | None, std: Sequence[float] | None) -> torch.nn.Module:
     """`network` with its normalization in front, in eval mode; unchanged where mean and std are None."""
     if (mean is None) != (std is None):
         raise ValueError("mean and std are given together or not at all")

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 Direction = Literal["higher", "lower", "neither"]
@@ -259,6 +258,36 @@ class Trials:
     def accuracy(self, condition: str) -> float:
         """Top-1 accuracy under `condition`, a fraction."""
         return float(self.correct[:, self.column(condition)].mean())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Frozen description of one cell: one model on one task.
+
+    Attributes:
+        key: 64 hex digits, the SHA-256 of `identity`.
+        identity: everything that could change the cell's numbers, JSON-ready.
+    """
+
+    task: str
+    model: str
+    key: str
+    identity: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialBlock:
+    """Trials of one cell for one span of n samples, as they go to the store.
+
+    Attributes:
+        top5: (n, C, 5) int16. logp: (n, C, 5) float16. correct: (n, C) uint8, 0 or 1.
+        logits: (n, C, outputs) float16 with ``--store logits``, else None.
+    """
+
+    top5: np.ndarray
+    logp: np.ndarray
+    correct: np.ndarray
+    logits: np.ndarray | None = None
 
 
 # --- numbers ---------------------------------------------------------------------------------

@@ -1,0 +1,56 @@
+"""From logits to decisions, on the device, in the dataset's label space."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from harness.records import TOP, LabelSpace
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """Decisions for one stimulus of B samples, still on the device.
+
+    Attributes:
+        top5: (B, 5) int16 classes, most probable first; -1 where the label space has fewer.
+        logp: (B, 5) float16 natural log-probabilities; NaN where `top5` is -1.
+        finite: () bool, whether every logit was finite.
+        logits: (B, outputs) float16 where they are kept, else None.
+    """
+
+    top5: torch.Tensor
+    logp: torch.Tensor
+    finite: torch.Tensor
+    logits: torch.Tensor | None
+
+
+def log_probabilities(logits: torch.Tensor, space: LabelSpace) -> torch.Tensor:
+    """Natural log-probabilities of the K classes of `space`, (B, K) float32, from logits (B, outputs).
+
+    Subsets (`columns`) are cut out before the softmax, as the benchmarks of ImageNet-A and -R do. Categories
+    (`members`) get the mean probability of their members, the softmax running over all outputs (Geirhos et al. 2021:
+    model-vs-human); computed as logsumexp, so that a probability too small for float32 keeps its logarithm.
+    """
+    logits = logits.float()
+    if space.columns is not None:
+        return logits[:, list(space.columns)].log_softmax(dim=1)
+    logp = logits.log_softmax(dim=1)
+    if space.members is None:
+        return logp
+    categories = [logp[:, list(members)].logsumexp(dim=1) - math.log(len(members)) for members in space.members]
+    return torch.stack(categories, dim=1)
+
+
+def decide(logits: torch.Tensor, space: LabelSpace, *, keep_logits: bool = False) -> Decisions:
+    """The stored part of a forward: top-5 classes with their log-probabilities. No synchronization with the host."""
+    logp = log_probabilities(logits, space)
+    k = min(TOP, logp.shape[1])
+    values, classes = logp.topk(k, dim=1)
+    top5 = torch.full((len(logits), TOP), -1, dtype=torch.int16, device=logits.device)
+    top_logp = torch.full((len(logits), TOP), math.nan, dtype=torch.float16, device=logits.device)
+    top5[:, :k] = classes.to(torch.int16)
+    top_logp[:, :k] = values.to(torch.float16)
+    return Decisions(top5, top_logp, torch.isfinite(logits).all(), logits.half() if keep_logits else None)

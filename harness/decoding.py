@@ -1,0 +1,83 @@
+"""From files to pixels, exactly as PIL and the field's scripts do it, ahead of the network and in parallel."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from harness.interfaces import Dataset
+    from harness.records import Preprocessing, Sample
+
+LOOK_AHEAD = 3
+"""Batches that are decoded before they are asked for: enough to hide decoding, few enough for constant memory."""
+
+
+def preprocess(image: Image.Image, how: Preprocessing) -> np.ndarray:
+    """Pixels of `image` as (S, S, 3) uint8.
+
+    RGB; shorter side resized to `how.resize` (bilinear, PIL's antialias; the longer side truncated to an integer);
+    centre crop with its offset rounded half to even. Bit for bit what ``Resize(256)`` and ``CenterCrop(224)`` of
+    torchvision give on a PIL image, without importing it. Raises ImageError on a wrong size where nothing is resized.
+    """
+    from PIL import Image
+
+    image = image.convert("RGB")
+    width, height = image.size
+    if how.resize is None:
+        if (width, height) != (how.size, how.size):
+            raise ImageError(
+                f"is {width}x{height} pixels, expected {how.size}x{how.size} (this dataset is not resized)"
+            )
+        return np.asarray(image)
+    short = min(width, height)
+    if short != how.resize:
+        longer = int(how.resize * max(width, height) / short)
+        target = (how.resize, longer) if width <= height else (longer, how.resize)
+        image = image.resize(target, Image.Resampling.BILINEAR)
+        width, height = target
+    left, top = round((width - how.size) / 2.0), round((height - how.size) / 2.0)
+    return np.asarray(image.crop((left, top, left + how.size, top + how.size)))
+
+
+def pixels(dataset: Dataset, sample: Sample) -> np.ndarray:
+    """One sample as (S, S, 3) uint8. Raises ImageError naming the sample, whatever the decoder raised."""
+    try:
+        with dataset.image(sample) as image:
+            return preprocess(image, dataset.preprocessing)
+    except ImageError as error:
+        raise ImageError(f"image {sample.id} of {dataset.name} {error}") from error
+    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, …
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"image {sample.id} of {dataset.name} cannot be decoded: {reason}") from error
+
+
+def batches(
+    dataset: Dataset, groups: Sequence[Sequence[Sample]], workers: int
+) -> Iterator[tuple[Sequence[Sample], np.ndarray]]:
+    """(samples, (B, S, S, 3) uint8) for each group, in order, decoded ahead by `workers` threads.
+
+    PIL releases the GIL while it decodes and resizes, so threads suffice and nothing has to be pickled. Raises the
+    ImageError of the first sample, in order, that cannot be decoded.
+    """
+    with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="decode") as pool:
+        ahead: deque[tuple[Sequence[Sample], list[Future[np.ndarray]]]] = deque()
+        remaining = iter(groups)
+        try:
+            while True:
+                while len(ahead) < LOOK_AHEAD and (group := next(remaining, None)) is not None:
+                    ahead.append((group, [pool.submit(pixels, dataset, sample) for sample in group]))
+                if not ahead:
+                    return
+                group, futures = ahead.popleft()
+                yield group, np.stack([future.result() for future in futures])
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

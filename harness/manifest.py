@@ -1,0 +1,172 @@
+"""What a dataset on this disk is: its samples in a fixed order, and one digest that names exactly these bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import DatasetError
+from harness.locations import cache_dir
+
+if TYPE_CHECKING:
+    from harness.interfaces import Dataset
+    from harness.records import Sample
+
+Hashed = tuple[int, int, str]
+"""Size in bytes, modification time in ns, SHA-256: a file with the first two unchanged is not read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataRoots:
+    """Where datasets lie, from ``--data`` and ``HARNESS_DATA``.
+
+    Attributes:
+        default: folder with which each dataset's own `path` is joined; None: none was given.
+        named: dataset name -> its folder.
+    """
+
+    default: Path | None = None
+    named: dict[str, Path] = field(default_factory=dict)
+
+    @staticmethod
+    def parse(given: Sequence[str]) -> DataRoots:
+        """From the values of ``--data ROOT`` and ``--data NAME=DIR``; falls back to ``HARNESS_DATA``."""
+        named: dict[str, Path] = {}
+        default = Path(os.environ["HARNESS_DATA"]).expanduser() if os.environ.get("HARNESS_DATA") else None
+        for value in given:
+            name, sign, folder = value.partition("=")
+            if sign and os.sep not in name:
+                named[name] = Path(folder).expanduser()
+            else:
+                default = Path(value).expanduser()
+        return DataRoots(default, named)
+
+    def find(self, dataset: Dataset) -> Path:
+        """The folder of `dataset`. Raises DatasetError, saying what to type, if it is not there."""
+        given = self.named.get(dataset.name)
+        own = dataset.root() if given is None else None
+        folder = given or own or (self.default / dataset.path if self.default else None)
+        hint = (
+            f"--data {dataset.name}=DIR, or --data ROOT (or HARNESS_DATA) with {dataset.path or dataset.name} below it"
+        )
+        if folder is None:
+            raise DatasetError(f"no folder given for dataset {dataset.name!r}. Type: {hint}")
+        if not folder.is_dir():
+            raise DatasetError(f"no folder {folder} for dataset {dataset.name!r}. Type: {hint}")
+        return folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The samples of a dataset that a run uses.
+
+    Attributes:
+        samples: sorted by id.
+        total: samples in the folder, before ``--limit``.
+        digest: SHA-256 over ids, targets, attributes and file contents of `samples`.
+        remarks: warnings that travel with the results.
+    """
+
+    samples: tuple[Sample, ...]
+    total: int
+    digest: str
+    remarks: tuple[str, ...] = ()
+
+
+def lowest_hashes(samples: Sequence[Sample], limit: int | None) -> list[Sample]:
+    """The `limit` samples with the lowest SHA-256 of their id, sorted by id; all of them for None.
+
+    The choice depends on the ids alone, so every model and probe gets the same samples.
+    """
+    chosen = list(samples)
+    if limit is not None:
+        chosen = sorted(chosen, key=lambda sample: hashlib.sha256(sample.id.encode()).digest())[:limit]
+    return sorted(chosen, key=lambda sample: sample.id)
+
+
+def build(
+    dataset: Dataset, root: Path, limit: int | None = None, progress: Callable[[int, int], None] | None = None
+) -> Manifest:
+    """Scan, choose and digest the samples of `dataset` below `root`.
+
+    Args:
+        progress: called with (files digested, files in all) now and then.
+
+    Raises:
+        DatasetError: no samples, or two with one id.
+    """
+    everything = list(dataset.samples(root))
+    if not everything:
+        raise DatasetError(f"dataset {dataset.name!r} has no images in {root}")
+    ids = {sample.id for sample in everything}
+    if len(ids) < len(everything):
+        doubled, _ = Counter(sample.id for sample in everything).most_common(1)[0]
+        raise DatasetError(f"dataset {dataset.name!r} has two samples with the id {doubled!r} in {root}")
+    chosen = lowest_hashes(everything, limit)
+    hashes = _file_digests(root, [sample.path for sample in chosen if sample.path], progress)
+    total = hashlib.sha256()
+    for sample in chosen:
+        content = hashes.get(sample.path) if sample.path else ""
+        total.update(json.dumps([sample.id, sample.targets, sample.attributes, content]).encode() + b"\n")
+    remarks = list(dataset.remarks(everything))
+    if limit is not None and limit < len(everything):
+        remarks.append(f"--limit: {len(chosen):,} of {len(everything):,} images")
+    return Manifest(
+        samples=tuple(chosen),
+        total=len(everything),
+        digest=total.hexdigest(),
+        remarks=tuple(f"{dataset.name}: {remark}" for remark in remarks),
+    )
+
+
+def identity(dataset: Dataset, manifest: Manifest) -> dict[str, object]:
+    """What of a dataset can change a number; JSON-ready."""
+    fields = asdict(dataset)
+    fields.pop("path")
+    return {**fields, "version": dataset.version, "n": len(manifest.samples), "manifest": manifest.digest}
+
+
+def _file_digests(root: Path, paths: Sequence[Path], progress: Callable[[int, int], None] | None) -> dict[Path, str]:
+    """SHA-256 of each file; files whose size and modification time are as remembered are not read again."""
+    memory = cache_dir() / "manifests" / f"{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:24]}.json"
+    known = _remembered(memory)
+    digests: dict[Path, str] = {}
+    fresh: dict[str, Hashed] = {}
+
+    def digest(path: Path) -> tuple[Path, str, Hashed]:
+        key, stat = os.path.relpath(path, root), path.stat()
+        before = known.get(key)
+        if before and (before[0], before[1]) == (stat.st_size, stat.st_mtime_ns):
+            return path, key, before
+        with path.open("rb") as file:
+            return path, key, (stat.st_size, stat.st_mtime_ns, hashlib.file_digest(file, "sha256").hexdigest())
+
+    with ThreadPoolExecutor() as pool:
+        for count, (path, key, hashed) in enumerate(pool.map(digest, paths), 1):
+            digests[path], fresh[key] = hashed[2], hashed
+            if progress and (count % 256 == 0 or count == len(paths)):
+                progress(count, len(paths))
+    if any(known.get(key) != hashed for key, hashed in fresh.items()):
+        _remember(memory, {**known, **fresh})
+    return digests
+
+
+def _remembered(memory: Path) -> dict[str, Hashed]:
+    try:
+        return {key: (value[0], value[1], value[2]) for key, value in json.loads(memory.read_text()).items()}
+    except (OSError, ValueError, LookupError, TypeError):  # absent or damaged: only a cache, made anew below
+        return {}
+
+
+def _remember(memory: Path, known: dict[str, Hashed]) -> None:
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    partial = memory.with_suffix(f".{os.getpid()}.tmp")
+    partial.write_text(json.dumps(known))
+    partial.replace(memory)

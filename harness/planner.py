@@ -1,0 +1,294 @@
+"""Suite x models - what is stored -> passes. Pure, cheap, torch-free, printable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.manifest import Manifest, identity
+from harness.records import Job, TaskLayout
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from harness.interfaces import Dataset, Probe
+    from harness.records import ModelSpec, Sample
+
+Status = Literal["stored", "run", "resume", "rerun", "retry", "inapplicable"]
+RESIDENT_MODELS = 48
+"""Networks kept on the device at once, so that each image is decoded once for all of them; the study's 48 ResNet-50
+weigh 4.9 GB. More models make further passes: memory stays bounded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one run has one of. A change of any of these is refused.
+
+    Attributes:
+        device_type: ``cpu`` or ``cuda``. precision: ``fp32``, ``tf32`` or ``bf16``.
+        batch_size: samples a forward; also where batches are cut, so it can change logits in the last digits.
+        limit: number of samples, None for all. store: ``top5`` or ``logits``.
+    """
+
+    seed: int = 0
+    limit: int | None = None
+    precision: str = "fp32"
+    device_type: str = "cpu"
+    batch_size: int = 32
+    store: str = "top5"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTask:
+    """One ``probe@dataset`` with everything resolved."""
+
+    name: str
+    probe: Probe
+    dataset: Dataset
+    manifest: Manifest
+    conditions: tuple[str, ...]
+    layout: TaskLayout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What the store knows of one cell: the identity it was made under, its spans, whether it failed."""
+
+    key: str
+    identity: Mapping[str, Any]
+    spans: frozenset[tuple[int, int]]
+    failed: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedCell:
+    """One model on one task.
+
+    Attributes:
+        job: None where the task does not apply to the model; `reason` then says why.
+        pending: spans still to be computed.
+        reason: why it is run again, resumed, or not run.
+    """
+
+    model: str
+    task: str
+    status: Status
+    job: Job | None
+    pending: tuple[tuple[int, int], ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """One sweep over one dataset: every pending task of these models, each image decoded once."""
+
+    dataset: Dataset
+    manifest: Manifest
+    models: tuple[str, ...]
+    tasks: tuple[PlannedTask, ...]
+    cells: tuple[PlannedCell, ...]
+
+    @property
+    def images(self) -> int:
+        """Images decoded."""
+        return sum(high - low for low, high in {span for cell in self.cells for span in cell.pending})
+
+    @property
+    def forwards(self) -> int:
+        """Stimuli sent through networks."""
+        conditions = {task.name: len(task.conditions) for task in self.tasks}
+        return sum((high - low) * conditions[cell.task] for cell in self.cells for low, high in cell.pending)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All cells of a request, and the passes that compute those that are not stored."""
+
+    settings: Settings
+    tasks: tuple[PlannedTask, ...]
+    cells: tuple[PlannedCell, ...]
+    passes: tuple[Pass, ...] = field(default=())
+
+    @property
+    def forwards(self) -> int:
+        """Stimuli sent through networks, over all passes."""
+        return sum(one.forwards for one in self.passes)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes that the pending trials will take: 2 x 5 x 2 + 1 a trial, and 2 an output with full logits."""
+        return self.forwards * (21 + (2000 if self.settings.store == "logits" else 0))
+
+
+def plan_task(name: str, probe: Probe, dataset: Dataset, manifest: Manifest, batch_size: int) -> PlannedTask:
+    """Resolve one task. Raises ValueError if the probe cannot serve the dataset's image size."""
+    space, samples, size = dataset.label_space(), manifest.samples, dataset.preprocessing.size
+    conditions = probe.conditions(size)
+    layout = TaskLayout(
+        task=name,
+        sample_ids=tuple(sample.id for sample in samples),
+        targets=padded_targets(samples),
+        conditions=conditions,
+        classes=space.classes,
+        size=size,
+        span=span_length(len(samples), batch_size),
+        attributes={
+            attribute: tuple(sample.attributes[position] for sample in samples)
+            for position, attribute in enumerate(dataset.attributes)
+        },
+    )
+    return PlannedTask(name=name, probe=probe, dataset=dataset, manifest=manifest, conditions=conditions, layout=layout)
+
+
+def padded_targets(samples: Sequence[Sample]) -> np.ndarray:
+    """Accepted classes of each sample, (N, T) int16, padded with -1."""
+    import numpy as np
+
+    targets = np.full((len(samples), max(len(sample.targets) for sample in samples)), -1, dtype=np.int16)
+    for row, sample in zip(targets, samples, strict=True):
+        row[: len(sample.targets)] = sample.targets
+    return targets
+
+
+def span_length(n: int, batch_size: int) -> int:
+    """Samples per shard: max(16, ⌈n/128⌉), rounded up to whole batches, so that a cell has at most 128 shards."""
+    least = max(16, -(-n // 128))
+    return -(-least // batch_size) * batch_size
+
+
+def make_job(task: PlannedTask, model: ModelSpec, digests: Sequence[str], settings: Settings) -> Job:
+    """The frozen description of one cell, with its content key.
+
+    Args:
+        digests: SHA-256 of each file that decides the weights.
+    """
+    what: dict[str, Any] = {
+        "model": {
+            "name": model.name,
+            "source": model.source,
+            "arch": model.arch,
+            "recipe": asdict(model.recipe),
+            "mean": model.mean,
+            "std": model.std,
+            "options": dict(model.options),
+            "label_space": model.label_space,
+            "outputs": model.outputs,
+            "checkpoint": list(digests),
+        },
+        "probe": {"name": task.probe.name, "version": task.probe.version, "params": asdict(task.probe)},
+        "dataset": identity(task.dataset, task.manifest),
+        "layout": {
+            "conditions": task.conditions,
+            "span": task.layout.span,
+            "label_space": asdict(task.dataset.label_space()),
+        },
+        "settings": asdict(settings),
+        "versions": {package: version(package) for package in ("torch", "numpy", "pillow")},
+    }
+    canonical = json.dumps(what, sort_keys=True, separators=(",", ":"))
+    return Job(
+        task=task.name,
+        model=model.name,
+        key=hashlib.sha256(canonical.encode()).hexdigest(),
+        identity=json.loads(canonical),
+    )
+
+
+def plan(
+    tasks: Sequence[PlannedTask],
+    models: Sequence[ModelSpec],
+    digests: Mapping[str, Sequence[str]],
+    settings: Settings,
+    stored: Mapping[tuple[str, str], Stored],
+) -> Plan:
+    """Decide for every cell whether it is stored, and group the rest into passes.
+
+    Args:
+        digests: model name -> SHA-256 of its checkpoint files.
+        stored: (task, model) -> what the run folder holds.
+    """
+    cells = [
+        _plan_cell(task, model, digests[model.name], settings, stored.get((task.name, model.name)))
+        for task in tasks
+        for model in models
+    ]
+    passes: list[Pass] = []
+    for dataset in {task.dataset.name: task.dataset for task in tasks}.values():
+        of_dataset = [task for task in tasks if task.dataset.name == dataset.name]
+        names = {task.name for task in of_dataset}
+        pending = [cell for cell in cells if cell.pending and cell.task in names]
+        wanted = [model.name for model in models if any(cell.model == model.name for cell in pending)]
+        for start in range(0, len(wanted), RESIDENT_MODELS):
+            group = tuple(wanted[start : start + RESIDENT_MODELS])
+            share = tuple(cell for cell in pending if cell.model in group)
+            needed = {cell.task for cell in share}
+            passes.append(
+                Pass(
+                    dataset=dataset,
+                    manifest=of_dataset[0].manifest,
+                    models=group,
+                    tasks=tuple(task for task in of_dataset if task.name in needed),
+                    cells=share,
+                )
+            )
+    return Plan(settings=settings, tasks=tuple(tasks), cells=tuple(cells), passes=tuple(passes))
+
+
+def _plan_cell(
+    task: PlannedTask, model: ModelSpec, digests: Sequence[str], settings: Settings, stored: Stored | None
+) -> PlannedCell:
+    unfit = inapplicable(task, model)
+    if unfit:
+        return PlannedCell(model=model.name, task=task.name, status="inapplicable", job=None, reason=unfit)
+    job = make_job(task, model, digests, settings)
+    spans = task.layout.spans()
+
+    def cell(status: Status, pending: Sequence[tuple[int, int]] = (), reason: str = "") -> PlannedCell:
+        return PlannedCell(
+            model=model.name, task=task.name, status=status, job=job, pending=tuple(pending), reason=reason
+        )
+
+    if stored is None:
+        return cell("run", spans)
+    if stored.key != job.key:
+        return cell("rerun", spans, difference(stored.identity, job.identity))
+    left = [span for span in spans if span not in stored.spans]
+    if stored.failed is not None:
+        return cell("retry", left, f"failed before: {stored.failed}")
+    if not left:
+        return cell("stored")
+    return cell("resume", left, f"{len(spans) - len(left)} of {len(spans)} spans stored")
+
+
+def inapplicable(task: PlannedTask, model: ModelSpec) -> str:
+    """Why `model` cannot be judged on `task`; empty if it can."""
+    space = task.dataset.label_space()
+    if model.label_space != space.model_label_space:
+        return f"{model.name} answers in {model.label_space}, {task.dataset.name} needs {space.model_label_space}"
+    return ""
+
+
+def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What changed between two identities, one clause per leaf: ``model.checkpoint: 3f… -> 9a…``."""
+    old, new = _leaves(before), _leaves(now)
+    changes = [
+        f"{path} changed: {_short(old.get(path))} -> {_short(new.get(path))}"
+        for path in sorted(old.keys() | new.keys())
+        if old.get(path) != new.get(path)
+    ]
+    return "; ".join(changes[:4]) + (f"; and {len(changes) - 4} more" if len(changes) > 4 else "")
+
+
+def _leaves(value: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return {k: v for key, item in value.items() for k, v in _leaves(item, f"{path}.{key}".lstrip(".")).items()}
+    return {path: value}
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= 16 else text[:12] + "…"

@@ -1,0 +1,72 @@
+"""Where a number comes from: versions, revision, machine, command."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("bias-harness", "torch", "torchvision", "timm", "numpy", "pillow", "h5py", "scipy")
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that numbers depend on, and of Python. Imports none of them."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+@cache
+def revision() -> str | None:
+    """Git revision of the harness's source tree, with ``+dirty`` where it differs; None for an installed wheel."""
+    tree = Path(__file__).resolve().parent.parent
+    if not (tree / ".git").exists():
+        return None
+    git = ["git", "-C", str(tree)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
+        status = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head.stdout.strip() + ("+dirty" if status.stdout.strip() else "")
+
+
+def provenance(command: Sequence[str], **more: Any) -> dict[str, Any]:
+    """What every shard and report carries; JSON-ready.
+
+    Args:
+        command: the command line as typed.
+        more: further facts (device name, digests).
+    """
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": list(command),
+        "versions": versions(),
+        "git": revision(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        **more,
+    }
+
+
+def command_line() -> list[str]:
+    """This process's command as a user would type it."""
+    return ["harness", *sys.argv[1:]]

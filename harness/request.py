@@ -1,0 +1,166 @@
+"""From what a user asks for to a plan: everything that can be known before the first forward is checked here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import manifest as manifests
+from harness import planner
+from harness.errors import RequestError
+from harness.manifest import DataRoots
+from harness.planner import PlannedTask, Settings, Stored
+
+if TYPE_CHECKING:
+    from harness.interfaces import Dataset, ModelSource, Probe
+    from harness.planner import Plan
+    from harness.records import ModelSpec, Suite, TaskSpec
+    from harness.registry import Registry
+    from harness.store import Run
+
+DEFAULT_BATCH = {"cpu": 32, "cuda": 256}
+"""``--batch-size auto``: on the CPU larger batches only cost cache, on a GPU smaller ones leave it idle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What ``harness run`` was asked for; None means: as stored in the run, else the default."""
+
+    suite: str | None = None
+    tasks: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    data: DataRoots = field(default_factory=DataRoots)
+    seed: int | None = None
+    limit: int | None = None
+    precision: str | None = None
+    device_type: str | None = None
+    batch_size: int | None = None
+    store: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The names of a request, resolved."""
+
+    suite: Suite | None
+    models: tuple[ModelSpec, ...]
+    tasks: tuple[TaskSpec, ...]
+    probes: Mapping[str, Probe]
+    datasets: Mapping[str, Dataset]
+    sources: Mapping[str, ModelSource]
+
+
+def select(request: RunRequest, registry: Registry) -> Selection:
+    """Resolve every name. Raises UnknownNameError, PluginError or RegistryError."""
+    suite = registry.suite(request.suite) if request.suite else None
+    patterns = request.models or (suite.models if suite else ())
+    if not patterns:
+        raise RequestError("no models: give --models PATTERN, or a --suite that names some. See: harness list models")
+    models = tuple(registry.models_matching(patterns))
+    tasks = _with_requirements([*_suite_tasks(suite), *map(registry.parse_task, request.tasks)], registry)
+    if not tasks:
+        raise RequestError("no tasks: give --suite NAME or --task probe@dataset. See: harness list suites")
+    datasets = {}
+    for task in tasks:
+        dataset = registry.dataset(task.dataset)
+        how = suite.preprocessing.get(task.dataset) if suite else None
+        datasets[task.dataset] = replace(dataset, preprocessing=how) if how else dataset
+    probes = {task.name: registry.probe_for(task) for task in tasks}
+    sources = {spec.source: registry.source_for(spec) for spec in models}
+    return Selection(suite=suite, models=models, tasks=tuple(tasks), probes=probes, datasets=datasets, sources=sources)
+
+
+def _suite_tasks(suite: Suite | None) -> Sequence[TaskSpec]:
+    return suite.tasks if suite else ()
+
+
+def _with_requirements(tasks: Sequence[TaskSpec], registry: Registry) -> list[TaskSpec]:
+    """`tasks` without repetition, each preceded by the tasks whose trials its measures need."""
+    chosen: dict[str, TaskSpec] = {}
+    given = {task.name: task for task in tasks}
+    for task in tasks:
+        for required in registry.probe_for(task).requires:
+            needed = registry.parse_task(f"{required}@{task.dataset}")
+            chosen.setdefault(needed.name, given.get(needed.name, needed))
+        chosen.setdefault(task.name, task)
+    return list(chosen.values())
+
+
+def settle(request: RunRequest, stored: Mapping[str, Any] | None) -> Settings:
+    """The run's settings: as asked for, else as stored in the run, else the defaults.
+
+    A difference between what is asked for and what is stored is left in, for the store to refuse by name.
+    """
+    device = request.device_type or (stored or {}).get("device_type") or "cpu"
+    default = asdict(Settings(device_type=device, batch_size=DEFAULT_BATCH.get(device, 32)))
+    chosen = {**default, **(stored or {})}
+    asked = {name: getattr(request, name) for name in default if getattr(request, name) is not None}
+    settings = Settings(**{**chosen, **asked})
+    if settings.precision == "tf32" and settings.device_type != "cuda":
+        raise RequestError("--precision tf32 exists on CUDA devices only; on this device type fp32 or bf16")
+    return settings
+
+
+def resolve(
+    selection: Selection,
+    settings: Settings,
+    data: DataRoots,
+    stored: Mapping[tuple[str, str], Stored],
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Plan:
+    """Find data and checkpoints, digest them, and plan. Reads no weights and imports no torch.
+
+    Args:
+        progress: called with (what, done, all) while files are digested.
+
+    Raises:
+        DatasetError, CheckpointError: something is not there.
+        RequestError: a probe cannot serve a dataset.
+    """
+    found: dict[str, manifests.Manifest] = {}
+    for name, dataset in selection.datasets.items():
+        watch = (lambda done, total, name=name: progress(name, done, total)) if progress else None
+        found[name] = manifests.build(dataset, data.find(dataset), settings.limit, watch)
+    tasks = [plan_task(selection, task, found[task.dataset], settings) for task in selection.tasks]
+    digests = {spec.name: checkpoint_digests(spec, selection.sources[spec.source]) for spec in selection.models}
+    return planner.plan(tasks, selection.models, digests, settings, stored)
+
+
+def plan_task(selection: Selection, task: TaskSpec, manifest: manifests.Manifest, settings: Settings) -> PlannedTask:
+    """One task with its layout. Raises RequestError if the probe cannot serve the dataset's image size."""
+    try:
+        return planner.plan_task(
+            task.name, selection.probes[task.name], selection.datasets[task.dataset], manifest, settings.batch_size
+        )
+    except ValueError as error:
+        raise RequestError(f"task {task.name}: {error}") from error
+
+
+def checkpoint_digests(spec: ModelSpec, source: ModelSource) -> tuple[str, ...]:
+    """SHA-256 of each file that decides the weights, after a look at its first bytes. Raises CheckpointError."""
+    from harness.checkpoints import sha256_of, sniff
+
+    digests = []
+    for path in source.files(spec):
+        sniff(path)
+        digests.append(sha256_of(path))
+    return tuple(digests)
+
+
+def stored_cells(run: Run | None) -> dict[tuple[str, str], Stored]:
+    """What a run folder holds, in the planner's words."""
+    if run is None:
+        return {}
+    return {
+        place: Stored(key=cell.job.key, identity=cell.job.identity, spans=frozenset(cell.spans), failed=cell.failed)
+        for place, cell in run.cells().items()
+    }
+
+
+def existing_run(path: Path) -> Run | None:
+    """The run at `path`, opened for reading, or None where there is none yet."""
+    from harness.store import Run
+
+    return Run.open(path) if (path / "run.json").exists() else None

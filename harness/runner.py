@@ -1,0 +1,318 @@
+"""Executes passes: decode once -> stimuli on the device -> forward -> trials. The only room that drives torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+
+from harness.decisions import Decisions, decide
+from harness.decoding import batches
+from harness.errors import CellError, CheckpointError, ImageError
+from harness.recorder import Recorder, Span
+from harness.records import Batch, Sample
+
+if TYPE_CHECKING:
+    from harness.interfaces import ModelSource
+    from harness.planner import Pass, Plan, PlannedCell, PlannedTask, Settings
+    from harness.records import Job, ModelSpec
+    from harness.store import Run
+
+
+class Progress(Protocol):
+    """Who watches a run."""
+
+    def begin(self, title: str, images: int, forwards: int) -> None:
+        """A pass starts: so many images to decode, so many stimuli to forward."""
+
+    def advance(self, images: int, forwards: int) -> None:
+        """So many more are done."""
+
+    def warn(self, message: str) -> None:
+        """A line for the user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """What executing a plan needs beside the plan.
+
+    Attributes:
+        specs: model name -> its registry entry. sources: source name -> plugin.
+        networks: networks that are loaded already, on the CPU or the device; taken over.
+    """
+
+    run: Run
+    specs: Mapping[str, ModelSpec]
+    sources: Mapping[str, ModelSource]
+    device: torch.device
+    workers: int
+    progress: Progress
+    provenance: Mapping[str, Any]
+    networks: dict[str, torch.nn.Module] = field(default_factory=dict)
+
+
+def load_network(spec: ModelSpec, source: ModelSource, size: int) -> torch.nn.Module:
+    """The network of `spec`, proven to answer one blank image with (1, outputs) logits.
+
+    Raises:
+        CheckpointError: it cannot be loaded, cannot forward, or has another number of outputs.
+    """
+    network = source.load(spec)
+    if network.training:
+        network.eval()
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    try:
+        with torch.inference_mode():
+            logits = network(torch.zeros(1, 3, size, size))
+    except Exception as error:
+        raise CheckpointError(f"model {spec.name!r} cannot forward a blank {size}x{size} image: {error}") from error
+    shape = tuple(getattr(logits, "shape", ())) or type(logits).__name__
+    if shape != (1, spec.outputs):
+        raise CheckpointError(
+            f"model {spec.name!r} answers one image with {shape}, expected (1, {spec.outputs}) logits; "
+            f"see `outputs` of its registry entry"
+        )
+    return network
+
+
+def load_first(
+    plan: Plan, specs: Mapping[str, ModelSpec], sources: Mapping[str, ModelSource]
+) -> dict[str, torch.nn.Module]:
+    """Load every network that the plan needs, once, to find those that do not fit; keep those of the first pass.
+
+    Raises:
+        CheckpointError: as `load_network`. Nothing has been written by then.
+    """
+    kept: dict[str, torch.nn.Module] = {}
+    checked: set[str] = set()
+    for number, one in enumerate(plan.passes):
+        for name in one.models:
+            if name in checked:
+                continue
+            network = load_network(specs[name], sources[specs[name].source], one.dataset.preprocessing.size)
+            checked.add(name)
+            if number == 0:
+                kept[name] = network
+    return kept
+
+
+@contextmanager
+def numerics(settings: Settings) -> Iterator[None]:
+    """Deterministic kernels, and no TF32 unless a forward asks for it; everything is put back afterwards."""
+    cudnn = torch.backends.cudnn
+    before = (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, torch.get_float32_matmul_precision())
+    cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, settings.precision == "tf32"
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = before[:3]
+        torch.set_float32_matmul_precision(before[3])
+
+
+@contextmanager
+def _forward_precision(settings: Settings) -> Iterator[None]:
+    """Precision of the networks alone: stimuli are always made in strict float32."""
+    with ExitStack() as stack:
+        if settings.precision == "bf16":
+            stack.enter_context(torch.autocast(settings.device_type, dtype=torch.bfloat16))
+        if settings.precision == "tf32":
+            torch.set_float32_matmul_precision("high")
+            stack.callback(torch.set_float32_matmul_precision, "highest")
+        yield
+
+
+def execute(plan: Plan, engine: Engine) -> dict[tuple[str, str], str]:
+    """Compute every pending cell of `plan` and store its trials.
+
+    Returns:
+        (task, model) -> reason, of the cells that failed.
+
+    Raises:
+        KeyboardInterrupt: after everything that was whole has been stored.
+    """
+    layouts = {task.name: task.layout for task in plan.tasks}
+    recorder = Recorder(engine.run, layouts, engine.progress.warn)
+    try:
+        with numerics(plan.settings), torch.inference_mode():
+            for one in plan.passes:
+                _Sweep(one, plan.settings, engine, recorder).execute()
+    finally:
+        recorder.close()
+    cells = [cell for one in plan.passes for cell in one.cells]
+    return {
+        (cell.task, cell.model): recorder.failures[cell.job.key]
+        for cell in cells
+        if cell.job and cell.job.key in recorder.failures
+    }
+
+
+class _Sweep:
+    """One pass over one dataset."""
+
+    def __init__(self, one: Pass, settings: Settings, engine: Engine, recorder: Recorder) -> None:
+        self.one, self.settings, self.engine, self.recorder = one, settings, engine, recorder
+        self.jobs: dict[tuple[str, str], Job] = {(c.task, c.model): c.job for c in one.cells if c.job}
+        self.space = one.dataset.label_space()
+        self.checked: set[str] = set()
+
+    def execute(self) -> None:
+        jobs = list(self.jobs.values())
+        self.engine.progress.begin(self.one.dataset.name, self.one.images, self.one.forwards)
+        keep = self.settings.store == "logits"
+        outputs = {name: self.engine.specs[name].outputs for name in self.one.models} if keep else None
+        self.recorder.begin(jobs, dict(self.engine.provenance), outputs)
+        self._load_networks()
+        schedule = self._schedule()
+        decoded = batches(self.one.dataset, [samples for _, _, samples in schedule], self.engine.workers)
+        for span, offset, samples in schedule:
+            try:
+                _, pixels = next(decoded)
+            except ImageError as error:
+                self._fail_from(span, str(error))
+                break
+            self._batch(span, offset, self._batch_of(samples, pixels))
+        self.recorder.finish(jobs)
+
+    def _fail_from(self, span: Span, reason: str) -> None:
+        """An image is missing for good: every cell that still needs this span or a later one fails."""
+        for cell in self.one.cells:
+            if any(pending >= span for pending in cell.pending):
+                self.recorder.fail(self.jobs[cell.task, cell.model], reason)
+
+    def _load_networks(self) -> None:
+        """Have exactly the pass's networks on the device."""
+        engine = self.engine
+        for name in [name for name in engine.networks if name not in self.one.models]:
+            del engine.networks[name]
+        for name in self.one.models:
+            if name not in engine.networks:
+                spec = engine.specs[name]
+                engine.networks[name] = load_network(
+                    spec, engine.sources[spec.source], self.one.dataset.preprocessing.size
+                )
+            engine.networks[name].to(engine.device)
+
+    def _schedule(self) -> list[tuple[Span, int, Sequence[Sample]]]:
+        """(span, index of the first sample, samples) of every batch: cut at fixed positions, whatever is pending."""
+        size, samples = self.settings.batch_size, self.one.manifest.samples
+        spans = sorted({span for cell in self.one.cells for span in cell.pending})
+        return [
+            ((low, high), start, samples[start : min(start + size, high)])
+            for low, high in spans
+            for start in range(low, high, size)
+        ]
+
+    def _batch_of(self, samples: Sequence[Sample], pixels: np.ndarray) -> Batch:
+        raw = torch.from_numpy(pixels)
+        if self.engine.device.type == "cuda":
+            raw = raw.pin_memory()
+        images = raw.to(self.engine.device, non_blocking=True).permute(0, 3, 1, 2).contiguous().float().div_(255)
+        return Batch(
+            images=images,
+            sample_ids=tuple(sample.id for sample in samples),
+            targets=tuple(sample.targets for sample in samples),
+            seed=self.settings.seed,
+        )
+
+    def _batch(self, span: Span, offset: int, batch: Batch) -> None:
+        live = [cell for cell in self.one.cells if span in cell.pending]
+        for task in self.one.tasks:
+            cells = [cell for cell in live if cell.task == task.name]
+            forwards = len(batch.sample_ids) * len(task.conditions) * len(cells)
+            self._task(task, [cell for cell in cells if not self._failed(cell)], span, offset, batch)
+            self.engine.progress.advance(0, forwards)
+        self.engine.progress.advance(len(batch.sample_ids), 0)
+
+    def _failed(self, cell: PlannedCell) -> bool:
+        return self.jobs[cell.task, cell.model].key in self.recorder.failures
+
+    def _task(self, task: PlannedTask, cells: Sequence[PlannedCell], span: Span, offset: int, batch: Batch) -> None:
+        """All conditions of one task on one batch, for every model that still lives."""
+        answers: dict[str, list[Decisions]] = {cell.model: [] for cell in cells}
+        seen: list[str] = []
+        if not answers:
+            return
+        try:
+            for condition, stimulus in task.probe.stimuli(batch):
+                seen.append(condition)
+                self._check_stimulus(task, len(seen), condition, stimulus, batch)
+                self._forward(task, stimulus, answers)
+                if not answers:
+                    return
+            if len(seen) != len(task.conditions):
+                raise CellError(f"probe {task.probe.name} gave {len(seen)} of {len(task.conditions)} conditions")
+        except CellError as error:
+            self._fail(task, list(answers), str(error))
+            return
+        except Exception as error:  # noqa: BLE001 - a plugin's mistake fails its cells, with its reason, and no others
+            self._fail(task, list(answers), f"probe {task.probe.name} raised {_reason(error)}")
+            return
+        for model, decisions in answers.items():
+            self.recorder.put(self.jobs[task.name, model], span, offset, decisions)
+
+    def _forward(self, task: PlannedTask, stimulus: torch.Tensor, answers: dict[str, list[Decisions]]) -> None:
+        keep = self.settings.store == "logits"
+        for model in list(answers):
+            try:
+                with _forward_precision(self.settings):
+                    logits = self.engine.networks[model](stimulus)
+                answers[model].append(decide(logits, self.space, keep_logits=keep))
+            except Exception as error:  # noqa: BLE001 - a network's mistake fails its cell, and no others
+                del answers[model]
+                self._fail(task, [model], f"{model} raised {_reason(error)}")
+
+    def _check_stimulus(
+        self, task: PlannedTask, position: int, condition: str, stimulus: torch.Tensor, batch: Batch
+    ) -> None:
+        """The probe's contract: condition names and shapes always, the range on the first batch of a pass."""
+        name, expected = task.probe.name, batch.images.shape
+        if position > len(task.conditions) or condition != task.conditions[position - 1]:
+            raise CellError(
+                f"probe {name} gave condition {condition!r} as number {position}, not in the order it announced"
+            )
+        if stimulus.shape != expected or stimulus.dtype != torch.float32:
+            raise CellError(
+                f"probe {name} gave {stimulus.dtype} {tuple(stimulus.shape)} under {condition}, "
+                f"expected torch.float32 {tuple(expected)}"
+            )
+        if f"{name}/{condition}" in self.checked:
+            return
+        low, high = (float(value) for value in torch.aminmax(stimulus))
+        if not (low >= 0.0 and high <= 1.0):
+            raise CellError(f"probe {name} left [0, 1] under {condition}: {low:.4g} to {high:.4g}")
+        self.checked.add(f"{name}/{condition}")
+
+    def _fail(self, task: PlannedTask, models: Sequence[str], reason: str) -> None:
+        for model in models:
+            self.recorder.fail(self.jobs[task.name, model], reason)
+
+
+def _reason(error: Exception) -> str:
+    """Type and first line of an exception, with what to do where the device ran out of memory."""
+    text = " ".join(str(error).split())[:300]
+    hint = "; choose a smaller --batch-size" if isinstance(error, torch.OutOfMemoryError) else ""
+    where = _place(error)
+    return f"{type(error).__name__}: {text}{hint}{where}"
+
+
+def _place(error: Exception) -> str:
+    """File and line where the exception was raised, so that a plugin's author finds it without a traceback."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return ""
+    return f" ({trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno})"
+
+
+def device_name(device: torch.device) -> str:
+    """What a shard says it was computed on."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu, {torch.get_num_threads()} threads"

@@ -1,0 +1,385 @@
+"""The engine: every trial once, the same numbers whatever the schedule, and a failure that stays in its cell."""
+
+import threading
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from harness import Dataset, LabelSpace, Measure, ModelSpec, Probe, Sample
+from harness import runner as runners
+from harness.manifest import build
+from harness.planner import Settings, Stored, plan, plan_task
+from harness.runner import Engine, execute, load_network
+from harness.store import Run
+
+CLASSES = tuple("abcdefghij")
+
+
+class Linear(torch.nn.Module):
+    """Logits from block means of the image: ten numbers that differ from image to image."""
+
+    def __init__(self, seed=0):
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.weight = torch.nn.Parameter(torch.randn(48, 10, generator=generator))
+
+    def forward(self, images):
+        return torch.nn.functional.adaptive_avg_pool2d(images, 4).flatten(1) @ self.weight
+
+
+class Source:
+    """Networks by name, and a note of everything that was loaded."""
+
+    name = "source"
+
+    def __init__(self, **networks):
+        self.networks = networks
+
+    def files(self, spec):
+        return ()
+
+    def load(self, spec):
+        return self.networks[spec.name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made(Dataset):
+    """Random 40 x 32 images made from their id; `decoded` counts how often."""
+
+    name: str = "made"
+    n: int = 50
+    bad: int = -1
+    decoded: ClassVar[list] = []
+
+    def label_space(self):
+        return LabelSpace(name="ten", classes=CLASSES, model_label_space="ten", outputs=10)
+
+    def samples(self, root):
+        return [Sample(id=f"{i:03d}", targets=(i % 10,)) for i in range(self.n)]
+
+    def image(self, sample):
+        self.decoded.append(sample.id)
+        if int(sample.id) == self.bad:
+            raise OSError("broken data stream")
+        rng = np.random.default_rng(int(sample.id))
+        return Image.fromarray(rng.integers(0, 256, (32, 40, 3), dtype=np.uint8))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shades(Probe):
+    """Three brightnesses, one of them with noise of its own."""
+
+    name: ClassVar[str] = "shades"
+    raise_at: int = -1
+
+    def conditions(self, size):
+        return ("clean", "dark", "noisy")
+
+    def stimuli(self, batch):
+        if str(self.raise_at).zfill(3) in batch.sample_ids:
+            raise RuntimeError("second batch")
+        yield "clean", batch.images
+        yield "dark", batch.images * 0.5
+        yield "noisy", (batch.images + 0.1 * batch.noise("shades")[:, None]).clamp(0, 1)
+
+    def measures(self, trials):
+        yield Measure(name="m", value=trials.accuracy("clean"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plain(Probe):
+    """The image itself."""
+
+    name: ClassVar[str] = "plain"
+
+    def conditions(self, size):
+        return ("clean",)
+
+    def stimuli(self, batch):
+        yield "clean", batch.images
+
+    def measures(self, trials):
+        yield Measure(name="p", value=trials.accuracy("clean"))
+
+
+class Watch:
+    """Progress that remembers."""
+
+    def __init__(self, stop_after=None):
+        self.images = self.forwards = 0
+        self.warnings, self.stop_after = [], stop_after
+
+    def begin(self, title, images, forwards):
+        self.promised = (images, forwards)
+
+    def advance(self, images, forwards):
+        self.images, self.forwards = self.images + images, self.forwards + forwards
+        if self.stop_after is not None and self.images >= self.stop_after:
+            raise KeyboardInterrupt
+
+    def warn(self, message):
+        self.warnings.append(message)
+
+
+def specs_of(*names):
+    return {name: ModelSpec(name=name, source="source", label_space="ten", outputs=10) for name in names}
+
+
+def run(path, networks, dataset=None, probes=(Shades(), Plain()), workers=2, watch=None, **settings):
+    """One run through planner, runner and store; returns (failures, plan)."""
+    dataset = dataset or Made(preprocessing=runners_preprocessing())
+    chosen = Settings(**{"batch_size": 8, **settings})
+    manifest = build(dataset, path.parent)
+    tasks = [plan_task(f"{probe.name}@made", probe, dataset, manifest, chosen.batch_size) for probe in probes]
+    specs = specs_of(*networks)
+    with Run.create(path, settings=asdict(chosen), command=["test"]) as opened:
+        stored = {
+            place: Stored(key=cell.job.key, identity=cell.job.identity, spans=frozenset(cell.spans), failed=cell.failed)
+            for place, cell in opened.cells().items()
+        }
+        planned = plan(tasks, list(specs.values()), {name: () for name in specs}, chosen, stored)
+        for task in tasks:
+            opened.put_layout(task.layout)
+        opened.publish()
+        engine = Engine(
+            run=opened,
+            specs=specs,
+            sources={"source": Source(**networks)},
+            device=torch.device("cpu"),
+            workers=workers,
+            progress=watch or Watch(),
+            provenance={"command": ["test"]},
+        )
+        return execute(planned, engine), planned
+
+
+def runners_preprocessing():
+    from harness import Preprocessing
+
+    return Preprocessing(resize=32, size=32)
+
+
+def trials(path):
+    """Everything stored, as plain arrays."""
+    opened = Run.open(path)
+    out = {}
+    for task, model in opened.cells():
+        one = opened.read(task, model)
+        out[task, model] = (one.top5.copy(), one.logp.copy(), one.correct.copy())
+    return out
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(
+        np.array_equal(x, y, equal_nan=x.dtype.kind == "f") for key in a for x, y in zip(a[key], b[key], strict=True)
+    )
+
+
+def test_every_trial_equals_a_plain_loop(tmp_path):
+    networks = {"one": Linear(1), "two": Linear(2)}
+    dataset = Made(preprocessing=runners_preprocessing())
+    failures, _ = run(tmp_path / "run", networks, dataset)
+    assert failures == {}
+    stored = trials(tmp_path / "run")
+    from harness.decoding import pixels
+
+    for name, network in networks.items():
+        for index, sample in enumerate(dataset.samples(tmp_path)):
+            image = torch.from_numpy(pixels(dataset, sample).copy()).permute(2, 0, 1).float().div(255)[None]
+            for column, stimulus in ((0, image), (1, image * 0.5)):
+                logp = network(stimulus).log_softmax(1)[0].detach().numpy()
+                top5, stored_logp, correct = (array[index, column] for array in stored["shades@made", name])
+                order = logp.argsort()[::-1][:5]
+                assert np.array_equal(top5, order)
+                np.testing.assert_allclose(stored_logp, logp[order], rtol=2e-3, atol=2e-3)
+                assert correct == (order[0] in sample.targets)
+
+
+def test_each_image_is_decoded_once_for_all_probes_conditions_and_models(tmp_path):
+    Made.decoded.clear()
+    watch = Watch()
+    run(tmp_path / "run", {"one": Linear(1), "two": Linear(2), "three": Linear(3)}, watch=watch)
+    assert sorted(Made.decoded) == [f"{i:03d}" for i in range(50)]
+    assert (watch.images, watch.forwards) == watch.promised == (50, 50 * 4 * 3)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_two_runs_are_bit_identical_whatever_the_workers(tmp_path, workers):
+    run(tmp_path / "a", {"one": Linear(1)})
+    run(tmp_path / "b", {"one": Linear(1)}, workers=workers)
+    assert same(trials(tmp_path / "a"), trials(tmp_path / "b"))
+
+
+def test_other_company_does_not_change_a_cell(tmp_path):
+    run(tmp_path / "alone", {"one": Linear(1)}, probes=(Shades(),))
+    run(tmp_path / "crowd", {"zero": Linear(0), "one": Linear(1)})
+    alone, crowd = trials(tmp_path / "alone"), trials(tmp_path / "crowd")
+    assert same(alone, {place: crowd[place] for place in alone})
+
+
+@pytest.mark.parametrize("stop_after", [8, 16, 17, 40])
+def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, stop_after):
+    run(tmp_path / "whole", {"one": Linear(1)})
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", {"one": Linear(1)}, watch=Watch(stop_after))
+    watch = Watch()
+    run(tmp_path / "cut", {"one": Linear(1)}, watch=watch)
+    assert same(trials(tmp_path / "whole"), trials(tmp_path / "cut"))
+    assert watch.promised[0] == 50 - stop_after // 16 * 16  # whole spans are not computed again
+    assert Run.open(tmp_path / "cut").verify() == []
+
+
+def test_another_model_extends_a_run_and_nothing_is_computed_twice(tmp_path):
+    run(tmp_path / "run", {"one": Linear(1)})
+    before = trials(tmp_path / "run")
+    watch = Watch()
+    run(tmp_path / "run", {"one": Linear(1), "two": Linear(2)}, watch=watch)
+    assert watch.forwards == 50 * 4
+    after = trials(tmp_path / "run")
+    assert len(after) == 4 and same(before, {place: after[place] for place in before})
+
+
+class NaNLater(Linear):
+    """NaN for one image."""
+
+    def forward(self, images):
+        logits = super().forward(images)
+        mean = images.mean(dim=(1, 2, 3))
+        return torch.where((mean > 0.505)[:, None], torch.nan, logits)
+
+
+class Raises(Linear):
+    """A network with a bug that shows on the second batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, images):
+        self.calls += len(images) > 1
+        if self.calls > 4:
+            raise ValueError("shape mismatch inside")
+        return super().forward(images)
+
+
+@pytest.mark.parametrize(
+    ("network", "reason"),
+    [(NaNLater(), "NaN or infinite logits under clean"), (Raises(), "ValueError: shape mismatch inside")],
+)
+def test_a_bad_network_fails_its_cells_and_no_others(tmp_path, network, reason):
+    watch = Watch()
+    failures, _ = run(tmp_path / "run", {"good": Linear(1), "bad": network}, watch=watch)
+    assert set(failures) == {("shades@made", "bad"), ("plain@made", "bad")}
+    assert all(reason in text for text in failures.values())
+    assert any(reason in warning for warning in watch.warnings)
+    cells = Run.open(tmp_path / "run").cells()
+    assert reason in cells["shades@made", "bad"].failed
+    run(tmp_path / "good", {"good": Linear(1)})
+    stored = {place: Run.open(tmp_path / "run").read(*place).top5 for place in cells if place[1] == "good"}
+    assert all(np.array_equal(stored[place], value[0]) for place, value in trials(tmp_path / "good").items())
+
+
+def test_a_probe_that_raises_on_its_second_batch_fails_alone(tmp_path):
+    failures, _ = run(tmp_path / "run", {"one": Linear(1)}, probes=(Shades(raise_at=9), Plain()))
+    assert list(failures) == [("shades@made", "one")]
+    assert "probe shades raised RuntimeError: second batch (test_runner.py:" in failures["shades@made", "one"]
+    assert Run.open(tmp_path / "run").read("plain@made", "one").correct.shape == (50, 1)
+
+
+def test_an_undecodable_image_fails_the_cells_that_need_it_and_what_was_whole_stays(tmp_path):
+    dataset = Made(preprocessing=runners_preprocessing(), bad=20)
+    failures, _ = run(tmp_path / "run", {"one": Linear(1)}, dataset)
+    assert set(failures) == {("shades@made", "one"), ("plain@made", "one")}
+    assert all("image 020 of made cannot be decoded: broken data stream" in text for text in failures.values())
+    assert Run.open(tmp_path / "run").cells()["plain@made", "one"].spans == ((0, 16),)
+
+
+def test_a_failed_cell_is_tried_again(tmp_path):
+    flaky = Raises()
+    failures, _ = run(tmp_path / "run", {"one": flaky})
+    assert failures
+    flaky.calls = -10_000
+    failures, planned = run(tmp_path / "run", {"one": flaky})
+    assert failures == {} and {cell.status for cell in planned.cells} == {"retry"}
+    run(tmp_path / "good", {"one": Linear()})
+    assert same(trials(tmp_path / "run"), trials(tmp_path / "good"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrong(Plain):
+    """Breaks one promise."""
+
+    how: str = "name"
+
+    def stimuli(self, batch):
+        if self.how == "name":
+            yield "dirty", batch.images
+        elif self.how == "shape":
+            yield "clean", batch.images[:, :, :16]
+        elif self.how == "dtype":
+            yield "clean", batch.images.double()
+        elif self.how == "range":
+            yield "clean", batch.images * 2
+        elif self.how == "many":
+            yield "clean", batch.images
+            yield "clean", batch.images
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("name", "gave condition 'dirty' as number 1"),
+        ("shape", r"\(8, 3, 16, 32\) under clean"),
+        ("dtype", "float64"),
+        ("range", r"left \[0, 1\] under clean"),
+        ("many", "as number 2"),
+        ("none", "gave 0 of 1 conditions"),
+    ],
+)
+def test_a_probe_that_breaks_its_contract_is_refused_by_name(tmp_path, how, reason):
+    failures, _ = run(tmp_path / "run", {"one": Linear(1)}, probes=(Wrong(how=how),))
+    with pytest.raises(AssertionError, match=reason):
+        raise AssertionError(failures["plain@made", "one"])
+
+
+def test_logits_are_stored_on_request(tmp_path):
+    run(tmp_path / "run", {"one": Linear(1)}, store="logits")
+    import h5py
+
+    with h5py.File(tmp_path / "run" / "index.h5", locking=False) as index:
+        logits = index["plain@made/one/logits"][:]
+        top5 = index["plain@made/one/top5"][:]
+    assert logits.shape == (50, 1, 10) and logits.dtype == np.float16
+    assert np.array_equal(logits.argmax(axis=2), top5[:, :, 0])
+
+
+def test_a_network_is_left_as_it_was(tmp_path):
+    network = Linear(1).train()
+    before = network.weight.detach().clone()
+    run(tmp_path / "run", {"one": network})
+    assert torch.equal(network.weight, before)
+    assert not network._forward_hooks and not network._forward_pre_hooks
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+@pytest.mark.parametrize(
+    ("network", "reason"),
+    [
+        (torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()), r"answers one image with \(1, 3\)"),
+        (torch.nn.Linear(7, 10), "cannot forward a blank 32x32 image"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_found_before_the_run(network, reason):
+    spec = specs_of("one")["one"]
+    with pytest.raises(runners.CheckpointError, match=reason):
+        load_network(spec, Source(one=network), 32)
+
+
+def test_no_thread_stays_behind(tmp_path):
+    before = {thread.name for thread in threading.enumerate()}
+    run(tmp_path / "run", {"one": Linear(1)})
+    assert {thread.name for thread in threading.enumerate()} <= before
