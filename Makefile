@@ -1,0 +1,39 @@
+# Five words: install, quickstart, test, lint, bench. Nothing but Python 3.11 or newer has to be there.
+# Another interpreter: make install PYTHON=python3.12. pip's own settings (index, links, proxy) are respected.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: install quickstart test lint bench
+
+install: $(VENV)/.installed-test
+
+quickstart: $(VENV)/.installed-run
+	$(BIN)/harness run --suite smoke --out runs/quickstart && $(BIN)/harness report runs/quickstart
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/.installed-lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks
+
+# Stamps: a changed pyproject.toml installs again, an unchanged one costs nothing.
+$(VENV)/.installed-run: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not there)." \
+	       "Type: make $(or $(firstword $(MAKECMDGOALS)),install) PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade "pip>=25.1"
+	$(PIP) install --editable ".[demo]"
+	@touch $@
+
+$(VENV)/.installed-test $(VENV)/.installed-lint: $(VENV)/.installed-%: $(VENV)/.installed-run
+	$(PIP) install --group $*
+	@touch $@
