@@ -184,18 +184,20 @@ def make_job(task: PlannedTask, model: ModelSpec, digests: Sequence[str], settin
         "layout": {
             "conditions": task.conditions,
             "span": task.layout.span,
-            "label_space": asdict(task.dataset.label_space()),
+            "label_space": _digest(asdict(task.dataset.label_space())),
         },
         "settings": asdict(settings),
         "versions": {package: version(package) for package in ("torch", "numpy", "pillow")},
     }
-    canonical = json.dumps(what, sort_keys=True, separators=(",", ":"))
-    return Job(
-        task=task.name,
-        model=model.name,
-        key=hashlib.sha256(canonical.encode()).hexdigest(),
-        identity=json.loads(canonical),
-    )
+    return Job(task=task.name, model=model.name, key=_digest(what), identity=json.loads(_canonical(what)))
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(_canonical(value).encode()).hexdigest()
 
 
 def plan(

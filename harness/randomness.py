@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,12 +25,22 @@ def normal_fields(
     """Standard normal fields, (B, *shape) float32 on `device`.
 
     Drawn with NumPy's counter-based Philox on the CPU for every device: torch's own generators give other streams on
-    CUDA than on the CPU, and its CPU generator keeps only 32 bits of the seed.
+    CUDA than on the CPU, and its CPU generator keeps only 32 bits of the seed. Every field has a generator of its own,
+    so they are drawn on as many threads as torch uses; NumPy releases the lock meanwhile.
     """
     import torch
 
     fields = np.empty((len(sample_ids), *shape), dtype=np.float32)
-    for row, sample_id in zip(fields, sample_ids, strict=True):
-        generator = np.random.Generator(np.random.Philox(key=sample_key(seed, sample_id, purpose)))
-        generator.standard_normal(out=row, dtype=np.float32)
+
+    def draw(row: int) -> None:
+        key = sample_key(seed, sample_ids[row], purpose)
+        np.random.Generator(np.random.Philox(key=key)).standard_normal(out=fields[row], dtype=np.float32)
+
+    workers = min(len(sample_ids), torch.get_num_threads())
+    if workers > 1:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(draw, range(len(sample_ids))))
+    else:
+        for row in range(len(sample_ids)):
+            draw(row)
     return torch.from_numpy(fields).to(device, non_blocking=True)

@@ -93,7 +93,14 @@ class Recorder:
 
     def finish(self, jobs: Sequence[Job]) -> None:
         """After the last parcel of `jobs`: wait for the store, then consolidate those that are complete."""
-        self._submit(lambda: self._run.finish([job for job in jobs if job.key not in self.failures]))
+
+        def consolidate() -> None:
+            try:
+                self._run.finish([job for job in jobs if job.key not in self.failures])
+            except CellError as error:  # a full disk: the spans stay as they are, and nothing is lost
+                self._warn(f"not consolidated: {error}")
+
+        self._submit(consolidate)
         self.drain()
 
     def drain(self) -> None:

@@ -1,2 +1,82 @@
-"""Command line."""
-def main() -> None: ...
+"""The command line: parse, call, print. One file per group of commands; heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from harness.cli import report, run, show, stored
+from harness.errors import HarnessError
+
+app = typer.Typer(
+    name="harness",
+    help="Which biases of an image classifier explain its generalization?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(run.run)
+app.command("report")(report.report)
+app.command("list")(show.list_things)
+app.command("info")(show.info)
+app.command("doctor")(show.doctor)
+app.command("import")(stored.import_table)
+app.command("export")(stored.export)
+app.command("verify")(stored.verify)
+
+SPREAD = {"--models", "--task"}
+"""Options that take several values in a row: ``--models a b`` is ``--models a --models b``."""
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"bias-harness {version('bias-harness')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _harness(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Which biases of an image classifier explain its generalization?"""
+
+
+def spread(arguments: list[str]) -> list[str]:
+    """Repeat the option before each further value of an option in SPREAD; everything else is unchanged."""
+    out: list[str] = []
+    option, filled = "", False
+    for argument in arguments:
+        if argument.startswith("-"):
+            option, filled = (argument if argument in SPREAD else ""), False
+        elif option and filled:
+            out.append(option)
+        else:
+            filled = True
+        out.append(argument)
+    return out
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0, 1 (something failed or is wrong), 2 (wrong request), 70 (bug), 130 (Ctrl-C)."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["run"]:
+        arguments = spread(arguments)
+    try:
+        app(args=arguments)
+    except HarnessError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+    except Exception:  # noqa: BLE001 - the last door: what gets here is a bug and keeps its traceback  # noqa: BLE001 - the last door: everything that gets here is a bug and keeps its traceback
+        import traceback
+
+        traceback.print_exc()
+        sys.stderr.write("\nThis is a bug in the harness or in a plugin; please report it with the lines above.\n")
+        sys.exit(70)

@@ -1,0 +1,1 @@
+"""Side-by-side speed measurements that anyone can rerun: ``python -m benchmarks``."""

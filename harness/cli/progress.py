@@ -1,0 +1,98 @@
+"""Progress on stderr: a live bar with throughput and ETA on a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+
+LOG_EVERY = 10.0
+"""Seconds between lines where there is no terminal."""
+
+
+class RunProgress:
+    """Watches a run; one bar per pass, counted in forwards, shown as img/s (images sent through a network).
+
+    Args:
+        console: where to draw; plain lines every 10 s if it is no terminal.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            expand=True,
+        )
+        self._task: TaskID | None = None
+        self._title, self._images, self._all_images = "", 0, 0
+        self._done, self._all = 0, 0
+        self._started = self._logged = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def begin(self, title: str, images: int, forwards: int) -> None:
+        """A pass starts."""
+        self._title, self._all_images, self._all = title, images, forwards
+        self._images = self._done = 0
+        self._started = self._logged = time.monotonic()
+        self._task = self._bar.add_task(self._label(), total=forwards, rate="")
+
+    def advance(self, images: int, forwards: int) -> None:
+        """So many more images decoded and forwards done."""
+        self._images, self._done = self._images + images, self._done + forwards
+        now = time.monotonic()
+        rate = self._done / max(now - self._started, 1e-9)
+        if self._task is not None:
+            self._bar.update(self._task, completed=self._done, description=self._label(), rate=f"{rate:,.0f} img/s")
+        finished = self._images == self._all_images and self._done == self._all
+        due = now - self._logged > LOG_EVERY and self._done < self._all
+        if not self._console.is_terminal and (due or finished):
+            self._logged = now
+            left = (self._all - self._done) / rate if rate else 0.0
+            self._console.print(
+                f"{self._label()}: {self._done / max(self._all, 1):.0%}, {rate:,.0f} img/s, ETA {clock(left)}"
+            )
+
+    def warn(self, message: str) -> None:
+        """A line for the user, above the bar."""
+        self._console.print(f"warning: {message}", markup=False, soft_wrap=True)
+
+    def _label(self) -> str:
+        return f"{self._title} {self._images:,}/{self._all_images:,} images"
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds: ``1:02:03``."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+@contextmanager
+def digesting(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """A status line while dataset files are digested for the first time; silent where that is quick."""
+    with console.status("looking at the data") as status:
+        yield lambda name, done, total: status.update(f"reading {name}: {done:,} of {total:,} files")

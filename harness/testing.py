@@ -1,0 +1,173 @@
+"""Contract checks for plugin authors: call them from your own tests.
+
+    from harness.testing import check_probe
+
+    def test_contract():
+        check_probe(InvertColours())
+
+Each raises AssertionError that says which promise was broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from harness.records import Batch, LabelSpace, Measure, ModelSpec, TaskLayout, Trials
+
+if TYPE_CHECKING:
+    from harness.interfaces import Dataset, ModelSource, Probe
+
+
+def make_batch(n: int = 5, size: int = 64, seed: int = 0, device: str = "cpu") -> Batch:
+    """A batch of `n` random 8-bit images with ids ``0000`` …, (n, 3, size, size) float32."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (n, 3, size, size), dtype=np.uint8)
+    return Batch(
+        images=torch.from_numpy(pixels).to(device).float().div_(255),
+        sample_ids=tuple(f"{i:04d}" for i in range(n)),
+        targets=tuple((i % 10,) for i in range(n)),
+        seed=seed,
+    )
+
+
+def part(batch: Batch, rows: Sequence[int]) -> Batch:
+    """The samples `rows` of `batch`, in that order."""
+    return Batch(
+        images=batch.images[list(rows)].clone(),
+        sample_ids=tuple(batch.sample_ids[row] for row in rows),
+        targets=tuple(batch.targets[row] for row in rows),
+        seed=batch.seed,
+    )
+
+
+def make_trials(
+    conditions: Sequence[str],
+    n: int = 40,
+    classes: Sequence[str] = tuple("abcdefghij"),
+    size: int = 64,
+    seed: int = 0,
+    attributes: Mapping[str, Sequence[str]] | None = None,
+    required: Mapping[str, Trials] | None = None,
+    task: str = "probe@dataset",
+) -> Trials:
+    """Random but consistent trials of one model under `conditions`."""
+    rng = np.random.default_rng(seed)
+    top5 = rng.permuted(np.tile(np.arange(len(classes)), (n, len(conditions), 1)), axis=2)[:, :, :5].astype(np.int16)
+    targets = rng.integers(0, len(classes), (n, 1)).astype(np.int16)
+    logp = -np.sort(rng.exponential(1.0, top5.shape), axis=2).astype(np.float16)
+    layout = TaskLayout(
+        task=task,
+        sample_ids=tuple(f"{i:04d}" for i in range(n)),
+        targets=targets,
+        conditions=tuple(conditions),
+        classes=tuple(classes),
+        size=size,
+        span=16,
+        attributes={name: tuple(values) for name, values in (attributes or {}).items()},
+    )
+    return Trials(
+        model="model",
+        layout=layout,
+        top5=top5,
+        logp=logp,
+        correct=top5[:, :, 0] == targets,
+        required=dict(required or {}),
+    )
+
+
+def stimuli_of(probe: Probe, batch: Batch) -> dict[str, torch.Tensor]:
+    """All stimuli of `batch` by condition, copied."""
+    return {condition: stimulus.clone() for condition, stimulus in probe.stimuli(batch)}
+
+
+def check_probe(probe: Probe, size: int = 64, device: str = "cpu") -> None:
+    """Names, shapes, types, range, no side effects, determinism, and independence of batch size and order."""
+    conditions = probe.conditions(size)
+    assert conditions, "no conditions"
+    assert len(set(conditions)) == len(conditions), f"a condition occurs twice: {conditions}"
+    assert isinstance(probe.version, int) and probe.version >= 1, "version is a positive integer"
+    assert (type(probe).__doc__ or "").strip(), "a probe's docstring says what it measures and where that comes from"
+    batch = make_batch(size=size, device=device)
+    before, random_state = batch.images.clone(), torch.get_rng_state()
+    together = stimuli_of(probe, batch)
+    assert tuple(together) == conditions, f"announced {conditions}, gave {tuple(together)}"
+    assert torch.equal(batch.images, before), "the batch's images were modified in place"
+    assert torch.equal(torch.get_rng_state(), random_state), "torch's global generator was used; use batch.noise"
+    for condition, stimulus in together.items():
+        assert stimulus.shape == before.shape, f"{condition}: {tuple(stimulus.shape)}, expected {tuple(before.shape)}"
+        assert stimulus.dtype == torch.float32, f"{condition}: {stimulus.dtype}, expected torch.float32"
+        low, high = (float(value) for value in torch.aminmax(stimulus))
+        assert 0 <= low and high <= 1, f"{condition}: values from {low} to {high} leave [0, 1]"
+    _check_independence(probe, batch, together)
+
+
+def _check_independence(probe: Probe, batch: Batch, together: Mapping[str, torch.Tensor]) -> None:
+    """A stimulus depends on (seed, sample id, condition) alone, bit for bit."""
+    n = len(batch.sample_ids)
+    orders = [[row] for row in range(n)] + [list(reversed(range(n)))]
+    for rows in orders:
+        for condition, stimulus in stimuli_of(probe, part(batch, rows)).items():
+            assert torch.equal(stimulus, together[condition][rows]), (
+                f"{condition}: samples {rows} alone differ from the same samples in a batch of {n}"
+            )
+
+
+def check_measures(probe: Probe, trials: Trials) -> list[Measure]:
+    """Measures are `Measure` records with distinct names, and the same again from the same trials."""
+    made = list(probe.measures(trials))
+    assert made, "no measures"
+    names = [measure.full_name("dataset") for measure in made]
+    assert len(set(names)) == len(names), f"a measure occurs twice: {sorted(names)}"
+    assert made == list(probe.measures(trials)), "the same trials gave other measures"
+    return made
+
+
+def check_dataset(dataset: Dataset, root: Path, decode: int = 3) -> None:
+    """Ids are unique and stable, targets and attributes fit, the first `decode` images have the promised size."""
+    from harness.decoding import pixels
+
+    space, samples = dataset.label_space(), list(dataset.samples(root))
+    check_label_space(space)
+    assert samples, f"no samples in {root}"
+    assert len({sample.id for sample in samples}) == len(samples), "two samples have one id"
+    assert {s.id for s in samples} == {s.id for s in dataset.samples(root)}, "ids differ between two scans"
+    for sample in samples:
+        assert str(root) not in sample.id, f"{sample.id}: an id must not say where the data lies"
+        assert sample.targets and all(0 <= t < len(space.classes) for t in sample.targets), f"{sample}: bad targets"
+        assert len(sample.attributes) == len(dataset.attributes), f"{sample}: expected {dataset.attributes}"
+    side = dataset.preprocessing.size
+    for sample in samples[:decode]:
+        image = pixels(dataset, sample)
+        assert image.shape == (side, side, 3) and image.dtype == np.uint8, f"{sample.id}: {image.dtype} {image.shape}"
+
+
+def check_label_space(space: LabelSpace) -> None:
+    """Columns and members fit the classes and the outputs, and are not both given."""
+    assert space.columns is None or space.members is None, "columns and members exclude each other"
+    groups = [(column,) for column in space.columns] if space.columns is not None else list(space.members or ())
+    if groups:
+        assert len(groups) == len(space.classes), f"{len(groups)} groups for {len(space.classes)} classes"
+        flat = [column for group in groups for column in group]
+        assert len(set(flat)) == len(flat) and all(0 <= column < space.outputs for column in flat), "bad columns"
+    else:
+        assert len(space.classes) == space.outputs, f"{len(space.classes)} classes for {space.outputs} outputs"
+
+
+def check_model_source(source: ModelSource, spec: ModelSpec, size: int = 64) -> None:
+    """The network answers (N, outputs), in eval mode, the same twice, and is left as it was."""
+    for path in source.files(spec):
+        assert path.is_file(), f"{path} is no file"
+    network = source.load(spec)
+    assert not network.training, "the network is in training mode"
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    images = make_batch(3, size).images
+    with torch.no_grad():
+        first, second = network(images), network(images)
+    assert first.shape == (3, spec.outputs), f"answers {tuple(first.shape)}, expected (3, {spec.outputs})"
+    assert torch.equal(first, second), "the same images gave other logits"
+    after = network.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items()), "a forward changed the weights"

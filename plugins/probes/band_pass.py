@@ -1,0 +1,162 @@
+"""Band-pass: what a network still recognises when only low, or only high, spatial frequencies are left.
+
+Gavrikov & Keuper, "Can Biases in ImageNet Models Explain Generalization?" (CVPR 2024), with the definition of their
+script ``eval_spectral.py``: on the image after resize and crop, in [0, 1], before normalization,
+
+* the spectrum, its zero frequency shifted to row and column S // 2, is multiplied by a box 2r wide that reaches from
+  -r to r - 1 in both directions (a box, not a disc; off centre by one line, of which the real part is kept);
+* r = int(cutoff * (S // 2)), truncated; low-pass keeps the box, high-pass removes it and takes 1 - cutoff;
+* the result is clipped to [0, 1]. High-pass images have no offset, so the clip blackens about half of their pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar
+
+from harness import Batch, Measure, Probe, StoreError, Trials, accuracy_measures, hookimpl
+
+from ._batches import Outputs, chunks
+
+if TYPE_CHECKING:
+    import torch
+
+# The study's list is [0.01, *np.arange(.1, .99, .1), .99]. The stray digits matter: with 0.7 for its 0.7000000000000001
+# the radius would differ by one at some sizes, because of the truncation.
+STUDY_CUTOFFS = (0.01, 0.1, 0.2, 0.30000000000000004, 0.4, 0.5, 0.6, 0.7000000000000001, 0.8, 0.9, 0.99)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BandPass(Probe):
+    """Accuracy under low-pass and high-pass filters.
+
+    Per condition ``top1``, ``correct``, ``n`` and ``relative-top1``, the top-1 accuracy divided by that on unmodified
+    images. ``low-frequency-bias`` and ``high-frequency-bias`` are the means of ``relative-top1`` over `bias_cutoffs`.
+
+    Attributes:
+        cutoffs: fractions of the highest frequency, each used for a low-pass and a high-pass.
+        bias_cutoffs: those whose mean is the bias.
+    """
+
+    name: ClassVar[str] = "band-pass"
+    requires: ClassVar[tuple[str, ...]] = ("accuracy",)
+
+    cutoffs: tuple[float, ...] = STUDY_CUTOFFS
+    bias_cutoffs: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)
+
+    def __post_init__(self) -> None:
+        names = [_short(cutoff) for cutoff in self.cutoffs]
+        if not names or not all(0 <= cutoff <= 1 for cutoff in self.cutoffs):
+            raise ValueError(f"cutoffs are fractions from 0 to 1, at least one; got {self.cutoffs}")
+        if len(set(names)) < len(names):
+            raise ValueError(f"cutoffs must differ in their first six digits, got {self.cutoffs}")
+        missing = [_short(cutoff) for cutoff in self.bias_cutoffs if _short(cutoff) not in names]
+        if missing or not self.bias_cutoffs:
+            raise ValueError(f"bias_cutoffs {', '.join(missing) or '()'} must be among cutoffs: {', '.join(names)}")
+
+    def conditions(self, size: int) -> tuple[str, ...]:
+        """``low-pass-0.01``, ``high-pass-0.99``, ``low-pass-0.1``, …: pairs that, mostly, split the image in two."""
+        return tuple(name for name, _, _ in self._filters(size))
+
+    def stimuli(self, batch: Batch) -> Iterator[tuple[str, torch.Tensor]]:
+        """One forward transform a batch, and one inverse for each pair of filters that share their box."""
+        import torch
+
+        images = batch.images
+        spectra = [(place, torch.fft.rfft2(chunk)) for place, chunk in chunks(images)]
+        outputs = Outputs(images)
+        kept: dict[tuple[bool, int], torch.Tensor] = {}
+        for name, keeps_low, radius in self._filters(images.shape[-1]):
+            if (keeps_low, radius) not in kept:
+                low, high = outputs.new(), outputs.new()
+                _split(images, spectra, radius, low, high)
+                kept = {(True, radius): low, (False, radius): high}
+                del low, high
+            yield name, kept.pop((keeps_low, radius))
+
+    def measures(self, trials: Trials) -> Iterable[Measure]:
+        """Accuracies, relative accuracies, and the two biases. StoreError if the clean trials are of other samples."""
+        clean = trials.required["accuracy"]
+        if clean.layout.sample_ids != trials.layout.sample_ids:
+            raise StoreError(
+                f"{trials.layout.task} and {clean.layout.task} hold different samples of model {trials.model!r}; "
+                "run both tasks into one run folder with the same --limit"
+            )
+        for condition in trials.layout.conditions:
+            yield from accuracy_measures(trials, condition)
+            yield _relative("relative-top1", trials, clean, (condition,), condition)
+        for band in ("low", "high"):
+            conditions = tuple(f"{band}-pass-{_short(cutoff)}" for cutoff in self.bias_cutoffs)
+            yield _relative(f"{band}-frequency-bias", trials, clean, conditions)
+
+    def _filters(self, size: int) -> Iterator[tuple[str, bool, int]]:
+        """(condition, whether it keeps the box, radius of the box in frequencies) for all conditions in order."""
+        half = size // 2
+        for low, high in zip(self.cutoffs, reversed(self.cutoffs), strict=True):
+            yield f"low-pass-{_short(low)}", True, int(low * half)
+            yield f"high-pass-{_short(high)}", False, int((1 - high) * half)
+
+
+def _short(cutoff: float) -> str:
+    """0.30000000000000004 -> "0.3"."""
+    return f"{cutoff:g}"
+
+
+def _split(
+    images: torch.Tensor,
+    spectra: list[tuple[slice, torch.Tensor]],
+    radius: int,
+    low: torch.Tensor,
+    high: torch.Tensor,
+) -> None:
+    """Fill `low` and `high` with what `images` have inside and outside the box, clipped; (B, 3, S, S) each.
+
+    Chunk by chunk, while it is in the cache: so many passes over memory would cost more than the transform.
+
+    Args:
+        spectra: place in the batch and ``rfft2`` (c, 3, S, S // 2 + 1) of every chunk.
+    """
+    import torch
+
+    size = images.shape[-1]
+    weights = half_plane(size, radius, images.device).to(torch.complex64)  # once, not with every product
+    for place, spectrum in spectra:
+        inside = torch.fft.irfft2(spectrum * weights, s=(size, size))[: place.stop - place.start]
+        torch.clamp(inside, 0, 1, out=low[place])
+        torch.clamp(images[place] - inside, 0, 1, out=high[place])
+
+
+@lru_cache(maxsize=64)
+def half_plane(size: int, radius: int, device: torch.device) -> torch.Tensor:
+    """Weights (S, S // 2 + 1) float32 for a real spectrum that do what the off-centre box does to a full one.
+
+    The real part of a filtered real image keeps the even part of the filter, (M(k) + M(-k)) / 2: 1 inside, 0 outside,
+    1/2 on lines that only one of the box and its mirror image covers.
+    """
+    import torch
+
+    centre = size // 2
+    box = torch.zeros(size, size)
+    box[centre - radius : centre + radius, centre - radius : centre + radius] = 1
+    box = torch.fft.ifftshift(box)
+    mirrored = box.flip(0, 1).roll((1, 1), (0, 1))
+    weights: torch.Tensor = (box + mirrored) / 2
+    return weights[:, : size // 2 + 1].to(device)
+
+
+def _relative(name: str, trials: Trials, clean: Trials, conditions: tuple[str, ...], label: str = "") -> Measure:
+    """Mean top-1 accuracy under `conditions` divided by the top-1 accuracy on unmodified images."""
+    n, hits = len(clean.correct), int(clean.correct[:, clean.column("clean")].sum())
+    if not hits:
+        reason = f"no unmodified image is recognised (0 of {n}), so there is nothing to divide by"
+        return Measure(name=name, condition=label, value=None, unit="1", n=n, reason=reason)
+    kept = [int(trials.correct[:, trials.column(condition)].sum()) for condition in conditions]
+    return Measure(name=name, condition=label, value=sum(kept) / len(kept) / hits, unit="1", n=n)
+
+
+@hookimpl
+def harness_probes() -> list[Probe]:
+    """Accuracy under low-pass and high-pass filters."""
+    return [BandPass()]

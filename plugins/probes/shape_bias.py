@@ -1,0 +1,107 @@
+"""Shape bias: does a network name the shape or the texture of an image whose cues conflict?
+
+Geirhos et al., "ImageNet-trained CNNs are biased towards texture" (ICLR 2019), as computed by their toolbox
+model-vs-human (``plotting/analyses.py``): images whose shape and texture are of one category are left out; of the
+decisions that hit one of the two cues, the share that hit the shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from harness import Batch, DatasetError, Measure, Probe, Trials, hookimpl, proportion
+
+if TYPE_CHECKING:
+    import torch
+
+CONDITION = "clean"
+
+
+class Decisions(NamedTuple):
+    """How often each cue was named, over the `conflicts` images whose cues differ."""
+
+    shape: int
+    texture: int
+    conflicts: int
+
+
+def count_decisions(chosen: Any, shapes: Any, textures: Any) -> Decisions:
+    """Count decisions for the shape and for the texture where the two differ.
+
+    Args:
+        chosen, shapes, textures: N categories each, names or numbers: the decision and the two cues of every image.
+
+    Raises:
+        ValueError: they are not three sequences of one length.
+    """
+    chosen, shapes, textures = np.asarray(chosen), np.asarray(shapes), np.asarray(textures)
+    if not chosen.ndim == 1 or not chosen.shape == shapes.shape == textures.shape:
+        raise ValueError(
+            f"expected three sequences of one length, got shapes {chosen.shape}, {shapes.shape}, {textures.shape}"
+        )
+    conflict = shapes != textures
+    return Decisions(
+        shape=int(((chosen == shapes) & conflict).sum()),
+        texture=int(((chosen == textures) & conflict).sum()),
+        conflicts=int(conflict.sum()),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShapeBias(Probe):
+    """Shape against texture decisions on cue-conflict images.
+
+    The dataset's target is the shape, its attribute ``texture`` the other cue, both in the label space's categories.
+    ``shape-bias`` = shape / (shape + texture) with its Wilson interval; ``shape-decisions``, ``texture-decisions`` and
+    ``conflict-trials`` are the counts behind it.
+    """
+
+    name: ClassVar[str] = "shape-bias"
+    attributes: ClassVar[tuple[str, ...]] = ("texture",)
+
+    def conditions(self, size: int) -> tuple[str, ...]:
+        """``clean``, at any size."""
+        return (CONDITION,)
+
+    def stimuli(self, batch: Batch) -> Iterator[tuple[str, torch.Tensor]]:
+        """The images themselves, not a copy: the conflict is in the dataset."""
+        yield CONDITION, batch.images
+
+    def measures(self, trials: Trials) -> Iterable[Measure]:
+        """``shape-bias`` and its counts. DatasetError where a sample has several shapes or an unknown texture."""
+        shapes, textures = _cues(trials)
+        shape, texture, conflicts = count_decisions(trials.top5[:, trials.column(CONDITION), 0], shapes, textures)
+        yield Measure(name="shape-decisions", value=shape, unit="count", n=conflicts)
+        yield Measure(name="texture-decisions", value=texture, unit="count", n=conflicts)
+        yield Measure(name="conflict-trials", value=conflicts, unit="count", n=len(shapes))
+        if shape + texture:
+            yield proportion("shape-bias", shape, shape + texture, direction="neither")
+        else:
+            reason = f"none of {conflicts} conflicting images was decided by its shape or its texture"
+            yield Measure(name="shape-bias", value=None, n=0, reason=reason)
+
+
+def _cues(trials: Trials) -> tuple[np.ndarray, np.ndarray]:
+    """Class indices of every sample's shape and texture, (N,) each."""
+    layout = trials.layout
+    if (layout.targets[:, 1:] >= 0).any():
+        raise DatasetError(f"{layout.task}: shape bias needs one target a sample, the shape; some have several")
+    number = {name: index for index, name in enumerate(layout.classes)}
+    unknown = sorted(set(layout.attributes["texture"]) - number.keys())
+    if unknown:
+        raise DatasetError(
+            f"{layout.task}: textures {', '.join(map(repr, unknown))} are none of the classes, "
+            f"so no decision could count for them; available: {', '.join(layout.classes)}"
+        )
+    textures = np.array([number[name] for name in layout.attributes["texture"]], dtype=np.int64)
+    return layout.targets[:, 0], textures
+
+
+@hookimpl
+def harness_probes() -> list[Probe]:
+    """Shape against texture decisions."""
+    return [ShapeBias()]

@@ -1,0 +1,46 @@
+"""Fixtures that all tests share."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch, tmp_path_factory):
+    """No test reads the user's data folder, or reads or writes the user's cache."""
+    monkeypatch.delenv("HARNESS_DATA", raising=False)
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def real():
+    """Folder of real photographs and published results, which lies beside a development tree only."""
+    folder = ROOT.parent / "shared" / "real"
+    if not folder.is_dir():
+        pytest.skip(f"real test material is not here: {folder}")
+    return folder
+
+
+@pytest.fixture
+def tiny_tree(tmp_path):
+    """Makes a ``<wnid>/`` tree of random JPEGs: `tiny_tree(classes=3, images=2, size=(80, 64))` returns its folder.
+
+    The classes are the first of ImageNet-1k; the pictures are the same for every call with equal arguments.
+    """
+    wnids = ("n01440764", "n01443537", "n01484850", "n01491361", "n01494475", "n01496331", "n01498041", "n01514668")
+
+    def make(classes=3, images=2, size=(80, 64), folder=tmp_path / "val"):
+        generator = np.random.default_rng(0)
+        for wnid in wnids[:classes]:
+            (folder / wnid).mkdir(parents=True)
+            for number in range(images):
+                coarse = generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+                picture = Image.fromarray(coarse).resize(size, Image.Resampling.BILINEAR)
+                picture.save(folder / wnid / f"{wnid}_{number}.JPEG", quality=95)
+        return folder
+
+    return make

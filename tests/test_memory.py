@@ -1,0 +1,71 @@
+"""Memory does not grow with the number of images."""
+
+import subprocess
+import sys
+
+PLUGIN = '''
+from dataclasses import dataclass
+import numpy as np
+from PIL import Image
+from harness import Dataset, LabelSpace, Preprocessing, Sample, hookimpl
+
+@dataclass(frozen=True, kw_only=True)
+class Synthetic(Dataset):
+    """Noise made from the sample's number."""
+
+    name: str = "synthetic"
+    n: int = COUNT
+
+    def root(self):
+        from pathlib import Path
+        return Path.cwd()
+
+    def label_space(self):
+        return LabelSpace(name="imagenet-1k", classes=tuple(map(str, range(1000))))
+
+    def samples(self, root):
+        return [Sample(id=f"{i:06d}", targets=(i % 1000,)) for i in range(self.n)]
+
+    def image(self, sample):
+        rng = np.random.default_rng(int(sample.id))
+        return Image.fromarray(rng.integers(0, 256, (36, 36, 3), dtype=np.uint8))
+
+@hookimpl
+def harness_datasets():
+    return [Synthetic(preprocessing=Preprocessing(resize=32, size=32))]
+'''
+MODELS = "models: {plain: {source: dummy, options: {kind: brightness}}}\n"
+CODE = """
+import resource, sys, harness.cli
+sys.argv = ["harness", *sys.argv[1:]]
+try:
+    harness.cli.main()
+except SystemExit as stop:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    sys.exit(stop.code)
+"""
+
+
+def peak_megabytes(folder, images):
+    plugins = folder / f"plugins{images}"
+    plugins.mkdir()
+    (plugins / "synthetic.py").write_text(PLUGIN.replace("COUNT", str(images)))
+    (folder / "models.yaml").write_text(MODELS)
+    command = (
+        f"run --registry models.yaml --plugins {plugins.name} --task accuracy@synthetic --models plain --device cpu"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, *command.split(), "--batch-size", "32", "--out", f"run{images}"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout.split()[-1]) / 1024
+
+
+def test_twenty_thousand_images_need_no_more_memory_than_two_thousand(tmp_path):
+    few, many = peak_megabytes(tmp_path, 2_000), peak_megabytes(tmp_path, 20_000)
+    print(f"peak RSS: {few:.0f} MB at 2,000 images, {many:.0f} MB at 20,000")
+    assert many - few < 50
