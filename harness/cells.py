@@ -201,13 +201,13 @@ class CellFolder:
     # --- finished cells ----------------------------------------------------------------------
 
     def consolidate(self, record: CellRecord) -> None:
-        """Copy all spans into ``all.h5``, one at a time; they stay until `tidy`.
+        """Copy all spans into ``all.h5``, one at a time; they stay until `tidy`. One span is one file already.
 
         Raises:
             StoreError: a span is damaged. CellError: the disk is full.
         """
         files = self.files(record.job.key)
-        if [file.path.name for file in files] == [_ALL]:
+        if len(files) == 1:
             return
         headers = [read_header(file.path) for file in files]
         header = Header(
@@ -246,7 +246,7 @@ class CellFolder:
         folders = [entry for entry in self.path.iterdir() if entry.is_dir() and _SHORT_KEY.fullmatch(entry.name)]
         others = [folder for folder in folders if folder != self.of_key(key)]
         spans = list(self._span_files(key))
-        if not spans and not others:
-            return []
+        if not spans or not (self.of_key(key) / _ALL).exists():
+            return others
         low, high = read_header(self.of_key(key) / _ALL).range
         return others + [one.path for one in spans if low <= one.low and one.high <= high]

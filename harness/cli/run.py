@@ -216,7 +216,6 @@ def _describe(opened: Run, plan: Plan, selection: Selection) -> None:
     )
     for task in plan.tasks:
         opened.put_layout(task.layout)
-    opened.publish()
 
 
 def _summary(plan: Plan, failures: dict[tuple[str, str], str], out: Path) -> None:

@@ -1,12 +1,9 @@
-"""How the filtering probes cut a batch, and where they put what they make of it."""
+"""How the filtering probes cut a batch."""
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 if TYPE_CHECKING:
     import torch
@@ -31,27 +28,3 @@ def chunks(samples: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
         if len(chunk) < size:
             chunk = torch.cat((chunk, chunk.new_zeros(size - len(chunk), *chunk.shape[1:])))
         yield place, chunk
-
-
-class Outputs:
-    """Tensors for the stimuli of one batch; on the CPU their memory is used again once nobody holds the tensor.
-
-    The C library gives a block of more than 32 MB (64 images of 224 pixels) back to the system each time it is freed,
-    and mapping it anew costs as much as filtering the images. CUDA's allocator keeps such blocks by itself.
-    """
-
-    def __init__(self, images: torch.Tensor) -> None:
-        self._images = images
-        self._free: list[np.ndarray] = []
-
-    def new(self) -> torch.Tensor:
-        """An uninitialised tensor of the images' shape, float32 on their device."""
-        import torch
-
-        if self._images.device.type != "cpu":
-            return torch.empty_like(self._images, memory_format=torch.contiguous_format)
-        memory = self._free.pop() if self._free else np.empty(tuple(self._images.shape), dtype=np.float32)
-        # The tensor, and every view of it, keeps `lease` alive; the last of them to go puts the memory back.
-        lease = memory.view()
-        weakref.finalize(lease, self._free.append, memory).atexit = False
-        return torch.from_numpy(lease)

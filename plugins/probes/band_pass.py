@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from harness import Batch, Measure, Probe, StoreError, Trials, accuracy_measures, hookimpl
 
-from ._batches import Outputs, chunks
+from ._batches import chunks
 
 if TYPE_CHECKING:
     import torch
@@ -66,11 +66,10 @@ class BandPass(Probe):
 
         images = batch.images
         spectra = [(place, torch.fft.rfft2(chunk)) for place, chunk in chunks(images)]
-        outputs = Outputs(images)
         kept: dict[tuple[bool, int], torch.Tensor] = {}
         for name, keeps_low, radius in self._filters(images.shape[-1]):
             if (keeps_low, radius) not in kept:
-                low, high = outputs.new(), outputs.new()
+                low, high = torch.empty_like(images), torch.empty_like(images)
                 _split(images, spectra, radius, low, high)
                 kept = {(True, radius): low, (False, radius): high}
                 del low, high

@@ -17,7 +17,7 @@ import numpy as np
 
 from harness import Batch, Measure, Probe, Trials, accuracy_measures, hookimpl
 
-from ._batches import Outputs, chunks
+from ._batches import chunks
 from ._pyramid import band_count, equal_power_bands
 
 if TYPE_CHECKING:
@@ -106,11 +106,13 @@ class CriticalBand(Probe):
 
     def stimuli(self, batch: Batch) -> Iterator[tuple[str, torch.Tensor]]:
         """The noise of one band at a time, so that memory does not grow with the number of bands."""
-        base, outputs = _low_contrast(batch.images), Outputs(batch.images)
-        yield "noise-0", _masked(base, base, 0, outputs.new())
+        import torch
+
+        base = _low_contrast(batch.images)
+        yield "noise-0", _masked(base, base, 0, torch.empty_like(batch.images))
         for band, noise in enumerate(equal_power_bands(batch.noise("critical-band"))):
             for sd in NOISE_SDS:
-                yield _condition(sd, band), _masked(base, noise, sd, outputs.new())
+                yield _condition(sd, band), _masked(base, noise, sd, torch.empty_like(batch.images))
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
         """Accuracies, thresholds and the channel, once relative to the accuracy without noise and once raw."""
