@@ -53,4 +53,6 @@ def decide(logits: torch.Tensor, space: LabelSpace, *, keep_logits: bool = False
     top_logp = torch.full((len(logits), TOP), math.nan, dtype=torch.float16, device=logits.device)
     top5[:, :k] = classes.to(torch.int16)
     top_logp[:, :k] = values.to(torch.float16)
-    return Decisions(top5, top_logp, torch.isfinite(logits).all(), logits.half() if keep_logits else None)
+    kept = logits.half() if keep_logits else None  # beyond 65,504 that is infinite, which must not be stored unseen
+    finite = torch.isfinite(logits if kept is None else kept).all()
+    return Decisions(top5, top_logp, finite, kept)

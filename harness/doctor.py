@@ -12,7 +12,6 @@ from harness.errors import HarnessError
 if TYPE_CHECKING:
     from harness.interfaces import Dataset
     from harness.manifest import DataRoots
-    from harness.plugin_manager import Plugins
     from harness.records import ModelSpec, TaskSpec
     from harness.registry import Registry
 
@@ -41,13 +40,13 @@ class Finding:
         return self.state in {"missing", "wrong"}
 
 
-def examine(name: str, registry: Registry, plugins: Plugins, data: DataRoots) -> list[Finding]:
+def examine(name: str, registry: Registry, data: DataRoots) -> list[Finding]:
     """Look at every dataset, task and checkpoint of suite `name`. Raises UnknownNameError for the suite itself."""
     suite = registry.suite(name, check=False)
     return [
         *(_dataset(dataset, registry, data) for dataset in dict.fromkeys(task.dataset for task in suite.tasks)),
         *(_task(task, registry) for task in suite.tasks),
-        *(finding for pattern in suite.models for finding in _models(pattern, registry, plugins)),
+        *(finding for pattern in suite.models for finding in _models(pattern, registry)),
     ]
 
 
@@ -77,19 +76,19 @@ def _task(task: TaskSpec, registry: Registry) -> Finding:
     return Finding(kind="task", name=task.name, state="present", detail=f"{probe.name} version {probe.version}")
 
 
-def _models(pattern: str, registry: Registry, plugins: Plugins) -> Iterator[Finding]:
+def _models(pattern: str, registry: Registry) -> Iterator[Finding]:
     try:
         models = registry.models_matching([pattern])
     except HarnessError as error:
         yield Finding(kind="model", name=pattern, state="missing", detail=str(error))
         return
     for spec in models:
-        yield _model(spec, plugins)
+        yield _model(spec, registry)
 
 
-def _model(spec: ModelSpec, plugins: Plugins) -> Finding:
+def _model(spec: ModelSpec, registry: Registry) -> Finding:
     try:
-        source = plugins.model_source(spec.source)
+        source = registry.source_for(spec)
     except HarnessError as error:
         return Finding(kind="model", name=spec.name, state="wrong", detail=str(error))
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,8 @@ def export_run(run: Path, output: Path) -> int:
     if output.suffix not in SUFFIXES:
         raise RequestError(f"cannot export to {output.name!r}: expected a file ending in {', '.join(SUFFIXES)}")
     opened = Run.open(run)
+    if opened.kind != "trials" or not complete_cells(opened):
+        raise RequestError(f"{run} holds no complete cell to export ({opened.kind}). See: harness report {run}")
     partial = output.with_name(output.name + ".partial")
     try:
         if output.suffix == ".h5":
@@ -50,14 +52,36 @@ def export_run(run: Path, output: Path) -> int:
     return rows
 
 
-def frame(trials: Trials) -> pd.DataFrame:
-    """Trials of one cell as a table, condition by condition within each sample."""
+def complete_cells(run: Run) -> list[tuple[str, str]]:
+    """(task, model) of the cells whose every trial is stored."""
+    cells = sorted(run.cells().items())
+    return [place for place, cell in cells if cell.failed is None and cell.complete(run.layout(place[0]))]
+
+
+def left_out(run: Run) -> list[str]:
+    """``model on task: why`` of every cell, begun or only planned, that an export does not hold."""
+    complete, cells = set(complete_cells(run)), run.cells()
+    planned = {(task, model) for task, models in run.manifest.get("planned", {}).items() for model in models}
+    reasons = []
+    for task, model in sorted((planned | set(cells)) - complete):
+        cell = cells.get((task, model))
+        why = "not run" if cell is None else cell.failed or "incomplete"
+        reasons.append(f"{model} on {task}: {why}")
+    return reasons
+
+
+def frame(trials: Trials, attributes: Sequence[str] = ()) -> pd.DataFrame:
+    """Trials of one cell as a table, condition by condition within each sample.
+
+    Args:
+        attributes: columns for facts about the samples; empty where the dataset does not know one of them.
+    """
     import numpy as np
     import pandas as pd
 
     layout = trials.layout
     n, c = len(layout.sample_ids), len(layout.conditions)
-    targets = [" ".join(str(target) for target in row if target >= 0) for row in np.atleast_2d(layout.targets)]
+    targets = [" ".join(str(target) for target in row if target >= 0) for row in layout.targets]
     columns = {
         "task": [layout.task] * (n * c),
         "model": [trials.model] * (n * c),
@@ -69,15 +93,17 @@ def frame(trials: Trials) -> pd.DataFrame:
     for rank in range(trials.top5.shape[2]):
         columns[f"top5_{rank + 1}"] = trials.top5[:, :, rank].reshape(-1)
         columns[f"logp_{rank + 1}"] = trials.logp[:, :, rank].reshape(-1)
-    for name, values in layout.attributes.items():
-        columns[name] = np.repeat(values, c)
+    for name in attributes:
+        columns[name] = np.repeat(layout.attributes.get(name, ("",) * n), c)
     return pd.DataFrame(columns)
 
 
 def _frames(run: Run) -> Iterator[pd.DataFrame]:
-    for (task, model), cell in sorted(run.cells().items()):
-        if cell.complete(run.layout(task)) and cell.failed is None:
-            yield frame(run.read(task, model))
+    """One table a complete cell, all with the same columns."""
+    cells = complete_cells(run)
+    attributes = sorted({name for task, _ in cells for name in run.layout(task).attributes})
+    for task, model in cells:
+        yield frame(run.read(task, model), attributes)
 
 
 def _to_csv(run: Run, output: Path) -> int:
@@ -101,7 +127,6 @@ def _to_parquet(run: Run, output: Path) -> int:
         writer = writer or pq.ParquetWriter(output, part.schema)
         writer.write_table(part)
         rows += len(table)
-    if writer is None:
-        raise RequestError(f"no complete cells in {run.path}")
-    writer.close()
+    if writer is not None:
+        writer.close()
     return rows

@@ -35,9 +35,11 @@ class ModelSource(ABC):
     """Turns a registry entry into a network.
 
     The network maps images (N, 3, H, W) float32 in [0, 1] to logits (N, K) and owns its normalization, nothing else.
+    Bump `version` whenever the same entry and file would give other logits.
     """
 
     name: ClassVar[str]
+    version: ClassVar[int] = 1
 
     def options(self, spec: ModelSpec) -> None:
         """Check `spec.options`. Raises ValueError that says which are known. Default: none are."""

@@ -43,7 +43,7 @@ def locate(spec: ModelSpec, uri: str, schemes: Mapping[str, Scheme] | None = Non
 
     ``package:NAME/path`` is a file of an installed package (which is not imported; the last component may be a glob
     with exactly one match); ``file:PATH`` is relative to `spec.base`; ``https://…``, ``hf:OWNER/REPO[:FILE]`` and
-    ``gdrive:ID`` lie in ``cache_dir()/checkpoints/<model>/<file name>``, where ``harness fetch`` puts them.
+    ``gdrive:ID`` lie in ``cache_dir()/checkpoints/<model>/<file name>``, where downloads belong.
 
     Args:
         schemes: further schemes that a model source understands; they come before the built-in ones.
@@ -89,7 +89,7 @@ def locate_first(
 
 
 def cached(spec: ModelSpec, file_name: str) -> Path:
-    """Where ``harness fetch`` puts the file `file_name` of this model.
+    """Where a download puts the file `file_name` of this model.
 
     Raises:
         CheckpointError: the model's or the file's name is no plain name, so it must not become a path.
@@ -172,16 +172,14 @@ _SCHEMES: Final[Mapping[str, Scheme]] = {
 
 
 def _remedy(spec: ModelSpec, uris: Sequence[str]) -> str:
-    """What to type next."""
-    remedies = []
-    for uri in uris:
-        scheme, _, rest = uri.partition(":")
-        if scheme == "package":
-            remedies.append(_pip_command(rest.partition("/")[0]))
-        elif scheme != "file":
-            remedies.append(f"harness fetch --models {spec.name}")
-    typed = " or: ".join(dict.fromkeys(remedies))
-    return f"Type: {typed}. Or put the file there by hand" if typed else "Put the file there, or correct the entry"
+    """What to type, or to do, next."""
+    packages = [uri.partition(":")[2].partition("/")[0] for uri in uris if uri.startswith("package:")]
+    remote = [uri for uri in uris if uri.partition(":")[0] not in ("package", "file")]
+    commands = " or: ".join(dict.fromkeys(map(_pip_command, packages)))
+    steps = [f"Type: {commands}"] if commands else []
+    if remote:
+        steps.append(f"Download {remote[0]} and put the file at one of these places")
+    return ". Or: ".join(steps) or "Put the file there, or correct the entry"
 
 
 def _pip_command(package: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +21,12 @@ if TYPE_CHECKING:
     from harness.interfaces import Dataset
     from harness.records import Sample
 
-Hashed = tuple[int, int, str]
-"""Size in bytes, modification time in ns, SHA-256: a file with the first two unchanged is not read again."""
+log = logging.getLogger(__name__)
+Hashed = tuple[int, int, int, str]
+"""Size in bytes, times of modification and of change in ns, SHA-256: with the first three unchanged, a file is not read
+again. The time of change cannot be set back, as ``cp -p`` does with the other."""
+SETTLED_NS = 2 * 10**9
+"""A younger file is digested but not remembered: it could change again within the clock's resolution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,32 +147,42 @@ def _file_digests(root: Path, paths: Sequence[Path], progress: Callable[[int, in
     fresh: dict[str, Hashed] = {}
 
     def digest(path: Path) -> tuple[Path, str, Hashed]:
-        key, stat = os.path.relpath(path, root), path.stat()
-        before = known.get(key)
-        if before and (before[0], before[1]) == (stat.st_size, stat.st_mtime_ns):
-            return path, key, before
-        with path.open("rb") as file:
-            return path, key, (stat.st_size, stat.st_mtime_ns, hashlib.file_digest(file, "sha256").hexdigest())
+        key = os.path.relpath(path, root)
+        try:
+            stat = path.stat()
+            times = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+            before = known.get(key)
+            if before and before[:3] == times:
+                return path, key, before
+            with path.open("rb") as file:
+                return path, key, (*times, hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError as error:
+            raise DatasetError(f"cannot read {path}: {error.strerror}. Mend or remove the file") from error
 
     with ThreadPoolExecutor() as pool:
         for count, (path, key, hashed) in enumerate(pool.map(digest, paths), 1):
-            digests[path], fresh[key] = hashed[2], hashed
+            digests[path], fresh[key] = hashed[3], hashed
             if progress and (count % 256 == 0 or count == len(paths)):
                 progress(count, len(paths))
-    if any(known.get(key) != hashed for key, hashed in fresh.items()):
-        _remember(memory, {**known, **fresh})
+    young = time.time_ns() - SETTLED_NS
+    settled = {key: hashed for key, hashed in fresh.items() if max(hashed[1:3]) < young}
+    if any(known.get(key) != hashed for key, hashed in settled.items()):
+        _remember(memory, {**known, **settled})
     return digests
 
 
 def _remembered(memory: Path) -> dict[str, Hashed]:
     try:
-        return {key: (value[0], value[1], value[2]) for key, value in json.loads(memory.read_text()).items()}
+        return {key: (*value[:3], value[3]) for key, value in json.loads(memory.read_text()).items()}
     except (OSError, ValueError, LookupError, TypeError):  # absent or damaged: only a cache, made anew below
         return {}
 
 
 def _remember(memory: Path, known: dict[str, Hashed]) -> None:
-    memory.parent.mkdir(parents=True, exist_ok=True)
     partial = memory.with_suffix(f".{os.getpid()}.tmp")
-    partial.write_text(json.dumps(known))
-    partial.replace(memory)
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(known))
+        partial.replace(memory)
+    except OSError as error:  # only a cache: the next run reads the files again
+        log.warning("cannot remember digests in %s: %s", memory, error.strerror)

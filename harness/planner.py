@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from harness.interfaces import Dataset, Probe
     from harness.records import ModelSpec, Sample
 
+ENGINE = 1
+"""Version of what the core itself does to numbers (decoding, decisions, noise, normalization): bump it with them."""
+VERSIONS = ("torch", "torchvision", "timm", "numpy", "pillow")
+"""Packages whose version is part of a cell's identity: they compute, define architectures, draw noise, decode."""
 Status = Literal["stored", "run", "resume", "rerun", "retry", "inapplicable"]
 RESIDENT_MODELS = 48
 """Networks kept on the device at once, so that each image is decoded once for all of them; the study's 48 ResNet-50
@@ -160,16 +164,20 @@ def span_length(n: int, batch_size: int) -> int:
     return -(-least // batch_size) * batch_size
 
 
-def make_job(task: PlannedTask, model: ModelSpec, digests: Sequence[str], settings: Settings) -> Job:
+def make_job(
+    task: PlannedTask, model: ModelSpec, digests: Sequence[str], settings: Settings, source_version: int = 1
+) -> Job:
     """The frozen description of one cell, with its content key.
 
     Args:
         digests: SHA-256 of each file that decides the weights.
+        source_version: `ModelSource.version` of the model's source.
     """
     what: dict[str, Any] = {
         "model": {
             "name": model.name,
             "source": model.source,
+            "source_version": source_version,
             "arch": model.arch,
             "recipe": asdict(model.recipe),
             "mean": model.mean,
@@ -187,7 +195,8 @@ def make_job(task: PlannedTask, model: ModelSpec, digests: Sequence[str], settin
             "label_space": _digest(asdict(task.dataset.label_space())),
         },
         "settings": asdict(settings),
-        "versions": {package: version(package) for package in ("torch", "numpy", "pillow")},
+        "engine": ENGINE,
+        "versions": {package: version(package) for package in VERSIONS},
     }
     return Job(task=task.name, model=model.name, key=_digest(what), identity=json.loads(_canonical(what)))
 
@@ -206,15 +215,22 @@ def plan(
     digests: Mapping[str, Sequence[str]],
     settings: Settings,
     stored: Mapping[tuple[str, str], Stored],
+    source_versions: Mapping[str, int] | None = None,
 ) -> Plan:
     """Decide for every cell whether it is stored, and group the rest into passes.
 
     Args:
         digests: model name -> SHA-256 of its checkpoint files.
         stored: (task, model) -> what the run folder holds.
+        source_versions: source name -> `ModelSource.version`, where that is not 1.
     """
+    versions = source_versions or {}
+
+    def job(task: PlannedTask, model: ModelSpec) -> Job:
+        return make_job(task, model, digests[model.name], settings, versions.get(model.source, 1))
+
     cells = [
-        _plan_cell(task, model, digests[model.name], settings, stored.get((task.name, model.name)))
+        _plan_cell(task, model, job(task, model), stored.get((task.name, model.name)))
         for task in tasks
         for model in models
     ]
@@ -240,13 +256,10 @@ def plan(
     return Plan(settings=settings, tasks=tuple(tasks), cells=tuple(cells), passes=tuple(passes))
 
 
-def _plan_cell(
-    task: PlannedTask, model: ModelSpec, digests: Sequence[str], settings: Settings, stored: Stored | None
-) -> PlannedCell:
+def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: Stored | None) -> PlannedCell:
     unfit = inapplicable(task, model)
     if unfit:
         return PlannedCell(model=model.name, task=task.name, status="inapplicable", job=None, reason=unfit)
-    job = make_job(task, model, digests, settings)
     spans = task.layout.spans()
 
     def cell(status: Status, pending: Sequence[tuple[int, int]] = (), reason: str = "") -> PlannedCell:
@@ -271,6 +284,8 @@ def inapplicable(task: PlannedTask, model: ModelSpec) -> str:
     space = task.dataset.label_space()
     if model.label_space != space.model_label_space:
         return f"{model.name} answers in {model.label_space}, {task.dataset.name} needs {space.model_label_space}"
+    if model.outputs != space.outputs:
+        return f"{model.name} has {model.outputs} outputs, {task.dataset.name} is judged by {space.outputs}"
     return ""
 
 

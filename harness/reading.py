@@ -248,7 +248,6 @@ class RunReader:
     def _shown(self, task: str, model: str) -> np.ndarray:
         """(N,) whether the index shows all trials of a sample."""
         index = self.path / run_folder.INDEX
-        index = self.path / run_folder.INDEX
         try:
             correct = read_indexed(index, f"{task}/{model}/correct")
         except FileNotFoundError:

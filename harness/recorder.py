@@ -138,7 +138,7 @@ class Recorder:
             return
         try:
             self._store(parcel)
-        except CellError as error:
+        except (CellError, ValueError) as error:  # ValueError: the store refuses trials that cannot be right
             self._fail(parcel.job, str(error))
 
     def _store(self, parcel: _Parcel) -> None:
@@ -204,5 +204,5 @@ def _to_host(tensors: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor],
         for name, tensor in tensors.items()
     }
     copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    copied.record()
+    copied.record(torch.cuda.current_stream(tensors["top5"].device))  # of that device: the current one may be another
     return host, copied

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import manifest as manifests
 from harness import planner
-from harness.errors import RequestError
+from harness.errors import RequestError, UnknownNameError
 from harness.manifest import DataRoots
 from harness.planner import PlannedTask, Settings, Stored
 
@@ -50,6 +50,7 @@ class Selection:
     probes: Mapping[str, Probe]
     datasets: Mapping[str, Dataset]
     sources: Mapping[str, ModelSource]
+    known_datasets: frozenset[str]
 
 
 def select(request: RunRequest, registry: Registry) -> Selection:
@@ -69,7 +70,15 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         datasets[task.dataset] = replace(dataset, preprocessing=how) if how else dataset
     probes = {task.name: registry.probe_for(task) for task in tasks}
     sources = {spec.source: registry.source_for(spec) for spec in models}
-    return Selection(suite=suite, models=models, tasks=tuple(tasks), probes=probes, datasets=datasets, sources=sources)
+    return Selection(
+        suite=suite,
+        models=models,
+        tasks=tuple(tasks),
+        probes=probes,
+        datasets=datasets,
+        sources=sources,
+        known_datasets=frozenset(registry.datasets),
+    )
 
 
 def _suite_tasks(suite: Suite | None) -> Sequence[TaskSpec]:
@@ -78,13 +87,19 @@ def _suite_tasks(suite: Suite | None) -> Sequence[TaskSpec]:
 
 def _with_requirements(tasks: Sequence[TaskSpec], registry: Registry) -> list[TaskSpec]:
     """`tasks` without repetition, each preceded by the tasks whose trials its measures need."""
+    given = {task.name: task for task in reversed(tasks)}  # of two with one name the first counts: the suite's
     chosen: dict[str, TaskSpec] = {}
-    given = {task.name: task for task in tasks}
-    for task in tasks:
+
+    def add(task: TaskSpec) -> None:
+        if task.name in chosen:
+            return
         for required in registry.probe_for(task).requires:
             needed = registry.parse_task(f"{required}@{task.dataset}")
-            chosen.setdefault(needed.name, given.get(needed.name, needed))
-        chosen.setdefault(task.name, task)
+            add(given.get(needed.name, needed))
+        chosen[task.name] = task
+
+    for task in tasks:
+        add(given[task.name])
     return list(chosen.values())
 
 
@@ -119,21 +134,32 @@ def resolve(
         DatasetError, CheckpointError: something is not there.
         RequestError: a probe cannot serve a dataset.
     """
+    for name in data.named:
+        if name not in selection.known_datasets:
+            raise UnknownNameError("dataset", name, selection.known_datasets, f"Given as --data {name}=…")
     found: dict[str, manifests.Manifest] = {}
     for name, dataset in selection.datasets.items():
         watch = (lambda done, total, name=name: progress(name, done, total)) if progress else None
         found[name] = manifests.build(dataset, data.find(dataset), settings.limit, watch)
     tasks = [plan_task(selection, task, found[task.dataset], settings) for task in selection.tasks]
     digests = {spec.name: checkpoint_digests(spec, selection.sources[spec.source]) for spec in selection.models}
-    return planner.plan(tasks, selection.models, digests, settings, stored)
+    versions = {name: source.version for name, source in selection.sources.items()}
+    return planner.plan(tasks, selection.models, digests, settings, stored, versions)
 
 
 def plan_task(selection: Selection, task: TaskSpec, manifest: manifests.Manifest, settings: Settings) -> PlannedTask:
     """One task with its layout. Raises RequestError if the probe cannot serve the dataset's image size."""
+    from harness.hdf5_index import RESERVED, check_layout
+
     try:
-        return planner.plan_task(
+        planned = planner.plan_task(
             task.name, selection.probes[task.name], selection.datasets[task.dataset], manifest, settings.batch_size
         )
+        check_layout(planned.layout)
+        taken = {*RESERVED, *planned.layout.attributes} & {spec.name for spec in selection.models}
+        if taken:
+            raise ValueError(f"a model cannot be called {', '.join(taken)}: the index has an axis of that name")
+        return planned
     except ValueError as error:
         raise RequestError(f"task {task.name}: {error}") from error
 

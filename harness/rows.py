@@ -107,7 +107,7 @@ class RowReader:
             StoreError: stored trials are damaged.
         """
         origin = {key: value for key, value in run.manifest.items() if key not in ("models", "planned", "study")}
-        self._remarks += [(label, str(remark)) for remark in origin.pop("warnings", ())]
+        self._remarks += [(label, str(remark)) for remarks in origin.pop("warnings", {}).values() for remark in remarks]
         if run.kind == "imported":
             table = run.imported
             origin.update(title=table.title, source=table.source, license=table.license)

@@ -23,7 +23,7 @@ LOCK: Final = ".lock"
 INDEX: Final = "index.h5"
 MEASURES: Final = "measures.json"
 _FIXED: Final = frozenset({"format", "kind", "created", "settings", "history"})
-_NAMED: Final = {"models": 1, "planned": 2, "study": 2}
+_NAMED: Final = {"models": 1, "planned": 2, "study": 2, "warnings": 1}
 """Fields that are extended, and how many levels of names below them are kept when one is given anew."""
 
 Kind = Literal["trials", "imported"]
@@ -31,7 +31,7 @@ Kind = Literal["trials", "imported"]
 
 def new_manifest(kind: Kind, settings: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """The manifest of a run that begins now."""
-    empty: dict[str, Any] = {"models": {}, "planned": {}, "study": {}, "warnings": [], "history": []}
+    empty: dict[str, Any] = {"models": {}, "planned": {}, "study": {}, "warnings": {}, "history": []}
     return {"format": FORMAT, "kind": kind, "created": _now(), "settings": dict(settings), **empty, **more}
 
 
@@ -45,7 +45,7 @@ def _now() -> str:
 
 
 def extended(manifest: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """`manifest` with `fields`: names are added or replaced one by one, warnings that are new are appended.
+    """`manifest` with `fields`: names are added or replaced one by one.
 
     Raises:
         ValueError: a field that a run has once and for all.
@@ -55,10 +55,7 @@ def extended(manifest: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str
         raise ValueError(f"{', '.join(fixed)} of a run cannot be changed")
     result = dict(manifest)
     for name, value in fields.items():
-        if name == "warnings":
-            result[name] = list(dict.fromkeys([*manifest.get(name, []), *value]))
-        else:
-            result[name] = _merged(manifest.get(name), value, _NAMED.get(name, 0))
+        result[name] = _merged(manifest.get(name), value, _NAMED.get(name, 0))
     return result
 
 
@@ -177,6 +174,14 @@ def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[FileLock]:
         if isinstance(error, OSError | CellError):
             raise RunError(f"cannot write to {path}: {error}. Mend that, or choose another --out") from error
         raise
+
+
+def refuse_locked(path: Path) -> None:
+    """Raises RunError if another process writes to the run folder `path` just now. Makes nothing."""
+    if (path / LOCK).exists():
+        lock = FileLock(path / LOCK, thread_local=False)
+        _acquire(lock, path)
+        lock.release()
 
 
 def _acquire(lock: FileLock, path: Path) -> None:

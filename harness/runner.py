@@ -13,6 +13,7 @@ import torch
 
 from harness.decisions import Decisions, decide
 from harness.decoding import batches
+from harness.digests import sha256_of
 from harness.errors import CellError, CheckpointError, ImageError
 from harness.memory import keep_freed_memory
 from harness.recorder import Recorder, Span
@@ -60,21 +61,26 @@ class Engine:
 
 
 def load_network(spec: ModelSpec, source: ModelSource, size: int) -> torch.nn.Module:
-    """The network of `spec`, proven to answer one blank image with (1, outputs) logits.
+    """The network of `spec`, proven to answer one image (a ramp of grey values) with (1, outputs) logits.
 
     Raises:
-        CheckpointError: it cannot be loaded, cannot forward, or has another number of outputs.
+        CheckpointError: it cannot be loaded, cannot forward, changes its input, or has another number of outputs.
     """
-    network = source.load(spec)
-    if network.training:
-        network.eval()
+    network = source.load(spec).eval()
     for parameter in network.parameters():
         parameter.requires_grad_(False)
+    image = torch.linspace(0, 1, 3 * size * size).view(1, 3, size, size)
+    before = image.clone()
     try:
         with torch.inference_mode():
-            logits = network(torch.zeros(1, 3, size, size))
+            logits = network(image)
     except Exception as error:
-        raise CheckpointError(f"model {spec.name!r} cannot forward a blank {size}x{size} image: {error}") from error
+        raise CheckpointError(f"model {spec.name!r} cannot forward a {size}x{size} image: {error}") from error
+    if not torch.equal(image, before):
+        raise CheckpointError(
+            f"model {spec.name!r} changes its input in place, which would change what other models see; "
+            f"have its source {spec.source!r} return a network that works on a copy"
+        )
     shape = tuple(getattr(logits, "shape", ())) or type(logits).__name__
     if shape != (1, spec.outputs):
         raise CheckpointError(
@@ -111,7 +117,7 @@ def numerics(settings: Settings) -> Iterator[None]:
     """Deterministic kernels, and no TF32 unless a forward asks for it; everything is put back afterwards."""
     cudnn = torch.backends.cudnn
     before = (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, torch.get_float32_matmul_precision())
-    cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, settings.precision == "tf32"
+    cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
     torch.set_float32_matmul_precision("highest")
     try:
         yield
@@ -129,6 +135,8 @@ def _forward_precision(settings: Settings) -> Iterator[None]:
         if settings.precision == "tf32":
             torch.set_float32_matmul_precision("high")
             stack.callback(torch.set_float32_matmul_precision, "highest")
+            torch.backends.cudnn.allow_tf32 = True
+            stack.callback(setattr, torch.backends.cudnn, "allow_tf32", False)
         yield
 
 
@@ -167,6 +175,7 @@ class _Sweep:
         self.space = one.dataset.label_space()
         self.checked: set[str] = set()
         self.forwards = 0
+        self.pristine: torch.Tensor | None = None
 
     def execute(self) -> None:
         jobs = list(self.jobs.values())
@@ -177,13 +186,15 @@ class _Sweep:
         self._load_networks()
         schedule = self._schedule()
         decoded = batches(self.one.dataset, [samples for _, _, samples in schedule], self.engine.workers)
-        for span, offset, samples in schedule:
+        for number, (span, offset, samples) in enumerate(schedule):
             try:
                 _, pixels = next(decoded)
             except ImageError as error:
                 self._fail_from(span, str(error))
                 break
-            self._batch(span, offset, self._batch_of(samples, pixels))
+            batch = self._batch_of(samples, pixels)
+            self.pristine = batch.images.clone() if number == 0 else None
+            self._batch(span, offset, batch)
         self.recorder.finish(jobs)
 
     def _fail_from(self, span: Span, reason: str) -> None:
@@ -193,18 +204,30 @@ class _Sweep:
                 self.recorder.fail(self.jobs[cell.task, cell.model], reason)
 
     def _load_networks(self) -> None:
-        """Have exactly the pass's networks on the device."""
+        """Have exactly the pass's networks on the device. A checkpoint that changed meanwhile fails its cells."""
         engine = self.engine
         for name in [name for name in engine.networks if name not in self.one.models]:
             del engine.networks[name]
         for name in self.one.models:
-            if name not in engine.networks:
-                spec = engine.specs[name]
-                engine.networks[name] = load_network(
-                    spec, engine.sources[spec.source], self.one.dataset.preprocessing.size
-                )
-            # Channels last: the layout in which convolutions are fastest, on CPUs and on tensor cores alike.
-            engine.networks[name].to(engine.device).to(memory_format=torch.channels_last)
+            try:
+                self._load(name)
+            except CheckpointError as error:
+                engine.networks.pop(name, None)
+                for (_, model), job in self.jobs.items():
+                    if model == name:
+                        self.recorder.fail(job, str(error))
+        self.recorder.drain()
+
+    def _load(self, name: str) -> None:
+        engine = self.engine
+        spec, source = engine.specs[name], engine.sources[engine.specs[name].source]
+        if name not in engine.networks:
+            engine.networks[name] = load_network(spec, source, self.one.dataset.preprocessing.size)
+        planned = next(job for (_, model), job in self.jobs.items() if model == name).identity["model"]["checkpoint"]
+        if planned != (now := [sha256_of(path) for path in source.files(spec)]):
+            raise CheckpointError(f"the checkpoint of {name} changed since the run was planned: {planned} -> {now}")
+        # Channels last: the layout in which convolutions are fastest, on CPUs and on tensor cores alike.
+        engine.networks[name].to(engine.device).to(memory_format=torch.channels_last)
 
     def _schedule(self) -> list[tuple[Span, int, Sequence[Sample]]]:
         """(span, index of the first sample, samples) of every batch: cut at fixed positions, whatever is pending."""
@@ -246,6 +269,7 @@ class _Sweep:
         before = self.forwards
         try:
             self._conditions(task, batch, answers)
+            self._check_untouched(task, batch)
         except CellError as error:
             self._fail(task, list(answers), str(error))
             answers = {}
@@ -305,6 +329,13 @@ class _Sweep:
         if not (low >= 0.0 and high <= 1.0):
             raise CellError(f"probe {name} left [0, 1] under {condition}: {low:.4g} to {high:.4g}")
         self.checked.add(f"{name}/{condition}")
+
+    def _check_untouched(self, task: PlannedTask, batch: Batch) -> None:
+        """On the first batch of a pass: the images must be as they were decoded, for the probes that come after."""
+        if self.pristine is None or torch.equal(batch.images, self.pristine):
+            return
+        batch.images.copy_(self.pristine)
+        raise CellError(f"probe {task.probe.name} or one of its networks changed the batch's images in place")
 
     def _fail(self, task: PlannedTask, models: Sequence[str], reason: str) -> None:
         for model in models:

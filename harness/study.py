@@ -141,7 +141,7 @@ def _merge(first: Row, second: Row) -> Row:
     if shared:
         raise RequestError(
             f"{where}, both with {shared[0]} ({len(shared)} shared measures); expected each measure of a model once. "
-            f"Give one of the two, or set them side by side: harness compare RUN --against RUN"
+            f"Give one of the two"
         )
     if first.group and second.group and first.group != second.group:
         raise RequestError(

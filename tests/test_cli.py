@@ -504,3 +504,62 @@ def test_exports_hold_every_trial(harness, data):
         assert table[table.model == "plain"].correct.sum() == plain[:].sum()
     code, _, err = harness("export", "run", "-o", "t.xlsx")
     assert code == 2 and ".csv" in err
+
+
+def test_a_model_with_other_outputs_than_the_dataset_is_not_judged(harness, data):
+    Path("models.yaml").write_text("models: {odd: {source: dummy, options: {kind: brightness}, outputs: 999}}\n")
+    code, out, _ = run(harness, "--dry-run", models=("odd",))
+    assert code == 0 and "inapplicable: odd on accuracy@imagenet: odd has 999 outputs" in " ".join(out.split())
+    run(harness, models=("odd",))
+    model = json.loads(harness("report", "run", "--format", "json")[1])["models"][0]
+    assert model["measures"] == {} and "999 outputs" in model["missing"]["accuracy@imagenet"]
+
+
+def test_a_misspelt_dataset_in_data_is_refused(harness, data):
+    refused(run(harness, "--data", "imagnet=data"), "unknown dataset 'imagnet'", "did you mean 'imagenet'")
+
+
+def test_a_broken_link_among_the_images_is_refused(harness, data):
+    (data / "n01440764" / "gone.JPEG").symlink_to("nowhere")
+    refused(run(harness), "gone.JPEG", "cannot read")
+
+
+def test_a_model_named_like_an_axis_of_the_index_is_refused(harness, data):
+    Path("models.yaml").write_text("models: {target: {source: dummy, options: {kind: brightness}}}\n")
+    refused(run(harness, models=("target",)), "target", "axis")
+
+
+def test_an_index_that_was_lost_is_written_again(harness, data):
+    run(harness)
+    Path("run/index.h5").unlink()
+    assert harness("verify", "run")[0] == 1
+    assert run(harness)[0] == 0
+    assert harness("verify", "run")[0] == 0
+
+
+def test_brackets_in_a_reason_are_printed_as_they_are(harness, data):
+    plugin("mine", "late.py", PROBE.replace("NAME", "late").replace("BODY", "raise ValueError('[/bold] [demo]')"))
+    code, _, err = run(harness, "--plugins", "mine", tasks=("late@imagenet",))
+    assert code == 1 and "ValueError: [/bold] [demo]" in err
+
+
+def test_an_export_holds_all_tasks_under_the_same_columns_and_says_what_it_leaves_out(harness, data, real):
+    import pandas as pd
+
+    cue = f"cue-conflict={real / 'cue_conflict'}"
+    tasks = ("accuracy@imagenet", "shape-bias@cue-conflict")
+    assert run(harness, "--data", cue, "--limit", "8", tasks=tasks, models=("plain", "nan"))[0] == 1
+    code, _, err = harness("export", "run", "-o", "t.csv")
+    assert code == 0 and "left out: nan on accuracy@imagenet: nan gave NaN" in err
+    table = pd.read_csv("t.csv")
+    assert set(table.task) == set(tasks)
+    shapes = table[table.task == "shape-bias@cue-conflict"]
+    assert shapes.texture.isin(["airplane", "bear", "bicycle", "bird", "boat", "bottle", "car", "cat", "chair", "clock",
+                                "dog", "elephant", "keyboard", "knife", "oven", "truck"]).all()  # fmt: skip
+    assert table[table.task == "accuracy@imagenet"].texture.isna().all()
+
+
+def test_an_imported_table_is_not_exported(harness, real):
+    assert harness("import", "paper", real / "paper" / "benchmark.csv", "--out", "paper")[0] == 0
+    code, _, err = harness("export", "paper", "-o", "t.csv")
+    assert code == 2 and "no complete cell" in err

@@ -370,7 +370,7 @@ def test_a_network_is_left_as_it_was(tmp_path):
     ("network", "reason"),
     [
         (torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()), r"answers one image with \(1, 3\)"),
-        (torch.nn.Linear(7, 10), "cannot forward a blank 32x32 image"),
+        (torch.nn.Linear(7, 10), "cannot forward a 32x32 image"),
     ],
 )
 def test_a_network_that_does_not_fit_is_found_before_the_run(network, reason):
@@ -383,3 +383,58 @@ def test_no_thread_stays_behind(tmp_path):
     before = {thread.name for thread in threading.enumerate()}
     run(tmp_path / "run", {"one": Linear(1)})
     assert {thread.name for thread in threading.enumerate()} <= before
+
+
+class InPlace(Linear):
+    """A network that scales its input in place."""
+
+    def forward(self, images):
+        return super().forward(images.mul_(0.5))
+
+
+def test_a_network_that_changes_its_input_is_refused_before_it_changes_others():
+    with pytest.raises(runners.CheckpointError, match="changes its input in place"):
+        load_network(specs_of("one")["one"], Source(one=InPlace()), 32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scribbles(Plain):
+    """A probe that writes on the batch."""
+
+    name: ClassVar[str] = "scribbles"
+
+    def stimuli(self, batch):
+        yield "clean", batch.images.mul_(0.5)
+
+
+def test_a_probe_that_writes_on_the_images_fails_alone(tmp_path):
+    failures, _ = run(tmp_path / "run", {"one": Linear(1)}, probes=(Scribbles(), Plain()))
+    assert list(failures) == [("scribbles@made", "one")]
+    assert "changed the batch's images in place" in failures["scribbles@made", "one"]
+    run(tmp_path / "alone", {"one": Linear(1)}, probes=(Plain(),))
+    stored = Run.open(tmp_path / "run").read("plain@made", "one")
+    assert np.array_equal(stored.top5, Run.open(tmp_path / "alone").read("plain@made", "one").top5)
+
+
+def test_a_checkpoint_that_changes_after_planning_fails_its_cells(tmp_path):
+    file = tmp_path / "weights"
+    file.write_text("new")
+
+    class Changing(Source):
+        def files(self, spec):
+            return (file,) if spec.name == "two" else ()
+
+    dataset = Made(preprocessing=runners_preprocessing())
+    settings = Settings(batch_size=8)
+    task = plan_task("plain@made", Plain(), dataset, build(dataset, tmp_path), 8)
+    specs = specs_of("one", "two")
+    planned = plan([task], list(specs.values()), {"one": (), "two": ("0" * 64,)}, settings, {})
+    with Run.create(tmp_path / "run", settings=asdict(settings), command=["test"]) as opened:
+        opened.put_layout(task.layout)
+        engine = Engine(
+            run=opened, specs=specs, sources={"source": Changing(one=Linear(1), two=Linear(2))},
+            device=torch.device("cpu"), workers=1, progress=Watch(), provenance={},
+        )  # fmt: skip
+        failures = execute(planned, engine)
+    assert list(failures) == [("plain@made", "two")]
+    assert "changed since the run was planned" in failures["plain@made", "two"]

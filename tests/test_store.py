@@ -394,14 +394,14 @@ def test_extending_a_run(path):
             models={"a": {"group": "x"}},
             planned={TASK: {"a": ""}},
             study={"axes": {"ID": ["top1@made"]}},
-            warnings=["250 of 50,000 images"],
+            warnings={"photos": ["250 of 50,000 images"], "made": ["few"]},
         )
     with Run.create(path, settings=SETTINGS, command=["harness", "run", "--again"]) as run:
         run.update_manifest(
             models={"b": {"group": None}},
             planned={TASK: {"b": "needs 16 classes"}, "other@made": {"a": ""}},
             study={"axes": {"Robustness": ["top1@c"]}, "biases": {}},
-            warnings=["250 of 50,000 images", "another"],
+            warnings={"photos": ["50,000 of 50,000 images"]},
         )
         with pytest.raises(ValueError, match="settings of a run cannot be changed"):
             run.update_manifest(settings={"seed": 1})
@@ -409,7 +409,7 @@ def test_extending_a_run(path):
     assert manifest["models"] == {"a": {"group": "x"}, "b": {"group": None}}
     assert manifest["planned"] == {TASK: {"a": "", "b": "needs 16 classes"}, "other@made": {"a": ""}}
     assert manifest["study"] == {"axes": {"ID": ["top1@made"], "Robustness": ["top1@c"]}, "biases": {}}
-    assert manifest["warnings"] == ["250 of 50,000 images", "another"]
+    assert manifest["warnings"] == {"photos": ["50,000 of 50,000 images"], "made": ["few"]}
     assert [one["command"] for one in manifest["history"]] == [COMMAND, ["harness", "run", "--again"]]
     assert manifest["history"][0]["versions"]["h5py"] == h5py.__version__
 

@@ -209,7 +209,7 @@ class Lab:
                 study=study or {"biases": {}, "axes": {"ID": ["top1@photos"]}},
                 models=models or {cell["model"]: {"group": "g"} for cell in cells},
                 planned=planned or {task: {c["model"]: "" for c in cells if c["task"] == task} for task in tasks},
-                warnings=list(warnings),
+                warnings={"photos": list(warnings)},
             )
             for cell in cells:
                 self.store(run, **cell)

@@ -74,7 +74,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
-    except Exception:  # noqa: BLE001 - the last door: what gets here is a bug and keeps its traceback  # noqa: BLE001 - the last door: everything that gets here is a bug and keeps its traceback
+    except Exception:  # noqa: BLE001 - the last door: what gets here is a bug and keeps its traceback
         import traceback
 
         traceback.print_exc()

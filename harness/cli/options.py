@@ -56,15 +56,15 @@ def stderr_console() -> Console:
     """Where everything goes that is not the result."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False)
 
 
 def stdout_console() -> Console:
     """Where results go; 80 columns when it is no terminal."""
     from rich.console import Console
 
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=80)
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=80)
 
 
 def print_json(value: Any) -> None:

@@ -79,7 +79,7 @@ class RunProgress:
 
     def warn(self, message: str) -> None:
         """A line for the user, above the bar."""
-        self._console.print(f"warning: {message}", markup=False, soft_wrap=True)
+        self._console.print(f"warning: {message}", soft_wrap=True)
 
     def _label(self) -> str:
         return f"{self._title} {self._images:,}/{self._all_images:,} images"

@@ -60,6 +60,7 @@ def run(
     from harness.manifest import DataRoots
     from harness.request import RunRequest, select
 
+    choice("device", device.partition(":")[0], ("auto", "cpu", "cuda"))
     if precision is not None:
         choice("precision", precision, ("fp32", "tf32", "bf16"))
     if store is not None:
@@ -108,12 +109,12 @@ def _plan(request: RunRequest, selection: Selection, out: Path, device_type: str
 
     from harness.cli.progress import digesting
     from harness.request import existing_run, resolve, settle, stored_cells
-    from harness.run_folder import refuse_unfit
+    from harness.run_folder import refuse_locked, refuse_unfit
 
     existing = existing_run(out)
     settings = settle(replace(request, device_type=device_type), existing.settings if existing else None)
-    if existing is not None:
-        refuse_unfit(out, asdict(settings))
+    refuse_unfit(out, asdict(settings))
+    refuse_locked(out)
     with digesting(stderr_console()) as watch:
         return resolve(selection, settings, request.data, stored_cells(existing), watch)
 
@@ -129,6 +130,9 @@ def _execute(request: RunRequest, selection: Selection, out: Path, device: str, 
     chosen = pick_device(device, out)
     plan = _plan(request, selection, out, chosen.type)
     console = stderr_console()
+    for cell in plan.cells:
+        if cell.status in ("rerun", "retry", "resume"):
+            console.print(f"{cell.status}: {cell.model} on {cell.task}: {cell.reason}", soft_wrap=True)
     specs = {spec.name: spec for spec in selection.models}
     with console.status("checking checkpoints"):
         networks = load_first(plan, specs, selection.sources)
@@ -183,7 +187,6 @@ def pick_device(given: str, out: Path) -> torch.device:
     from harness.request import existing_run
 
     kind = given.partition(":")[0]
-    choice("device", kind, ("auto", "cpu", "cuda"))
     if kind == "auto":
         existing = existing_run(out)
         stored = existing.settings.get("device_type") if existing else None
@@ -212,10 +215,12 @@ def _describe(opened: Run, plan: Plan, selection: Selection) -> None:
         },
         models={spec.name: {"group": spec.group, "title": spec.title} for spec in selection.models},
         planned=planned,
-        warnings=sorted({remark for task in plan.tasks for remark in task.manifest.remarks}),
+        warnings={task.dataset.name: list(task.manifest.remarks) for task in plan.tasks},
     )
     for task in plan.tasks:
         opened.put_layout(task.layout)
+    # What a killed run had completed is put in order, and the index is written anew, whatever became of the old one.
+    opened.finish([cell.job for cell in plan.cells if cell.job and cell.status == "stored"])
 
 
 def _summary(plan: Plan, failures: dict[tuple[str, str], str], out: Path) -> None:

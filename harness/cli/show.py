@@ -107,7 +107,7 @@ def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
         table.add_column(heading, overflow="fold", no_wrap=heading == "name")
     for row in rows:
         table.add_row(*(str(value) for value in row.values()), style="red" if row.get("state", "ok") != "ok" else "")
-    stdout_console().print(table, markup=False)
+    stdout_console().print(table)
 
 
 def info(
@@ -173,7 +173,7 @@ def _print_description(described: dict[str, Any]) -> None:
     for key, value in described.items():
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         table.add_row(key, text)
-    stdout_console().print(table, markup=False)
+    stdout_console().print(table)
 
 
 def doctor(
@@ -189,7 +189,7 @@ def doctor(
 
     choice("format", form, ("terminal", "json"))
     house = open_house(registry, plugins)
-    findings = examine(suite, house.registry, house.plugins, DataRoots.parse(data or ()))
+    findings = examine(suite, house.registry, DataRoots.parse(data or ()))
     rows = [asdict(finding) for finding in findings]
     if form == "json":
         print_json(rows)
@@ -201,6 +201,7 @@ def doctor(
 
 def _print_findings(suite: str, rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     styles = {"present": "green", "partial": "yellow"}
     table = Table(title=f"suite {suite}", title_justify="left", box=None, pad_edge=False)
@@ -208,5 +209,5 @@ def _print_findings(suite: str, rows: list[dict[str, Any]]) -> None:
         table.add_column(heading, overflow="fold", no_wrap=heading == "kind")
     for row in rows:
         state = row["state"]
-        table.add_row(row["kind"], row["name"], f"[{styles.get(state, 'red')}]{state}[/]", row["detail"])
+        table.add_row(row["kind"], row["name"], Text(state, styles.get(state, "red")), row["detail"])
     stdout_console().print(table)

@@ -39,9 +39,12 @@ def export(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help=".csv, .parquet or .h5")],
 ) -> None:
     """All trials of a run in one plain file."""
-    from harness.export import export_run
+    from harness.export import export_run, left_out
+    from harness.store import Run
 
     rows = export_run(run, output)
+    for reason in left_out(Run.open(run)):
+        typer.echo(f"left out: {reason}", err=True)
     typer.echo(f"{rows:,} trials in {output}", err=True)
 
 

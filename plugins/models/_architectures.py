@@ -57,7 +57,7 @@ def build_torchvision(name: str, outputs: int) -> torch.nn.Module:
         # dict into a network built without them would run, and give other numbers.
         raise CheckpointError(
             f"torchvision's {name!r} changes its input depending on the weights it is built for, which a state dict "
-            "does not say; expected another architecture, or a model source of your own that knows (harness new model)"
+            "does not say; expected another architecture, or a model source of your own that knows"
         )
     return _drawn(lambda: models.get_model(name, weights=None, num_classes=outputs), None)
 

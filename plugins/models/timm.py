@@ -1,6 +1,6 @@
 """Model source `timm`: networks of pytorch-image-models (Wightman, 2019), from files that are already here.
 
-Weights come from the local Hugging Face cache (``timm:NAME`` or ``hf:OWNER/REPO[:FILE]``), from where ``harness fetch``
+Weights come from the local Hugging Face cache (``timm:NAME`` or ``hf:OWNER/REPO[:FILE]``), or from where a download
 puts them, or from ``file:PATH``; the network is never used. Normalization is the registry's business: timm's own
 `mean` and `std` are not read, so that a number never depends on the timm version.
 """
@@ -77,7 +77,7 @@ def _timm_file(spec: ModelSpec, name: str) -> Path:
 
 
 def _hub_file(spec: ModelSpec, rest: str) -> Path:
-    """The file in the local Hugging Face cache, else where ``harness fetch`` would put it."""
+    """The file in the local Hugging Face cache, else where a download belongs."""
     from huggingface_hub import constants, try_to_load_from_cache
 
     repository, file = split_hub(spec, rest)

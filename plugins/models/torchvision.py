@@ -1,7 +1,7 @@
 """Model source `torchvision`: its classifiers, from weight files that are already here.
 
 ``torchvision:ResNet50_Weights.IMAGENET1K_V1`` is looked for in torch hub's cache under the file name that torchvision
-gives it, then where ``harness fetch`` puts it; ``file:PATH`` works too. The network is never used. Resize and crop
+gives it, then where a download belongs; ``file:PATH`` works too. The network is never used. Resize and crop
 are the dataset's business: the transforms that torchvision recommends for some weights are not applied.
 """
 
@@ -45,7 +45,7 @@ class Torchvision(ModelSource):
 
 
 def _weight_file(spec: ModelSpec, name: str) -> Path:
-    """The file in torch hub's cache, else where ``harness fetch`` would put it."""
+    """The file in torch hub's cache, else where a download belongs."""
     import torch
 
     file_name = _file_name(spec, name)
