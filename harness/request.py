@@ -149,7 +149,7 @@ def resolve(
 
 def plan_task(selection: Selection, task: TaskSpec, manifest: manifests.Manifest, settings: Settings) -> PlannedTask:
     """One task with its layout. Raises RequestError if the probe cannot serve the dataset's image size."""
-    from harness.hdf5_index import RESERVED, check_layout
+    from harness.store.index import RESERVED, check_layout
 
     try:
         planned = planner.plan_task(

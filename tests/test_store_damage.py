@@ -15,8 +15,8 @@ from _store_writer import TASK, assert_equal_trials, create, fill, make_block, m
 from kill_store import campaign
 
 from harness import CellError, StoreError
-from harness.reading import RunReader
 from harness.store import Run
+from harness.store.reading import RunReader
 
 LAYOUT = make_layout()
 JOB, OTHER = make_job(), make_job("net-b")
@@ -376,7 +376,7 @@ def test_full_disk_on_opening_is_a_refusal(path, monkeypatch):
     def full(*_):
         raise CellError("12 bytes did not fit on the disk")
 
-    monkeypatch.setattr("harness.store.write_json", full)
+    monkeypatch.setattr("harness.store.run.write_json", full)
     with pytest.raises(Exception, match="did not fit") as refused:
         create(path)
     assert refused.value.exit_code == 2

@@ -109,7 +109,7 @@ def _plan(request: RunRequest, selection: Selection, out: Path, device_type: str
 
     from harness.cli.progress import digesting
     from harness.request import existing_run, resolve, settle, stored_cells
-    from harness.run_folder import refuse_locked, refuse_unfit
+    from harness.store.run_folder import refuse_locked, refuse_unfit
 
     existing = existing_run(out)
     settings = settle(replace(request, device_type=device_type), existing.settings if existing else None)

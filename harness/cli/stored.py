@@ -39,8 +39,7 @@ def export(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help=".csv, .parquet or .h5")],
 ) -> None:
     """All trials of a run in one plain file."""
-    from harness.export import export_run, left_out
-    from harness.store import Run
+    from harness.store import Run, export_run, left_out
 
     rows = export_run(run, output)
     for reason in left_out(Run.open(run)):

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.errors import RegistryError
-from harness.registry_yaml import Document, Where
+from harness.registry.yaml_nodes import Document, Where
 
 _KINDS: Final = {"models": "model", "datasets": "dataset", "suites": "suite"}
 

@@ -25,11 +25,12 @@ from typing import Any, Self
 
 from filelock import FileLock
 
-from harness import run_folder, verification
-from harness.cells import CellRecord, ShardFile, covers
-from harness.files import check_name, leftovers, make_folder, write_json
-from harness.hdf5 import Span, as_stored, read_header
-from harness.hdf5_index import (
+from harness.records import ImportedTable, Job, TaskLayout, TrialBlock, Trials
+from harness.store import run_folder, verification
+from harness.store.cells import CellRecord, ShardFile, covers
+from harness.store.files import check_name, leftovers, make_folder, write_json
+from harness.store.hdf5 import Span, as_stored, read_header
+from harness.store.index import (
     RESERVED,
     IndexedCell,
     IndexedTask,
@@ -42,8 +43,7 @@ from harness.hdf5_index import (
     write_index,
     write_layout,
 )
-from harness.reading import RunReader
-from harness.records import ImportedTable, Job, TaskLayout, TrialBlock, Trials
+from harness.store.reading import RunReader
 
 
 class Run(RunReader):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import RequestError
-from harness.store import Run
+from harness.store.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from harness import run_folder, verification
-from harness.cells import CellFolder, CellRecord, ShardFile, StoredCell, covers
 from harness.errors import RunError, StoreError
-from harness.files import check_name, read_json
-from harness.hdf5 import Span, read_shard
-from harness.hdf5_index import LayoutHeader, PlainCell, read_indexed, read_layout, read_layout_header, write_plain
 from harness.records import NOT_MEASURED, TOP, ImportedTable, TaskLayout, Trials
+from harness.store import run_folder, verification
+from harness.store.cells import CellFolder, CellRecord, ShardFile, StoredCell, covers
+from harness.store.files import check_name, read_json
+from harness.store.hdf5 import Span, read_shard
+from harness.store.index import LayoutHeader, PlainCell, read_indexed, read_layout, read_layout_header, write_plain
 
 _ATTEMPTS: Final = 5
 """How often a reader starts anew when the files change under it, before it gives up."""

@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 import h5py
 import numpy as np
 
-from harness.files import Patch, check_name, replace_file
-from harness.hdf5 import FILLS, FORMAT, Origin, Sketch, damaged, opened, read_header, read_shard, reserve, written
 from harness.records import TOP, TaskLayout
+from harness.store.files import Patch, check_name, replace_file
+from harness.store.hdf5 import FILLS, FORMAT, Origin, Sketch, damaged, opened, read_header, read_shard, reserve, written
 
 MOST_CLASSES: Final = 4000
 """Class names are an HDF5 attribute of the index (16 bytes each), and attributes end at 64 KiB."""

@@ -18,8 +18,8 @@ from pydantic_core import PydanticCustomError
 from harness.errors import RequestError
 from harness.naming import MODEL_NAME, NAME, dataset_of, task_of
 from harness.records import LoadingRecipe, ModelSpec, Preprocessing, Suite, TaskSpec
-from harness.registry_mistakes import refuse, shown
-from harness.registry_yaml import Document, read_yaml
+from harness.registry.mistakes import refuse, shown
+from harness.registry.yaml_nodes import Document, read_yaml
 
 _URI: Final = re.compile(r"[a-z][a-z0-9+.-]+:\S.*")
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import StoreError
-from harness.files import leftovers
-from harness.hdf5 import Fields, Span, read_shard
-from harness.hdf5_index import IndexEntry, indexed_cells, read_indexed
 from harness.records import NOT_MEASURED, TOP, TaskLayout
-from harness.run_folder import INDEX
+from harness.store.files import leftovers
+from harness.store.hdf5 import Fields, Span, read_shard
+from harness.store.index import IndexEntry, indexed_cells, read_indexed
+from harness.store.run_folder import INDEX
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.cells import CellRecord, ShardFile
-    from harness.reading import RunReader
+    from harness.store.cells import CellRecord, ShardFile
+    from harness.store.reading import RunReader
 
 Place = tuple[str, str]
 Shown = Mapping[Place, IndexEntry]

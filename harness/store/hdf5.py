@@ -1,4 +1,4 @@
-"""The file format of shards. Only this module and `hdf5_index` may import h5py.
+"""The file format of shards. Only this module and `index` may import h5py.
 
 HDF5 2.0 does not survive a full disk: closing a file that cannot be flushed ends the process with a segmentation fault.
 So HDF5 never writes to the disk here. It lays files out in memory (`Sketch`), and plain writes, which fail cleanly,
@@ -25,8 +25,8 @@ import h5py
 import numpy as np
 
 from harness.errors import StoreError
-from harness.files import Patch, replace_file
 from harness.records import NOT_MEASURED
+from harness.store.files import Patch, replace_file
 
 FORMAT: Final = 1
 FILLS: Final[Mapping[str, tuple[str, float]]] = {

@@ -13,9 +13,9 @@ from typing import Any, Final, Literal
 from filelock import FileLock, Timeout
 
 from harness.errors import CellError, RunError, StoreError
-from harness.files import is_leftover, read_json
 from harness.provenance import versions
 from harness.records import ImportedModel, ImportedTable, Measure
+from harness.store.files import is_leftover, read_json
 
 FORMAT: Final = 1
 MANIFEST: Final = "run.json"

@@ -21,8 +21,8 @@ from harness.naming import dataset_of, task_of
 from harness.parameters import OF_DATASETS, with_parameters
 from harness.plugin_manager import BUILT_INS, Plugins, load_plugins
 from harness.records import ModelSpec, Suite, TaskSpec
-from harness.registry_schema import DatasetEntry, RegistryFile, check_crop, read_registry
-from harness.registry_yaml import Document, Where
+from harness.registry.schema import DatasetEntry, RegistryFile, check_crop, read_registry
+from harness.registry.yaml_nodes import Document, Where
 
 _KINDS: Final = {"models": "model", "datasets": "dataset", "suites": "suite"}
 
