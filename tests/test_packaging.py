@@ -196,3 +196,15 @@ def test_continuous_integration_runs_the_developers_command():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     assert script.read_text().splitlines()[-1] == "make test"
+
+
+def test_installed_package_runs(site, tmp_path):
+    """The probe of a package is used like a built-in one, by name alone."""
+    registry = tmp_path / "models.yaml"
+    registry.write_text("models: {plain: {source: dummy, options: {kind: brightness}}}\n")
+    out = str(tmp_path / "run")
+    command = (sys.executable, "-m", "harness")
+    task = ("--task", "invert-colours@sample-photos", "--models", "plain", "--registry", str(registry))
+    run(*command, "run", *task, "--out", out, PYTHONPATH=str(site))
+    report = json.loads(run(*command, "report", out, "--format", "json", PYTHONPATH=str(site)))
+    assert "top1@sample-photos/inverted" in report["models"][0]["measures"]
