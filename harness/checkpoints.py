@@ -7,7 +7,7 @@ import pickle
 import re
 import struct
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -45,7 +45,7 @@ _FAILURES: Final = (
 )
 """What torch raises on bytes that are no whole checkpoint, measured by cutting files at every length."""
 
-__all__ = ["SAFE_GLOBALS", "WRAPPERS", "read_state_dict", "sha256_of", "sniff"]
+__all__ = ["SAFE_GLOBALS", "WRAPPERS", "digests_of", "read_state_dict", "sha256_of", "sniff"]
 
 
 # --- what a file is --------------------------------------------------------------------------
@@ -72,6 +72,15 @@ def sniff(path: Path) -> Format:
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= 100_000_000:
         return "safetensors"
     raise _no_checkpoint(path, _describe(head))
+
+
+def digests_of(files: Iterable[Path]) -> tuple[str, ...]:
+    """SHA-256 of each file that decides the weights, after a look at its first bytes. Raises CheckpointError."""
+    digests = []
+    for path in files:
+        sniff(path)
+        digests.append(sha256_of(path))
+    return tuple(digests)
 
 
 def _no_checkpoint(path: Path, what: str) -> CheckpointError:

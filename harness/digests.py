@@ -14,7 +14,7 @@ from typing import Any, Final
 from harness.errors import CheckpointError
 from harness.locations import cache_dir
 
-_SETTLED_NS: Final = 2_000_000_000
+SETTLED_NS: Final = 2_000_000_000
 """A file younger than this is not remembered: it could change again within one tick of the file system's clock."""
 
 log = logging.getLogger(__name__)
@@ -28,22 +28,22 @@ def sha256_of(path: Path) -> str:
     """
     try:
         resolved = path.resolve(strict=True)
-        key, before = str(resolved), _fingerprint(resolved)
+        key, before = str(resolved), fingerprint(resolved)
         known = _read_digests().get(key)
         if known is not None and known[:-1] == before:
             return str(known[-1])
         with resolved.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()
-        if _fingerprint(resolved) != before:
+        if fingerprint(resolved) != before:
             raise CheckpointError(f"{path} changed while it was read; wait until it is complete and try again")
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
-    if time.time_ns() - max(before[1:]) > _SETTLED_NS:
+    if time.time_ns() - max(before[1:]) > SETTLED_NS:
         _remember(key, [*before, digest])
     return digest
 
 
-def _fingerprint(path: Path) -> list[int]:
+def fingerprint(path: Path) -> list[int]:
     """Size, time of modification and time of change: the last cannot be set back, as `cp -p` does with the other."""
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]

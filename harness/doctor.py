@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from harness.checkpoints import sha256_of, sniff
+from harness.checkpoints import digests_of
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -96,9 +96,7 @@ def _model(spec: ModelSpec, registry: Registry) -> Finding:
     except HarnessError as error:
         return Finding(kind="model", name=spec.name, state="missing", detail=str(error))
     try:
-        for path in files:
-            sniff(path)
-        digests = [sha256_of(path) for path in files]
+        digests = digests_of(files)
     except HarnessError as error:
         return Finding(kind="model", name=spec.name, state="wrong", detail=str(error))
     if spec.sha256 and digests and not digests[0].startswith(spec.sha256):

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.digests import SETTLED_NS, fingerprint
 from harness.errors import DatasetError
 from harness.locations import cache_dir
 
@@ -25,8 +26,6 @@ log = logging.getLogger(__name__)
 Hashed = tuple[int, int, int, str]
 """Size in bytes, times of modification and of change in ns, SHA-256: with the first three unchanged, a file is not read
 again. The time of change cannot be set back, as ``cp -p`` does with the other."""
-SETTLED_NS = 2 * 10**9
-"""A younger file is digested but not remembered: it could change again within the clock's resolution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +148,12 @@ def _file_digests(root: Path, paths: Sequence[Path], progress: Callable[[int, in
     def digest(path: Path) -> tuple[Path, str, Hashed]:
         key = os.path.relpath(path, root)
         try:
-            stat = path.stat()
-            times = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+            size, modified, changed = fingerprint(path)
             before = known.get(key)
-            if before and before[:3] == times:
+            if before and before[:3] == (size, modified, changed):
                 return path, key, before
             with path.open("rb") as file:
-                return path, key, (*times, hashlib.file_digest(file, "sha256").hexdigest())
+                return path, key, (size, modified, changed, hashlib.file_digest(file, "sha256").hexdigest())
         except OSError as error:
             raise DatasetError(f"cannot read {path}: {error.strerror}. Mend or remove the file") from error
 

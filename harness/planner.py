@@ -123,6 +123,11 @@ class Plan:
         return sum(one.forwards for one in self.passes)
 
     @property
+    def remarks(self) -> list[str]:
+        """What is remarkable about the data, each remark once."""
+        return sorted({remark for task in self.tasks for remark in task.manifest.remarks})
+
+    @property
     def stored_bytes(self) -> int:
         """Bytes that the pending trials will take: 2 x 5 x 2 + 1 a trial, and 2 an output with full logits."""
         return self.forwards * (21 + (2000 if self.settings.store == "logits" else 0))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import manifest as manifests
 from harness import planner
+from harness.checkpoints import digests_of
 from harness.errors import RequestError, UnknownNameError
 from harness.manifest import DataRoots
 from harness.planner import PlannedTask, Settings, Stored
@@ -142,7 +143,7 @@ def resolve(
         watch = (lambda done, total, name=name: progress(name, done, total)) if progress else None
         found[name] = manifests.build(dataset, data.find(dataset), settings.limit, watch)
     tasks = [plan_task(selection, task, found[task.dataset], settings) for task in selection.tasks]
-    digests = {spec.name: checkpoint_digests(spec, selection.sources[spec.source]) for spec in selection.models}
+    digests = {spec.name: digests_of(selection.sources[spec.source].files(spec)) for spec in selection.models}
     versions = {name: source.version for name, source in selection.sources.items()}
     return planner.plan(tasks, selection.models, digests, settings, stored, versions)
 
@@ -162,17 +163,6 @@ def plan_task(selection: Selection, task: TaskSpec, manifest: manifests.Manifest
         return planned
     except ValueError as error:
         raise RequestError(f"task {task.name}: {error}") from error
-
-
-def checkpoint_digests(spec: ModelSpec, source: ModelSource) -> tuple[str, ...]:
-    """SHA-256 of each file that decides the weights, after a look at its first bytes. Raises CheckpointError."""
-    from harness.checkpoints import sha256_of, sniff
-
-    digests = []
-    for path in source.files(spec):
-        sniff(path)
-        digests.append(sha256_of(path))
-    return tuple(digests)
 
 
 def stored_cells(run: Run | None) -> dict[tuple[str, str], Stored]:

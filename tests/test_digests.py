@@ -32,7 +32,7 @@ def aged(path: Path, content: bytes, seconds: float = 60) -> Path:
 @pytest.fixture
 def settled(monkeypatch):
     """Files count as settled at once, so that a test need not wait for its own files to grow old."""
-    monkeypatch.setattr(digests_module, "_SETTLED_NS", -1)
+    monkeypatch.setattr(digests_module, "SETTLED_NS", -1)
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_unreadable_files(tmp_path):
 
 
 def _digest_all(paths: list[Path]) -> None:
-    digests_module._SETTLED_NS = -1
+    digests_module.SETTLED_NS = -1
     for path in paths:
         sha256_of(path)
 

@@ -39,7 +39,7 @@ def plan_data(plan: Plan) -> dict[str, Any]:
         ],
         "forwards": plan.forwards,
         "stored_bytes": plan.stored_bytes,
-        "remarks": sorted({remark for task in plan.tasks for remark in task.manifest.remarks}),
+        "remarks": plan.remarks,
     }
 
 
@@ -62,7 +62,7 @@ def print_plan(plan: Plan, console: Console) -> None:
     for cell in plan.cells:
         if cell.reason:
             console.print(f"{cell.status}: {cell.model} on {cell.task}: {cell.reason}", soft_wrap=True)
-    for remark in plan_data(plan)["remarks"]:
+    for remark in plan.remarks:
         console.print(f"note: {remark}", soft_wrap=True)
     images = sum(one.images for one in plan.passes)
     console.print(

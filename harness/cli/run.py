@@ -225,7 +225,7 @@ def _describe(opened: Run, plan: Plan, selection: Selection) -> None:
 
 def _summary(plan: Plan, failures: dict[tuple[str, str], str], out: Path) -> None:
     console = stderr_console()
-    for remark in sorted({remark for task in plan.tasks for remark in task.manifest.remarks}):
+    for remark in plan.remarks:
         console.print(f"note: {remark}")
     stored = sum(cell.job is not None for cell in plan.cells) - len(failures)
     console.print(f"{stored} of {len(plan.cells)} cells stored in {out}", soft_wrap=True)
