@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import (
+    AbsentCheckpointError,
+    AbsentDatasetError,
     CellError,
     CheckpointError,
     DatasetError,
+    FetchError,
     HarnessError,
     ImageError,
     NonFiniteError,
@@ -22,11 +25,16 @@ from harness.errors import (
     UnknownNameError,
 )
 from harness.hookspecs import hookimpl
-from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report
+from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report, WhiteBoxProbe
 from harness.measuring import accuracy_measures, proportion
 from harness.records import (
     Batch,
     Cell,
+    DecisionTable,
+    Download,
+    Erratum,
+    Figure,
+    ImportedDecisions,
     ImportedModel,
     ImportedTable,
     LabelSpace,
@@ -34,13 +42,17 @@ from harness.records import (
     Measure,
     ModelSpec,
     Preprocessing,
+    Release,
     Sample,
+    Series,
     Study,
     StudyModel,
     Suite,
     Table,
     TaskLayout,
     TaskSpec,
+    Tolerance,
+    TrialReader,
     Trials,
 )
 
@@ -79,6 +91,8 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "AbsentCheckpointError",
+    "AbsentDatasetError",
     "AbsentError",
     "Batch",
     "Cell",
@@ -86,8 +100,14 @@ __all__ = [
     "CheckpointError",
     "Dataset",
     "DatasetError",
+    "DecisionTable",
+    "Download",
+    "Erratum",
+    "FetchError",
+    "Figure",
     "HarnessError",
     "ImageError",
+    "ImportedDecisions",
     "ImportedModel",
     "ImportedTable",
     "Importer",
@@ -102,11 +122,13 @@ __all__ = [
     "Preprocessing",
     "Probe",
     "RegistryError",
+    "Release",
     "Report",
     "RequestError",
     "RunError",
     "Sample",
     "Scheme",
+    "Series",
     "StoreError",
     "Study",
     "StudyModel",
@@ -114,8 +136,11 @@ __all__ = [
     "Table",
     "TaskLayout",
     "TaskSpec",
+    "Tolerance",
+    "TrialReader",
     "Trials",
     "UnknownNameError",
+    "WhiteBoxProbe",
     "accuracy_measures",
     "cached",
     "hookimpl",

@@ -5,9 +5,12 @@ HarnessError                    one line for the user, no traceback; `exit_code`
 │   ├── UnknownNameError        no such model, dataset, probe, suite, report; says what was meant
 │   ├── RegistryError           a registry file is wrong; names file and line
 │   ├── PluginError             a plugin that is needed is broken, duplicated or breaks its contract
-│   ├── DatasetError            a data folder is missing, empty, partial beyond use, or of another kind
-│   ├── CheckpointError         a checkpoint is missing, not a checkpoint, unsafe, or does not fit
+│   ├── DatasetError            a data folder is empty, partial beyond use, or of another kind
+│   │   └── AbsentDatasetError  it is not there at all; a suite runs without it
+│   ├── CheckpointError         a checkpoint is not a checkpoint, unsafe, or does not fit
+│   │   └── AbsentCheckpointError  it is not there at all; a suite runs without it
 │   └── RunError                the run folder is locked, of other settings, or not writable
+├── FetchError (1)              a download failed: no connection, wrong bytes, a web page in place of a file
 ├── CellError (1)               one cell (model x task) failed while running; the others go on
 │   ├── ImageError              an image that cannot be decoded or has the wrong size
 │   └── NonFiniteError          logits that are NaN or infinite
@@ -68,8 +71,20 @@ class DatasetError(RequestError):
     """A dataset's folder is missing, empty, or holds something else than expected."""
 
 
+class AbsentDatasetError(DatasetError):
+    """A dataset's folder is not there at all. What can run without it still does, where a suite asked for it."""
+
+
 class CheckpointError(RequestError):
     """A checkpoint is missing, is no checkpoint, is unsafe to load, or does not fit its network."""
+
+
+class AbsentCheckpointError(CheckpointError):
+    """None of a model's files is on this machine. What can run without it still does, where a suite asked for it."""
+
+
+class FetchError(HarnessError):
+    """A download failed, or what came is not what was asked for; nothing of it was put in place."""
 
 
 class RunError(RequestError):

@@ -8,18 +8,22 @@ registry entry or a suite may set, and they enter the identity of every stored n
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.records import (
     Batch,
+    DecisionTable,
+    Download,
+    Figure,
     ImportedTable,
     LabelSpace,
     Measure,
     ModelSpec,
     Preprocessing,
+    Release,
     Sample,
     Study,
     Table,
@@ -29,6 +33,8 @@ from harness.records import (
 if TYPE_CHECKING:
     import torch
     from PIL import Image
+
+    Classifier = Callable[[torch.Tensor], torch.Tensor]
 
 
 class ModelSource(ABC):
@@ -52,6 +58,16 @@ class ModelSource(ABC):
 
         Raises CheckpointError, saying where they were looked for, if they are not there. Never uses the network.
         """
+
+    def downloads(self, spec: ModelSpec) -> Sequence[Sequence[Download]]:
+        """What `harness fetch` gets, one item for each file of `files`: its alternatives in order of preference.
+
+        Default: the ``https:``, ``hf:`` and ``gdrive:`` URIs of `spec.weights`, then those of the head. A source with
+        schemes of its own (``timm:``) says here what they are on the net. Each is put at ``locate(spec, uri)``.
+        """
+        from harness.locations import remote_files
+
+        return remote_files(spec)
 
     @abstractmethod
     def load(self, spec: ModelSpec) -> torch.nn.Module:
@@ -82,6 +98,22 @@ class Dataset(ABC):
     @abstractmethod
     def label_space(self) -> LabelSpace:
         """What a decision on this dataset is."""
+
+    def release(self) -> Release | None:
+        """What a complete copy is and where it comes from; None where that makes no sense (data that is made)."""
+        return None
+
+    def views(self) -> tuple[str, ...]:
+        """Names of the versions in which every image exists (``gaussian_noise-3``); empty: there is one.
+
+        A dataset with views stores one trial for each sample and view: the views are the conditions, and only probes
+        with one condition can run on it.
+        """
+        return ()
+
+    def folder(self, root: Path, view: str) -> Path:
+        """Where the images of `view` lie: the file of a sample is ``folder(root, view) / sample.id``."""
+        raise NotImplementedError(f"{type(self).__name__} has views and must say in which folders they lie")
 
     @abstractmethod
     def samples(self, root: Path) -> Iterable[Sample]:
@@ -128,13 +160,35 @@ class Probe(ABC):
         each sample alone (no batch statistics), and be bit-identical for any batch size.
         """
 
+    def effort(self) -> int:
+        """Forwards that one stimulus costs, for estimates and progress: 1, or for attacks what the gradients cost."""
+        return 1
+
     @abstractmethod
     def measures(self, trials: Trials) -> Iterable[Measure]:
         """Numbers of one model, from stored trials alone: recomputable at any time without the model."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class WhiteBoxProbe(Probe):
+    """A probe whose stimuli depend on the network: attacks. It sees outputs and gradients, never the weights."""
+
+    def stimuli(self, batch: Batch) -> Iterator[tuple[str, torch.Tensor]]:
+        """Not for these probes: see `attacks`."""
+        raise TypeError(f"probe {self.name!r} needs a network: call attacks(batch, classifier)")
+
+    @abstractmethod
+    def attacks(self, batch: Batch, classifier: Classifier) -> Iterator[tuple[str, torch.Tensor]]:
+        """As `Probe.stimuli`, against one network. Called with gradients enabled.
+
+        Args:
+            classifier: images (B, 3, S, S) float32 in [0, 1] -> natural log-probabilities (B, K) float32 of the
+                dataset's classes, differentiable in the images; the weights are frozen.
+        """
+
+
 class Report(ABC):
-    """Turns a study into a JSON object and tables."""
+    """Turns a study into a JSON object, tables and figures."""
 
     name: ClassVar[str]
 
@@ -146,12 +200,18 @@ class Report(ABC):
     def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
         """The same as tables for the terminal, CSV and Markdown."""
 
+    def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
+        """The same as pictures. Default: none."""
+        return ()
+
 
 class Importer(ABC):
     """Reads a published table of results."""
 
     name: ClassVar[str]
+    url: ClassVar[str] = ""
+    """Where the table can be read or downloaded; for messages."""
 
     @abstractmethod
-    def read(self, path: Path) -> ImportedTable:
-        """The table in `path`. Raises RequestError that names what is missing if the file is of another kind."""
+    def read(self, path: Path) -> ImportedTable | DecisionTable:
+        """What is in `path`, a file or a folder. RequestError that names what it lacks if it is something else."""

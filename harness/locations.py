@@ -12,12 +12,14 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from harness.errors import CheckpointError
-from harness.records import ModelSpec
+from harness.errors import AbsentCheckpointError, CheckpointError
+from harness.records import Download, ModelSpec
 
 DISTRIBUTION: Final = "bias-harness"
 HUB_FILE: Final = "model.safetensors"
 """The file of a Hugging Face repository that is meant when the URI names none."""
+_HUB_DIGEST: Final = re.compile(r"-([0-9a-f]{8,64})\.")
+"""The convention of torch.hub: the beginning of a file's SHA-256 stands in its name, before the suffix."""
 _SAFE_NAME: Final = re.compile(r"\w[\w.+@=-]*", re.ASCII)
 
 Scheme = Callable[[ModelSpec, str], Path]
@@ -67,7 +69,7 @@ def locate_first(
     """The first of `uris` (default: the weights of `spec`) whose file exists.
 
     Raises:
-        CheckpointError: none exists; names every place that was looked at and what to type next.
+        AbsentCheckpointError: none exists; names every place that was looked at and what to type next.
     """
     uris = spec.weights if uris is None else uris
     if not uris:
@@ -82,10 +84,35 @@ def locate_first(
         if _is_file(path):
             return path
         looked.append(f"{path} (for {uri})")
-    raise CheckpointError(
+    raise AbsentCheckpointError(
         f"model {spec.name!r}: its checkpoint is not on this machine. Looked at: {'; '.join(looked)}. "
         f"{_remedy(spec, uris)}"
     )
+
+
+def remote_files(spec: ModelSpec) -> tuple[tuple[Download, ...], ...]:
+    """For the checkpoint, and the head if there is one: what of it is on the net, in order of preference."""
+    whole = tuple(_download(uri, spec.bytes, spec.sha256) for uri in spec.weights if _is_remote(uri))
+    head = spec.recipe.head
+    if head is None or not _is_remote(head):
+        return (whole,)
+    return whole, (_download(head, None, spec.recipe.head_sha256),)
+
+
+def digest_in_name(uri: str) -> str | None:
+    """The beginning of the SHA-256 that an ``https:`` URI states in its file name (``resnet50-0676ba61.pth``)."""
+    scheme, _, rest = uri.partition(":")
+    found = _HUB_DIGEST.search(PurePosixPath(urlsplit(f"https:{rest}").path).name) if scheme == "https" else None
+    return found[1] if found else None
+
+
+def _download(uri: str, size: int | None, sha256: str | None) -> Download:
+    sha256 = sha256 or digest_in_name(uri)
+    return Download(uri=uri, bytes=size, digest=f"sha256:{sha256}" if sha256 else None)
+
+
+def _is_remote(uri: str) -> bool:
+    return uri.partition(":")[0] in ("https", "hf", "gdrive")
 
 
 def cached(spec: ModelSpec, file_name: str) -> Path:

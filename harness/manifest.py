@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.digests import SETTLED_NS, fingerprint
-from harness.errors import DatasetError
+from harness.errors import AbsentDatasetError, DatasetError
 from harness.locations import cache_dir
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class DataRoots:
         return DataRoots(default, named)
 
     def find(self, dataset: Dataset) -> Path:
-        """The folder of `dataset`. Raises DatasetError, saying what to type, if it is not there."""
+        """The folder of `dataset`. Raises AbsentDatasetError, saying what to type, if it is not there."""
         given = self.named.get(dataset.name)
         own = dataset.root() if given is None else None
         folder = given or own or (self.default / dataset.path if self.default else None)
@@ -62,9 +62,9 @@ class DataRoots:
             f"--data {dataset.name}=DIR, or --data ROOT (or HARNESS_DATA) with {dataset.path or dataset.name} below it"
         )
         if folder is None:
-            raise DatasetError(f"no folder given for dataset {dataset.name!r}. Type: {hint}")
+            raise AbsentDatasetError(f"no folder given for dataset {dataset.name!r}. Type: {hint}")
         if not folder.is_dir():
-            raise DatasetError(f"no folder {folder} for dataset {dataset.name!r}. Type: {hint}")
+            raise AbsentDatasetError(f"no folder {folder} for dataset {dataset.name!r}. Type: {hint}")
         return folder
 
 

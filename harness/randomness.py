@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -28,13 +28,39 @@ def normal_fields(
     CUDA than on the CPU, and its CPU generator keeps only 32 bits of the seed. Every field has a generator of its own,
     so they are drawn on as many threads as torch uses; NumPy releases the lock meanwhile.
     """
+
+    def draw(generator: np.random.Generator, out: np.ndarray) -> None:
+        generator.standard_normal(out=out, dtype=np.float32)
+
+    return _fields(draw, seed, sample_ids, purpose, shape, device)
+
+
+def uniform_fields(
+    seed: int, sample_ids: Sequence[str], purpose: str, shape: Sequence[int], device: torch.device | str
+) -> torch.Tensor:
+    """As `normal_fields`, uniform in [0, 1)."""
+
+    def draw(generator: np.random.Generator, out: np.ndarray) -> None:
+        generator.random(out=out, dtype=np.float32)
+
+    return _fields(draw, seed, sample_ids, purpose, shape, device)
+
+
+def _fields(
+    draw_one: Callable[[np.random.Generator, np.ndarray], None],
+    seed: int,
+    sample_ids: Sequence[str],
+    purpose: str,
+    shape: Sequence[int],
+    device: torch.device | str,
+) -> torch.Tensor:
     import torch
 
     fields = np.empty((len(sample_ids), *shape), dtype=np.float32)
 
     def draw(row: int) -> None:
         key = sample_key(seed, sample_ids[row], purpose)
-        np.random.Generator(np.random.Philox(key=key)).standard_normal(out=fields[row], dtype=np.float32)
+        draw_one(np.random.Generator(np.random.Philox(key=key)), fields[row])
 
     workers = min(len(sample_ids), torch.get_num_threads())
     if workers > 1:

@@ -7,10 +7,10 @@ This module imports neither torch nor h5py.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +37,7 @@ class LoadingRecipe:
         drop: glob patterns of keys to leave out, after stripping.
         rename: ordered (regular expression, replacement) pairs applied to each key.
         head: URI of a second file that holds the classifier.
+        head_sha256: digest (or its first hex digits) that the head file must have; None: recorded on first use.
         head_wrapper_keys, head_rename: as `wrapper_keys` and `rename`, for the head file.
         match: ``"name"``, or ``"position"`` (same order, equal shapes *and* equal leaf names).
         safe_globals: importable names allowed in the pickle beside torch's own list.
@@ -48,6 +49,7 @@ class LoadingRecipe:
     drop: tuple[str, ...] = ()
     rename: tuple[tuple[str, str], ...] = ()
     head: str | None = None
+    head_sha256: str | None = None
     head_wrapper_keys: tuple[str, ...] = ()
     head_rename: tuple[tuple[str, str], ...] = ()
     match: Literal["name", "position"] = "name"
@@ -66,6 +68,7 @@ class ModelSpec:
         mean, std: the normalization that the *model* applies to images in [0, 1]; None: none.
         label_space, outputs: what its logits mean, and how many there are.
         sha256: digest (or its first hex digits) that the checkpoint file must have; None: recorded on first use.
+        bytes: size of the download, where it is known.
         options: further settings that the source itself declares and validates.
         base: folder against which relative ``file:`` URIs are resolved (where the registry file lies).
     """
@@ -81,6 +84,7 @@ class ModelSpec:
     label_space: str = "imagenet-1k"
     outputs: int = 1000
     sha256: str | None = None
+    bytes: int | None = None
     aliases: tuple[str, ...] = ()
     title: str = ""
     citation: str = ""
@@ -161,6 +165,43 @@ class LabelSpace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """One file on the net.
+
+    Attributes:
+        uri: ``https://…``, ``hf:OWNER/REPO:FILE`` or ``gdrive:ID``.
+        bytes: its size, None where it is not known.
+        digest: ``sha256:HEX`` (or the first 8 digits or more of it) or ``md5:HEX``; None: none is published.
+        into: for archives: folder below the data root into which it is unpacked; empty: the data root itself.
+        rename: for archives: (folder, folder) below the data root: what it unpacks to, what it is to be called.
+    """
+
+    uri: str
+    bytes: int | None = None
+    digest: str | None = None
+    into: str = ""
+    rename: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What a complete copy of a dataset is, and where it comes from. Known without any file.
+
+    Attributes:
+        images: samples of the complete set (each in all of its views).
+        bytes: size on disk when unpacked, where it is known.
+        license: of the images; ``page``: where a person reads more or asks for access.
+        downloads: archives that `harness fetch` gets; empty: only a person can get them, from `page`.
+    """
+
+    images: int
+    bytes: int | None = None
+    license: str = ""
+    page: str = ""
+    downloads: tuple[Download, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """One image of a dataset.
 
@@ -212,6 +253,7 @@ class TaskLayout:
         sample_ids: N ids, sorted. targets: (N, T) int16, padded with -1. conditions: C names.
         attributes: name -> N strings. classes: K names. size: image side S in pixels.
         span: samples per shard.
+        columns: the logit columns of the K classes where these are a part of all outputs (as `LabelSpace.columns`).
     """
 
     task: str
@@ -222,6 +264,7 @@ class TaskLayout:
     size: int
     span: int
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: tuple[int, ...] | None = None
 
     def spans(self) -> tuple[tuple[int, int], ...]:
         """All (low, high) sample ranges of this task's shards, in order."""
@@ -239,6 +282,8 @@ class Trials:
         logp: (N, C, 5) float16 natural log-probabilities of those classes.
         correct: (N, C) bool.
         required: trials of the probes named in `Probe.requires`, same model and dataset, by probe name.
+        logits: reads the logits of samples ``low`` to ``high`` - 1, (high - low, C, outputs) float16; None where the
+            run does not keep them.
     """
 
     model: str
@@ -247,6 +292,7 @@ class Trials:
     logp: np.ndarray
     correct: np.ndarray
     required: Mapping[str, Trials] = field(default_factory=dict)
+    logits: Callable[[int, int], np.ndarray] | None = None
 
     def column(self, condition: str) -> int:
         """Index of `condition` on the C axis. Raises KeyError with the conditions that exist."""
@@ -348,6 +394,16 @@ class StudyModel:
     missing: Mapping[str, str]
 
 
+class TrialReader(Protocol):
+    """Stored trials of all runs of a study, read when they are asked for: reports that compare single decisions."""
+
+    def cells(self) -> Mapping[str, Sequence[str]]:
+        """Task -> names of the models whose trials are complete."""
+
+    def read(self, task: str, model: str) -> Trials:
+        """All trials of one cell. Raises StoreError if they are damaged, KeyError for a cell that `cells` lacks."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """What a report gets: all models of one or more runs, and what their biases and axes are made of.
@@ -357,6 +413,9 @@ class Study:
         ungrouped: whether models without a group take part in statistics over models.
         warnings: remarks stored with the results (partial data, chance-level accuracy, …).
         provenance: one mapping per run.
+        trials: single decisions of the runs (imported tables have none).
+        errata: known errors of imported tables, as far as they concern these models.
+        mended: whether the errata have been mended (`harness report --mend`).
     """
 
     models: tuple[StudyModel, ...]
@@ -365,6 +424,40 @@ class Study:
     ungrouped: bool = False
     warnings: tuple[str, ...] = ()
     provenance: tuple[Mapping[str, Any], ...] = ()
+    trials: TrialReader | None = None
+    errata: tuple[Erratum, ...] = ()
+    mended: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erratum:
+    """A known error of a published measure, as data: what is wrong, and how it is mended.
+
+    Attributes:
+        measure: full name of the measure as published (``top1@imagenet-real``).
+        title: what is wrong, in a clause. proof: the arithmetic that shows it.
+        scale, offset: the right value is ``scale * published + offset``; None: it cannot be computed from the table,
+            and mending leaves the measure out of every bias and axis.
+    """
+
+    measure: str
+    title: str
+    proof: str = ""
+    scale: float | None = None
+    offset: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """By how much a correct re-measurement may differ from a published value, and why.
+
+    Attributes:
+        measures: glob over full names (``top1@imagenet*``). within: absolute difference. reason: what makes it.
+    """
+
+    measures: str
+    within: float
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,7 +472,11 @@ class ImportedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedTable:
-    """A published table of results: read-only measures that any report accepts beside one's own runs."""
+    """A published table of results: read-only measures that any report accepts beside one's own runs.
+
+    Attributes:
+        errata: what is known to be wrong in it. tolerances: for comparisons; the first that fits a measure counts.
+    """
 
     title: str
     source: str
@@ -387,6 +484,35 @@ class ImportedTable:
     models: tuple[ImportedModel, ...]
     biases: Mapping[str, tuple[str, ...]]
     axes: Mapping[str, tuple[str, ...]]
+    errata: tuple[Erratum, ...] = ()
+    tolerances: tuple[Tolerance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedDecisions:
+    """Single decisions of one observer (a person, or a network of another toolbox) on one task.
+
+    Attributes:
+        observer: name in the run (``subject-01``). group: ``humans``, … or None.
+        layout: samples and conditions, with the ids that the dataset plugin gives.
+        top5: (N, C, 5) int16; column 0 is the decision, -1 where there was none; the others -1.
+    """
+
+    observer: str
+    group: str | None
+    layout: TaskLayout
+    top5: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionTable:
+    """Published decisions, which become trials of a run like any other. `probe` names the probe that reduces them."""
+
+    title: str
+    source: str
+    license: str
+    probe: str
+    decisions: tuple[ImportedDecisions, ...]
 
 
 # --- reports ---------------------------------------------------------------------------------
@@ -399,6 +525,38 @@ class Cell:
     text: str
     value: float | int | str | None = None
     style: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Points of one colour in a figure: a group of models, or one model's curve.
+
+    Attributes:
+        label: for the legend. x, y: one number a point. names: one a point, or empty. line: whether they are joined.
+    """
+
+    label: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    names: tuple[str, ...] = ()
+    line: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A picture as data; the core draws it in the terminal, as SVG or as PNG.
+
+    Attributes:
+        name: for ``--figure NAME`` and file names. note: stands below. log_x: logarithmic x axis.
+    """
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...]
+    note: str = ""
+    log_x: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

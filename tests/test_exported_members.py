@@ -12,12 +12,14 @@ def test_everything_announced_is_there():
 
 
 def test_public_names():
-    records = """Batch Cell ImportedModel ImportedTable LabelSpace LoadingRecipe Measure ModelSpec Preprocessing Sample
-        Study StudyModel Suite Table TaskLayout TaskSpec Trials"""
-    interfaces = "Dataset Importer ModelSource Probe Report hookimpl"
+    records = """Batch Cell DecisionTable Download Erratum Figure ImportedDecisions ImportedModel ImportedTable
+        LabelSpace LoadingRecipe Measure ModelSpec Preprocessing Release Sample Series Study StudyModel Suite Table
+        TaskLayout TaskSpec Tolerance TrialReader Trials"""
+    interfaces = "Dataset Importer ModelSource Probe Report WhiteBoxProbe hookimpl"
     helpers = """AbsentError Normalized Scheme accuracy_measures cached locate_first normalized proportion
         read_state_dict read_trials sha256_of split_hub statistics"""
-    errors = """CellError CheckpointError DatasetError HarnessError ImageError NonFiniteError PluginError RegistryError
+    errors = """AbsentCheckpointError AbsentDatasetError CellError CheckpointError DatasetError FetchError
+        HarnessError ImageError NonFiniteError PluginError RegistryError
         RequestError RunError StoreError UnknownNameError"""
     assert set(harness.__all__) == set(f"{records} {interfaces} {helpers} {errors}".split())
 

@@ -22,12 +22,15 @@ def import_table(
     import hashlib
 
     from harness.provenance import command_line
+    from harness.records import DecisionTable
     from harness.store import Run
 
     importer = open_house(registry, plugins).plugins.importer(form)
     if not file.is_file():
         raise RequestError(f"no file {file}. Type: harness import {form} FILE --out {out}")
     table = importer.read(file)
+    if isinstance(table, DecisionTable):
+        raise NotImplementedError("decisions become trials")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     with Run.create_imported(out, table, source_sha256=digest, command=command_line()):
         pass

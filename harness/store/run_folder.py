@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from harness.errors import CellError, RunError, StoreError
 from harness.provenance import versions
-from harness.records import ImportedModel, ImportedTable, Measure
+from harness.records import Erratum, ImportedModel, ImportedTable, Measure, Tolerance
 from harness.store.files import is_leftover, read_json
 
 FORMAT: Final = 1
@@ -217,7 +217,14 @@ def table_from_json(stored: Mapping[str, Any]) -> ImportedTable:
         )
         for model in stored["models"]
     )
-    named = {kind: {name: tuple(parts) for name, parts in stored[kind].items()} for kind in ("biases", "axes")}
+    biases, axes = ({name: tuple(parts) for name, parts in stored[kind].items()} for kind in ("biases", "axes"))
     return ImportedTable(
-        title=stored["title"], source=stored["source"], license=stored["license"], models=models, **named
+        title=stored["title"],
+        source=stored["source"],
+        license=stored["license"],
+        models=models,
+        biases=biases,
+        axes=axes,
+        errata=tuple(Erratum(**one) for one in stored.get("errata", ())),
+        tolerances=tuple(Tolerance(**one) for one in stored.get("tolerances", ())),
     )
