@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,7 @@ def pixels(dataset: Dataset, sample: Sample) -> np.ndarray:
 
 
 def batches(
-    dataset: Dataset, groups: Sequence[Sequence[Sample]], workers: int
+    dataset: Dataset, groups: Iterable[Sequence[Sample]], workers: int
 ) -> Iterator[tuple[Sequence[Sample], np.ndarray]]:
     """(samples, (B, S, S, 3) uint8) for each group, in order, decoded ahead by `workers` threads.
 

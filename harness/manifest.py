@@ -8,9 +8,9 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,13 +54,22 @@ class DataRoots:
         return DataRoots(default, named)
 
     def find(self, dataset: Dataset) -> Path:
-        """The folder of `dataset`. Raises AbsentDatasetError, saying what to type, if it is not there."""
+        """The folder of `dataset`.
+
+        Raises:
+            AbsentDatasetError: it is not there; says what to type.
+            DatasetError: a folder that the user gave is not there.
+        """
         given = self.named.get(dataset.name)
         own = dataset.root() if given is None else None
         folder = given or own or (self.default / dataset.path if self.default else None)
         hint = (
             f"--data {dataset.name}=DIR, or --data ROOT (or HARNESS_DATA) with {dataset.path or dataset.name} below it"
         )
+        if given is not None and not given.is_dir():
+            raise DatasetError(f"--data {dataset.name}={given}: no such folder. Type: {hint}")
+        if own is None and given is None and self.default is not None and not self.default.is_dir():
+            raise DatasetError(f"--data {self.default} (or HARNESS_DATA): no such folder. Type: {hint}")
         if folder is None:
             raise AbsentDatasetError(f"no folder given for dataset {dataset.name!r}. Type: {hint}")
         if not folder.is_dir():
@@ -75,14 +84,24 @@ class Manifest:
     Attributes:
         samples: sorted by id.
         total: samples in the folder, before ``--limit``.
-        digest: SHA-256 over ids, targets, attributes and file contents of `samples`.
+        digest: SHA-256 over ids, targets, attributes and file contents of `samples`; where each image exists in several
+            views, over the sizes of all their files instead: reading 100 GB before the first forward would be too much.
         remarks: warnings that travel with the results.
+        folders: view -> folder below which the samples' ids are paths; empty where there is one view.
     """
 
     samples: tuple[Sample, ...]
     total: int
     digest: str
     remarks: tuple[str, ...] = ()
+    folders: Mapping[str, Path] = field(default_factory=dict)
+
+    def shown(self, samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
+        """`samples` with the files of each view in turn; themselves where there is one view."""
+        if not self.folders:
+            yield samples
+        for folder in self.folders.values():
+            yield [replace(sample, path=folder / sample.id) for sample in samples]
 
 
 def lowest_hashes(samples: Sequence[Sample], limit: int | None) -> list[Sample]:
@@ -115,11 +134,16 @@ def build(
         doubled, _ = Counter(sample.id for sample in everything).most_common(1)[0]
         raise DatasetError(f"dataset {dataset.name!r} has two samples with the id {doubled!r} in {root}")
     chosen = lowest_hashes(everything, limit)
-    hashes = _file_digests(root, [sample.path for sample in chosen if sample.path], progress)
+    folders = {view: dataset.folder(root, view) for view in dataset.views()}
+    hashes = {} if folders else _file_digests(root, [sample.path for sample in chosen if sample.path], progress)
     total = hashlib.sha256()
     for sample in chosen:
-        content = hashes.get(sample.path) if sample.path else ""
+        content = hashes.get(sample.path, "") if sample.path else ""
         total.update(json.dumps([sample.id, sample.targets, sample.attributes, content]).encode() + b"\n")
+    for number, (view, folder) in enumerate(folders.items(), 1):
+        total.update(json.dumps([view, _sizes(folder, chosen)]).encode() + b"\n")
+        if progress:
+            progress(number * len(chosen), len(folders) * len(chosen))
     remarks = list(dataset.remarks(everything))
     if limit is not None and limit < len(everything):
         remarks.append(f"--limit: {len(chosen):,} of {len(everything):,} images")
@@ -128,7 +152,17 @@ def build(
         total=len(everything),
         digest=total.hexdigest(),
         remarks=tuple(f"{dataset.name}: {remark}" for remark in remarks),
+        folders=folders,
     )
+
+
+def _sizes(folder: Path, samples: Sequence[Sample]) -> list[int]:
+    """Bytes of the file of each sample in one view. Raises DatasetError if one is not there."""
+    prefix = os.fspath(folder)
+    try:
+        return [os.stat(f"{prefix}/{sample.id}").st_size for sample in samples]  # noqa: PTH116 - millions: no Path each
+    except OSError as error:
+        raise DatasetError(f"cannot read {error.filename}: {error.strerror}. Mend or fetch the files anew") from error
 
 
 def identity(dataset: Dataset, manifest: Manifest) -> dict[str, object]:

@@ -32,3 +32,8 @@ def dataset_of(measure: str) -> str:
     if found is None:
         raise ValueError(f"measure {measure!r} is not of the form measure@dataset or measure@dataset/condition")
     return found["dataset"]
+
+
+def is_pattern(text: str) -> bool:
+    """Whether `text` is a glob over names, not a name."""
+    return any(sign in text for sign in "*?[")

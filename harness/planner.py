@@ -22,7 +22,7 @@ ENGINE = 1
 """Version of what the core itself does to numbers (decoding, decisions, noise, normalization): bump it with them."""
 VERSIONS = ("torch", "torchvision", "timm", "numpy", "pillow")
 """Packages whose version is part of a cell's identity: they compute, define architectures, draw noise, decode."""
-Status = Literal["stored", "run", "resume", "rerun", "retry", "inapplicable"]
+Status = Literal["stored", "run", "resume", "rerun", "retry", "inapplicable", "missing"]
 RESIDENT_MODELS = 48
 """Networks kept on the device at once, so that each image is decoded once for all of them; the study's 48 ResNet-50
 weigh 4.9 GB. More models make further passes: memory stays bounded."""
@@ -57,6 +57,28 @@ class PlannedTask:
     conditions: tuple[str, ...]
     layout: TaskLayout
 
+    @property
+    def images(self) -> int:
+        """Samples."""
+        return len(self.layout.sample_ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingTask:
+    """One ``probe@dataset`` whose data is not on this machine; `reason` says where it was looked for."""
+
+    name: str
+    probe: Probe
+    dataset: Dataset
+    conditions: tuple[str, ...]
+    reason: str
+
+    @property
+    def images(self) -> int:
+        """Samples of the complete dataset; 0 where that is not known."""
+        release = self.dataset.release()
+        return release.images if release else 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
@@ -73,7 +95,7 @@ class PlannedCell:
     """One model on one task.
 
     Attributes:
-        job: None where the task does not apply to the model; `reason` then says why.
+        job: None where the task does not apply to the model, or data or checkpoint are missing; `reason` says which.
         pending: spans still to be computed.
         reason: why it is run again, resumed, or not run.
     """
@@ -98,24 +120,36 @@ class Pass:
 
     @property
     def images(self) -> int:
-        """Images decoded."""
-        return sum(high - low for low, high in {span for cell in self.cells for span in cell.pending})
+        """Images decoded, each view of one counted."""
+        samples = sum(high - low for low, high in {span for cell in self.cells for span in cell.pending})
+        return samples * max(1, len(self.dataset.views()))
 
     @property
     def forwards(self) -> int:
-        """Stimuli sent through networks."""
+        """Stimuli sent through networks, those of attacks counted as often as their gradients cost."""
+        effort = {task.name: len(task.conditions) * task.probe.effort() for task in self.tasks}
+        return sum((high - low) * effort[cell.task] for cell in self.cells for low, high in cell.pending)
+
+    @property
+    def trials(self) -> int:
+        """Decisions to store."""
         conditions = {task.name: len(task.conditions) for task in self.tasks}
         return sum((high - low) * conditions[cell.task] for cell in self.cells for low, high in cell.pending)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All cells of a request, and the passes that compute those that are not stored."""
+    """All cells of a request, and the passes that compute those that are not stored.
+
+    Attributes:
+        missing: tasks whose data is not here; each of their cells has the status ``missing``.
+    """
 
     settings: Settings
     tasks: tuple[PlannedTask, ...]
     cells: tuple[PlannedCell, ...]
     passes: tuple[Pass, ...] = field(default=())
+    missing: tuple[MissingTask, ...] = field(default=())
 
     @property
     def forwards(self) -> int:
@@ -130,13 +164,13 @@ class Plan:
     @property
     def stored_bytes(self) -> int:
         """Bytes that the pending trials will take: 2 x 5 x 2 + 1 a trial, and 2 an output with full logits."""
-        return self.forwards * (21 + (2000 if self.settings.store == "logits" else 0))
+        return sum(one.trials for one in self.passes) * (21 + (2000 if self.settings.store == "logits" else 0))
 
 
 def plan_task(name: str, probe: Probe, dataset: Dataset, manifest: Manifest, batch_size: int) -> PlannedTask:
-    """Resolve one task. Raises ValueError if the probe cannot serve the dataset's image size."""
+    """Resolve one task. Raises ValueError if the probe cannot serve the dataset's image size or its views."""
     space, samples, size = dataset.label_space(), manifest.samples, dataset.preprocessing.size
-    conditions = probe.conditions(size)
+    conditions = conditions_of(probe, dataset)
     layout = TaskLayout(
         task=name,
         sample_ids=tuple(sample.id for sample in samples),
@@ -149,8 +183,24 @@ def plan_task(name: str, probe: Probe, dataset: Dataset, manifest: Manifest, bat
             attribute: tuple(sample.attributes[position] for sample in samples)
             for position, attribute in enumerate(dataset.attributes)
         },
+        columns=space.columns,
     )
     return PlannedTask(name=name, probe=probe, dataset=dataset, manifest=manifest, conditions=conditions, layout=layout)
+
+
+def conditions_of(probe: Probe, dataset: Dataset) -> tuple[str, ...]:
+    """The C conditions of a task: the probe's, or the views of a dataset that has some.
+
+    Raises:
+        ValueError: the probe cannot serve the image size, or has several conditions where the dataset has views.
+    """
+    own, views = probe.conditions(dataset.preprocessing.size), dataset.views()
+    if views and len(own) > 1:
+        raise ValueError(
+            f"{dataset.name} shows every image in {len(views)} views, so only probes with one condition can run on it; "
+            f"{probe.name} has {len(own)}"
+        )
+    return views or own
 
 
 def padded_targets(samples: Sequence[Sample]) -> np.ndarray:
@@ -221,6 +271,8 @@ def plan(
     settings: Settings,
     stored: Mapping[tuple[str, str], Stored],
     source_versions: Mapping[str, int] | None = None,
+    missing: Sequence[MissingTask] = (),
+    absent: Mapping[str, str] | None = None,
 ) -> Plan:
     """Decide for every cell whether it is stored, and group the rest into passes.
 
@@ -228,17 +280,18 @@ def plan(
         digests: model name -> SHA-256 of its checkpoint files.
         stored: (task, model) -> what the run folder holds.
         source_versions: source name -> `ModelSource.version`, where that is not 1.
+        missing: tasks without data. absent: model -> why its checkpoint is not here.
     """
-    versions = source_versions or {}
+    versions, absent = source_versions or {}, absent or {}
 
-    def job(task: PlannedTask, model: ModelSpec) -> Job:
-        return make_job(task, model, digests[model.name], settings, versions.get(model.source, 1))
+    def cell(task: PlannedTask, model: ModelSpec) -> PlannedCell:
+        if model.name in absent:
+            return _missing_cell(task.name, model.name, absent[model.name], stored)
+        job = make_job(task, model, digests[model.name], settings, versions.get(model.source, 1))
+        return _plan_cell(task, model, job, stored.get((task.name, model.name)))
 
-    cells = [
-        _plan_cell(task, model, job(task, model), stored.get((task.name, model.name)))
-        for task in tasks
-        for model in models
-    ]
+    cells = [cell(task, model) for task in tasks for model in models]
+    cells += [_missing_cell(task.name, model.name, task.reason, stored) for task in missing for model in models]
     passes: list[Pass] = []
     for dataset in {task.dataset.name: task.dataset for task in tasks}.values():
         of_dataset = [task for task in tasks if task.dataset.name == dataset.name]
@@ -258,7 +311,12 @@ def plan(
                     cells=share,
                 )
             )
-    return Plan(settings=settings, tasks=tuple(tasks), cells=tuple(cells), passes=tuple(passes))
+    return Plan(settings=settings, tasks=tuple(tasks), cells=tuple(cells), passes=tuple(passes), missing=tuple(missing))
+
+
+def _missing_cell(task: str, model: str, reason: str, stored: Mapping[tuple[str, str], Stored]) -> PlannedCell:
+    kept = "; what was stored before is kept" if (task, model) in stored else ""
+    return PlannedCell(model=model, task=task, status="missing", job=None, reason=reason + kept)
 
 
 def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: Stored | None) -> PlannedCell:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from harness import manifest as manifests
 from harness import planner
 from harness.checkpoints import digests_of
-from harness.errors import RequestError, UnknownNameError
+from harness.errors import AbsentCheckpointError, AbsentDatasetError, RequestError, UnknownNameError
 from harness.manifest import DataRoots
-from harness.planner import PlannedTask, Settings, Stored
+from harness.naming import is_pattern
+from harness.planner import MissingTask, PlannedTask, Settings, Stored
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset, ModelSource, Probe
@@ -43,7 +44,12 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The names of a request, resolved."""
+    """The names of a request, resolved.
+
+    Attributes:
+        demanded: datasets and models that were asked for by name. One that is not here is a mistake; of what a suite or
+            a pattern brought along, the rest runs without it.
+    """
 
     suite: Suite | None
     models: tuple[ModelSpec, ...]
@@ -52,6 +58,7 @@ class Selection:
     datasets: Mapping[str, Dataset]
     sources: Mapping[str, ModelSource]
     known_datasets: frozenset[str]
+    demanded: frozenset[str] = frozenset()
 
 
 def select(request: RunRequest, registry: Registry) -> Selection:
@@ -79,6 +86,10 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         datasets=datasets,
         sources=sources,
         known_datasets=frozenset(registry.datasets),
+        demanded=frozenset(
+            [registry.parse_task(task).dataset for task in request.tasks]
+            + [registry.model(name).name for name in request.models if not is_pattern(name)]
+        ),
     )
 
 
@@ -128,24 +139,71 @@ def resolve(
 ) -> Plan:
     """Find data and checkpoints, digest them, and plan. Reads no weights and imports no torch.
 
+    What a suite or a pattern asks for and this machine lacks is planned as missing.
+
     Args:
         progress: called with (what, done, all) while files are digested.
 
     Raises:
-        DatasetError, CheckpointError: something is not there.
+        DatasetError, CheckpointError: something asked for by name is not there, or something is not what it should be.
         RequestError: a probe cannot serve a dataset.
     """
     for name in data.named:
         if name not in selection.known_datasets:
             raise UnknownNameError("dataset", name, selection.known_datasets, f"Given as --data {name}=…")
+    found, missing = _manifests(selection, data, settings.limit, progress)
+    digests, absent = _digests(selection)
+    tasks = [
+        plan_task(selection, task, found[task.dataset], settings) for task in selection.tasks if task.dataset in found
+    ]
+    without = [
+        missing_task(selection, task, missing[task.dataset]) for task in selection.tasks if task.dataset in missing
+    ]
+    versions = {name: source.version for name, source in selection.sources.items()}
+    return planner.plan(tasks, selection.models, digests, settings, stored, versions, without, absent)
+
+
+def _manifests(
+    selection: Selection, data: DataRoots, limit: int | None, progress: Callable[[str, int, int], None] | None
+) -> tuple[dict[str, manifests.Manifest], dict[str, str]]:
+    """Dataset -> manifest, and dataset -> why it is not here."""
     found: dict[str, manifests.Manifest] = {}
+    missing: dict[str, str] = {}
     for name, dataset in selection.datasets.items():
         watch = (lambda done, total, name=name: progress(name, done, total)) if progress else None
-        found[name] = manifests.build(dataset, data.find(dataset), settings.limit, watch)
-    tasks = [plan_task(selection, task, found[task.dataset], settings) for task in selection.tasks]
-    digests = {spec.name: digests_of(selection.sources[spec.source].files(spec)) for spec in selection.models}
-    versions = {name: source.version for name, source in selection.sources.items()}
-    return planner.plan(tasks, selection.models, digests, settings, stored, versions)
+        try:
+            found[name] = manifests.build(dataset, data.find(dataset), limit, watch)
+        except AbsentDatasetError as error:
+            if name in selection.demanded:
+                raise
+            missing[name] = str(error)
+    return found, missing
+
+
+def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """Model -> digests of its files, and model -> why they are not here."""
+    digests: dict[str, tuple[str, ...]] = {}
+    absent: dict[str, str] = {}
+    for spec in selection.models:
+        try:
+            files = selection.sources[spec.source].files(spec)
+        except AbsentCheckpointError as error:
+            if spec.name in selection.demanded:
+                raise
+            absent[spec.name] = str(error)
+        else:
+            digests[spec.name] = tuple(digests_of(files))
+    return digests, absent
+
+
+def missing_task(selection: Selection, task: TaskSpec, reason: str) -> MissingTask:
+    """One task whose data is not here. Raises RequestError if its probe could not serve the data in any case."""
+    probe, dataset = selection.probes[task.name], selection.datasets[task.dataset]
+    try:
+        conditions = planner.conditions_of(probe, dataset)
+    except ValueError as error:
+        raise RequestError(f"task {task.name}: {error}") from error
+    return MissingTask(name=task.name, probe=probe, dataset=dataset, conditions=conditions, reason=reason)
 
 
 def plan_task(selection: Selection, task: TaskSpec, manifest: manifests.Manifest, settings: Settings) -> PlannedTask:

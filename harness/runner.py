@@ -5,23 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 
-from harness.decisions import Decisions, decide
+from harness.decisions import Decisions, decide, log_probabilities
 from harness.decoding import batches
 from harness.digests import sha256_of
 from harness.errors import CellError, CheckpointError, ImageError
+from harness.interfaces import WhiteBoxProbe
 from harness.memory import keep_freed_memory
 from harness.recorder import Recorder, Span
 from harness.records import Batch, Sample
 
 if TYPE_CHECKING:
     from harness.interfaces import ModelSource
-    from harness.planner import Pass, Plan, PlannedCell, PlannedTask, Settings
+    from harness.planner import Pass, Plan, PlannedTask, Settings
     from harness.records import Job, ModelSpec
     from harness.store import Run
 
@@ -166,6 +167,10 @@ def execute(plan: Plan, engine: Engine) -> dict[tuple[str, str], str]:
     }
 
 
+Answers = dict[str, dict[str, list[Decisions]]]
+"""Task -> model -> decisions under the conditions so far."""
+
+
 class _Sweep:
     """One pass over one dataset."""
 
@@ -176,6 +181,7 @@ class _Sweep:
         self.checked: set[str] = set()
         self.forwards = 0
         self.pristine: torch.Tensor | None = None
+        """A copy of the first batch's images while it is worked on; empty afterwards."""
 
     def execute(self) -> None:
         jobs = list(self.jobs.values())
@@ -185,16 +191,14 @@ class _Sweep:
         self.recorder.begin(jobs, dict(self.engine.provenance), outputs)
         self._load_networks()
         schedule = self._schedule()
-        decoded = batches(self.one.dataset, [samples for _, _, samples in schedule], self.engine.workers)
-        for number, (span, offset, samples) in enumerate(schedule):
+        shown = (part for _, _, samples in schedule for part in self.one.manifest.shown(samples))
+        decoded = batches(self.one.dataset, shown, self.engine.workers)
+        for span, offset, samples in schedule:
             try:
-                _, pixels = next(decoded)
+                self._batch(span, offset, samples, decoded)
             except ImageError as error:
                 self._fail_from(span, str(error))
                 break
-            batch = self._batch_of(samples, pixels)
-            self.pristine = batch.images.clone() if number == 0 else None
-            self._batch(span, offset, batch)
         self.recorder.finish(jobs)
 
     def _fail_from(self, span: Span, reason: str) -> None:
@@ -222,12 +226,15 @@ class _Sweep:
         engine = self.engine
         spec, source = engine.specs[name], engine.sources[engine.specs[name].source]
         if name not in engine.networks:
-            engine.networks[name] = load_network(spec, source, self.one.dataset.preprocessing.size)
+            with torch.inference_mode(False):
+                engine.networks[name] = load_network(spec, source, self.one.dataset.preprocessing.size)
         planned = next(job for (_, model), job in self.jobs.items() if model == name).identity["model"]["checkpoint"]
         if planned != (now := [sha256_of(path) for path in source.files(spec)]):
             raise CheckpointError(f"the checkpoint of {name} changed since the run was planned: {planned} -> {now}")
-        # Channels last: the layout in which convolutions are fastest, on CPUs and on tensor cores alike.
-        engine.networks[name].to(engine.device).to(memory_format=torch.channels_last)
+        # Channels last: the layout in which convolutions are fastest, on CPUs and on tensor cores alike. Not in
+        # inference mode: weights that are copied in it cannot take part in the gradients of a white-box probe.
+        with torch.inference_mode(False):
+            engine.networks[name].to(engine.device).to(memory_format=torch.channels_last)
 
     def _schedule(self) -> list[tuple[Span, int, Sequence[Sample]]]:
         """(span, index of the first sample, samples) of every batch: cut at fixed positions, whatever is pending."""
@@ -251,60 +258,111 @@ class _Sweep:
             seed=self.settings.seed,
         )
 
-    def _batch(self, span: Span, offset: int, batch: Batch) -> None:
+    def _batch(
+        self,
+        span: Span,
+        offset: int,
+        samples: Sequence[Sample],
+        decoded: Iterator[tuple[Sequence[Sample], np.ndarray]],
+    ) -> None:
+        """All tasks on these samples, view by view, and off to the recorder. Raises ImageError."""
         live = [cell for cell in self.one.cells if span in cell.pending]
-        for task in self.one.tasks:
-            cells = [cell for cell in live if cell.task == task.name]
-            forwards = len(batch.sample_ids) * len(task.conditions) * len(cells)
-            done = self._task(task, [cell for cell in cells if not self._failed(cell)], span, offset, batch)
-            self.engine.progress.advance(0, forwards - done)  # what failed is not waited for
-        self.engine.progress.advance(len(batch.sample_ids), 0)
+        answers: Answers = {task.name: {} for task in self.one.tasks}
+        for cell in live:
+            if self.jobs[cell.task, cell.model].key not in self.recorder.failures:
+                answers[cell.task][cell.model] = []
+        views = self.one.dataset.views() or ("",)
+        for _ in views:
+            batch = self._batch_of(samples, next(decoded)[1])
+            self.pristine = batch.images.clone() if self.pristine is None else self.pristine[:0]
+            for task in self.one.tasks:
+                self._task(task, answers[task.name], sum(cell.task == task.name for cell in live), batch)
+        for task_name, of_task in answers.items():
+            for model, decisions in of_task.items():
+                self.recorder.put(self.jobs[task_name, model], span, offset, decisions)
+        self.engine.progress.advance(len(samples) * len(views), 0)
 
-    def _failed(self, cell: PlannedCell) -> bool:
-        return self.jobs[cell.task, cell.model].key in self.recorder.failures
-
-    def _task(self, task: PlannedTask, cells: Sequence[PlannedCell], span: Span, offset: int, batch: Batch) -> int:
-        """All conditions of one task on one batch, for every model that still lives; gives the forwards done."""
-        answers: dict[str, list[Decisions]] = {cell.model: [] for cell in cells}
-        before = self.forwards
+    def _task(self, task: PlannedTask, answers: dict[str, list[Decisions]], cells: int, batch: Batch) -> None:
+        """One task on one batch, for every model that still lives: `answers` loses those that fail."""
+        before, stimuli = self.forwards, len(batch.sample_ids) * len(task.probe.conditions(task.layout.size))
         try:
             self._conditions(task, batch, answers)
             self._check_untouched(task, batch)
         except CellError as error:
             self._fail(task, list(answers), str(error))
-            answers = {}
+            answers.clear()
         except Exception as error:  # noqa: BLE001 - a plugin's mistake fails its cells, with its reason, and no others
             self._fail(task, list(answers), f"probe {task.probe.name} raised {_reason(error)}")
-            answers = {}
-        for model, decisions in answers.items():
-            self.recorder.put(self.jobs[task.name, model], span, offset, decisions)
-        return self.forwards - before
+            answers.clear()
+        # What failed is not waited for.
+        self.engine.progress.advance(0, stimuli * cells * task.probe.effort() - (self.forwards - before))
 
     def _conditions(self, task: PlannedTask, batch: Batch, answers: dict[str, list[Decisions]]) -> None:
         """Stimulus by stimulus through every network; `answers` loses the models that fail."""
         if not answers:
             return
+        if isinstance(task.probe, WhiteBoxProbe):
+            for model in list(answers):
+                self._attack(task, task.probe, batch, model, answers)
+            return
         seen = 0
         for condition, stimulus in task.probe.stimuli(batch):
-            if self.engine.stop.is_set():
-                raise KeyboardInterrupt
             seen += 1
             self._check_stimulus(task, seen, condition, stimulus, batch)
-            self._forward(task, stimulus, answers)
+            self._forward(task, stimulus, answers, list(answers))
             if not answers:
                 return
-        if seen != len(task.conditions):
-            raise CellError(f"probe {task.probe.name} gave {seen} of {len(task.conditions)} conditions")
+        self._check_complete(task, seen)
 
-    def _forward(self, task: PlannedTask, stimulus: torch.Tensor, answers: dict[str, list[Decisions]]) -> None:
-        keep = self.settings.store == "logits"
-        for model in list(answers):
+    def _attack(
+        self,
+        task: PlannedTask,
+        probe: WhiteBoxProbe,
+        batch: Batch,
+        model: str,
+        answers: dict[str, list[Decisions]],
+    ) -> None:
+        """The stimuli that a white-box probe makes against one network, through that network."""
+        network, seen = self.engine.networks[model], 0
+
+        def classifier(images: torch.Tensor) -> torch.Tensor:
+            if self.engine.stop.is_set():
+                raise KeyboardInterrupt
+            return log_probabilities(network(images), self.space)
+
+        try:
+            with torch.inference_mode(False), torch.enable_grad(), _forward_precision(self.settings):
+                own = replace(batch, images=batch.images.clone())
+                for condition, stimulus in probe.attacks(own, classifier):
+                    seen += 1
+                    with torch.inference_mode():
+                        self._check_stimulus(task, seen, condition, stimulus, batch)
+                        self._forward(task, stimulus.detach(), answers, [model])
+                    if model not in answers:
+                        return
+            self._check_complete(task, seen)
+        except Exception as error:  # noqa: BLE001 - what goes wrong against one network fails its cell, and no others
+            del answers[model]
+            self._fail(task, [model], f"{probe.name} against {model} raised {_reason(error)}")
+
+    def _check_complete(self, task: PlannedTask, seen: int) -> None:
+        announced = len(task.probe.conditions(task.layout.size))
+        if seen != announced:
+            raise CellError(f"probe {task.probe.name} gave {seen} of {announced} conditions")
+
+    def _forward(
+        self, task: PlannedTask, stimulus: torch.Tensor, answers: dict[str, list[Decisions]], models: Sequence[str]
+    ) -> None:
+        keep, effort = self.settings.store == "logits", task.probe.effort()
+        for model in models:
+            if self.engine.stop.is_set():
+                raise KeyboardInterrupt
             try:
                 with _forward_precision(self.settings):
                     logits = self.engine.networks[model](stimulus)
                 answers[model].append(decide(logits, self.space, keep_logits=keep))
-                self.forwards += len(stimulus)
-                self.engine.progress.advance(0, len(stimulus))
+                self.forwards += len(stimulus) * effort
+                self.engine.progress.advance(0, len(stimulus) * effort)
             except Exception as error:  # noqa: BLE001 - a network's mistake fails its cell, and no others
                 del answers[model]
                 self._fail(task, [model], f"{model} raised {_reason(error)}")
@@ -314,7 +372,8 @@ class _Sweep:
     ) -> None:
         """The probe's contract: condition names and shapes always, the range on the first batch of a pass."""
         name, expected = task.probe.name, batch.images.shape
-        if position > len(task.conditions) or condition != task.conditions[position - 1]:
+        announced = task.probe.conditions(task.layout.size)
+        if position > len(announced) or condition != announced[position - 1]:
             raise CellError(
                 f"probe {name} gave condition {condition!r} as number {position}, not in the order it announced"
             )
@@ -332,7 +391,7 @@ class _Sweep:
 
     def _check_untouched(self, task: PlannedTask, batch: Batch) -> None:
         """On the first batch of a pass: the images must be as they were decoded, for the probes that come after."""
-        if self.pristine is None or torch.equal(batch.images, self.pristine):
+        if self.pristine is None or not len(self.pristine) or torch.equal(batch.images, self.pristine):
             return
         batch.images.copy_(self.pristine)
         raise CellError(f"probe {task.probe.name} or one of its networks changed the batch's images in place")

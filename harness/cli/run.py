@@ -96,12 +96,14 @@ def _batch_size(given: str) -> int | None:
 def _dry_run(request: RunRequest, selection: Selection, out: Path, device: str, as_json: bool) -> None:
     """Plan without torch: with ``--device auto`` and no run yet, as for the CPU."""
     from harness.cli.plan import plan_data, print_plan
+    from harness.estimate import estimate, shapes_of
 
     plan = _plan(request, selection, out, None if device == "auto" else device.partition(":")[0])
+    cost = estimate(shapes_of(plan), len(selection.models), plan.settings.precision, plan.settings.store)
     if as_json:
-        print_json(plan_data(plan))
+        print_json(plan_data(plan, cost))
     else:
-        print_plan(plan, stdout_console())
+        print_plan(plan, cost, stdout_console())
 
 
 def _plan(request: RunRequest, selection: Selection, out: Path, device_type: str | None) -> Plan:
@@ -133,6 +135,9 @@ def _execute(request: RunRequest, selection: Selection, out: Path, device: str, 
     for cell in plan.cells:
         if cell.status in ("rerun", "retry", "resume"):
             console.print(f"{cell.status}: {cell.model} on {cell.task}: {cell.reason}", soft_wrap=True)
+    if all(cell.status == "missing" for cell in plan.cells):
+        what = f"harness doctor --suite {request.suite}" if request.suite else "harness list datasets"
+        raise RequestError(f"nothing can run: {plan.cells[0].reason}. See: {what}")
     specs = {spec.name: spec for spec in selection.models}
     with console.status("checking checkpoints"):
         networks = load_first(plan, specs, selection.sources)
@@ -231,6 +236,12 @@ def _summary(plan: Plan, failures: dict[tuple[str, str], str], out: Path) -> Non
     console.print(f"{stored} of {len(plan.cells)} cells stored in {out}", soft_wrap=True)
     for (task, model), reason in failures.items():
         console.print(f"failed: {model} on {task}: {reason}", soft_wrap=True)
+    missing: dict[str, int] = {}
+    for cell in plan.cells:
+        if cell.status == "missing":
+            missing[cell.reason] = missing.get(cell.reason, 0) + 1
+    for reason, cells in missing.items():
+        console.print(f"missing: {cells} cells: {reason}", soft_wrap=True)
     console.print(f"next: harness report {out}", soft_wrap=True)
-    if failures:
+    if failures or missing:
         raise typer.Exit(1)

@@ -239,12 +239,15 @@ def _header(file: h5py.File, path: Path) -> Header:
     )
 
 
-def read_shard(path: Path, origin: Origin, names: Sequence[str] | None = None) -> Iterator[StoredSpan]:
+def read_shard(
+    path: Path, origin: Origin, names: Sequence[str] | None = None, within: Span | None = None
+) -> Iterator[StoredSpan]:
     """The spans of a shard, one in memory at a time.
 
     Args:
         origin: whose trials it must hold.
         names: fields to read; None: all.
+        within: only spans that share samples with this range; None: all.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -256,6 +259,8 @@ def read_shard(path: Path, origin: Origin, names: Sequence[str] | None = None) -
             if expected != found:
                 raise damaged(path, f"holds trials of another {field}: expected {expected}, found {found}")
         for index, (low, high) in enumerate(header.spans):
+            if within is not None and (high <= within[0] or low >= within[1]):
+                continue
             rows = slice(low - header.range[0], high - header.range[0])
             fields = {name: _read(file[name], rows) for name in names or header.tails}
             digests = {name: file["sha256"][name][index].decode() for name in fields}

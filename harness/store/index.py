@@ -20,7 +20,7 @@ MOST_CLASSES: Final = 4000
 """Class names are an HDF5 attribute of the index (16 bytes each), and attributes end at 64 KiB."""
 AXES: Final = ("sample_id", "target", "condition")
 """Names of a task's axes in the index."""
-RESERVED: Final = (*AXES, "classes", "layout.h5")
+RESERVED: Final = (*AXES, "classes", "columns", "layout.h5")
 """Names that no model and no attribute may have: both stand beside the axes."""
 _STRING: Final = h5py.string_dtype()
 
@@ -53,6 +53,9 @@ def check_layout(layout: TaskLayout) -> None:
         "a condition occurs twice": len(set(layout.conditions)) != len(layout.conditions),
         f"it has {k} classes, expected 1 to {MOST_CLASSES}": not 1 <= k <= MOST_CLASSES,
         f"span is {layout.span}, expected 1 or more": layout.span < 1,
+        f"it has {len(layout.columns or ())} columns, expected one for each class": (
+            layout.columns is not None and len(layout.columns) != k
+        ),
         f"attributes have {lengths} values, expected {n}": bool(lengths),
         f"targets are {targets.dtype} {targets.shape}, expected int16 ({n}, T)": (
             targets.dtype != np.int16 or targets.ndim != 2 or len(targets) != n or targets.shape[1] < 1
@@ -92,6 +95,8 @@ def layout_digest(layout: TaskLayout, *, attributes: bool = False) -> str:
     texts = [("sample_id", layout.sample_ids), ("condition", layout.conditions), ("class", layout.classes)]
     if attributes:
         texts += sorted(layout.attributes.items())
+        if layout.columns is not None:
+            texts.append(("column", tuple(map(str, layout.columns))))
     targets = _trimmed(layout.targets)
     digest = sha256(json.dumps([layout.task, layout.size, layout.span, targets.shape]).encode())
     digest.update(targets.data)
@@ -115,6 +120,8 @@ def write_layout(path: Path, layout: TaskLayout) -> None:
         file.create_dataset("classes", data=list(layout.classes), dtype=_STRING, track_times=False)
         file.attrs.update({"format": FORMAT, "task": layout.task, "size": layout.size, "span": layout.span})
         file.attrs["attributes"] = json.dumps(list(layout.attributes))
+        if layout.columns is not None:
+            file.create_dataset("columns", data=np.array(layout.columns, np.int32), track_times=False)
         file.attrs["digest"] = layout_digest(layout)
         file.attrs["content"] = layout_digest(layout, attributes=True)
 
@@ -160,6 +167,7 @@ def read_layout(path: Path) -> TaskLayout:
             size=header.size,
             span=header.span,
             attributes={name: tuple(file[name].asstr()[:]) for name in header.attributes},
+            columns=tuple(file["columns"][:].tolist()) if "columns" in file else None,
         )
     if layout_digest(layout, attributes=True) != header.content:
         raise damaged(path, "is damaged: its content does not match its SHA-256")

@@ -13,7 +13,7 @@ from harness.records import NOT_MEASURED, TOP, ImportedTable, TaskLayout, Trials
 from harness.store import run_folder, verification
 from harness.store.cells import CellFolder, CellRecord, ShardFile, StoredCell, covers
 from harness.store.files import check_name, read_json
-from harness.store.hdf5 import Span, read_shard
+from harness.store.hdf5 import Span, read_header, read_shard
 from harness.store.index import LayoutHeader, PlainCell, read_indexed, read_layout, read_layout_header, write_plain
 
 _ATTEMPTS: Final = 5
@@ -166,7 +166,36 @@ class RunReader:
                 top5[low:high], logp[low:high], correct[low:high] = fields["top5"], fields["logp"], fields["correct"]
         if (correct > 1).any():
             raise StoreError(f"{job.task} × {job.model} holds {int((correct > 1).sum())} trials that are not measured")
-        return Trials(model=job.model, layout=layout, top5=top5, logp=logp, correct=correct.astype(bool))
+        kept = bool(files) and "logits" in read_header(files[0].path).tails
+        return Trials(
+            model=job.model,
+            layout=layout,
+            top5=top5,
+            logp=logp,
+            correct=correct.astype(bool),
+            logits=(lambda low, high: self.read_logits(job.task, job.model, low, high)) if kept else None,
+        )
+
+    def read_logits(self, task: str, model: str, low: int, high: int) -> np.ndarray:
+        """Logits of samples `low` to `high` - 1 of a complete cell, (high - low, C, outputs) float16.
+
+        Raises:
+            StoreError: the run keeps no logits, or a shard is damaged.
+            ValueError: there are no such samples.
+        """
+        record, files = self.place(task, model)
+        n = len(self.layout(task).sample_ids)
+        if not 0 <= low < high <= n:
+            raise ValueError(f"samples {low} to {high} of {task}, which has {n}")
+        parts = []
+        for file in files:
+            if file.high <= low or file.low >= high:
+                continue
+            if "logits" not in read_header(file.path).tails:
+                raise StoreError(f"{task} × {model} in {self.path} keeps no logits; type: harness run … --store logits")
+            for (first, last), fields, _ in read_shard(file.path, record.origin, ("logits",), (low, high)):
+                parts.append(fields["logits"][max(low - first, 0) : high - first if high < last else None])
+        return np.concatenate(parts)
 
     def _refuse_unreadable(self, record: CellRecord, spans: Sequence[Span], layout: TaskLayout) -> None:
         job = record.job

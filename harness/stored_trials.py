@@ -1,0 +1,44 @@
+"""Single decisions of several runs, read when a report asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.records import Trials
+
+
+class StoredTrials:
+    """The complete cells of some runs. Implements `harness.TrialReader`.
+
+    Args:
+        paths: run folders; imported tables, which hold no trials, are passed over.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = tuple(paths)
+
+    @cached_property
+    def _places(self) -> dict[str, dict[str, Path]]:
+        from harness.store import Run
+
+        places: dict[str, dict[str, Path]] = {}
+        for path in self._paths:
+            run = Run.open(path)
+            for (task, model), cell in run.cells().items() if run.kind == "trials" else ():
+                if cell.failed is None and cell.complete(run.layout(task)):
+                    places.setdefault(task, {})[model] = path
+        return places
+
+    def cells(self) -> Mapping[str, Sequence[str]]:
+        """Task -> names of the models whose trials are complete."""
+        return {task: tuple(models) for task, models in self._places.items()}
+
+    def read(self, task: str, model: str) -> Trials:
+        """All trials of one cell. Raises StoreError if they are damaged, KeyError for a cell that `cells` lacks."""
+        from harness.store import Run
+
+        return Run.open(self._places[task][model]).read(task, model)
