@@ -1,4 +1,7 @@
-"""The accuracy probe: identity stimuli, top-1 and top-5, the flag of a network that guesses."""
+"""The accuracy probe: identity stimuli, top-1 and top-5, views, conditions, the flag of a network that guesses."""
+
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -113,3 +116,160 @@ def test_several_targets_raise_the_chance_level():
 
 def test_hit_rows():
     assert hit_rows(np.array([[1, -1], [2, 3]]), np.array([[-1, 0], [-1, 3]])).tolist() == [False, True]
+
+
+# --- views, conditions, all outputs ----------------------------------------------------------
+
+
+def seen_in(views, correct, **layout):
+    """Trials with these decisions (N, C) under each view, among 1,000 classes; the target is always class 0."""
+    correct = np.asarray(correct, dtype=bool)
+    n, count = correct.shape
+    assert count == len(views)
+    top5 = np.tile(np.array([[5, 6, 7, 8, 9]], dtype=np.int16), (n, count, 1))
+    top5[correct] = [0, 6, 7, 8, 9]
+    one = trials(top5[:, 0], np.zeros((n, 1)))
+    axes = replace(one.layout, conditions=tuple(views), **layout)
+    return replace(one, layout=axes, top5=top5, logp=np.zeros(top5.shape, np.float16), correct=correct)
+
+
+def named(made):
+    found = {measure.full_name("d"): measure for measure in made}
+    assert len(found) == len(list(made))
+    return found
+
+
+VIEWS = tuple(f"{name}-{level}" for name in ("fog", "snow") for level in range(1, 6))
+
+
+def test_views_corruptions_and_their_mean():
+    correct = np.random.default_rng(0).random((30, 10)) < np.linspace(0.9, 0.2, 10)
+    found = named(list(Accuracy().measures(seen_in(VIEWS, correct))))
+    assert found["top1@d"].value == pytest.approx(correct.mean())
+    assert (found["correct@d"].value, found["n@d"].value, found["top1@d"].n) == (correct.sum(), 300, 300)
+    for column, view in enumerate(VIEWS):
+        assert found[f"top1@d/{view}"].value == pytest.approx(correct[:, column].mean())
+        assert (found[f"correct@d/{view}"].value, found[f"n@d/{view}"].value) == (correct[:, column].sum(), 30)
+    assert found["top1@d/fog"].value == pytest.approx(correct[:, :5].mean())
+    assert found["top1@d/snow"].value == pytest.approx(np.mean([found[f"top1@d/snow-{k}"].value for k in range(1, 6)]))
+    assert found["top5@d"].value == pytest.approx(correct.mean())
+    assert len(found) == 4 + 3 * 10 + 2
+
+
+def test_a_single_view_has_the_interval_of_wilson():
+    correct = np.arange(40)[:, None] < 30
+    found = named(list(Accuracy().measures(seen_in(("fog-1",), correct))))
+    alone = measured(np.where(correct, 0, np.arange(1, 6)), np.zeros((40, 1)))
+    assert (found["top1@d"].low, found["top1@d"].high) == (alone["top1"].low, alone["top1"].high)
+    assert (found["top1@d/fog-1"].low, found["top1@d/fog-1"].high) == (alone["top1"].low, alone["top1"].high)
+
+
+@pytest.mark.parametrize(
+    ("views", "corruptions"),
+    [
+        (("fog-1", "fog-2", "snow-1"), {"fog"}),  # snow lacks a level
+        (("fog-1", "fog-2", "jpeg_compression-2", "jpeg_compression-1"), {"fog", "jpeg_compression"}),
+        (("turned-90", "turned-180"), set()),  # angles, not levels
+        (("left", "right"), set()),
+    ],
+)
+def test_a_corruption_needs_all_its_levels(views, corruptions):
+    found = named(list(Accuracy().measures(seen_in(views, np.ones((4, len(views)))))))
+    assert {name for name in found if name.startswith("top1@d/")} == {
+        f"top1@d/{name}" for name in (*views, *corruptions)
+    }
+
+
+def test_interval_over_views_is_that_of_a_bootstrap_over_images():
+    """Images differ in difficulty, so their trials are alike: the interval must not shrink with the number of views."""
+    rng = np.random.default_rng(1)
+    correct = rng.random((500, 10)) < rng.beta(0.6, 0.4, size=(500, 1))
+    top1 = named(list(Accuracy().measures(seen_in(VIEWS, correct))))["top1@d"]
+    images = correct.mean(axis=1)
+    resampled = images[rng.integers(0, 500, size=(20_000, 500))].mean(axis=1)
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    assert (top1.low, top1.high) == pytest.approx((low, high), abs=0.03 * (high - low))
+    independent = 2 * 1.96 * (correct.mean() * (1 - correct.mean()) / correct.size) ** 0.5
+    assert top1.high - top1.low > 2 * independent
+
+
+def test_interval_over_views_covers():
+    """Of 400 samples of images, 95 % of the intervals hold the true mean, give or take 3 standard errors."""
+    rng = np.random.default_rng(2)
+    hits = 0
+    for _ in range(400):
+        correct = rng.random((200, 4)) < rng.beta(2, 1, size=(200, 1))
+        top1 = next(m for m in Accuracy().measures(seen_in(VIEWS[:4], correct)) if m.name == "top1")
+        hits += top1.low <= 2 / 3 <= top1.high
+    assert abs(hits / 400 - 0.95) < 3 * (0.95 * 0.05 / 400) ** 0.5
+
+
+@pytest.mark.parametrize("correct", [np.ones((9, 10)), np.zeros((9, 10)), np.eye(1, 10), np.empty((0, 10))])
+def test_no_interval_without_a_spread(correct):
+    top1 = named(list(Accuracy().measures(seen_in(VIEWS, correct))))["top1@d"]
+    assert top1.low is None and top1.high is None
+    assert (top1.value is None) == (len(correct) == 0)
+
+
+def test_chance_level_over_views_counts_images_not_trials():
+    broken = np.zeros((1000, 10), dtype=bool)
+    broken[:3] = True  # says the same whatever it sees: 30 of 10,000 trials, but 3 of 1,000 images
+    assert is_chance_level(3, 1000, 1 / 1000) and not is_chance_level(30, 10_000, 1 / 1000)
+    found = named(list(Accuracy().measures(seen_in(VIEWS, broken))))
+    assert found["top1@d"].flags == ("chance-level",)
+    assert found["top1@d/fog-1"].flags == found["top1@d/fog"].flags == ()
+    works = np.random.default_rng(0).random((1000, 10)) < 0.3
+    assert named(list(Accuracy().measures(seen_in(VIEWS, works))))["top1@d"].flags == ()
+
+
+def test_conditions_and_what_is_kept():
+    conditions = ("0.9", "0.9", "0", "0", "0", "true")
+    kept = ("yes", "yes", "no", "no", "no", "yes")
+    correct = np.array([[True], [False], [True], [True], [False], [True]])
+    one = seen_in(("clean",), correct, attributes={"variant": conditions, "kept": kept})
+    found = named(list(Accuracy().measures(one)))
+    assert {name: found[f"top1@d/{name}"].value for name in set(conditions)} == {"0.9": 0.5, "0": 2 / 3, "true": 1.0}
+    assert (found["correct@d/0"].value, found["n@d/0"].value, found["top1@d/0"].n) == (2, 3, 3)
+    assert (found["ood-top1@d"].value, found["ood-top1@d"].n) == (2 / 3, 3)
+    assert found["ood-top1@d"].low < 2 / 3 < found["ood-top1@d"].high
+    assert found["top1@d"].value == 4 / 6
+    nothing = replace(one.layout, attributes={"variant": conditions, "kept": ("no",) * 6})
+    ood = named(list(Accuracy().measures(replace(one, layout=nothing))))["ood-top1@d"]
+    assert ood.value is None and ood.reason
+
+
+def test_without_these_attributes_nothing_is_added():
+    plain = seen_in(("clean",), np.ones((3, 1)), attributes={"texture": ("a", "b", "c")})
+    assert [measure.full_name("d") for measure in Accuracy().measures(plain)] == [
+        "top1@d", "correct@d", "n@d", "top5@d"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("views", [("clean",), ("fog-1", "fog-2", "fog-3")])
+def test_decisions_among_all_outputs(views):
+    """More samples than one chunk; several targets, padded; the reader is asked for each sample once."""
+    rng = np.random.default_rng(3)
+    n, columns = 9_000, (3, 7, 12, 19)
+    logits = rng.normal(size=(n, len(views), 20)).astype(np.float16)
+    targets = np.stack([rng.integers(0, 4, n), np.where(rng.random(n) < 0.5, rng.integers(0, 4, n), -1)], axis=1)
+    asked = []
+
+    def read(low, high):
+        asked.append((low, high))
+        return logits[low:high]
+
+    one = seen_in(views, np.zeros((n, len(views))))
+    layout = replace(one.layout, targets=targets.astype(np.int16), columns=columns, classes=("a", "b", "c", "d"))
+    found = named(list(Accuracy().measures(replace(one, layout=layout, logits=read))))["top1-all-outputs@d"]
+    right = sum(
+        logits[i, view].argmax() in {columns[target] for target in targets[i] if target >= 0}
+        for i in range(n)
+        for view in range(len(views))
+    )
+    assert found.value == pytest.approx(right / (n * len(views))) and found.n == n * len(views)
+    assert asked[0][0] == 0 and asked[-1][1] == n
+    assert all(before[1] == after[0] for before, after in pairwise(asked))
+    assert max(high - low for low, high in asked) * len(views) <= 4096
+    for part in ({"logits": None}, {"layout": replace(layout, columns=None)}):
+        without = Accuracy().measures(replace(one, **{"layout": layout, "logits": read, **part}))
+        assert "top1-all-outputs" not in {measure.name for measure in without}

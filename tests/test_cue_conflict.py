@@ -9,18 +9,11 @@ from pathlib import Path
 
 import pytest
 from harness.plugins.datasets.cue_conflict import CueConflict
+from trees import grow
 
 from harness import DatasetError, Preprocessing, Sample
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real" / "cue_conflict"
-
-
-def grow(root: Path, tree: dict[str, list[str]]) -> Path:
-    for folder, names in tree.items():
-        (root / folder).mkdir(parents=True)
-        for name in names:
-            (root / folder / name).touch()
-    return root
 
 
 def test_members_are_the_published_lists():
@@ -40,6 +33,7 @@ def test_parameters():
     assert (dataset.name, dataset.path) == ("cue-conflict", "cue-conflict")
     assert dataset.preprocessing == Preprocessing(resize=None, size=224)
     assert dataset.attributes == ("texture",)
+    assert (dataset.release().images, dataset.release().license) == (1280, "CC BY 4.0")
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real stimuli in ../shared/real are absent")

@@ -1,19 +1,29 @@
 """The 1,000 classes of ImageNet in the order of every checkpoint here: by sorted wnid (WordNet id, ``n01440764``).
 
-Read from the files inside the installed timm, which is found without being imported. (The ILSVRC devkit numbers the
-classes differently; its ids are not used anywhere.)
+Also the 200-class subsets of ImageNet-A and -R, and the ReaL labels. All are read from the files inside the installed
+timm, which is found without being imported; what was published with a digest is checked against it. (The ILSVRC devkit
+numbers the classes differently; its ids are not used anywhere.)
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 from harness import DatasetError
 
 WNID = re.compile(r"n\d{8}")
+VALIDATION_IMAGES = 50_000
+_SUBSETS = {
+    "a": "e81223a35add6e78f9afe6f215652c1926ebefe1d8efc26c6e923d7ac9143937",
+    "r": "91e09d2ff0a002104bc0d37a892a7e75ffc2cc0db47b2b506047a3493b9116d2",
+}
+_REAL = "d83e9bff374c631aae8439eb064c7019acc56e1b3bc3f56b8380c2a710b0220b"
 
 
 @lru_cache(maxsize=1)
@@ -45,6 +55,37 @@ def class_names() -> tuple[str, ...]:
     return tuple(
         f"{name} ({wnid})" if names.count(name) > 1 else name for name, wnid in zip(names, wnids(), strict=True)
     )
+
+
+@lru_cache(maxsize=2)
+def subset(letter: Literal["a", "r"]) -> tuple[int, ...]:
+    """The 200 logit columns of ImageNet-A or -R, ascending. Raises DatasetError if timm's list is another."""
+    path = _timm_file(f"imagenet_{letter}_indices.txt")
+    listed = path.read_text(encoding="utf-8").split()
+    _check(path, "".join(f"{column}\n" for column in listed), _SUBSETS[letter], "the published list of 200 classes")
+    return tuple(map(int, listed))
+
+
+@lru_cache(maxsize=1)
+def real_labels() -> tuple[tuple[int, ...], ...]:
+    """The ReaL labels (Beyer et al. 2020, arXiv 2006.07159) of the 50,000 validation images, ordered by their numbers.
+
+    Up to 9 classes an image; none for 3,163 of them. Raises DatasetError if timm's file is not the published one.
+    """
+    path = _timm_file("imagenet_real_labels.json")
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DatasetError(f"{path} is no JSON ({error}). Type: pip install --force timm") from error
+    _check(path, json.dumps(listed), _REAL, "the published ReaL labels (real.json)")
+    return tuple(tuple(labels) for labels in listed)
+
+
+def _check(path: Path, text: str, sha256: str, what: str) -> None:
+    if (found := hashlib.sha256(text.encode()).hexdigest()) != sha256:
+        raise DatasetError(
+            f"{path} is not {what}: SHA-256 {found[:8]}…, expected {sha256[:8]}…. Type: pip install --force timm"
+        )
 
 
 def _timm_file(name: str) -> Path:

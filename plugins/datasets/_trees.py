@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from harness import DatasetError
@@ -47,12 +47,25 @@ def image_names(folder: Path, dataset: str, suffixes: Sequence[str] = IMAGE_SUFF
     return sorted(names)
 
 
-def no_folders(root: Path, dataset: str, expected: str) -> DatasetError:
-    """The error for a root without class folders."""
-    return DatasetError(
-        f"dataset {dataset!r}: {root} has no class folders; expected {expected}. "
-        f"Type: --data {dataset}=DIR with the folder that holds them"
-    )
+def visible_names(folder: Path, dataset: str) -> set[str]:
+    """The names of all that is in `folder`, whatever it is, hidden ones left out. Raises DatasetError as above."""
+    return {entry.name for entry in _entries(folder, dataset)}
+
+
+def no_folders(root: Path, dataset: str, expected: str, better: Path | None = None) -> DatasetError:
+    """The error for a root without class folders; `better` is the folder that seems to be meant."""
+    hint = f"{dataset}={better}" if better else f"{dataset}=DIR with the folder that holds them"
+    return DatasetError(f"dataset {dataset!r}: {root} has no class folders; expected {expected}. Type: --data {hint}")
+
+
+def nearby(root: Path, fits: Callable[[Path], bool]) -> list[Path]:
+    """The folders one or two levels above and one level below `root` that fit; nearest above first."""
+    here = root.absolute()
+    try:
+        below = sorted(path for path in here.iterdir() if path.is_dir())
+    except OSError:
+        below = []  # not ours to read: only a hint is lost
+    return [path for path in (here.parent, here.parent.parent, *below) if fits(path)]
 
 
 def _entries(folder: Path, dataset: str) -> Iterator[os.DirEntry[str]]:

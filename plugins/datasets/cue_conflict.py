@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from harness import Dataset, DatasetError, LabelSpace, Preprocessing, Sample, hookimpl
+from harness import Dataset, DatasetError, LabelSpace, Preprocessing, Release, Sample, hookimpl
 
 from ._entry_level import CATEGORIES, entry_level_16
+from ._model_vs_human import toolbox_release
 from ._trees import class_folders, image_names, no_folders
 
 _FILE = re.compile(r"(?P<shape>[a-z]+)\d+-(?P<texture>[a-z]+)\d+\.png")
@@ -33,6 +34,10 @@ class CueConflict(Dataset):
     def label_space(self) -> LabelSpace:
         """The 16 entry-level categories."""
         return entry_level_16()
+
+    def release(self) -> Release:
+        """The archive of the model-vs-human toolbox."""
+        return toolbox_release("cue-conflict", _IMAGES, "CC BY 4.0")
 
     def samples(self, root: Path) -> Iterator[Sample]:
         """All stimuli below `root`.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness import Dataset, DatasetError, LabelSpace, Sample, hookimpl, proportion
+from harness import Dataset, DatasetError, LabelSpace, Release, Sample, hookimpl, proportion
 
 from ._imagenet_classes import class_names
 
@@ -37,6 +37,14 @@ class SamplePhotos(Dataset):
     def label_space(self) -> LabelSpace:
         """The 1,000 ImageNet classes."""
         return LabelSpace(name="imagenet-1k", classes=class_names())
+
+    def release(self) -> Release:
+        """Part of the package foolbox, which `pip` gets."""
+        return Release(
+            images=20,
+            license="photographs from ImageNet: its terms of access",
+            page="https://github.com/bethgelab/foolbox",
+        )
 
     def samples(self, root: Path) -> Iterator[Sample]:
         """The photographs in `root`. Raises DatasetError if there are none."""

@@ -1,14 +1,14 @@
-"""Accuracy: decisions on the images as they are. Other probes divide by it."""
+"""Accuracy: decisions on the images as they are, in every view of them. Other probes divide by it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from harness import Batch, Measure, Probe, Trials, accuracy_measures, hookimpl, proportion
+from harness import Batch, Measure, Probe, Trials, hookimpl, proportion
 
 if TYPE_CHECKING:
     import torch
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 CONDITION = "clean"
 CHANCE_LEVEL = "chance-level"
 SIGNIFICANCE = 0.001
+CHUNK = 4096
+"""Trials whose logits are read at once: 8 MB for 1,000 outputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,15 @@ class Accuracy(Probe):
     significantly above guessing, see `is_chance_level`: such a network is most likely broken (wrong weights, label
     order or normalization), and everything divided by its accuracy is noise. ``top5`` carries ``trivial`` where there
     are no more than five classes.
+
+    Where a dataset shows every image in several views, ``top1`` is the mean over all of them (which is also the pooled
+    accuracy), ``top1/<view>`` that of one, and ``top1/<corruption>`` the mean over the levels of one corruption (views
+    ``<corruption>-1`` to ``-5``). The trials of one image are not independent: intervals over several views rest on the
+    spread between images.
+
+    The dataset's attribute ``variant`` gives ``top1/<variant>``, and its attribute ``kept`` gives ``ood-top1``, pooled
+    over the samples where that is ``yes`` (the OOD accuracy of Geirhos et al. 2021). Where the classes are a part of
+    the outputs and the run keeps its logits, ``top1-all-outputs`` is the accuracy of decisions among all outputs.
     """
 
     name: ClassVar[str] = "accuracy"
@@ -39,16 +50,93 @@ class Accuracy(Probe):
         yield CONDITION, batch.images
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
-        """``top1``, ``correct``, ``n`` and ``top5``."""
-        targets, top5 = trials.layout.targets, trials.top5[:, trials.column(CONDITION)]
-        n, classes = len(targets), len(trials.layout.classes)
-        hits = int(trials.correct[:, trials.column(CONDITION)].sum())
-        guessing = float((targets >= 0).sum(axis=1).mean()) / classes if n else 1.0
-        for measure in accuracy_measures(trials, CONDITION, label=""):
-            flagged = measure.name == "top1" and n > 0 and is_chance_level(hits, n, guessing)
-            yield replace(measure, flags=(CHANCE_LEVEL,)) if flagged else measure
-        within = proportion("top5", int(hit_rows(top5, targets).sum()), n)
-        yield replace(within, flags=("trivial",)) if n and classes <= top5.shape[1] else within
+        """``top1``, ``correct``, ``n`` and ``top5``; then what the views, attributes and logits allow."""
+        yield from _overall(trials)
+        if trials.layout.conditions == (CONDITION,):
+            yield from _by_attribute(trials)
+        else:
+            yield from _by_view(trials)
+        yield from _among_all_outputs(trials)
+
+
+def _overall(trials: Trials) -> Iterator[Measure]:
+    targets, classes = trials.layout.targets, len(trials.layout.classes)
+    n, views = trials.correct.shape
+    guessing = float((targets >= 0).sum(axis=1).mean()) / classes if n else 1.0
+    # With views, as if each image had been judged once: errs towards the warning.
+    flagged = n > 0 and is_chance_level(int(trials.correct.sum()) // views, n, guessing)
+    for measure in _counted(trials.correct):
+        yield replace(measure, flags=(CHANCE_LEVEL,)) if flagged and measure.name == "top1" else measure
+    within = _mean("top5", np.stack([hit_rows(trials.top5[:, view], targets) for view in range(views)], axis=1))
+    yield replace(within, flags=("trivial",)) if n and classes <= trials.top5.shape[2] else within
+
+
+def _by_view(trials: Trials) -> Iterator[Measure]:
+    conditions = trials.layout.conditions
+    for column, view in enumerate(conditions):
+        yield from _counted(trials.correct[:, [column]], view)
+    for corruption, columns in _corruptions(conditions).items():
+        yield _mean("top1", trials.correct[:, columns], corruption)
+
+
+def _by_attribute(trials: Trials) -> Iterator[Measure]:
+    variants = np.array(trials.layout.attributes.get("variant", ()))
+    for variant in sorted(set(variants.tolist())):
+        yield from _counted(trials.correct[variants == variant], variant)
+    if "kept" in trials.layout.attributes:
+        kept = np.array(trials.layout.attributes["kept"]) == "yes"
+        yield _mean("ood-top1", trials.correct[kept])
+
+
+def _among_all_outputs(trials: Trials) -> Iterator[Measure]:
+    """Logits are stored as float16: of two that round to the same number, the first output is decided for."""
+    read, columns, targets = trials.logits, trials.layout.columns, trials.layout.targets
+    if read is None or columns is None:
+        return
+    wanted = np.where(targets >= 0, np.array(columns)[targets], -1)
+    right = np.empty_like(trials.correct, dtype=bool)
+    n, views = right.shape
+    step = max(1, CHUNK // views)
+    for low in range(0, n, step):
+        high = min(low + step, n)
+        chosen = read(low, high).argmax(axis=2)
+        right[low:high] = (chosen[:, :, None] == wanted[low:high, None, :]).any(axis=2)
+    yield _mean("top1-all-outputs", right)
+
+
+def _counted(correct: np.ndarray, condition: str = "") -> Iterator[Measure]:
+    """``top1``, ``correct`` and ``n`` of decisions (N, C) bool, all under one name."""
+    yield _mean("top1", correct, condition)
+    hits, n = int(correct.sum()), correct.size
+    yield Measure(name="correct", condition=condition, value=hits, unit="count", direction="higher", n=n)
+    yield Measure(name="n", condition=condition, value=n, unit="count", n=n)
+
+
+def _mean(name: str, correct: np.ndarray, condition: str = "") -> Measure:
+    """The mean of decisions (N, C) bool, with its 95 % interval.
+
+    Wilson's for one view. For several: the mean ± 1.96 standard errors of the images' means (what a bootstrap over
+    images tends to), cut to [0, 1]; none if all images have the same mean.
+    """
+    measure = proportion(name, int(correct.sum()), correct.size, condition=condition)
+    if correct.shape[1] == 1 or measure.value is None:
+        return measure
+    images = correct.mean(axis=1)
+    error = float(images.std(ddof=1)) / len(images) ** 0.5 if len(images) > 1 else 0.0
+    if error == 0:
+        return replace(measure, low=None, high=None)
+    return replace(measure, low=max(0.0, measure.value - 1.96 * error), high=min(1.0, measure.value + 1.96 * error))
+
+
+def _corruptions(views: Sequence[str]) -> dict[str, list[int]]:
+    """``<name>-<level>`` -> columns by name, for each name that has the levels 1 to the highest number of levels."""
+    levels: dict[str, dict[int, int]] = {}
+    for column, view in enumerate(views):
+        name, _, level = view.rpartition("-")
+        if name and level.isdecimal():
+            levels.setdefault(name, {})[int(level)] = column
+    complete = list(range(1, max(map(len, levels.values()), default=0) + 1))
+    return {name: list(columns.values()) for name, columns in levels.items() if sorted(columns) == complete}
 
 
 def hit_rows(choices: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -1,0 +1,78 @@
+"""The numbers of the ImageNet validation images, and what they tell about the labels of a tree.
+
+The official names (``ILSVRC2012_val_00000293.JPEG``) say which image it is, so a tree whose class folders were filled
+wrongly (by the devkit's ids, by a list in another order) is found out by the ReaL labels: they hold the original label
+of 42,164 of the 46,837 images that have any. In a tree of whole classes with 200 such images or more, at least 38 % are
+among them; in a scrambled one hardly any.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from harness import DatasetError, Sample
+
+from ._imagenet_classes import VALIDATION_IMAGES, indices, real_labels
+
+LABELLED, AGREEING = 46_837, 42_164
+"""Validation images with ReaL labels, and how many of these have their original label among them."""
+_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.\w+")
+_ENOUGH = 200
+
+
+def number_of(name: str) -> int | None:
+    """The number (1 to 50,000) in the name of a validation image; None for other names."""
+    match = _NAME.fullmatch(name)
+    number = int(match[1]) if match else 0
+    return number if 1 <= number <= VALIDATION_IMAGES else None
+
+
+def check_labels(samples: Sequence[Sample], dataset: str) -> None:
+    """Raise DatasetError if an image lies in two class folders, or if most lie in wrong ones.
+
+    Args:
+        samples: with ids ``<wnid>/<file name>``; those that are no validation images by their name are passed over.
+    """
+    count, (doubled, times) = _numbers(samples)
+    if times > 1:
+        raise DatasetError(
+            f"dataset {dataset!r}: ILSVRC2012_val_{doubled:08} is there {times} times; delete all but the one in the "
+            "folder of its class"
+        )
+    agreeing, labelled = _agreement(samples) if count >= _ENOUGH else (0, 0)
+    if labelled >= _ENOUGH and 3 * agreeing < labelled:
+        raise DatasetError(
+            f"dataset {dataset!r}: the tree is scrambled: only {agreeing:,} of {labelled:,} images lie in the folder "
+            "of a class that their ReaL labels name, expected about 90 %. Sort the images into the wnid folders anew "
+            "(not by the ids of the ILSVRC devkit)"
+        )
+
+
+def misplaced(samples: Sequence[Sample]) -> Iterator[str]:
+    """A remark if all validation images are there, but some cannot be in their folder."""
+    agreeing, labelled = _agreement(samples)
+    if labelled == LABELLED and agreeing != AGREEING:
+        yield (
+            f"{agreeing:,} of {LABELLED:,} original labels are among the ReaL labels, expected {AGREEING:,}: "
+            "some images lie in a wrong folder"
+        )
+
+
+def _numbers(samples: Sequence[Sample]) -> tuple[int, tuple[int, int]]:
+    """How many samples are validation images, and (number, times) of the one that is there most often."""
+    counts = Counter(number for sample in samples if (number := number_of(sample.id.rpartition("/")[2])) is not None)
+    return counts.total(), counts.most_common(1)[0] if counts else (0, 0)
+
+
+def _agreement(samples: Sequence[Sample]) -> tuple[int, int]:
+    """How many images have the class of their folder among their ReaL labels, of how many that have any."""
+    agreeing = labelled = 0
+    for sample in samples:
+        wnid, _, name = sample.id.rpartition("/")
+        number = number_of(name)
+        labels = real_labels()[number - 1] if number is not None else ()
+        labelled += bool(labels)
+        agreeing += indices().get(wnid) in labels
+    return agreeing, labelled

@@ -1,0 +1,93 @@
+"""Dataset `imagenet-v2`: the matched-frequency test set of ImageNet-V2.
+
+Recht, Roelofs, Schmidt, Shankar: "Do ImageNet Classifiers Generalize to ImageNet?" (ICML 2019). The folders are named
+by class index, 0 to 999; sorted as text (0, 1, 10, 100, …) they would give wrong labels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import Dataset, DatasetError, Download, LabelSpace, Release, Sample, hookimpl
+
+from ._imagenet_classes import WNID, class_names
+from ._trees import class_folders, image_names, nearby, no_folders
+from ._wnid_trees import completeness
+
+_IMAGES, _CLASSES, _EACH = 10_000, 1000, 10
+_INDEX = re.compile(r"\d{1,4}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageNetV2(Dataset):
+    """``<class index>/<hash>.jpeg``. Resized to 256, cropped to 224.
+
+    Folders padded with zeros (``0007``) serve as well; sample ids have the index as published (``7/….jpeg``).
+    """
+
+    name: str = "imagenet-v2"
+    path: str = "imagenetv2-matched-frequency-format-val"
+
+    def label_space(self) -> LabelSpace:
+        """The 1,000 classes, sorted by wnid."""
+        return LabelSpace(name="imagenet-1k", classes=class_names())
+
+    def release(self) -> Release:
+        """The matched-frequency archive."""
+        archive = Download(
+            uri="https://huggingface.co/datasets/vaishaal/ImageNetV2/resolve/main/imagenetv2-matched-frequency.tar.gz",
+            bytes=1_264_079_360,
+            digest="sha256:f0c37fdf925916b19ea1323cd9a2208cdb6959ba2c32eef2a7fc393835c9ca7c",
+        )
+        return Release(
+            images=_IMAGES,
+            bytes=archive.bytes,
+            license="code MIT; images as on Flickr",
+            page="https://github.com/modestyachts/ImageNetV2",
+            downloads=(archive,),
+        )
+
+    def samples(self, root: Path) -> Iterator[Sample]:
+        """All images below `root`.
+
+        Raises:
+            DatasetError: a folder is no class index, two folders mean one class, one is empty or holds something else.
+        """
+        folders = class_folders(root, self.name)
+        if not folders:
+            above = root.absolute().parent if _INDEX.fullmatch(root.absolute().name) else None
+            raise no_folders(root, self.name, "folders named 0 … 999", above)
+        by_index: dict[int, Path] = {}
+        for folder in folders:
+            index = int(folder.name) if _INDEX.fullmatch(folder.name) else _CLASSES
+            if index >= _CLASSES:
+                what = f"dataset {self.name!r}: folder {folder} is no class index from 0 to 999"
+                raise DatasetError(f"{what}. {_hint(folder, self.name)}")
+            if index in by_index:
+                raise DatasetError(
+                    f"dataset {self.name!r}: {by_index[index]} and {folder.name} mean one class; delete one of the two"
+                )
+            by_index[index] = folder
+        for index, folder in sorted(by_index.items()):
+            for name in image_names(folder, self.name):
+                yield Sample(id=f"{index}/{name}", targets=(index,), path=folder / name)
+
+    def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
+        """What is missing from, or too much for, the 10,000 images with 10 of each class."""
+        return completeness(samples, _IMAGES, _CLASSES, _EACH, "is this more than matched-frequency?")
+
+
+def _hint(folder: Path, dataset: str) -> str:
+    if WNID.fullmatch(folder.name):
+        return "Folders named by wnid are the layout of dataset 'imagenet'"
+    near = nearby(folder.parent, lambda path: (path / "0").is_dir() or (path / "0000").is_dir())
+    return f"Type: --data {dataset}={near[0]}" if near else "Move it elsewhere"
+
+
+@hookimpl
+def harness_datasets() -> list[Dataset]:
+    """ImageNet-V2, matched-frequency."""
+    return [ImageNetV2()]

@@ -1,0 +1,186 @@
+"""Datasets `stylized` and `geirhos-…`: the out-of-distribution stimuli of the model-vs-human toolbox.
+
+Geirhos et al. (NeurIPS 2021), see `_model_vs_human`; cue-conflict is a dataset of its own. 16 entry-level categories,
+224 x 224, used as stored. The study's "Stylized ImageNet" is `stylized`, 800 images, not the full Stylized-ImageNet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from harness import Dataset, DatasetError, LabelSpace, Preprocessing, Release, Sample, hookimpl
+
+from ._entry_level import CATEGORIES, entry_level_16
+from ._model_vs_human import ATTRIBUTES, EXPERIMENTS, dataset_name, kept, sample_id, stimulus, toolbox_release
+from ._trees import class_folders, image_names, nearby, no_folders
+
+_FOLDER = "model-vs-human"
+"""Of all sets but `stylized`: the toolbox's `sketch` must not meet ImageNet-Sketch, whose folder has that name too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parametric(Dataset):
+    """``dnn/session-1/NNNN_<experiment>_dnn_<condition>_<category>_<number>_<image id>.png``.
+
+    Sample ids are ``<condition>/<category>/<image id>.png``. The attribute ``variant`` is the condition, ``kept`` is
+    ``no`` for those that the OOD benchmark leaves out.
+
+    Attributes:
+        experiment: the toolbox's name of the set.
+    """
+
+    preprocessing: Preprocessing = field(default_factory=lambda: Preprocessing(resize=None, size=224))
+    experiment: str = "stylized"
+    attributes: ClassVar[tuple[str, ...]] = ATTRIBUTES
+
+    def __post_init__(self) -> None:
+        """ValueError for an experiment without conditions, or none at all."""
+        _check_experiment(self.experiment, conditions=True)
+
+    def label_space(self) -> LabelSpace:
+        """The 16 entry-level categories."""
+        return entry_level_16()
+
+    def release(self) -> Release:
+        """The toolbox's archive."""
+        return _release(self.experiment)
+
+    def samples(self, root: Path) -> Iterator[Sample]:
+        """All stimuli of the set below `root`, the set's folder or a session's.
+
+        Raises:
+            DatasetError: there is no session, or a file name, its category or its condition is none of this set's.
+        """
+        for session in _sessions(root, self.name):
+            for name in image_names(session, self.name, (".png",)):
+                yield self._sample(session / name)
+
+    def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
+        """Says so unless all stimuli are there, in all conditions."""
+        conditions = {sample.attributes[0] for sample in samples}
+        expected = EXPERIMENTS[self.experiment]
+        return _completeness(samples, expected.images, f", {len(conditions)} of {len(expected.conditions)} conditions")
+
+    def _sample(self, path: Path) -> Sample:
+        parts = stimulus(path.name)
+        if parts is None or parts.category not in CATEGORIES:
+            raise DatasetError(
+                f"dataset {self.name!r}: {path} does not read NNNN_EXPERIMENT_dnn_CONDITION_CATEGORY_NN_IMAGE.png with "
+                f"one of the 16 categories {', '.join(CATEGORIES)}"
+            )
+        conditions = EXPERIMENTS[self.experiment].conditions
+        if parts.condition not in conditions:
+            raise DatasetError(
+                f"dataset {self.name!r}: {path} has the condition {parts.condition!r}, none of those of "
+                f"{self.experiment}: {', '.join(conditions)}. Type: --data {self.name}=DIR with the right set"
+            )
+        return Sample(
+            id=sample_id(parts.condition, parts.category, parts.image),
+            targets=(CATEGORIES.index(parts.category),),
+            path=path,
+            attributes=(parts.condition, kept(self.experiment, parts.condition)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlines(Dataset):
+    """``<category>/<category>N.png``: edges or silhouettes. Sample ids are these paths.
+
+    Attributes:
+        experiment: the toolbox's name of the set.
+    """
+
+    preprocessing: Preprocessing = field(default_factory=lambda: Preprocessing(resize=None, size=224))
+    experiment: str = "edge"
+
+    def __post_init__(self) -> None:
+        """ValueError for an experiment with conditions, or none at all."""
+        _check_experiment(self.experiment, conditions=False)
+
+    def label_space(self) -> LabelSpace:
+        """The 16 entry-level categories."""
+        return entry_level_16()
+
+    def release(self) -> Release:
+        """The toolbox's archive."""
+        return _release(self.experiment)
+
+    def samples(self, root: Path) -> Iterator[Sample]:
+        """All stimuli below `root`.
+
+        Raises:
+            DatasetError: a folder is none of the categories, or a file is not named after its folder.
+        """
+        folders = class_folders(root, self.name)
+        if not folders:
+            raise no_folders(root, self.name, f"folders named {CATEGORIES[0]} … {CATEGORIES[-1]}")
+        for folder in folders:
+            if folder.name not in CATEGORIES:
+                raise DatasetError(
+                    f"dataset {self.name!r}: folder {folder} is none of the 16 categories {', '.join(CATEGORIES)}"
+                )
+            for name in image_names(folder, self.name, (".png",)):
+                if not name.removeprefix(folder.name).removesuffix(".png").isdecimal():
+                    raise DatasetError(
+                        f"dataset {self.name!r}: {folder / name} does not read {folder.name}N.png, after its folder"
+                    )
+                yield Sample(
+                    id=sample_id("", folder.name, name), targets=(CATEGORIES.index(folder.name),), path=folder / name
+                )
+
+    def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
+        """Says so unless all stimuli are there."""
+        return _completeness(samples, EXPERIMENTS[self.experiment].images, "")
+
+
+def _check_experiment(name: str, conditions: bool) -> None:
+    known = [experiment for experiment, facts in EXPERIMENTS.items() if bool(facts.conditions) == conditions]
+    if name not in known:
+        raise ValueError(f"experiment {name!r} is none of {', '.join(known)}")
+
+
+def _completeness(samples: Sequence[Sample], images: int, conditions: str) -> Iterator[str]:
+    if len(samples) != images:
+        classes = len({sample.targets for sample in samples})
+        partial = " (partial)" if len(samples) < images else ": are files there twice?"
+        yield f"{len(samples):,} of {images:,} stimuli, {classes} of {len(CATEGORIES)} categories{conditions}{partial}"
+
+
+def _sessions(root: Path, dataset: str) -> list[Path]:
+    """The session folders of a set, or `root` itself if it is one."""
+    found = [folder for place in (root / "dnn", root) for folder in _session_folders(place)]
+    if found:
+        return found
+    if root.is_dir() and any(root.glob("*.png")):
+        return [root]
+    near = nearby(root, lambda path: bool(_session_folders(path / "dnn")))
+    hint = str(near[0]) if len(near) == 1 else "DIR with the folder that holds it"
+    raise DatasetError(
+        f"dataset {dataset!r}: {root} has no session, expected its stimuli in dnn/session-1. "
+        f"Type: --data {dataset}={hint}"
+    )
+
+
+def _session_folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("session-*") if path.is_dir())
+
+
+def _release(experiment: str) -> Release:
+    facts = EXPERIMENTS[experiment]
+    return toolbox_release(experiment, facts.images, facts.license, "" if experiment == "stylized" else _FOLDER)
+
+
+@hookimpl
+def harness_datasets() -> list[Dataset]:
+    """All sets of the toolbox but cue-conflict."""
+    return [
+        (Parametric if facts.conditions else Outlines)(
+            name=dataset_name(experiment),
+            path=experiment if experiment == "stylized" else f"{_FOLDER}/{experiment}",
+            experiment=experiment,
+        )
+        for experiment, facts in EXPERIMENTS.items()
+    ]

@@ -1,0 +1,51 @@
+"""Folders in the layouts of published datasets, of tiny images whose pixels say what they are."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from harness import DatasetError
+
+
+def paint(path: Path, number: int, view: int = 0) -> Path:
+    """An image at `path` that says `number` (0 to 65,535) and `view` (0 to 255); PNG whatever its suffix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_png(number, view))
+    return path
+
+
+@lru_cache(maxsize=4096)
+def _png(number: int, view: int) -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (8, 8), (number // 256, number % 256, view)).save(file, "PNG")
+    return file.getvalue()
+
+
+def painted(path: Path) -> tuple[int, int]:
+    """The (number, view) of an image that `paint` made."""
+    with Image.open(path) as image:
+        red, green, blue = image.getpixel((0, 0))
+    return red * 256 + green, blue
+
+
+def grow(root: Path, tree: dict[str, list[str]]) -> Path:
+    """Empty files: folder -> names."""
+    for folder, names in tree.items():
+        (root / folder).mkdir(parents=True)
+        for name in names:
+            (root / folder / name).touch()
+    return root
+
+
+def refusal(dataset, root: Path) -> str:
+    """The one line with which `dataset` refuses `root`."""
+    with pytest.raises(DatasetError) as caught:
+        list(dataset.samples(root))
+    assert caught.value.exit_code == 2
+    assert f"dataset {dataset.name!r}" in str(caught.value) and "\n" not in str(caught.value)
+    return str(caught.value)
