@@ -6,13 +6,16 @@ import argparse
 import re
 from collections import OrderedDict
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import dill
 import numpy as np
 import pytest
 import torch
 from harness.plugins.models.checkpoint import Checkpoint
+from safetensors.torch import save_file
 
 from harness import CheckpointError, LoadingRecipe, ModelSpec
 
@@ -46,19 +49,25 @@ def small_network(seed: int = 0, name: str = "test_resnet", outputs: int = 1000)
     """A timm network in eval mode whose every tensor, running statistics included, is drawn from `seed`."""
     import timm
 
-    network = timm.create_model(name, pretrained=False, num_classes=outputs)
+    return drawn(timm.create_model(name, pretrained=False, num_classes=outputs), seed)
+
+
+def drawn(network: torch.nn.Module, seed: int, gain: float = 2) -> torch.nn.Module:
+    """`network` in eval mode, its every tensor drawn from `seed`; tables of indices are left as they are."""
     generator = torch.Generator().manual_seed(seed)
     for key, tensor in network.state_dict().items():
         noise = torch.randn(tensor.shape, generator=generator)
         if key.endswith("num_batches_tracked"):
             tensor.fill_(7)
+        elif not tensor.is_floating_point():
+            continue
         elif key.endswith("running_var"):
             tensor.copy_(0.5 + noise.abs())
-        elif tensor.ndim == 1:
+        elif tensor.ndim < 2:
             tensor.copy_((1 if key.endswith("weight") else 0) + 0.3 * noise)
         else:
             # He et al. 2015: activations keep their size, so that the logits depend on the image.
-            tensor.copy_(noise * (2 / tensor[0].numel()) ** 0.5)
+            tensor.copy_(noise * (gain / tensor[0].numel()) ** 0.5)
     return network.eval()
 
 
@@ -106,7 +115,7 @@ def uncounted(state: dict[str, torch.Tensor]) -> OrderedDict[str, torch.Tensor]:
 
 def backbone(state: dict[str, torch.Tensor]) -> OrderedDict[str, torch.Tensor]:
     """Without the classifier."""
-    return OrderedDict((key, value) for key, value in state.items() if not key.startswith("fc."))
+    return OrderedDict((key, value) for key, value in state.items() if not key.startswith(("fc.", "head.")))
 
 
 def linear_head(state: dict[str, torch.Tensor]) -> dict[str, Any]:
@@ -216,5 +225,151 @@ LAYOUTS = (
             (f"old{i}.{key.rpartition('.')[2]}", v) for i, (key, v) in enumerate(uncounted(state).items())
         ),
         LoadingRecipe(match="position"),
+    ),
+)
+
+
+# --- what is published -----------------------------------------------------------------------
+
+
+class Published(NamedTuple):
+    """Files as the authors of some models wrote them, by what their training scripts save.
+
+    Attributes:
+        models: glob over names in the registry.
+        content, head: as in `Layout`.
+        save: (content, path) -> the file.
+    """
+
+    models: str
+    content: Callable[[dict[str, torch.Tensor]], Any]
+    save: Callable[[Any, Path], None] = torch.save
+    head: Callable[[dict[str, torch.Tensor]], Any] | None = None
+
+
+def published(model: str) -> Published:
+    """The layout of a registered model's file. A new entry needs a line in `PUBLISHED`."""
+    return next(one for one in PUBLISHED if fnmatchcase(model, one.models))
+
+
+def save_legacy(content: Any, path: Path) -> None:
+    """As torch before 1.6: no zip archive."""
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+
+
+def save_with_dill(content: Any, path: Path) -> None:
+    """As the robustness library."""
+    torch.save(content, path, pickle_module=dill)
+
+
+def save_safetensors(content: dict[str, torch.Tensor], path: Path) -> None:
+    """As timm's repositories on the hub."""
+    save_file({key: value.contiguous() for key, value in content.items()}, path, metadata={"format": "pt"})
+
+
+def optimizer(state: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """SGD's state: a momentum for every parameter, all of them views of one zero that take no room in the file."""
+    shapes = [value.shape for key, value in state.items() if key.endswith(("weight", "bias"))]
+    zero = torch.zeros(1)
+    return {
+        "state": {i: {"momentum_buffer": zero.expand(shape)} for i, shape in enumerate(shapes)},
+        "param_groups": [{"lr": 0.1, "momentum": 0.9, "nesterov": False, "params": list(range(len(shapes)))}],
+    }
+
+
+def imagenet_example(state: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """PyTorch's ImageNet example, which most of these scripts come from."""
+    return {
+        "epoch": 90,
+        "arch": "resnet50",
+        "state_dict": prefixed(state),
+        "best_acc1": torch.tensor(76.1),
+        "optimizer": optimizer(state),
+    }
+
+
+def robustness(state: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """The robustness library's: the attacker's copy shares the classifier's memory; two normalizers; SGD."""
+    both: dict[str, torch.Tensor] = OrderedDict()
+    for name in ("normalizer", "attacker.normalize"):
+        both[f"module.{name}.new_mean"] = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+        both[f"module.{name}.new_std"] = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    both.update(prefixed(state, "module.model."))
+    both.update(prefixed(state, "module.attacker.model."))
+    schedule = {"step_size": 30, "gamma": 0.1, "last_epoch": 90, "_last_lr": [1e-4]}
+    rest = {"optimizer": optimizer(state), "schedule": schedule, "epoch": 90, "amp": None}
+    return {"model": both, **rest, "nat_prec1": torch.tensor(70.0), "adv_prec1": torch.tensor(0.0)}
+
+
+def shape_texture(state: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """Shape-texture debiased training: a whole auxiliary batch norm inside each clean one."""
+    norms = {key.rpartition(".")[0] for key in state if key.endswith("running_mean")}
+    every: dict[str, torch.Tensor] = OrderedDict()
+    for key, value in state.items():
+        every[key] = value
+        norm, _, leaf = key.rpartition(".")
+        if norm in norms:
+            every[f"{norm}.aux_bn.{leaf}"] = value + 1
+    rest = {"acc": 76.9, "best_acc": 76.9, "optimizer": optimizer(state)}
+    return {"epoch": 100, "state_dict": prefixed(every), **rest}
+
+
+def reference_script(state: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """torchvision's reference training, here of a network inside another one (DiffusionNoise)."""
+    rest = {"lr_scheduler": {"last_epoch": 90}, "epoch": 89, "args": argparse.Namespace(lr=0.5, data_path="…")}
+    return {"model": prefixed(state), "optimizer": optimizer(state), **rest}
+
+
+def timm_script(state: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """timm's training script, from one GPU."""
+    rest = {"version": 2, "args": argparse.Namespace(lr=0.5, model="resnet50"), "metric": 74.762}
+    return {"epoch": 89, "arch": "resnet50", "state_dict": state, "optimizer": optimizer(state), **rest}
+
+
+def optics(state: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """OpticsAugment: the optimizer's key ends like that of the weights."""
+    rest = {"optimizer_state_dict": optimizer(state), "loss": 1.0, "acc": torch.tensor(0.742, dtype=torch.float64)}
+    return {"epoch": 90, "best_epoch": 88, "model_state_dict": prefixed(state), **rest}
+
+
+def swav(state: dict[str, torch.Tensor]) -> OrderedDict[str, torch.Tensor]:
+    """The backbone with SwAV's own heads."""
+    heads = {f"projection_head.{layer}.weight": torch.zeros(2) for layer in (0, 1, 3)}
+    return prefixed({**uncounted(backbone(state)), **heads, "prototypes.weight": torch.zeros(2)})
+
+
+def linear_probe(state: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """The classifier of a probe on a frozen backbone, under whichever name the network has it."""
+    head = {key.rpartition(".")[2]: value for key, value in state.items() if key.startswith(("fc.", "head."))}
+    rest = {"optimizer": optimizer(head), "scheduler": {"last_epoch": 100}, "best_acc": 75.3}
+    return {"epoch": 100, "state_dict": prefixed(head, "module.linear."), **rest}
+
+
+PUBLISHED = (
+    Published("tv*_resnet50", OrderedDict),
+    Published("resnet50.*_in1k", dict, save_safetensors),
+    Published("resnet50_diffusionnoise_fixed_nonoise", reference_script),
+    Published("resnet50_prime", prefixed),
+    Published("resnet50_deepaugment*", imagenet_example),
+    Published("resnet50_noisymix", lambda state: {"state_dict": prefixed(state)}),
+    # trained without DataParallel: no prefix
+    Published("resnet50_pixmix_*", lambda state: {**imagenet_example(state), "state_dict": state}),
+    Published("resnet50_augmix_180ep", lambda state: {"model": "resnet50", **imagenet_example(state)}),
+    Published("resnet50_tsbias_*", shape_texture),
+    Published("resnet50_opticsaugment", optics),
+    Published("resnet50_trained_on_SIN*", lambda state: imagenet_example(uncounted(state)), save_legacy),
+    Published("resnet50_frozen_random", timm_script),
+    Published("robust_resnet50_*", robustness, save_with_dill),
+    Published("resnet50_moco_v3_*", imagenet_example),
+    Published("resnet50_dino", backbone, head=linear_probe),
+    Published("resnet50_swav", swav, head=linear_probe),
+    Published("resnet50_simclrv2", simclr),
+    Published("vit_base_patch16_224.mae_in1k", lambda state: {"model": state}),
+    Published("vit_base_patch16_224.dino_in1k", backbone, head=linear_probe),
+    Published("vit_base_patch16_224.torchvision_deit", OrderedDict),
+    # The rest are timm's own.
+    *(
+        Published(models, dict, save_safetensors)
+        for models in ("vit_*", "resnet*", "s*sl_resnet50", "nf_*", "lambda_*")
     ),
 )

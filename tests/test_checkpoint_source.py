@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -315,6 +316,85 @@ def test_pinned_digest(saved, network, images):
         assert_same(Checkpoint().load(spec_for(saved, sha256=pinned)), network, images)
     message = refusal(saved, sha256="0" * 64)
     assert digest in message and "0" * 64 in message
+
+
+def test_pinned_digest_of_the_head(tmp_path, state, network, images):
+    torch.save({key: value for key, value in state.items() if key != "fc.bias"}, tmp_path / "w.pth")
+    torch.save({"fc.bias": state["fc.bias"]}, tmp_path / "head.pth")
+    digest = sha256_of(tmp_path / "head.pth")
+    recipe = LoadingRecipe(head="file:head.pth", head_sha256=digest[:8])
+    assert_same(Checkpoint().load(spec_for(tmp_path / "w.pth", recipe, base=tmp_path)), network, images)
+    torch.save({"fc.bias": state["fc.bias"] + 1}, tmp_path / "head.pth")
+    message = refusal(tmp_path / "w.pth", recipe, base=tmp_path)
+    assert f"head.pth has SHA-256 {sha256_of(tmp_path / 'head.pth')}, expected {digest[:8]}" in message
+
+
+def fetched(name, uri, state, tmp_path):
+    """An entry whose file lies where a download of `uri` puts it, and the file."""
+    path = tmp_path / "cache" / "checkpoints" / "tiny" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(dict(state), path)
+    return spec_for(path, weights=(uri,)), path
+
+
+def test_the_digest_in_the_name_of_a_download_counts(tmp_path, saved, state, network, images):
+    genuine = sha256_of(saved)[:8]
+    right, path = fetched(f"net-{genuine}.pth", f"https://example.org/net-{genuine}.pth?download=1", state, tmp_path)
+    path.write_bytes(saved.read_bytes())
+    assert_same(Checkpoint().load(right), network, images)
+    wrong, path = fetched("net-0123abcd.pth", "https://example.org/net-0123abcd.pth", state, tmp_path)
+    message = refusal(path, weights=wrong.weights)
+    assert f"{path} has SHA-256 {sha256_of(path)}, expected 0123abcd" in message
+
+
+def test_a_pin_goes_before_the_digest_in_the_name(tmp_path, state, network, images):
+    spec, path = fetched("net-0123abcd.pth", "https://example.org/net-0123abcd.pth", state, tmp_path)
+    assert_same(Checkpoint().load(replace(spec, sha256=sha256_of(path))), network, images)
+
+
+@pytest.mark.parametrize("uri", ["hf:o/r:net-0123abcd.pth", "https://example.org/net-a1_in1k.pth", "file:{}"])
+def test_digits_elsewhere_are_no_digest(uri, tmp_path, state, network, images):
+    name = "net-a1_in1k.pth" if "a1" in uri else "net-0123abcd.pth"
+    spec, path = fetched(name, uri, state, tmp_path)
+    assert_same(Checkpoint().load(replace(spec, weights=(uri.format(path),))), network, images)
+
+
+def test_the_digest_of_one_uri_is_not_that_of_the_next(tmp_path, state, network, images):
+    """Two files of the same weights, in two formats, under two names."""
+    spec, _ = fetched("model.pth", "hf:o/r:model.pth", state, tmp_path)
+    assert_same(
+        Checkpoint().load(replace(spec, weights=("https://example.org/net-0123abcd.pth", *spec.weights))),
+        network,
+        images,
+    )
+
+
+# --- options ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "arch", "words"),
+    [
+        ({"pool": "avg"}, ARCH, r"knows the option global_pool, got \['pool'\]"),
+        ({"global_pool": 1}, ARCH, "must be a name such as avg or token, got 1"),
+        ({"global_pool": "avg"}, "torchvision:resnet18", "is for `arch: timm:NAME`, got arch 'torchvision:resnet18'"),
+    ],
+)
+def test_options_that_are_refused(options, arch, words):
+    with pytest.raises(ValueError, match=words):
+        Checkpoint().options(ModelSpec(name="m", source="checkpoint", arch=arch, options=options))
+
+
+def test_pooling(tmp_path, state, images):
+    torch.save(dict(state), tmp_path / "w.pth")
+    network = small_network(seed=1)
+    network.global_pool.pool = torch.nn.AdaptiveMaxPool2d(1)
+    spec = spec_for(tmp_path / "w.pth", options={"global_pool": "max"})
+    Checkpoint().options(spec)
+    assert_same(Checkpoint().load(spec), network, images)
+    assert "cannot build 'test_resnet' with {'global_pool': 'median'}" in refusal(
+        tmp_path / "w.pth", options={"global_pool": "median"}
+    )
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(saved, monkeypatch):

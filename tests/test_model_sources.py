@@ -16,12 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from layouts import small_network
 
-from harness import CheckpointError, ModelSpec, UnknownNameError
+from harness import CheckpointError, Download, ModelSpec, UnknownNameError
 from harness.checkpoints import sha256_of
+from harness.locations import locate
 
 TAGGED = "test_resnet.r160_in1k"
 WEIGHTS = "torchvision:MobileNet_V3_Small_Weights.IMAGENET1K_V1"
 PUBLISHED = "mobilenet_v3_small-047dcff4.pth"
+URL = f"https://download.pytorch.org/models/{PUBLISHED}"
 
 
 @pytest.fixture(autouse=True)
@@ -53,13 +55,18 @@ def in_hub(root: Path, repository: str, file: str) -> Path:
 def test_finding_files_imports_neither_torch_nor_timm(tmp_path):
     """`harness list` and a dry run stay quick."""
     fetched = tmp_path / "cache" / "checkpoints" / "tiny" / "model.safetensors"
-    fetched.parent.mkdir(parents=True)
-    fetched.write_bytes(b"x")
+    hub_file = tmp_path / "torch" / "hub" / "checkpoints" / PUBLISHED
+    for file in (fetched, hub_file):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"x")
     code = (
         "import sys; from harness import ModelSpec;"
         "from harness.plugins.models import checkpoint, dummy, timm, torchvision;"
         f"spec = ModelSpec(name='tiny', source='timm', arch='{TAGGED}', weights=('timm:{TAGGED}',));"
-        "assert len(timm.Timm().files(spec)) == 1; print({'torch', 'timm', 'torchvision'} & set(sys.modules))"
+        "assert len(timm.Timm().files(spec)) == len(timm.Timm().downloads(spec)) == 1;"
+        f"spec = ModelSpec(name='net', source='torchvision', arch='mobilenet_v3_small', weights=('{URL}',));"
+        "assert len(torchvision.Torchvision().files(spec)) == len(torchvision.Torchvision().downloads(spec)) == 1;"
+        "print({'torch', 'timm', 'torchvision'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
@@ -162,6 +169,29 @@ def test_timm_options(options, weights, words):
         Timm().options(timm_spec(options=options, weights=weights))
 
 
+HUB_URI = f"hf:timm/{TAGGED}:model.safetensors"
+
+
+def test_timm_downloads_are_found_afterwards(tmp_path):
+    release = "https://example.org/test_resnet-0676ba61.pth"
+    spec = timm_spec(weights=(f"timm:{TAGGED}", "file:mine.pth", release))
+    (alternatives,) = Timm().downloads(spec)
+    assert alternatives == (Download(uri=HUB_URI), Download(uri=release, digest="sha256:0676ba61"))
+    for one in alternatives:
+        path = locate(spec, one.uri)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+        assert Timm().files(spec) == (path,)
+        path.unlink()
+
+
+def test_timm_downloads_of_what_is_local_or_wrong():
+    assert Timm().downloads(random_spec()) == ()
+    assert Timm().downloads(timm_spec(weights=("file:w.pth",))) == ((),)
+    with pytest.raises(CheckpointError, match="names no tag"):
+        Timm().downloads(timm_spec(arch="resnet50", weights=("timm:resnet50",)))
+
+
 # --- torchvision -----------------------------------------------------------------------------
 
 
@@ -218,6 +248,29 @@ def test_torchvision_from_a_file(tmp_path):
     )
     with torch.inference_mode():
         assert torch.equal(loaded(images()), network(images()))
+
+
+@pytest.mark.parametrize("uris", [(WEIGHTS,), (URL,), (WEIGHTS, "file:w.pth", URL)])
+def test_torchvision_downloads_are_found_afterwards(uris, hub_file):
+    spec = vision_spec(weights=uris)
+    assert Torchvision().downloads(spec) == ((Download(uri=URL, digest="sha256:047dcff4"),),)
+    hub_file.write_bytes(b"x")
+    assert Torchvision().files(spec) == (hub_file,)
+    path = locate(spec, URL)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    assert Torchvision().files(spec) == (path,)
+
+
+@pytest.mark.parametrize("variable", ["TORCH_HOME", "XDG_CACHE_HOME", "HOME"])
+def test_torch_hubs_cache_is_where_torch_says(variable, tmp_path, monkeypatch):
+    for name in ("TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "elsewhere"))
+    path = Path(torch.hub.get_dir(), "checkpoints", PUBLISHED)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    assert Torchvision().files(vision_spec(weights=(URL,))) == (path,)
 
 
 def test_torchvision_names():

@@ -173,10 +173,13 @@ models:
       strip_prefixes: [module.]
       rename: [['^net\\.(\\d)', 'layer\\1']]
       match: position
+      head: file:h.pth
+      head_sha256: ABCDEF01
     mean: [0, 0.5, 1]
     std: [0.25, 0.5, 1.0]
     outputs: 10
     sha256: "00676316"
+    bytes: 102540417
     aliases: [a, b]
     options: {depth: 3, inside: {list: [1, two]}}
 """)
@@ -192,11 +195,14 @@ models:
                 strip_prefixes=("module.",),
                 rename=(("^net\\.(\\d)", "layer\\1"),),
                 match="position",
+                head="file:h.pth",
+                head_sha256="abcdef01",
             ),
             mean=(0.0, 0.5, 1.0),
             std=(0.25, 0.5, 1.0),
             outputs=10,
             sha256="00676316",
+            bytes=102_540_417,
             aliases=("a", "b"),
             options={"depth": 3, "inside": {"list": (1, "two")}},
             base=tmp_path,
@@ -308,13 +314,17 @@ MISTAKES = {
     "bool": ("models:\n  m:\n    source: a\n    outputs: true", 4, "input should be a valid integer, got True"),
     "none": (model("outputs: 0"), 1, "greater than or equal to 1"),
     "channels": (model("mean: [1, 2]"), 1, "expected three numbers (red, green, blue), got [1, 2]"),
-    "bytes": (model("mean: [123.7, 1, 1], std: [1, 1, 1]"), 1, "for images in [0, 1], got [123.7, 1.0, 1.0]"),
+    "not fractions": (model("mean: [123.7, 1, 1], std: [1, 1, 1]"), 1, "for images in [0, 1], got [123.7, 1.0, 1.0]"),
     "zero": (model("mean: [0, 0, 0], std: [1, 1, 0]"), 1, "it cannot be 0"),
     "half": ("models:\n  m:\n    source: a\n    mean: [0, 0, 0]", 2, "mean and std belong together"),
     "digest": (model("sha256: abc"), 1, "'abc' is no SHA-256: expected its first 8 to 64"),
     "octal digest": (model("\nsha256: 00676316"), 2, "YAML reads 00676316 as an integer in another notation"),
     "number digest": (model("sha256: 12345678"), 1, "expected text, got 12345678; put it in quotes"),
     "exponent digest": (model("sha256: 12345e67"), 1, "looks like a number but YAML reads text"),
+    "head digest": (model("recipe: {head: file:h, head_sha256: xyz}"), 1, "'xyz' is no SHA-256"),
+    "head of nothing": (model("recipe: {head_sha256: abcdef01}"), 1, "give its URI as `head`, or leave head_sha256"),
+    "file size": (model("\nbytes: 102 MB"), 2, "input should be a valid integer, got '102 MB'"),
+    "no file size": (model("bytes: 0"), 1, "greater than or equal to 1"),
     "weights": (model("weights: w.pth"), 1, "'w.pth' is no URI; write file:PATH"),
     "pair": (model("recipe: {rename: [[a]]}"), 1, "expected a pair [pattern, replacement], got ['a']"),
     "pattern": (model("recipe: {rename: [['(', b]]}"), 1, "cannot be applied: missing )"),

@@ -151,6 +151,7 @@ _PluginName = Annotated[str, _named(NAME, "lower-case letters")]
 _ModelName = Annotated[str, _named(MODEL_NAME, "letters")]
 _Text = Annotated[str, Field(min_length=1)]
 _Uri = Annotated[str, AfterValidator(_uri)]
+_Sha256 = Annotated[str, AfterValidator(_digest)]
 _Channels = Annotated[tuple[float, float, float], BeforeValidator(_triple), AfterValidator(_fraction)]
 _Renaming = Annotated[tuple[str, str], BeforeValidator(_renaming)]
 _Measures = Annotated[
@@ -189,10 +190,18 @@ class _Recipe(_Entry):
     drop: tuple[_Text, ...] = ()
     rename: tuple[_Renaming, ...] = ()
     head: _Uri | None = None
+    head_sha256: _Sha256 | None = None
     head_wrapper_keys: tuple[_Text, ...] = ()
     head_rename: tuple[_Renaming, ...] = ()
     match: Literal["name", "position"] = "name"
     safe_globals: tuple[_Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _head_of_its_keys(self) -> _Recipe:
+        for key in ("head_sha256", "head_wrapper_keys", "head_rename"):
+            if self.head is None and getattr(self, key):
+                raise ValueError(f"{key} is about a second file: give its URI as `head`, or leave {key} out")
+        return self
 
 
 class _Model(_Entry):
@@ -207,7 +216,8 @@ class _Model(_Entry):
     std: Annotated[_Channels, AfterValidator(_positive)] | None = None
     label_space: _Text = "imagenet-1k"
     outputs: Annotated[int, Field(ge=1)] = 1000
-    sha256: Annotated[str, AfterValidator(_digest)] | None = None
+    sha256: _Sha256 | None = None
+    bytes: Annotated[int, Field(ge=1)] | None = None
     aliases: Annotated[tuple[_ModelName, ...], AfterValidator(_distinct)] = ()
     title: str = ""
     citation: str = ""

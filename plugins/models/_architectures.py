@@ -21,7 +21,7 @@ def build(spec: ModelSpec) -> torch.nn.Module:
     """
     library, _, name = (spec.arch or "").partition(":")
     if library == "timm":
-        return build_timm(name, spec.outputs)
+        return build_timm(name, spec.outputs, pool=spec.options.get("global_pool"))
     if library == "torchvision":
         return build_torchvision(name, spec.outputs)
     raise CheckpointError(
@@ -29,16 +29,23 @@ def build(spec: ModelSpec) -> torch.nn.Module:
     )
 
 
-def build_timm(name: str, outputs: int, seed: int | None = None) -> torch.nn.Module:
-    """timm's network `name` (with or without a tag), its weights drawn from `seed`, or arbitrary if that is None."""
+def build_timm(name: str, outputs: int, seed: int | None = None, pool: str | None = None) -> torch.nn.Module:
+    """timm's network `name` (with or without a tag), its weights drawn from `seed`, or arbitrary if that is None.
+
+    Args:
+        pool: timm's ``global_pool`` in place of the architecture's own: ``avg`` makes a ViT average its patches.
+    """
     import timm
 
     # Also keeps out names such as hf-hub:…, for which timm would use the network.
     if not timm.is_model(name):
         hint = f'See: python -c "import timm; print(timm.list_models({name[:4] + "*"!r}))"'
         raise UnknownNameError("timm architecture", name, timm.list_models(), hint)
+    pooling: dict[str, Any] = {} if pool is None else {"global_pool": pool}
     try:
-        return _drawn(lambda: timm.create_model(name, pretrained=False, num_classes=outputs), seed)
+        return _drawn(lambda: timm.create_model(name, pretrained=False, num_classes=outputs, **pooling), seed)
+    except (AssertionError, TypeError) as error:
+        raise CheckpointError(f"timm cannot build {name!r} with {pooling or 'no options'} ({error!r})") from error
     except RuntimeError as error:
         tags = timm.list_pretrained(f"{name.partition('.')[0]}.*")
         raise CheckpointError(f"timm cannot build {name!r} ({error}); it knows the tags {', '.join(tags)}") from error

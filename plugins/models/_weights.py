@@ -9,10 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
-from harness import CheckpointError, LoadingRecipe, ModelSpec, Scheme, locate_first, read_state_dict, sha256_of
+from harness import (
+    CheckpointError,
+    Download,
+    LoadingRecipe,
+    ModelSpec,
+    Scheme,
+    locate_first,
+    read_state_dict,
+    sha256_of,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -33,8 +43,14 @@ def weight_files(spec: ModelSpec, schemes: Mapping[str, Scheme] | None = None) -
     return (locate_first(spec, spec.weights, schemes), *(locate_first(spec, (uri,), schemes) for uri in head))
 
 
-def with_weights(network: torch.nn.Module, spec: ModelSpec, files: Sequence[Path]) -> torch.nn.Module:
+def with_weights(
+    network: torch.nn.Module, spec: ModelSpec, files: Sequence[Path], downloads: Sequence[Sequence[Download]] = ()
+) -> torch.nn.Module:
     """`network` with the weights in `files`, its normalization in front, in eval mode.
+
+    Args:
+        files: the checkpoint, and its head if there is one (`weight_files`).
+        downloads: what these are on the net (`ModelSource.downloads`), for the digests that file names carry.
 
     Raises:
         CheckpointError: a file is unsafe, damaged, not the pinned one, or does not fit strictly.
@@ -42,7 +58,8 @@ def with_weights(network: torch.nn.Module, spec: ModelSpec, files: Sequence[Path
     from harness import normalized
 
     before = [_stamp(path) for path in files]
-    check_digest(spec, files[0], spec.sha256)
+    for path, pinned in zip(files, (spec.sha256, spec.recipe.head_sha256), strict=False):
+        _check_digest(spec, path, _digest_in_name(path, downloads) if pinned is None else pinned)
     state = _state(spec, files)
     if [_stamp(path) for path in files] != before:
         raise CheckpointError(f"model {spec.name!r}: {files[0]} changed while it was read; try again")
@@ -57,7 +74,20 @@ def with_weights(network: torch.nn.Module, spec: ModelSpec, files: Sequence[Path
     return normalized(network, spec.mean, spec.std)
 
 
-def check_digest(spec: ModelSpec, path: Path, expected: str | None) -> None:
+def _digest_in_name(path: Path, downloads: Sequence[Sequence[Download]]) -> str | None:
+    """The beginning of the SHA-256 that the publisher put into the name of the file at `path`; None if there is none.
+
+    A file of the same weights from elsewhere (timm's ``model.safetensors``) has other bytes and another name.
+    """
+    for download in (one for alternatives in downloads for one in alternatives):
+        url = urlsplit(download.uri)
+        if url.scheme == "https" and unquote(PurePosixPath(url.path).name) == path.name:
+            algorithm, _, digest = (download.digest or "").partition(":")
+            return digest if algorithm == "sha256" else None
+    return None
+
+
+def _check_digest(spec: ModelSpec, path: Path, expected: str | None) -> None:
     """Raises CheckpointError unless the SHA-256 of `path` begins with `expected` (None: nothing is expected)."""
     if expected is None:
         return

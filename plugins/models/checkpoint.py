@@ -20,9 +20,23 @@ if TYPE_CHECKING:
 
 
 class Checkpoint(ModelSource):
-    """``arch: timm:NAME`` or ``torchvision:NAME``; ``weights:`` any of package:, file:, https:, hf:, gdrive:."""
+    """``arch: timm:NAME`` or ``torchvision:NAME``; ``weights:`` any of package:, file:, https:, hf:, gdrive:.
+
+    A network of timm takes ``options: {global_pool: avg}`` where its file was not trained with timm's own pooling.
+    """
 
     name = "checkpoint"
+
+    def options(self, spec: ModelSpec) -> None:
+        """Raises ValueError for unknown options, or a pooling that is no text or not for a network of timm."""
+        unknown = set(spec.options) - {"global_pool"}
+        if unknown:
+            raise ValueError(f"source 'checkpoint' knows the option global_pool, got {sorted(unknown)}")
+        pool = spec.options.get("global_pool", "avg")
+        if not isinstance(pool, str) or not pool:
+            raise ValueError(f"option global_pool must be a name such as avg or token, got {pool!r}")
+        if spec.options and not (spec.arch or "").startswith("timm:"):
+            raise ValueError(f"option global_pool is for `arch: timm:NAME`, got arch {spec.arch!r}")
 
     def files(self, spec: ModelSpec) -> Sequence[Path]:
         """The checkpoint, and the head file if there is one. Raises CheckpointError if one is not on this machine."""
@@ -31,7 +45,7 @@ class Checkpoint(ModelSource):
     def load(self, spec: ModelSpec) -> torch.nn.Module:
         """The network, strictly loaded. Raises CheckpointError naming file and keys if anything does not fit."""
         files = self.files(spec)
-        return with_weights(build(spec), spec, files)
+        return with_weights(build(spec), spec, files, self.downloads(spec))
 
 
 @hookimpl

@@ -8,10 +8,11 @@ puts them, or from ``file:PATH``; the network is never used. Normalization is th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from harness import AbsentError, CheckpointError, ModelSource, ModelSpec, cached, hookimpl, split_hub
+from harness import AbsentError, CheckpointError, Download, ModelSource, ModelSpec, cached, hookimpl, split_hub
 
 from ._architectures import build_timm
 from ._weights import weight_files, with_weights
@@ -46,6 +47,12 @@ class Timm(ModelSource):
             return ()
         return weight_files(spec, {"timm": _timm_file, "hf": _hub_file})
 
+    def downloads(self, spec: ModelSpec) -> Sequence[Sequence[Download]]:
+        """``timm:NAME.TAG`` is the safetensors file of the hub's ``timm/NAME.TAG``; a random network needs nothing."""
+        if not spec.options.get("pretrained", True):
+            return ()
+        return super().downloads(replace(spec, weights=tuple(_on_the_hub(spec, uri) for uri in spec.weights)))
+
     def load(self, spec: ModelSpec) -> torch.nn.Module:
         """The network, strictly loaded, or with random weights that depend on `init_seed` (and on torch) alone."""
         from harness import normalized
@@ -53,7 +60,9 @@ class Timm(ModelSource):
         self.options(spec)
         arch, files = _arch(spec), self.files(spec)
         network = build_timm(arch, spec.outputs, spec.options.get("init_seed"))
-        return with_weights(network, spec, files) if files else normalized(network, spec.mean, spec.std)
+        if not files:
+            return normalized(network, spec.mean, spec.std)
+        return with_weights(network, spec, files, self.downloads(spec))
 
 
 def _arch(spec: ModelSpec) -> str:
@@ -63,7 +72,7 @@ def _arch(spec: ModelSpec) -> str:
     return spec.arch.removeprefix("timm:")
 
 
-def _timm_file(spec: ModelSpec, name: str) -> Path:
+def _repository(spec: ModelSpec, name: str) -> str:
     """``timm:NAME.TAG`` is kept in the repository ``timm/NAME.TAG``."""
     if "." not in name:
         raise CheckpointError(
@@ -73,7 +82,16 @@ def _timm_file(spec: ModelSpec, name: str) -> Path:
     arch = _arch(spec)
     if "." in arch and arch != name:
         raise CheckpointError(f"model {spec.name!r}: arch {arch!r} and weights 'timm:{name}' contradict each other")
-    return _hub_file(spec, f"timm/{name}")
+    return f"timm/{name}"
+
+
+def _on_the_hub(spec: ModelSpec, uri: str) -> str:
+    scheme, _, name = uri.partition(":")
+    return "hf:{}:{}".format(*split_hub(spec, _repository(spec, name))) if scheme == "timm" else uri
+
+
+def _timm_file(spec: ModelSpec, name: str) -> Path:
+    return _hub_file(spec, _repository(spec, name))
 
 
 def _hub_file(spec: ModelSpec, rest: str) -> Path:
