@@ -49,8 +49,9 @@ def test_the_rest_runs_and_the_report_says_what_is_missing(suite, harness, data)
     code, _, err = suite()
     assert code == 1
     assert "2 of 6 cells stored in run" in err
-    assert "missing: 3 cells: no folder" in err and "--data elsewhere=DIR" in err
-    assert "missing: 1 cells: model 'gone': its checkpoint is not on this machine" in err
+    assert "missing: 3 cells, plain, other, gone on accuracy@elsewhere: no folder" in err
+    assert "--data elsewhere=DIR" in err
+    assert "missing: gone on accuracy@imagenet: model 'gone': its checkpoint is not on this machine" in err
     report = json.loads(harness("report", "run", "--format", "json")[1])
     models = {model["name"]: model for model in report["models"]}
     assert set(models) == {"plain", "other", "gone"}

@@ -60,7 +60,7 @@ def print_plan(plan: Plan, estimate: Estimate, console: Console) -> None:
         estimate: of all that is left to do, with what is missing.
     """
     console.print(_tasks(plan, estimate))
-    for line in _reasons(plan.cells):
+    for line in reason_lines(plan.cells):
         console.print(line, soft_wrap=True)
     for remark in plan.remarks:
         console.print(f"note: {remark}", soft_wrap=True)
@@ -69,9 +69,10 @@ def print_plan(plan: Plan, estimate: Estimate, console: Console) -> None:
         f"{passes(len(plan.passes))}, {images:,} images decoded, {plan.forwards:,} forwards, "
         f"{size(plan.stored_bytes)} to store"
     )
-    missing = any(cell.status == "missing" for cell in plan.cells)
-    for line in estimate_lines(estimate, "with what is missing" if missing else "estimated"):
-        console.print(line, soft_wrap=True)
+    if any(cell.status == "missing" for cell in plan.cells):
+        console.print(f"with what is missing: {work(estimate)}")
+    for line in estimate_lines(estimate):
+        console.print(line)
 
 
 def _tasks(plan: Plan, estimate: Estimate) -> Table:
@@ -98,7 +99,7 @@ def _tasks(plan: Plan, estimate: Estimate) -> Table:
 # --- reasons ---------------------------------------------------------------------------------
 
 
-def _reasons(cells: Sequence[PlannedCell]) -> Iterator[str]:
+def reason_lines(cells: Sequence[PlannedCell]) -> Iterator[str]:
     """Why cells are not simply run: one line for each distinct reason, and few lines in all."""
     statuses = dict.fromkeys(cell.status for cell in cells if cell.reason)
     for status in statuses:
@@ -106,13 +107,16 @@ def _reasons(cells: Sequence[PlannedCell]) -> Iterator[str]:
         for cell in cells:
             if cell.status == status and cell.reason:
                 groups.setdefault(cell.reason, []).append(cell)
-        if len(groups) > FEW:
+        if merged := len(groups) > FEW:
             groups = _merged(groups)
         for reason, alike in list(groups.items())[:LINES]:
             yield f"{status}: {_whose(alike)}: {reason}"
         if len(groups) > LINES:
             rest = sum(map(len, list(groups.values())[LINES:]))
-            yield f"{status}: {rest} more cells for {len(groups) - LINES} other reasons: add --json to see each"
+            yield f"{status}: {rest} more cells for {len(groups) - LINES} other reasons"
+        if merged:
+            doctor = "; what to get: harness doctor --suite NAME" if status == "missing" else ""
+            yield f"  each {status} cell with its reason in full: --dry-run --json{doctor}"
 
 
 def _merged(groups: dict[str, list[PlannedCell]]) -> dict[str, list[PlannedCell]]:
@@ -167,18 +171,17 @@ def listed(state: str, reasons: Sequence[tuple[str, str]]) -> Iterator[str]:
 # --- numbers ---------------------------------------------------------------------------------
 
 
-def estimate_lines(estimate: Estimate, title: str) -> Iterator[str]:
-    """The totals of an estimate, and what they rest on in a few words."""
-    yield (
-        f"{title}: {passes(estimate.passes)}, {count(estimate.images)} images decoded, "
-        f"{count(estimate.forwards)} forwards"
-    )
-    yield (
-        f"  about {hours(estimate.gpu_hours)} GPU-hours ({estimate.reference}, {estimate.precision}), "
-        f"{hours(estimate.decode_core_hours)} CPU core-hours to decode, {size(estimate.stored_bytes)} to store"
-    )
+def work(estimate: Estimate) -> str:
+    """``10 passes, 7.4 million images decoded, 770.3 million forwards``."""
+    return f"{passes(estimate.passes)}, {count(estimate.images)} images decoded, {count(estimate.forwards)} forwards"
+
+
+def estimate_lines(estimate: Estimate) -> Iterator[str]:
+    """What an estimate comes to, and to what it refers, in lines of less than 80 characters."""
+    yield f"estimate: {hours(estimate.gpu_hours)} GPU-hours ({estimate.reference}, {estimate.precision}),"
+    yield f"  {hours(estimate.decode_core_hours)} CPU core-hours to decode, {size(estimate.stored_bytes)} to store"
     if estimate.unknown:
-        yield f"  not counted, for their number of images is not known: {', '.join(estimate.unknown)}"
+        yield f"not in it, for their number of images is not known: {', '.join(estimate.unknown)}"
 
 
 def passes(number: int) -> str:

@@ -229,6 +229,8 @@ def _describe(opened: Run, plan: Plan, selection: Selection) -> None:
 
 
 def _summary(plan: Plan, failures: dict[tuple[str, str], str], out: Path) -> None:
+    from harness.cli.plan import reason_lines
+
     console = stderr_console()
     for remark in plan.remarks:
         console.print(f"note: {remark}")
@@ -236,12 +238,9 @@ def _summary(plan: Plan, failures: dict[tuple[str, str], str], out: Path) -> Non
     console.print(f"{stored} of {len(plan.cells)} cells stored in {out}", soft_wrap=True)
     for (task, model), reason in failures.items():
         console.print(f"failed: {model} on {task}: {reason}", soft_wrap=True)
-    missing: dict[str, int] = {}
-    for cell in plan.cells:
-        if cell.status == "missing":
-            missing[cell.reason] = missing.get(cell.reason, 0) + 1
-    for reason, cells in missing.items():
-        console.print(f"missing: {cells} cells: {reason}", soft_wrap=True)
+    missing = [cell for cell in plan.cells if cell.status == "missing"]
+    for line in reason_lines(missing):
+        console.print(line, soft_wrap=True)
     console.print(f"next: harness report {out}", soft_wrap=True)
     if failures or missing:
         raise typer.Exit(1)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, is_dataclass
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.details import details, print_details
 from harness.cli.options import (
     Data,
     Format,
@@ -132,48 +133,12 @@ def info(
     if not found:
         everything = {one for things in known.values() for one in things} | set(aliases)
         raise UnknownNameError("name", name, everything, hint="See: harness list models|datasets|probes|suites")
-    described = [{"kind": kind, "name": name, **_describe(thing, kind)} for kind, thing in found]
+    described = [details(kind, name, thing, house.registry) for kind, thing in found]
     if form == "json":
         print_json(described if len(described) > 1 else described[0])
         return
     for one in described:
-        _print_description(one)
-
-
-def _describe(thing: Any, kind: str) -> dict[str, Any]:
-    fields = asdict(thing) if is_dataclass(thing) and not isinstance(thing, type) else {}
-    fields.pop("name", None)
-    described: dict[str, Any] = {key: _plain(value) for key, value in fields.items() if value not in (None, "", (), {})}
-    if kind in {"dataset", "probe", "report"}:
-        described["about"] = " ".join((type(thing).__doc__ or "").split())
-    if kind == "probe":
-        described["version"] = thing.version
-        described["requires"] = list(thing.requires)
-        described["conditions at 224 px"] = list(thing.conditions(224))
-    return described
-
-
-def _plain(value: Any) -> Any:
-    """JSON-ready: paths as text, tuples as lists."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, (str, int, float, bool)) or value is None else str(value)
-
-
-def _print_description(described: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    table = Table(
-        title=f"{described.pop('kind')} {described.pop('name')}", title_justify="left", box=None, show_header=False
-    )
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for key, value in described.items():
-        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        table.add_row(key, text)
-    stdout_console().print(table)
+        print_details(one, house.registry, stdout_console())
 
 
 def doctor(
@@ -184,30 +149,27 @@ def doctor(
     plugins: PluginFolders = None,
 ) -> None:
     """What a suite needs: present, partial, missing or corrupt, and what mends it."""
-    from harness.doctor import examine
+    from harness.cli.findings import findings_data, print_findings
+    from harness.doctor import examine, shapes
+    from harness.estimate import estimate
     from harness.manifest import DataRoots
 
     choice("format", form, ("terminal", "json"))
     house = open_house(registry, plugins)
-    findings = examine(suite, house.registry, DataRoots.parse(data or ()))
-    rows = [asdict(finding) for finding in findings]
+    roots = DataRoots.parse(data or ())
+    findings = examine(suite, house.registry, roots)
     if form == "json":
-        print_json(rows)
+        print_json(findings_data(findings))
     else:
-        _print_findings(suite, rows)
+        models = sum(finding.kind == "model" for finding in findings)
+        unplaced = roots.default is None and any(one.kind == "dataset" and one.stops for one in findings)
+        options = {
+            "--data": [*(data or ()), *(["ROOT"] if unplaced else [])],
+            "--registry": registry,
+            "--plugins": plugins,
+        }
+        again = "".join(f" {name} {shlex.quote(str(one))}" for name, given in options.items() for one in given or ())
+        cost = estimate(shapes(suite, house.registry, findings), models)
+        print_findings(suite, findings, cost, again, stdout_console())
     if any(finding.stops for finding in findings):
         raise typer.Exit(1)
-
-
-def _print_findings(suite: str, rows: list[dict[str, Any]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    styles = {"present": "green", "partial": "yellow"}
-    table = Table(title=f"suite {suite}", title_justify="left", box=None, pad_edge=False)
-    for heading in ("kind", "name", "state", "detail"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "kind")
-    for row in rows:
-        state = row["state"]
-        table.add_row(row["kind"], row["name"], Text(state, styles.get(state, "red")), row["detail"])
-    stdout_console().print(table)
