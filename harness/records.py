@@ -243,6 +243,12 @@ class Batch:
 
         return normal_fields(self.seed, self.sample_ids, purpose, self.images.shape[-2:], self.images.device)
 
+    def uniform(self, purpose: str) -> torch.Tensor:
+        """Uniform numbers in [0, 1), one for every value of `images`, (B, 3, S, S) float32; else as `noise`."""
+        from harness.randomness import uniform_fields
+
+        return uniform_fields(self.seed, self.sample_ids, purpose, self.images.shape[1:], self.images.device)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskLayout:

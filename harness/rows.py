@@ -162,6 +162,8 @@ class RowReader:
         """Remember which task yields which measures, and under which conditions a model was measured."""
         self._produced_by.update(dict.fromkeys(measures, task))
         identity = cell.job.identity
+        if identity.get("trials") == "decisions":
+            return  # what people decided has no settings; the samples are compared by whoever puts trials side by side
         settings = identity.get("settings", {})
         compared = {name: identity.get(name) for name in ("probe", "dataset", "layout")}
         compared["settings"] = {name: settings.get(name) for name in COMPARED_SETTINGS}

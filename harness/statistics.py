@@ -94,6 +94,97 @@ def spearman_interval(value: float, n: int) -> tuple[float, float] | tuple[None,
     return math.tanh(z - half), math.tanh(z + half)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consistency:
+    """How far two observers err on the same n images (Geirhos, Meding & Wichmann, NeurIPS 2020).
+
+    Attributes:
+        accuracies: share of correct decisions of the first and of the second.
+        observed: share of images that both have right or both have wrong.
+        expected: the same for independent observers of these accuracies.
+        kappa: (observed - expected) / (1 - expected), and 1 where `observed` is 1; None without images, see `reason`.
+    """
+
+    n: int
+    accuracies: tuple[float, float] | None = None
+    observed: float | None = None
+    expected: float | None = None
+    kappa: float | None = None
+    reason: str | None = None
+
+
+def error_consistency(first: ArrayLike, second: ArrayLike) -> Consistency:
+    """Error consistency of two observers.
+
+    Args:
+        first, second: n truth values each, image by image: whether the decision was correct.
+
+    Raises:
+        ValueError: unequal lengths, more than one dimension, or values that are not truth values.
+    """
+    counts = _outcomes(first, second)
+    n = int(counts.sum())
+    if n == 0:
+        return Consistency(n=0, reason="undefined (no shared images)")
+    observed, expected, kappa = (float(values[0]) for values in _kappas(counts[None]))
+    both, only_first, only_second, _ = (int(count) for count in counts)
+    return Consistency(
+        n=n,
+        accuracies=((both + only_first) / n, (both + only_second) / n),
+        observed=observed,
+        expected=expected,
+        kappa=kappa,
+    )
+
+
+def error_consistency_interval(
+    pairs: Sequence[tuple[ArrayLike, ArrayLike]], *, seed: int = 0, resamples: int = 2000
+) -> tuple[float, float] | tuple[None, None]:
+    """95 % percentile bootstrap interval, over images, of the mean of the kappas of several sets of images.
+
+    Images are drawn anew within each set (condition). Of a draw only the four counts right/wrong x right/wrong matter,
+    and these are multinomial: they are drawn at once. Undefined where a set is empty, or there is none.
+
+    Args:
+        pairs: as the arguments of `error_consistency`, one pair a set.
+
+    Raises:
+        ValueError: as `error_consistency`.
+    """
+    all_counts = [_outcomes(*pair) for pair in pairs]
+    if not all_counts or any(counts.sum() == 0 for counts in all_counts):
+        return None, None
+    rng = np.random.default_rng(seed)
+    drawn = [rng.multinomial(counts.sum(), counts / counts.sum(), size=resamples) for counts in all_counts]
+    means = np.mean([_kappas(counts)[2] for counts in drawn], axis=0)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _outcomes(first: ArrayLike, second: ArrayLike) -> np.ndarray:
+    """How many images both, only the first, only the second, and neither has right, (4,) int64."""
+    one, two = np.asarray(first), np.asarray(second)
+    if one.ndim != 1 or one.shape != two.shape:
+        raise ValueError(f"expected two lists of one length, got shapes {one.shape} and {two.shape}")
+    for values in (one, two):
+        if not np.isin(values, (0, 1)).all():
+            raise ValueError("expected truth values, True or 1 for a correct decision")
+    kinds = 3 - 2 * one.astype(np.int64) - two.astype(np.int64)
+    return np.bincount(kinds, minlength=4)
+
+
+def _kappas(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Observed and expected consistency and kappa of each row of counts (R, 4)."""
+    both, only_first, only_second, neither = counts.T
+    n = counts.sum(axis=1)
+    p, q = (both + only_first) / n, (both + only_second) / n
+    observed, expected = (both + neither) / n, p * q + (1 - p) * (1 - q)
+    # Two observers who agree on all images have kappa 1, also where both are always right and it would be 0/0.
+    agree = only_first + only_second == 0
+    kappa = np.where(agree, 1.0, (observed - expected) / np.where(agree, 1.0, 1 - expected))
+    return observed, expected, kappa
+
+
 def holm(ps: Sequence[float | None]) -> list[float | None]:
     """Adjusted p-values that bound the family-wise error (Holm 1979). None stays None and does not count as a test."""
     defined, p = _defined(ps)

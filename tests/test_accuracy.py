@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import Batch, TaskLayout, Trials
+from harness.testing import make_trials
 
 
 def trials(top5, targets, classes=1000):
@@ -273,3 +274,11 @@ def test_decisions_among_all_outputs(views):
     for part in ({"logits": None}, {"layout": replace(layout, columns=None)}):
         without = Accuracy().measures(replace(one, **{"layout": layout, "logits": read, **part}))
         assert "top1-all-outputs" not in {measure.name for measure in without}
+
+
+def test_first_choices_alone_give_no_top5():
+    trials = make_trials(["clean"])
+    trials.top5[..., 1:] = -1
+    measures = {measure.name: measure for measure in Accuracy().measures(trials)}
+    assert measures["top1"].value is not None
+    assert (measures["top5"].value, measures["top5"].reason) == (None, "only first choices are known")

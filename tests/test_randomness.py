@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.randomness import normal_fields, sample_key
+from harness.randomness import normal_fields, sample_key, uniform_fields
 
 IDS = tuple(f"n0/{index}.JPEG" for index in range(9))
 
@@ -71,3 +71,19 @@ def test_white():
     assert power.mean() == pytest.approx(1, abs=0.05)
     halves = [power[:, :16].mean(), power[:, 16:32].mean()]
     assert halves == pytest.approx([1, 1], abs=0.08)
+
+
+def test_uniform_numbers_are_uniform_and_each_samples_own():
+    drawn = uniform_fields(3, IDS, "start", (3, 32, 32), "cpu")
+    assert drawn.shape == (len(IDS), 3, 32, 32) and drawn.dtype == torch.float32
+    assert 0 <= drawn.min() and drawn.max() < 1
+    assert stats.kstest(drawn.flatten().numpy(), "uniform").pvalue > 0.001
+    assert torch.equal(uniform_fields(3, IDS[4:5], "start", (3, 32, 32), "cpu")[0], drawn[4])
+    assert not torch.equal(uniform_fields(4, IDS[4:5], "start", (3, 32, 32), "cpu")[0], drawn[4])
+
+
+def test_uniform_stream_is_pinned():
+    drawn = uniform_fields(7, ["val/a.JPEG"], "pgd", (1, 2, 2), "cpu").flatten()
+    assert drawn.tolist() == pytest.approx(
+        [0.2893161177635193, 0.8412916660308838, 0.07785308361053467, 0.4757738709449768], abs=0
+    )

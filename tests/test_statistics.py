@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.statistics import benjamini_hochberg, holm, spearman, spearman_interval, wilson_interval
+from harness.statistics import (
+    benjamini_hochberg,
+    error_consistency,
+    error_consistency_interval,
+    holm,
+    spearman,
+    spearman_interval,
+    wilson_interval,
+)
 
 numbers = st.integers(-20, 20).map(float)
 pairs = st.lists(st.tuples(numbers, numbers), min_size=5, max_size=30)
@@ -176,3 +184,79 @@ def test_import_is_quick():
     code = "import sys, harness.statistics; print(sorted({'scipy', 'torch', 'pandas', 'h5py'} & set(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+truths = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40)
+
+
+def kappa_of_a_table(rows):
+    """Cohen's kappa of a 2 x 2 table as 2 (ad - bc) / ((a + b)(b + d) + (a + c)(c + d))."""
+    a, b, c, d = (sum(row == kind for row in rows) for kind in ((1, 1), (1, 0), (0, 1), (0, 0)))
+    return 2 * (a * d - b * c) / ((a + b) * (b + d) + (a + c) * (c + d))
+
+
+@given(truths)
+def test_error_consistency_is_kappa_of_the_table(rows):
+    first, second = zip(*rows, strict=True)
+    found = error_consistency(first, second)
+    expected = 1.0 if first == second else kappa_of_a_table(rows)
+    assert found.kappa == pytest.approx(expected, abs=1e-12)
+    assert found.observed == pytest.approx(sum(a == b for a, b in rows) / len(rows))
+    assert found.accuracies == (sum(first) / len(rows), sum(second) / len(rows))
+    assert -1 <= found.kappa <= 1 and found.n == len(rows)
+
+
+@given(truths, st.randoms())
+def test_error_consistency_is_symmetric_and_does_not_depend_on_order(rows, random):
+    shuffled = random.sample(rows, len(rows))
+    found = error_consistency(*zip(*rows, strict=True))
+    assert error_consistency(*zip(*shuffled, strict=True)) == found
+    turned = error_consistency([b for _, b in shuffled], [a for a, _ in shuffled])
+    assert (turned.kappa, turned.observed) == pytest.approx((found.kappa, found.observed), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected", "kappa"),
+    [
+        ([1, 1, 0, 0], [1, 1, 0, 0], 0.5, 1),
+        ([1, 1, 0, 0], [0, 0, 1, 1], 0.5, -1),
+        ([1, 1, 0, 0], [1, 0, 1, 0], 0.5, 0),
+        ([1, 1, 1, 1], [1, 1, 1, 1], 1, 1),
+        ([0, 0], [0, 0], 1, 1),
+        ([1, 1, 1, 1], [1, 1, 0, 0], 0.5, 0),
+        ([1, 1], [0, 0], 0, 0),
+    ],
+)
+def test_error_consistency_known_values(first, second, expected, kappa):
+    found = error_consistency(first, second)
+    assert (found.expected, found.kappa) == (expected, kappa)
+
+
+def test_error_consistency_without_images_is_undefined():
+    found = error_consistency([], [])
+    assert (found.n, found.kappa, found.observed, found.reason) == (0, None, None, "undefined (no shared images)")
+    assert error_consistency_interval([]) == (None, None)
+    assert error_consistency_interval([([1, 0], [1, 0]), ([], [])]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [([1], [1, 0], "one length"), ([[1]], [[1]], "one length"), ([2], [1], "truth values")],
+)
+def test_error_consistency_refuses(first, second, words):
+    with pytest.raises(ValueError, match=words):
+        error_consistency(first, second)
+
+
+def test_error_consistency_interval_is_that_of_resampled_images():
+    rng = np.random.default_rng(5)
+    first = rng.random(300) < 0.7
+    second = np.where(rng.random(300) < 0.5, first, rng.random(300) < 0.6)
+    low, high = error_consistency_interval([(first, second)])
+    rows = rng.integers(0, 300, (2000, 300))
+    plain = [error_consistency(first[one], second[one]).kappa for one in rows]
+    assert (low, high) == pytest.approx(np.quantile(plain, (0.025, 0.975)), abs=0.015)
+    assert low < error_consistency(first, second).kappa < high
+    assert error_consistency_interval([(first, second)]) == (low, high)
+    both = error_consistency_interval([(first, second)] * 4)
+    assert both[1] - both[0] == pytest.approx((high - low) / 2, rel=0.15)  # the mean of four independent sets

@@ -12,27 +12,35 @@ from harness.errors import RequestError
 
 
 def import_table(
-    form: Annotated[str, typer.Argument(metavar="FORMAT", help="Which table it is, for example paper.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="Which table it is: paper, model-vs-human, …")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The table; a folder where it has several files.")],
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Run folder to make.")],
     registry: Registries = None,
     plugins: PluginFolders = None,
 ) -> None:
-    """Make a read-only run of a published table of results."""
-    import hashlib
-
+    """Make a run of published results: a read-only table, or single decisions, whose measures are computed here."""
+    from harness.importing import source_digest, store_decisions
     from harness.provenance import command_line
     from harness.records import DecisionTable
     from harness.store import Run
+    from harness.store.run_folder import refuse_occupied
 
-    importer = open_house(registry, plugins).plugins.importer(form)
-    if not file.is_file():
-        raise RequestError(f"no file {file}. Type: harness import {form} FILE --out {out}")
-    table = importer.read(file)
+    house = open_house(registry, plugins)
+    importer = house.plugins.importer(form)
+    if not file.exists():
+        where = f" It is published at {importer.url}" if importer.url else ""
+        raise RequestError(f"no file {file}. Type: harness import {form} FILE --out {out}.{where}")
+    refuse_occupied(out)
+    table, digest, command = importer.read(file), source_digest(file), command_line()
     if isinstance(table, DecisionTable):
-        raise NotImplementedError("decisions become trials")
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    with Run.create_imported(out, table, source_sha256=digest, command=command_line()):
+        tasks = dict.fromkeys(one.layout.task for one in table.decisions)
+        probes = {task: house.plugins.probe(task.partition("@")[0]) for task in tasks}
+        store_decisions(out, table, probes, importer=form, source_sha256=digest, command=command)
+        observers = len({one.observer for one in table.decisions})
+        trials = sum(one.top5[:, :, 0].size for one in table.decisions)
+        typer.echo(f"{trials:,} decisions of {observers} observers in {out}; next: harness report {out}", err=True)
+        return
+    with Run.create_imported(out, table, source_sha256=digest, command=command):
         pass
     typer.echo(f"{len(table.models)} models of {table.title} in {out}; next: harness report {out}", err=True)
 

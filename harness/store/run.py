@@ -195,7 +195,8 @@ class Run(RunReader):
         wrong = verification.field_problems(fields, high - low, header.conditions)
         if not wrong:
             targets = read_targets(self._layout_path(job.task), low, high)
-            wrong = verification.value_problems(fields, targets, header.classes)
+            first_only = verification.decisions_only(job.identity)
+            wrong = verification.value_problems(fields, targets, header.classes, first_only)
         if wrong:
             raise ValueError(f"{job.task} × {job.model}, samples {low}-{high}, cannot be stored: {'; '.join(wrong)}")
         folder.commit(record, as_stored(span, fields))

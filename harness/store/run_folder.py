@@ -104,6 +104,8 @@ def refuse_unfit(path: Path, settings: Mapping[str, Any]) -> None:
         manifest = read_manifest(path)
         if manifest["kind"] != "trials":
             raise RunError(f"{path} is an imported table, which cannot be extended; choose another --out")
+        if "importer" in manifest:
+            raise RunError(f"{path} holds imported decisions, which cannot be extended; choose another --out")
         _refuse_other_settings(path, manifest["settings"], settings)
     else:
         refuse_occupied(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,26 +43,35 @@ def field_problems(fields: Fields, n: int, conditions: int) -> list[str]:
     return found
 
 
-def value_problems(fields: Fields, targets: np.ndarray, classes: int) -> list[str]:
+def decisions_only(identity: Mapping[str, Any]) -> bool:
+    """Whether a cell of this identity holds first choices alone, as imported decisions do."""
+    return identity.get("trials") == "decisions"
+
+
+def value_problems(fields: Fields, targets: np.ndarray, classes: int, first_only: bool = False) -> list[str]:
     """What cannot be in trials of these shapes.
 
     Args:
         targets: (n, T) accepted classes, padded with -1.
         classes: K; with K < 5 the last 5 - K of the top-5 are -1, of log-probability NaN.
+        first_only: only first choices are known: -1 there is no decision, all else is -1 and NaN.
     """
     top5, logp, correct = fields["top5"], fields["logp"], fields["correct"]
-    filled = np.arange(TOP) < classes
+    filled = np.arange(TOP) < (0 if first_only else classes)
     right = ((top5[:, :, :1] == targets[:, None, :]) & (targets[:, None, :] >= 0)).any(axis=2)
     measured = correct != NOT_MEASURED
     problems = {
         f"correct is {NOT_MEASURED}, not measured": ~measured,
         "correct is neither 0 nor 1": measured & (correct > 1),
         f"top5 lies outside 0 to {classes - 1}": (top5[:, :, filled] < 0) | (top5[:, :, filled] >= classes),
-        f"top5 beyond the {classes} classes is not -1": top5[:, :, ~filled] != -1,
+        f"top5 beyond the {classes} classes is not -1": top5[:, :, ~filled & (np.arange(TOP) >= first_only)] != -1,
         "logp is not a log-probability (NaN or above 0)": ~(logp[:, :, filled] <= 0),
         "logp does not fall from first to fifth": logp[:, :, filled][:, :, 1:] > logp[:, :, filled][:, :, :-1],
         "correct disagrees with top5 and the targets": measured & (correct != right),
     }
+    if first_only:
+        problems[f"first choices lie outside -1 to {classes - 1}"] = (top5[:, :, 0] < -1) | (top5[:, :, 0] >= classes)
+        problems["logp is there, but only first choices are known"] = ~np.isnan(logp)
     if "logits" in fields:
         problems["logits are NaN"] = np.isnan(fields["logits"])
     return [f"{problem} ({int(where.sum())} values)" for problem, where in problems.items() if where.any()]
@@ -143,7 +152,8 @@ def _shard_problems(
             yield f"{where} follow {end}, which its name or spans contradict"
         wrong = field_problems(fields, high - low, conditions)
         if not wrong and high <= len(layout.sample_ids):
-            wrong = value_problems(fields, layout.targets[low:high], len(layout.classes))
+            first_only = decisions_only(record.job.identity)
+            wrong = value_problems(fields, layout.targets[low:high], len(layout.classes), first_only)
             if entry is not None:
                 shown = {name: array for name, array in fields.items() if name in entry.fields}
                 wrong += _differences(path / INDEX, f"{layout.task}/{record.job.model}", (low, high), shown)

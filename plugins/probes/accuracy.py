@@ -67,6 +67,9 @@ def _overall(trials: Trials) -> Iterator[Measure]:
     flagged = n > 0 and is_chance_level(int(trials.correct.sum()) // views, n, guessing)
     for measure in _counted(trials.correct):
         yield replace(measure, flags=(CHANCE_LEVEL,)) if flagged and measure.name == "top1" else measure
+    if classes > 1 and n and (trials.top5[..., 1:] < 0).all():
+        yield Measure(name="top5", value=None, direction="higher", n=n * views, reason="only first choices are known")
+        return
     within = _mean("top5", np.stack([hit_rows(trials.top5[:, view], targets) for view in range(views)], axis=1))
     yield replace(within, flags=("trivial",)) if n and classes <= trials.top5.shape[2] else within
 

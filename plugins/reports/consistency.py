@@ -1,0 +1,291 @@
+"""Report ``consistency``: do two observers, people or networks, err on the same images?
+
+Error consistency (Geirhos, Meding, Wichmann: "Beyond accuracy", NeurIPS 2020): Cohen's kappa of correct and wrong
+decisions. Aggregated as in model-vs-human (Geirhos et al., NeurIPS 2021, ``plotting/plot.py``): for each network and
+person the mean over the conditions that the benchmark keeps, then over people, then over datasets; between people over
+all pairs. Added here: n, and 95 % bootstrap intervals over images. Decisions on unmodified images count (``clean``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from harness import Cell, Report, Study, Table, Trials, hookimpl, statistics
+
+CONDITION = "clean"
+PROBES = ("accuracy", "shape-bias")
+"""Probes that show the images as they are; either has the decisions that are compared."""
+VARIANT, KEPT = "variant", "kept"
+"""Attributes of a dataset: each image's condition, and whether the benchmark counts it."""
+HUMANS = "humans"
+BETWEEN = "(between people)"
+MEANS = ("kappa", "observed", "accuracy_difference")
+MOST_PAIRS = 60
+"""More rows of pairs than this are left to the JSON format: they would bury the rest."""
+_NOTE = (
+    "kappa: agreement in being right or wrong, beyond what the accuracies lead one to expect; 0 as by chance, 1 the "
+    "same errors. observed: share of images that both have right or both have wrong. difference: of the accuracies, "
+    "squared."
+)
+
+
+@dataclass(frozen=True)
+class _Aligned:
+    """Decisions of several observers on one dataset, on the U images that any of them saw, in one order.
+
+    Attributes:
+        correct: observer -> (U,) int8: 1, 0, or -1 where the image was not seen.
+        accepted: observer -> (U,) int64 numbers of the sets of class names that are right; -1 likewise.
+        conditions: (U,) names; empty where the dataset has none. kept: (U,) bool, whether the benchmark counts it.
+    """
+
+    correct: Mapping[str, np.ndarray]
+    accepted: Mapping[str, np.ndarray]
+    conditions: np.ndarray
+    kept: np.ndarray
+
+
+class ErrorConsistency(Report):
+    """Which observers err alike."""
+
+    name = "consistency"
+
+    def data(self, study: Study) -> dict[str, Any]:
+        """``pairs`` of observers on each dataset, ``datasets`` and ``models``: their means over people and datasets."""
+        groups = {model.name: model.group for model in study.models}
+        pairs = [pair for dataset, tasks in _datasets(study).items() for pair in _pairs(study, dataset, tasks)]
+        per_dataset = list(_with_people(pairs, groups))
+        return {
+            "models": list(_over_datasets(per_dataset)),
+            "datasets": per_dataset,
+            "pairs": pairs,
+            "warnings": [*study.warnings, *_remarks(pairs, per_dataset)],
+            "provenance": [dict(one) for one in study.provenance],
+        }
+
+    def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
+        """Means over people and datasets, then dataset by dataset, then pairs, then remarks."""
+        several = len({one["dataset"] for one in data["datasets"]}) > 1
+        return [
+            *_mean_tables("Error consistency with people", data["models"], "datasets"),
+            *(
+                _mean_tables("Error consistency with people, by dataset", data["datasets"], "dataset")
+                if several
+                else ()
+            ),
+            *_pair_tables(data["pairs"]),
+            *_remark_tables(data["warnings"]),
+        ]
+
+
+def _datasets(study: Study) -> dict[str, dict[str, str]]:
+    """Dataset -> observer -> a task with that observer's decisions; whichever, as the images are the same."""
+    found: dict[str, dict[str, str]] = {}
+    for task, models in study.trials.cells().items() if study.trials else ():
+        probe, _, dataset = task.partition("@")
+        for model in models if probe in PROBES else ():
+            before = found.setdefault(dataset, {}).setdefault(model, task)
+            found[dataset][model] = min(before, task)
+    return dict(sorted(found.items()))
+
+
+def _aligned(trials: Mapping[str, Trials]) -> _Aligned:
+    ids = list(dict.fromkeys(sample for one in trials.values() for sample in one.layout.sample_ids))
+    place = {sample: at for at, sample in enumerate(ids)}
+    conditions, kept = np.full(len(ids), "", dtype=object), np.ones(len(ids), dtype=bool)
+    sets: dict[frozenset[str], int] = {}
+    axes: dict[tuple[Any, ...], tuple[np.ndarray, np.ndarray]] = {}
+    correct, accepted = {}, {}
+    for name, one in trials.items():
+        layout = one.layout
+        key = (layout.sample_ids, layout.classes, layout.targets.tobytes())
+        if key not in axes:
+            rows = np.array([place[sample] for sample in layout.sample_ids])
+            named = [frozenset(layout.classes[t] for t in targets if t >= 0) for targets in layout.targets]
+            axes[key] = rows, np.array([sets.setdefault(classes, len(sets)) for classes in named])
+            if VARIANT in layout.attributes:
+                conditions[rows] = layout.attributes[VARIANT]
+            if KEPT in layout.attributes:
+                kept[rows] = [value == "yes" for value in layout.attributes[KEPT]]
+        rows, numbers = axes[key]
+        correct[name], accepted[name] = np.full(len(ids), -1, np.int8), np.full(len(ids), -1)
+        correct[name][rows], accepted[name][rows] = one.correct[:, one.column(CONDITION)], numbers
+    return _Aligned(correct, accepted, conditions, kept)
+
+
+# --- pairs ------------------------------------------------------------------------------------
+
+
+def _pairs(study: Study, dataset: str, tasks: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """One entry for every pair of observers of one dataset, in the order of the study's models."""
+    if study.trials is None:
+        return
+    read = {m.name: study.trials.read(tasks[m.name], m.name) for m in study.models if m.name in tasks}
+    usable = {name: one for name, one in read.items() if CONDITION in one.layout.conditions}
+    aligned = _aligned(usable)
+    for first, second in combinations(usable, 2):
+        yield {"dataset": dataset, "first": first, "second": second, **_compared(aligned, first, second)}
+
+
+def _compared(aligned: _Aligned, first: str, second: str) -> dict[str, Any]:
+    """Means over conditions for one pair, with the condition values behind them."""
+    one, two = aligned.correct[first], aligned.correct[second]
+    seen = (one >= 0) & (two >= 0)
+    shared = seen & aligned.kept
+    entry: dict[str, Any] = {"n": int(shared.sum()), "seen": [int((one >= 0).sum()), int((two >= 0).sum())]}
+    reason = None
+    if not shared.any():
+        reason = "no shared images" + (" in conditions that the benchmark keeps" if seen.any() else "")
+    elif (aligned.accepted[first] != aligned.accepted[second])[shared].any():
+        reason = "shared images have other correct classes for one than for the other"
+    if reason:
+        nothing = ("kappa", "low", "high", "observed", "expected", "accuracies", "accuracy_difference")
+        return {**entry, **dict.fromkeys(nothing), "conditions": [], "reason": reason}
+    strata = [shared & (aligned.conditions == name) for name in dict.fromkeys(aligned.conditions[shared])]
+    found = [statistics.error_consistency(one[rows], two[rows]) for rows in strata]
+    low, high = statistics.error_consistency_interval([(one[rows], two[rows]) for rows in strata])
+    conditions = [
+        {
+            "condition": aligned.conditions[rows][0],
+            "n": each.n,
+            "kappa": each.kappa,
+            "observed": each.observed,
+            "expected": each.expected,
+            "accuracies": list(each.accuracies or ()),
+            "accuracy_difference": _squared(each.accuracies),
+        }
+        for rows, each in zip(strata, found, strict=True)
+    ]
+    means = {name: _mean(each[name] for each in conditions) for name in (*MEANS, "expected")}
+    accuracies = [_mean(each["accuracies"][side] for each in conditions) for side in (0, 1)]
+    return {
+        **entry,
+        **means,
+        "low": low,
+        "high": high,
+        "accuracies": accuracies,
+        "conditions": conditions,
+        "reason": None,
+    }
+
+
+def _squared(accuracies: tuple[float, float] | None) -> float | None:
+    return None if accuracies is None else (accuracies[0] - accuracies[1]) ** 2
+
+
+def _mean(values: Iterable[float]) -> float:
+    known = list(values)
+    return math.fsum(known) / len(known)
+
+
+# --- means over people and datasets -----------------------------------------------------------
+
+
+def _with_people(pairs: Sequence[Mapping[str, Any]], groups: Mapping[str, str | None]) -> Iterator[dict[str, Any]]:
+    """For every network and dataset the mean over people; for people the mean over all pairs of them."""
+    found: dict[tuple[str, str], list[tuple[str, Mapping[str, Any]]]] = {}
+    for pair in pairs:
+        people = [name for name in (pair["first"], pair["second"]) if groups[name] == HUMANS]
+        others = [name for name in (pair["first"], pair["second"]) if groups[name] != HUMANS]
+        if people:
+            who = others[0] if others else BETWEEN
+            found.setdefault((who, pair["dataset"]), []).append((" and ".join(people), pair))
+    for (who, dataset), with_whom in found.items():
+        lacking = [f"{people}: {pair['reason']}" for people, pair in with_whom if pair["reason"]]
+        means = {name: None if lacking else _mean(pair[name] for _, pair in with_whom) for name in MEANS}
+        yield {
+            "model": who,
+            "group": HUMANS if who == BETWEEN else groups[who],
+            "dataset": dataset,
+            "people": len(with_whom),
+            "n": min(pair["n"] for _, pair in with_whom),
+            **means,
+            "reason": "; ".join(lacking) or None,
+        }
+
+
+def _over_datasets(entries: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """For every network, and between people, the mean over the datasets; never over a part of them."""
+    datasets = list(dict.fromkeys(entry["dataset"] for entry in entries))
+    for who in dict.fromkeys(entry["model"] for entry in entries):
+        own = {entry["dataset"]: entry for entry in entries if entry["model"] == who}
+        lacking = [f"{name}: not decided on" for name in datasets if name not in own]
+        lacking += [f"{name}: {entry['reason']}" for name, entry in own.items() if entry["reason"]]
+        means = {name: None if lacking else _mean(entry[name] for entry in own.values()) for name in MEANS}
+        group = next(iter(own.values()))["group"]
+        yield {"model": who, "group": group, "datasets": len(own), **means, "reason": "; ".join(lacking) or None}
+
+
+def _remarks(pairs: Sequence[Mapping[str, Any]], with_people: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if not pairs:
+        yield (
+            "no two observers decided on one dataset; type: harness import model-vs-human FOLDER --out RUN, and give "
+            "that run beside your own"
+        )
+    elif not with_people:
+        yield f"no observer is in the group {HUMANS!r}, so nothing is compared with people"
+    for dataset in dict.fromkeys(pair["dataset"] for pair in pairs):
+        seen = [count for pair in pairs if pair["dataset"] == dataset for count in pair["seen"]]
+        if len(set(seen)) > 1:
+            spread = f"{min(seen):,} to {max(seen):,} images"
+            yield f"{dataset}: observers saw {spread}; each pair is compared on those it shares"
+
+
+# --- tables -----------------------------------------------------------------------------------
+
+
+def _number(value: float | None) -> Cell:
+    return Cell("–", value="", style="dim") if value is None else Cell(f"{value:.3f}", value=value)
+
+
+def _mean_tables(title: str, entries: Sequence[Mapping[str, Any]], third: str) -> Iterator[Table]:
+    if not entries:
+        return
+    rows = tuple(
+        (
+            Cell(entry["model"]),
+            Cell(entry["group"] or "–", value=entry["group"] or ""),
+            Cell(str(entry[third]), value=entry[third]),
+            *(_number(entry[name]) for name in MEANS),
+        )
+        for entry in entries
+    )
+    reasons = [f"{entry['model']}: {entry['reason']}" for entry in entries if entry["reason"]]
+    columns = ("model", "group", third, "kappa", "observed", "difference")
+    yield Table(title=title, columns=columns, rows=rows, note="\n".join([_NOTE, *dict.fromkeys(reasons)]))
+
+
+def _pair_tables(pairs: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
+    if not pairs:
+        return
+    columns = ("first", "second", "dataset", "n", "kappa", "low", "high", "observed")
+    rows = tuple(
+        (
+            *(Cell(pair[name]) for name in columns[:3]),
+            Cell(f"{pair['n']:,}", value=pair["n"]),
+            *(_number(pair[name]) for name in columns[4:]),
+        )
+        for pair in pairs[:MOST_PAIRS]
+    )
+    left = len(pairs) - len(rows)
+    notes = ["low, high: 95 % bootstrap interval of kappa, over images."]
+    notes += [f"{left:,} more pairs: --format json"] if left else []
+    notes += [f"{p['first']}, {p['second']}, {p['dataset']}: {p['reason']}" for p in pairs[:MOST_PAIRS] if p["reason"]]
+    yield Table(title=f"Pairs of observers ({len(pairs):,})", columns=columns, rows=rows, note="\n".join(notes))
+
+
+def _remark_tables(warnings: Sequence[str]) -> Iterator[Table]:
+    if warnings:
+        yield Table(title="Remarks", columns=("remark",), rows=tuple((Cell(one),) for one in warnings))
+
+
+@hookimpl
+def harness_reports() -> list[Report]:
+    """The report ``consistency``."""
+    return [ErrorConsistency()]
