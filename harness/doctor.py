@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from harness import pins
 from harness.checkpoints import digests_of
 from harness.errors import AbsentCheckpointError, CheckpointError, HarnessError, UnknownNameError
 from harness.estimate import TaskShape, shape_of
@@ -227,13 +228,14 @@ def _model(spec: ModelSpec, registry: Registry) -> Finding:
         files = source.files(spec)
         digests = digests_of(files)
         _check_digests(spec, source, files, digests)
+        recorded = _check_pins(spec, files, digests)
     except AbsentCheckpointError as error:
         return replace(facts, state="missing", detail=str(error), mend=fetch or _typed(error))
     except HarnessError as error:
         return replace(facts, detail=str(error), mend=fetch or _typed(error))
     on_disk = sum(path.stat().st_size for path in files)
     detail = ", ".join(f"sha256 {digest[:12]}" for digest in digests) or "needs no file"
-    trust = facts.trust if files else ""
+    trust = (recorded or facts.trust) if files else ""
     return replace(facts, state="present", detail=detail, trust=trust, bytes=0, disk_bytes=on_disk)
 
 
@@ -255,6 +257,16 @@ def _published(spec: ModelSpec, source: ModelSource, position: int, file_name: s
         if one.digest and one.digest.startswith("sha256:") and locate(spec, one.uri).name == file_name:
             return one.digest.removeprefix("sha256:")
     return None
+
+
+def _check_pins(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str]) -> str:
+    """Since when the files are recorded, without recording any. Raises CheckpointError if one has changed since."""
+    known = pins.recorded().get(spec.name, {})
+    for path, digest in zip(files, digests, strict=True):
+        if path.name in known and pins.is_download(path):
+            pins.compare(spec, path.name, digest, known)
+    dates = sorted(pin.recorded for pin in known.values())
+    return f"recorded on first use, {dates[0][:10]}" if dates else ""
 
 
 def _trust(spec: ModelSpec, downloads: Sequence[Sequence[Download]]) -> str:

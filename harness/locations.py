@@ -205,6 +205,7 @@ def _remedy(spec: ModelSpec, uris: Sequence[str]) -> str:
     commands = " or: ".join(dict.fromkeys(map(_pip_command, packages)))
     steps = [f"Type: {commands}"] if commands else []
     if remote:
+        steps.append(f"Type: harness fetch --models {spec.name}")
         steps.append(f"Download {remote[0]} and put the file at one of these places")
     return ". Or: ".join(steps) or "Put the file there, or correct the entry"
 

@@ -7,7 +7,7 @@ import html
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UnknownNameError
@@ -36,12 +36,26 @@ def render(
         UnknownNameError: no such format.
         ValueError: `data` has a NaN or an infinity.
     """
+    title = f"harness report: {report.name}"
+    return render_tables(lambda: report.tables(data), data, format, title=title, width=width, color=color)
+
+
+def render_tables(
+    tables: Callable[[], Sequence[Table]],
+    data: Mapping[str, Any],
+    format: str,
+    *,
+    title: str,
+    width: int = 80,
+    color: bool = False,
+) -> str:
+    """As `render`, of anything that is `data` in JSON and else the `tables` that are made when they are needed."""
     writers = {
-        "terminal": lambda: to_terminal(report.tables(data), width=width, color=color),
+        "terminal": lambda: to_terminal(tables(), width=width, color=color),
         "json": lambda: to_json(data),
-        "csv": lambda: to_csv(report.tables(data)),
-        "markdown": lambda: to_markdown(report.tables(data)),
-        "html": lambda: to_html(report.tables(data), f"harness report: {report.name}"),
+        "csv": lambda: to_csv(tables()),
+        "markdown": lambda: to_markdown(tables()),
+        "html": lambda: to_html(tables(), title),
     }
     if format not in writers:
         raise UnknownNameError("format", format, FORMATS, hint=f"Type: --format {FORMATS[0]}")

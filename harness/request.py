@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import manifest as manifests
-from harness import planner
+from harness import pins, planner
 from harness.checkpoints import digests_of
 from harness.errors import AbsentCheckpointError, AbsentDatasetError, RequestError, UnknownNameError
 from harness.manifest import DataRoots
@@ -181,7 +181,7 @@ def _manifests(
 
 
 def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    """Model -> digests of its files, and model -> why they are not here."""
+    """Model -> digests of its files, and model -> why they are not here. CheckpointError if a download has changed."""
     digests: dict[str, tuple[str, ...]] = {}
     absent: dict[str, str] = {}
     for spec in selection.models:
@@ -193,6 +193,7 @@ def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str
             absent[spec.name] = str(error)
         else:
             digests[spec.name] = tuple(digests_of(files))
+            pins.check(spec, files, digests[spec.name])
     return digests, absent
 
 

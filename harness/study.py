@@ -8,17 +8,20 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import RequestError
-from harness.records import Study, StudyModel
+from harness.errata import concerned, flag, marked, mendable, mended_definitions, mended_measures
+from harness.errors import RequestError, UnknownNameError
+from harness.records import Erratum, Study, StudyModel
 from harness.rows import Definitions, Row, RowReader, few, measures_of, with_params
+from harness.stored_trials import StoredTrials
 
 if TYPE_CHECKING:
     from harness.interfaces import Probe
 
-__all__ = ["Row", "compose", "measures_of", "open_study", "with_params"]
+__all__ = ["Row", "compose", "measures_of", "mended", "open_study", "sorted_by", "with_params"]
 
 
 def compose(
@@ -29,12 +32,14 @@ def compose(
     ungrouped: bool = False,
     warnings: Sequence[str] = (),
     provenance: Sequence[Mapping[str, Any]] = (),
+    errata: Sequence[Erratum] = (),
 ) -> Study:
     """Put rows and definitions together.
 
     Args:
         biases, axes: name -> full names of the measures whose mean it is.
         ungrouped: whether models without a group take part in statistics over models.
+        errata: of the imported tables; those stay that a measure of these rows carries as a flag.
 
     Raises:
         RequestError: a model whose measures come from two runs, or one name for a bias and an axis.
@@ -53,7 +58,94 @@ def compose(
         ungrouped=ungrouped,
         warnings=(*warnings, *_flag_warnings(models, [*biases.values(), *axes.values()])),
         provenance=tuple(provenance),
+        errata=tuple(one for one in dict.fromkeys(errata) if _carried(models, one)),
     )
+
+
+def mended(study: Study) -> Study:
+    """`study` with its errata mended, as far as they can be.
+
+    Imported values are replaced by the right ones. A measure that cannot be mended leaves every bias and axis, for
+    one's own models too, so that all rows stay comparable; a bias or axis of which nothing is left goes, with a
+    warning.
+
+    Raises:
+        RequestError: no erratum concerns these models.
+    """
+    if not study.errata or study.mended:
+        known = "they are mended already" if study.mended else "none of these runs is an imported table with errata"
+        raise RequestError(f"nothing to mend: {known}. Type the same without --mend")
+    biases, axes = (mended_definitions(one, study.errata) for one in (study.biases, study.axes))
+    definitions = {**study.biases, **study.axes}
+    gone = [name for name in definitions if name not in {**biases, **axes}]
+    rows = [
+        Row(
+            name=model.name,
+            group=model.group,
+            run=model.run,
+            measures=mended_measures(model.measures, study.errata),
+            missing={name: reason for name, reason in model.missing.items() if name not in definitions},
+        )
+        for model in study.models
+    ]
+    said = set(_flag_warnings(study.models, definitions.values()))
+    composed = compose(
+        rows,
+        biases,
+        axes,
+        ungrouped=study.ungrouped,
+        warnings=[*(one for one in study.warnings if one not in said), *_mending(study, gone)],
+        provenance=study.provenance,
+    )
+    return replace(composed, trials=study.trials, errata=study.errata, mended=True)
+
+
+def _mending(study: Study, gone: Sequence[str]) -> Iterable[str]:
+    """What mending has changed, for the report's remarks."""
+    definitions = {**study.biases, **study.axes}
+    for erratum in study.errata:
+        names = [name for name in concerned(definitions, erratum) if name not in gone]
+        if names and not mendable(erratum):
+            yield f"mended: {', '.join(names)} without {erratum.measure}, for every model: {erratum.title}"
+    for name in gone:
+        yield f"mended: {name} is left out, since no part of it can be mended: {', '.join(definitions[name])}"
+
+
+def _carried(models: Sequence[StudyModel], erratum: Erratum) -> bool:
+    return any(
+        flag(erratum) in model.measures[erratum.measure].flags for model in models if erratum.measure in model.measures
+    )
+
+
+def sorted_by(study: Study, name: str | None = None) -> Study:
+    """`study` with the models of each group by falling value of one bias, axis or measure; those without it last.
+
+    Args:
+        name: default: the first axis; a study without axes stays as it is.
+
+    Raises:
+        UnknownNameError: no model has such a value.
+    """
+    key = name if name is not None else next(iter(study.axes), None)
+    if key is None:
+        return study
+    values = {model.name: _value(model, key) for model in study.models}
+    if name is not None and all(value is None for value in values.values()):
+        known = [*study.biases, *study.axes, *dict.fromkeys(one for model in study.models for one in model.measures)]
+        hint = f"Type for instance: --sort {known[0]}" if known else "These runs hold no measures"
+        raise UnknownNameError("value of --sort", name, known, hint=hint)
+    groups = list(dict.fromkeys(model.group for model in study.models))
+
+    def place(model: StudyModel) -> tuple[int, bool, float]:
+        value = values[model.name]
+        return groups.index(model.group), value is None, 0.0 if value is None else -value
+
+    return replace(study, models=tuple(sorted(study.models, key=place)))
+
+
+def _value(model: StudyModel, name: str) -> float | None:
+    measure = model.measures.get(name)
+    return {**model.biases, **model.axes}.get(name, measure.value if measure is not None else None)
 
 
 def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped: bool = False) -> Study:
@@ -77,17 +169,21 @@ def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped:
     if twice:
         raise RequestError(f"run {twice[0].name!r} was given twice; give each run once")
     reader = RowReader(probes)
+    errata: dict[str, tuple[Erratum, ...]] = {}
     for path in paths:
         with Run.open(path) as run:
             reader.add(run, str(path))
-    return compose(
-        reader.finished(),
+            errata[str(path)] = run.imported.errata if run.kind == "imported" else ()
+    composed = compose(
+        [marked(row, errata[row.run]) for row in reader.finished()],
         reader.biases,
         reader.axes,
         ungrouped=ungrouped,
         warnings=reader.warnings(),
         provenance=reader.provenance,
+        errata=[one for of_run in errata.values() for one in of_run],
     )
+    return replace(composed, trials=StoredTrials(paths))
 
 
 # --- rows -> models ---------------------------------------------------------------------------
@@ -179,6 +275,6 @@ def _flag_warnings(models: Sequence[StudyModel], definitions: Iterable[Sequence[
     flagged: dict[tuple[str, str], list[str]] = {}
     for model in models:
         for name, measure in model.measures.items():
-            for flag in measure.flags if name in parts or not measure.condition else ():
-                flagged.setdefault((name, flag), []).append(model.name)
-    return [f"{name}: {flag} ({few(names)})" for (name, flag), names in flagged.items()]
+            for remark in measure.flags if name in parts or not measure.condition else ():
+                flagged.setdefault((name, remark), []).append(model.name)
+    return [f"{name}: {remark} ({few(names)})" for (name, remark), names in flagged.items()]

@@ -5,10 +5,12 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from harness.plugins.reports.correlation import Correlation
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import (
+    Erratum,
     ImportedModel,
     ImportedTable,
     Measure,
@@ -21,8 +23,9 @@ from harness import (
     accuracy_measures,
 )
 from harness.records import Job, TrialBlock
+from harness.rendering import render
 from harness.store import Run
-from harness.study import Row, compose, measures_of, open_study, with_params
+from harness.study import Row, compose, measures_of, mended, open_study, sorted_by, with_params
 from harness.testing import make_trials
 
 
@@ -395,6 +398,80 @@ def test_an_imported_table_stands_beside_a_run(lab, tmp_path):
     assert study.ungrouped
     assert study.warnings == ("top1@photos: erratum: x (published)",)
     assert (study.provenance[0]["title"], study.provenance[0]["license"]) == ("Table", "CC0")
+
+
+HALVED = Erratum(measure="top1@photos", title="was halved", scale=2.0, offset=0.0)
+LOST = Erratum(measure="top1@others", title="another set")
+STUDY = {"biases": {"ratio": ["ratio@photos"]}, "axes": {"ID": ["top1@photos", "top1@others"]}}
+
+
+@pytest.fixture
+def published(tmp_path):
+    """A published table of six models with errata, in a run folder."""
+
+    def measured(name, value):
+        return {name: Measure(name=name.partition("@")[0], value=value)}
+
+    models = tuple(
+        ImportedModel(
+            name=f"p{at}",
+            group="g",
+            measures={
+                **measured("top1@photos", at / 20),
+                **measured("top1@others", 0.9 - at / 10),
+                **measured("ratio@photos", 1 - at / 10),
+            },
+        )
+        for at in range(6)
+    )
+    table = ImportedTable(
+        title="Table",
+        source="somewhere",
+        license="CC0",
+        models=models,
+        biases={name: tuple(parts) for name, parts in STUDY["biases"].items()},
+        axes={name: tuple(parts) for name, parts in STUDY["axes"].items()},
+        errata=(HALVED, LOST),
+    )
+    Run.create_imported(tmp_path / "table", table, source_sha256="0" * 64, command=["harness"]).close()
+    return tmp_path / "table"
+
+
+def test_a_new_checkpoint_among_published_ones_mended(lab, published):
+    cells = [clean("mine", 33), ratio("mine", 20), {"task": "clean@others", "model": "mine", "hits": 12}]
+    own = lab.run("own", cells, study=STUDY)
+    study = open_study([published, own], PROBES)
+    mine = study.models[-1]
+    assert (mine.name, mine.axes["ID"]) == ("mine", (33 / 48 + 12 / 48) / 2)
+    assert study.models[2].axes["ID"] == pytest.approx((0.1 + 0.7) / 2)
+    assert study.errata == (HALVED, LOST)
+    healed = mended(study)
+    assert [model.axes["ID"] for model in healed.models] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5, 33 / 48])
+    assert healed.models[-1].measures["top1@photos"].flags == ()
+    data = Correlation().data(healed)
+    assert (data["mended"], data["models"][-1]["own"]) == (True, True)
+    assert data["models"][-1]["ranks"]["ID"] == {"rank": 1, "of": 7}
+    assert next(one for one in data["correlations"] if one["models"] == "all")["n"] == 7
+    assert "► mine" in render(Correlation(), data)
+
+
+def test_errata_are_marked_on_imported_rows_even_if_they_merge_with_own_ones(lab, published):
+    own = lab.run("own", [{"task": "clean@elsewhere", "model": "p1", "hits": 12}], study={"axes": {}})
+    study = open_study([published, own], PROBES)
+    model = next(one for one in study.models if one.name == "p1")
+    assert model.measures["top1@photos"].flags == ("erratum: was halved",)
+    assert model.measures["top1@elsewhere"].flags == ()
+    assert next(one for one in mended(study).models if one.name == "p1").measures["top1@photos"].value == 0.1
+
+
+def test_models_are_sorted_within_their_groups():
+    rows = [row("a", top1_a=0.1), row("b", group="h", top1_a=0.9), row("c", top1_a=0.5), row("d", top1_b=0.5)]
+    study = compose(rows, {}, {"ID": ("top1@a",)})
+    assert [one.name for one in sorted_by(study).models] == ["c", "a", "d", "b"]
+    assert [one.name for one in sorted_by(study, "top1@b").models] == ["d", "a", "c", "b"]
+    assert sorted_by(compose(rows, {}, {})) == compose(rows, {}, {})
+    with pytest.raises(RequestError, match=r"unknown value of --sort 'top1'.*Available: ID, top1@a, top1@b.*--sort ID"):
+        sorted_by(study, "top1")
 
 
 def test_requests_that_make_no_study(lab, tmp_path):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import report, run, show, stored
+from harness.cli import compare, fetch, report, run, show, stored
 from harness.errors import HarnessError
 
 app = typer.Typer(
@@ -20,14 +20,16 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("report")(report.report)
+app.command("compare")(compare.compare_runs)
 app.command("list")(show.list_things)
 app.command("info")(show.info)
 app.command("doctor")(show.doctor)
+app.command("fetch")(fetch.fetch)
 app.command("import")(stored.import_table)
 app.command("export")(stored.export)
 app.command("verify")(stored.verify)
 
-SPREAD = {"--models", "--task"}
+SPREAD = {"--models", "--task", "--datasets"}
 """Options that take several values in a row: ``--models a b`` is ``--models a --models b``."""
 
 
@@ -64,7 +66,7 @@ def spread(arguments: list[str]) -> list[str]:
 def main() -> None:
     """Entry point. Exit codes: 0, 1 (something failed or is wrong), 2 (wrong request), 70 (bug), 130 (Ctrl-C)."""
     arguments = sys.argv[1:]
-    if arguments[:1] == ["run"]:
+    if arguments[:1] in (["run"], ["fetch"]):
         arguments = spread(arguments)
     try:
         app(args=arguments)

@@ -4,19 +4,39 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.options import PluginFolders, Registries, choice, open_house, stdout_console
-from harness.errors import RequestError
+from harness.errors import RequestError, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.interfaces import Report
+    from harness.records import Figure, Study
+
+LISTED = "list"
+"""The value of --figure that asks for the names."""
 
 
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN …", help="Run folders, imported ones too.")],
     name: Annotated[str, typer.Option("--report", metavar="NAME", help="Which report.")] = "correlation",
     form: Annotated[str, typer.Option("--format", metavar="terminal|json|csv|markdown|html")] = "terminal",
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: stdout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: stdout. Figures: .svg or .png")
+    ] = None,
+    figure: Annotated[
+        str | None, typer.Option("--figure", metavar="NAME|list", help="One figure in place of the tables.")
+    ] = None,
+    sort: Annotated[
+        str | None, typer.Option("--sort", metavar="NAME", help="Bias, axis or measure that orders the models.")
+    ] = None,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Put right what is known to be wrong in imported tables.")
+    ] = False,
     ungrouped: Annotated[
         bool, typer.Option("--ungrouped", help="Let models without a group take part in correlations.")
     ] = False,
@@ -25,15 +45,29 @@ def report(
 ) -> None:
     """Measures of one or more runs, and how far biases explain generalization."""
     from harness.rendering import FORMATS, render
-    from harness.study import open_study
+    from harness.study import mended, open_study, sorted_by
 
     choice("format", form, FORMATS)
     house = open_house(registry, plugins)
     chosen = house.plugins.report(name)
     study = open_study(runs, house.plugins.probes, ungrouped=ungrouped)
+    study = sorted_by(mended(study) if mend else study, sort)
+    if figure is not None:
+        _figure(chosen, study, figure, form, output)
+        return
+    width, color = shape(form, output)
+    emit(render(chosen, chosen.data(study), form, width=width, color=color), output)
+
+
+def shape(form: str, output: Path | None) -> tuple[int, bool]:
+    """How wide the tables are, and whether they have colour."""
     console = stdout_console()
     color = form == "terminal" and output is None and console.is_terminal and "NO_COLOR" not in os.environ
-    text = render(chosen, chosen.data(study), form, width=min(console.width, 100), color=color)
+    return min(console.width, 100), color
+
+
+def emit(text: str, output: Path | None) -> None:
+    """Print the result, or write it to a file. Raises RequestError if that cannot be written."""
     if output is None:
         typer.echo(text, nl=not text.endswith("\n"))
         return
@@ -41,3 +75,32 @@ def report(
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise RequestError(f"cannot write {output}: {error.strerror}. Type: -o FILE in a folder that exists") from error
+
+
+def _figure(report: Report, study: Study, name: str, form: str, output: Path | None) -> None:
+    """One figure on the terminal, as JSON, or drawn into a file; or the names of all."""
+    from dataclasses import asdict
+
+    from harness.drawing import to_text, write
+    from harness.rendering import to_json
+
+    choice("format", form, ("terminal", "json"))
+    figures = report.figures(report.data(study))
+    if name == LISTED:
+        text = to_json({"figures": [asdict(one) for one in figures]}) if form == "json" else _names(figures)
+        emit(text, output)
+        return
+    known = {one.name: one for one in figures}
+    if name not in known:
+        raise UnknownNameError("figure", name, known, hint="Type: --figure list")
+    if form == "json":
+        emit(to_json(asdict(known[name])), output)
+    elif output is None:
+        typer.echo(to_text(known[name], shape(form, output)[0]), nl=False)
+    else:
+        write(known[name], output)
+
+
+def _names(figures: Sequence[Figure]) -> str:
+    width = max((len(one.name) for one in figures), default=0)
+    return "".join(f"{one.name:<{width}}  {one.title}\n" for one in figures)

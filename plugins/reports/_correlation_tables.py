@@ -14,6 +14,7 @@ MOST_INTERVALS = 12
 """More rows of intervals than this are left to the JSON format: they would bury the rest."""
 SIDE_BY_SIDE = 6
 """Numbers that fit beside a name and a group; with more, biases and axes get a table each."""
+APART = ("all", "group", "others")
 LEGEND = (
     "* p < 0.05 (t approximation, rough for n < 10); ** also after Holm's correction over the coefficients of this "
     "table. Without a star: not significant."
@@ -22,7 +23,7 @@ LEGEND = (
 
 def all_tables(data: Mapping[str, Any]) -> list[Table]:
     """Every table, the most important first."""
-    return [*_models(data), *_intervals(data), *_coefficients(data), *_remarks(data)]
+    return [*_models(data), *_places(data), *_intervals(data), *_coefficients(data), *_remarks(data)]
 
 
 # --- models -----------------------------------------------------------------------------------
@@ -45,13 +46,47 @@ def _values(data: Mapping[str, Any], title: str, names: Sequence[str]) -> Table:
     values = [{**model["measures"], **model["biases"], **model["axes"]} for model in models]
     percent = [name in data["axes"] and data["units"][name] == "fraction" for name in names]
     numbers = [_numbers([one.get(name) for one in values], per) for name, per in zip(names, percent, strict=True)]
-    labels = [(Cell(model["name"]), Cell(model["group"] or "–", value=model["group"] or "")) for model in models]
+    labels = [(_name(model), Cell(model["group"] or "–", value=model["group"] or "")) for model in models]
     return Table(
         title=f"{title} ({len(models)})",
         columns=("model", "group", *(f"{name} %" if per else name for name, per in zip(names, percent, strict=True))),
         rows=tuple((*label, *(column[at] for column in numbers)) for at, label in enumerate(labels)),
-        note="\n".join([*_definitions(data, names), *_reasons(models, names)]),
+        note="\n".join([*_definitions(data, names), *_errata(data, names), *_reasons(models, names)]),
     )
+
+
+def _name(model: Entry) -> Cell:
+    """The model's name; one's own among imported ones stand out."""
+    return Cell(f"► {model['name']}", value=model["name"], style="bold") if model["own"] else Cell(model["name"])
+
+
+def _places(data: Mapping[str, Any]) -> Iterator[Table]:
+    """Where one's own models stand among the imported ones."""
+    own = [model for model in data["models"] if model.get("ranks")]
+    names = [name for name in [*data["biases"], *data["axes"]] if any(name in model["ranks"] for model in own)]
+    if own and names:
+        yield Table(
+            title="► Rank of one's own models, 1 for the highest value",
+            columns=("model", *names),
+            rows=tuple((_name(model), *(_rank(model["ranks"].get(name)) for name in names)) for model in own),
+            note="Among the models that take part in the correlations and have the value.",
+        )
+
+
+def _rank(place: Mapping[str, int] | None) -> Cell:
+    return ABSENT if place is None else Cell(f"{place['rank']} of {place['of']}", value=place["rank"])
+
+
+def _errata(data: Mapping[str, Any], names: Sequence[str]) -> Iterator[str]:
+    """One line for each published value that is known to be wrong and stands in one of `names`."""
+    for erratum in () if data["mended"] else data["errata"]:
+        concerned = [name for name in erratum["concerns"] if name in names]
+        if concerned:
+            remedy = "leaves it out" if erratum["scale"] is None else "puts it right"
+            yield (
+                f"† {', '.join(concerned)}: the published {erratum['measure']} is wrong: {erratum['title']}; "
+                f"--mend {remedy}"
+            )
 
 
 def _by_group(models: Sequence[Entry]) -> list[Entry]:
@@ -119,11 +154,42 @@ def _coefficients(data: Mapping[str, Any]) -> Iterator[Table]:
         return
     if across:
         everything, *others = across
-        yield _matrix(everything, "generalization", LEGEND, _undefined_sets(others))
+        wrong = "\n".join(_errata(data, [*data["biases"], *data["axes"]]))
+        yield _matrix(everything, "generalization", LEGEND, _undefined_sets(others), wrong)
         yield _full(everything)
-        yield from (_matrix(one, "generalization") for one in others if _defined(one))
+        yield from _apart(everything, others)
     if among and _defined(among[0]):
         yield _matrix(among[0], "other", LEGEND)
+
+
+def _apart(everything: Sequence[Entry], others: Sequence[Sequence[Entry]]) -> Iterator[Table]:
+    """All models, one group, and the rest side by side, for the group without which most changes."""
+    sets = {entries[0]["models"]: entries for entries in others}
+    changes = {name: _change(everything, rest) for name in sets if (rest := sets.get(f"not {name}")) and _defined(rest)}
+    if not changes:
+        return
+    most = max(changes, key=lambda name: changes[name])
+    three = (everything, sets[most], sets[f"not {most}"])
+    rows = [
+        (Cell(entry["bias"]), Cell(entry["generalization"]), *map(_coefficient, (entry, inside, outside)))
+        for entry, inside, outside in zip(*three, strict=True)
+    ]
+    sizes = ", ".join(f"{label} {max(e['n'] for e in es)}" for label, es in zip(APART, three, strict=True))
+    listed = ", ".join(f"{name} {changes[name]:.2f}" for name in sorted(changes, key=lambda name: -changes[name]))
+    yield Table(
+        title=f"Spearman's ρ with {most} set apart",
+        columns=("bias", "axis", *APART),
+        rows=tuple(rows),
+        note=f"models: {sizes}. Holm's correction within each column.\n"
+        f"Mean change of ρ when a group is left out: {listed}. Each group's coefficients: --format json",
+    )
+
+
+def _change(everything: Sequence[Entry], rest: Sequence[Entry]) -> float:
+    """Mean absolute change of the coefficients from all models to `rest`."""
+    pairs = [(one["spearman"], other["spearman"]) for one, other in zip(everything, rest, strict=True)]
+    found = [abs(before - after) for before, after in pairs if before is not None and after is not None]
+    return sum(found) / len(found) if found else 0.0
 
 
 def _nothing(entries: Sequence[Entry]) -> Table:
@@ -228,6 +294,8 @@ def _remarks(data: Mapping[str, Any]) -> Iterator[Table]:
         for one in data["provenance"]
         if "title" in one
     ]
-    rows = tuple((Cell(text),) for text in [*data["warnings"], *sources])
+    footnotes = tuple(f"{e['measure']}: erratum: {e['title']} (" for e in data["errata"] if e["concerns"])
+    remarks = [text for text in data["warnings"] if not text.startswith(footnotes)]
+    rows = tuple((Cell(text),) for text in [*remarks, *sources])
     if rows:
         yield Table(title="Remarks", columns=("remark",), rows=rows)

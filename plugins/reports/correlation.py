@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from harness import Report, Study, StudyModel, Table, hookimpl, statistics
+from harness import Erratum, Figure, Report, Study, StudyModel, Table, hookimpl, statistics
 
+from ._correlation_figures import all_figures
 from ._correlation_tables import all_tables
 
 Pair = tuple[str, str]
@@ -26,12 +27,15 @@ class Correlation(Report):
     name = "correlation"
 
     def data(self, study: Study) -> dict[str, Any]:
-        """Models, definitions, correlations and remarks; the keys are those of ``harness report --format json``."""
+        """Models, definitions, correlations and remarks; the keys are those of ``harness report --format json``.
+
+        ``poster`` is a coefficient as the study's poster prints it: two decimals, 0.0 where p >= 0.05.
+        """
         across = [(bias, axis) for bias in study.biases for axis in study.axes]
         among = list(combinations(study.biases, 2))
         selections = list(_selections(study))
         return {
-            "models": [_model(model) for model in study.models],
+            "models": _models(study),
             "biases": {name: list(parts) for name, parts in study.biases.items()},
             "axes": {name: list(parts) for name, parts in study.axes.items()},
             "units": _units(study),
@@ -41,6 +45,8 @@ class Correlation(Report):
             "bias_correlations": [
                 entry for one in selections for entry in _correlations(one, among, ("bias", "other"))
             ],
+            "errata": [_erratum(study, one) for one in study.errata],
+            "mended": study.mended,
             "warnings": [*study.warnings, *_remarks(study)],
             "provenance": [dict(one) for one in study.provenance],
         }
@@ -48,6 +54,10 @@ class Correlation(Report):
     def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
         """Models, then coefficients over all models, by group, and among the biases, then remarks."""
         return all_tables(data)
+
+    def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
+        """Every bias against every axis, and accuracy against the cutoff of a filter where that was measured."""
+        return all_figures(data)
 
 
 def _taking_part(study: Study) -> Sequence[StudyModel]:
@@ -85,6 +95,7 @@ def _correlations(selection: Selection, pairs: Sequence[Pair], keys: Pair) -> li
             "high": one.high,
             "p_holm": p_holm,
             "p_bh": p_bh,
+            "poster": _as_on_the_poster(one),
             "reason": one.reason,
         }
         for pair, one, (p_holm, p_bh) in zip(pairs, found, adjusted, strict=True)
@@ -97,6 +108,60 @@ def _spearman(models: Sequence[StudyModel], pair: Pair) -> statistics.Correlatio
     points = [(one[pair[0]], one[pair[1]]) for one in values]
     whole = [(x, y) for x, y in points if x is not None and y is not None]
     return statistics.spearman([x for x, _ in whole], [y for _, y in whole], pair)
+
+
+def _as_on_the_poster(found: statistics.Correlation) -> float | None:
+    if found.value is None or found.p is None:
+        return None
+    return round(found.value, 2) + 0.0 if found.p < 0.05 else 0.0
+
+
+def _models(study: Study) -> list[dict[str, Any]]:
+    """One object a model; where one's own models stand beside imported ones, these have their ranks."""
+    taking_part = {model.name for model in _taking_part(study)}
+    own = _own(study)
+    models = []
+    for model in study.models:
+        known = {**_model(model), "in_correlations": model.name in taking_part, "own": model.name in own}
+        if model.name in own:
+            others = [other for other in study.models if other.name in taking_part and other.name != model.name]
+            known["ranks"] = _ranks(model, others)
+        models.append(known)
+    return models
+
+
+def _own(study: Study) -> set[str]:
+    """Names of the models of one's own runs, if there is an imported table among the runs to compare with."""
+    runs: dict[str, set[str]] = {}
+    for one in study.provenance:
+        runs.setdefault(one["kind"], set()).add(one["run"])
+    if not runs.get("imported"):
+        return set()
+    own = runs.get("trials", set())
+    return {model.name for model in study.models if own & {model.run, *model.run.split(" + ")}}
+
+
+def _ranks(model: StudyModel, others: Sequence[StudyModel]) -> dict[str, dict[str, int]]:
+    """Place of `model` in each bias and axis, 1 for the highest value, and among how many models."""
+    ranks = {}
+    for name, value in {**model.biases, **model.axes}.items():
+        known = [{**other.biases, **other.axes}[name] for other in others]
+        numbers = [number for number in known if number is not None]
+        if value is not None:
+            ranks[name] = {"rank": 1 + sum(number > value for number in numbers), "of": len(numbers) + 1}
+    return ranks
+
+
+def _erratum(study: Study, erratum: Erratum) -> dict[str, Any]:
+    definitions = {**study.biases, **study.axes}
+    return {
+        "measure": erratum.measure,
+        "title": erratum.title,
+        "proof": erratum.proof,
+        "scale": erratum.scale,
+        "offset": erratum.offset,
+        "concerns": [name for name, parts in definitions.items() if erratum.measure in parts],
+    }
 
 
 def _model(model: StudyModel) -> dict[str, Any]:

@@ -1,0 +1,237 @@
+"""``harness fetch``: checkpoints and datasets from the net, resumable and verified. The only command that uses it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+
+from harness.cli.options import (
+    Data,
+    Format,
+    House,
+    PluginFolders,
+    Registries,
+    choice,
+    open_house,
+    print_json,
+    stderr_console,
+    stdout_console,
+)
+from harness.cli.progress import LOG_EVERY, clock
+from harness.errors import RequestError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+
+    from harness.fetching.datasets import DatasetFetch
+    from harness.fetching.models import ModelFetch
+    from harness.fetching.records import Outcome
+    from harness.interfaces import Dataset
+    from harness.records import ModelSpec
+
+STYLES = {"present": "green", "fetched": "green", "missing": "yellow", "by hand": "yellow"}
+
+
+def fetch(
+    suite: Annotated[str | None, typer.Option("--suite", metavar="NAME", help="All that this suite needs.")] = None,
+    models: Annotated[
+        list[str] | None, typer.Option("--models", metavar="PATTERN …", help="Checkpoints; in place of the suite's.")
+    ] = None,
+    datasets: Annotated[
+        list[str] | None, typer.Option("--datasets", metavar="NAME …", help="Datasets; in place of the suite's.")
+    ] = None,
+    data: Data = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Use no network; exit 1 if something is missing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be fetched; use no network.")] = False,
+    keep_archives: Annotated[
+        bool, typer.Option("--keep-archives", help="Keep archives after they have been unpacked.")
+    ] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Trust checkpoints that differ from what was recorded at their first use.")
+    ] = False,
+    form: Format = "terminal",
+    registry: Registries = None,
+    plugins: PluginFolders = None,
+) -> None:
+    """Get the checkpoints and datasets that are missing. What was broken off is continued."""
+    from harness.fetching.datasets import DatasetFetch
+    from harness.fetching.models import ModelFetch
+    from harness.manifest import DataRoots
+
+    choice("format", form, ("terminal", "json"))
+    house, roots = open_house(registry, plugins), DataRoots.parse(data or ())
+    specs, sets = _selected(house, suite, models or [], datasets or [])
+    if accept and (offline or dry_run):
+        raise RequestError(f"--accept records files, {'--offline' if offline else '--dry-run'} changes nothing")
+    wanted: list[ModelFetch | DatasetFetch] = [
+        *(ModelFetch(spec, house.registry.source_for(spec), accept) for spec in specs),
+        *(DatasetFetch(dataset, roots, keep_archives) for dataset in sets),
+    ]
+    if offline or dry_run:
+        outcomes = [one.survey() for one in wanted]
+    else:
+        outcomes = _fetched(wanted)
+    if form == "json":
+        print_json([asdict(outcome) for outcome in outcomes])
+    else:
+        _print_outcomes(outcomes)
+    if not dry_run and not all(outcome.there for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _selected(
+    house: House, suite: str | None, patterns: Sequence[str], names: Sequence[str]
+) -> tuple[Sequence[ModelSpec], Sequence[Dataset]]:
+    """What is meant, each once. Raises RequestError if that is nothing, or has an unknown name."""
+    if suite is None and not patterns and not names:
+        raise RequestError("nothing to fetch: give --suite NAME, --models PATTERN … or --datasets NAME …")
+    if suite is not None:
+        whole = house.registry.suite(suite, check=False)
+        patterns = patterns or whole.models
+        names = names or [task.dataset for task in whole.tasks]
+    models = house.registry.models_matching(patterns) if patterns else ()
+    return models, [house.registry.dataset(name) for name in dict.fromkeys(names)]
+
+
+def _fetched(wanted: Sequence[ModelFetch | DatasetFetch]) -> list[Outcome]:
+    from harness.fetching.datasets import DatasetFetch
+    from harness.fetching.files import Fetcher
+
+    for one in wanted:
+        if isinstance(one, DatasetFetch) and one.survey().state == "missing":
+            one.root()  # where to put it is part of the request: asked before anything is fetched
+    console = stderr_console()
+    outcomes: list[Outcome] = []
+    try:
+        with FetchProgress(console) as progress, closing(Fetcher(progress)) as fetcher:
+            for one in wanted:
+                outcomes.append(one.fetch(fetcher))
+                if outcomes[-1].state == "failed":
+                    progress.note(f"{outcomes[-1].name}: {outcomes[-1].detail}")
+    except KeyboardInterrupt:
+        ready = sum(outcome.there for outcome in outcomes)
+        console.print(f"{ready} of {len(wanted)} are here; the same command continues what was broken off")
+        raise
+    return outcomes
+
+
+def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
+    from rich.filesize import decimal
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "state", "bytes", "detail"):
+        table.add_column(
+            heading,
+            overflow="fold",
+            justify="right" if heading == "bytes" else "left",
+            no_wrap=heading in ("state", "bytes"),
+        )
+    for one in outcomes:
+        size = ("–" if one.there else "?") if one.bytes is None else decimal(one.bytes)
+        table.add_row(one.name, Text(one.state, STYLES.get(one.state, "red")), size, one.detail)
+    stdout_console().print(table)
+    typer.echo(_summary(outcomes), err=True)
+
+
+def _summary(outcomes: Sequence[Outcome]) -> str:
+    from rich.filesize import decimal
+
+    there = sum(outcome.there for outcome in outcomes)
+    parts = [f"{there} of {len(outcomes)} are here"]
+    missing = [outcome for outcome in outcomes if outcome.state == "missing"]
+    if missing:
+        known = [outcome.bytes for outcome in missing if outcome.bytes is not None]
+        unknown = f", {len(missing) - len(known)} of unknown size" if len(known) < len(missing) else ""
+        parts.append(f"{len(missing)} to fetch ({decimal(sum(known))}{unknown})")
+    for state in ("by hand", "failed"):
+        if count := sum(outcome.state == state for outcome in outcomes):
+            parts.append(f"{count} {state}")
+    return "; ".join(parts)
+
+
+class FetchProgress:
+    """Watches downloads on stderr: a live bar with throughput and ETA on a terminal, a line now and then in a log."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        self._console = console
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            expand=True,
+        )
+        self._task: TaskID | None = None
+        self._title, self._done, self._total, self._before = "", 0, 0, 0
+        self._started = self._logged = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def begin(self, title: str, done: int, total: int | None) -> None:
+        """A transfer starts, or starts anew."""
+        self.end()
+        self._title, self._done, self._total, self._before = title, done, total or 0, done
+        self._started = self._logged = time.monotonic()
+        self._task = self._bar.add_task(title, total=total, completed=done)
+
+    def advance(self, size: int) -> None:
+        """So many more bytes."""
+        self._done += size
+        if self._task is not None:
+            self._bar.advance(self._task, size)
+        if not self._console.is_terminal and time.monotonic() - self._logged > LOG_EVERY:
+            self._log()
+
+    def end(self) -> None:
+        """The transfer is over; its bar goes, a log gets one line."""
+        if self._task is None:
+            return
+        self._bar.remove_task(self._task)
+        self._task = None
+        if not self._console.is_terminal:
+            self._log()
+
+    def note(self, line: str) -> None:
+        """A line for the user, above the bar."""
+        self._console.print(line, soft_wrap=True, markup=False)
+
+    def _log(self) -> None:
+        from rich.filesize import decimal
+
+        self._logged = time.monotonic()
+        rate = (self._done - self._before) / max(self._logged - self._started, 1e-9)
+        left = (self._total - self._done) / rate if rate else 0.0
+        share = f"{self._done / self._total:.0%} of {decimal(self._total)}" if self._total else decimal(self._done)
+        eta = f", ETA {clock(left)}" if self._total and self._done < self._total else ""
+        self._console.print(f"{self._title}: {share}, {decimal(int(rate))}/s{eta}", soft_wrap=True)

@@ -1,0 +1,257 @@
+"""Figures drawn: as text for a terminal, as SVG or PNG with matplotlib. Knows nothing of what they mean.
+
+Every series has a colour *and* a marker of its own, so nothing is said by colour alone. The same figure gives the same
+bytes, whatever the user's matplotlib settings are.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import RequestError
+from harness.records import Figure, Series
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SUFFIXES = (".svg", ".png")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9", "#7F7F7F")
+"""Colour-blind-safe (Okabe & Ito 2008), without its yellow, which is too pale for points on white."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h")
+"""Eleven, so that eight colours and they make 88 different pairs."""
+NARROW = "PX*"
+"""Markers that cover less than the others of their size."""
+GLYPHS = "ox+*#%&=ABCDEFGHIJKLMNPQRSTUVWYZ"
+SHARED = "@"
+"""Stands in a terminal where points of several series fall into one character."""
+ROWS = 20
+EXTRA = "pip install 'bias-harness[figures]'"
+
+
+def write(figure: Figure, path: Path) -> None:
+    """Draw `figure` into a file, SVG or PNG by its suffix.
+
+    Raises:
+        RequestError: another suffix, a figure without a point that can be drawn, matplotlib is not installed, or `path`
+            cannot be written.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise RequestError(f"cannot draw {path.name}: expected a name that ends in .svg or .png. Type: -o FILE.svg")
+    content = to_image(figure, path.suffix.lower().removeprefix("."))
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise RequestError(f"cannot write {path}: {error.strerror}. Type: -o FILE in a folder that exists") from error
+
+
+# --- text -------------------------------------------------------------------------------------
+
+
+def to_text(figure: Figure, width: int = 80) -> str:
+    """The figure in plain characters, at most `width` wide and 20 rows of plot high; ends in a newline."""
+    x, y = _Scale.of(figure, "x", figure.log_x), _Scale.of(figure, "y", False)
+    labels = {row: y.label(value) for value in y.ticks(5) for row in [_cell(1 - y.place(value), ROWS)]}
+    margin = max(map(len, labels.values()))
+    columns = max(width - margin - 3, 20)
+    grid = _grid(figure, x, y, columns)
+    lines = [*_wrapped(figure.title, width), "", figure.y_label]
+    for row, cells in enumerate(grid):
+        lines.append(f"{labels.get(row, ''):>{margin}} {'┤' if row in labels else '│'}{''.join(cells).rstrip()}")
+    marks = {_cell(x.place(value), columns): x.label(value) for value in x.ticks(6)}
+    lines.append(" " * (margin + 1) + "└" + "".join("┬" if at in marks else "─" for at in range(columns)))
+    lines.append(" " * (margin + 2) + _labels_below(marks, columns))
+    lines.append(_centred(figure.x_label, margin, columns))
+    lines += ["", *_legend(figure, width, any(SHARED in cells for cells in grid))]
+    for line in figure.note.splitlines():
+        lines += _wrapped(line, width)
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+class _Scale:
+    """One axis: from values to places between 0 and 1."""
+
+    def __init__(self, low: float, high: float, log: bool) -> None:
+        self.log = log
+        first, last = (math.log10(low), math.log10(high)) if log else (low, high)
+        pad = (last - first) * 0.03 or abs(first) * 0.1 or 1.0
+        self.first, self.last = first - pad, last + pad
+
+    @classmethod
+    def of(cls, figure: Figure, side: str, log: bool) -> _Scale:
+        """The scale that shows every point of `figure`. Raises RequestError if there is none."""
+        values = [value for one in figure.series for value in getattr(one, side)]
+        if not values or (log and min(values) <= 0):
+            why = "it has no points" if not values else "its logarithmic axis has values of 0 or less"
+            raise RequestError(f"figure {figure.name} cannot be drawn: {why}. Type: --figure list")
+        return cls(min(values), max(values), log)
+
+    def place(self, value: float) -> float:
+        """From 0 at the lower end to 1."""
+        return ((math.log10(value) if self.log else value) - self.first) / (self.last - self.first)
+
+    def ticks(self, most: int) -> list[float]:
+        """At most `most` round numbers, or a little more, on the scale."""
+        step = _round_step((self.last - self.first) / most)
+        numbers = range(math.ceil(self.first / step), math.floor(self.last / step) + 1)
+        return [10 ** (at * step) if self.log else at * step for at in numbers]
+
+    def label(self, value: float) -> str:
+        """`value` with as many decimals as the distance of the ticks asks for."""
+        if self.log:
+            return f"{value:.2g}"
+        decimals = max(0, -math.floor(math.log10(_round_step((self.last - self.first) / 5)) + 1e-9))
+        return f"{value + 0.0:.{decimals}f}" if decimals < 7 else f"{value:.1e}"
+
+
+def _round_step(step: float) -> float:
+    """1, 2 or 5 times a power of ten, not smaller than `step`."""
+    power = 10.0 ** math.floor(math.log10(step))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * (1 - 1e-9))
+
+
+def _cell(place: float, cells: int) -> int:
+    return min(cells - 1, max(0, int(place * cells)))
+
+
+def _grid(figure: Figure, x: _Scale, y: _Scale, columns: int) -> list[list[str]]:
+    grid = [[" "] * columns for _ in range(ROWS)]
+    for series in figure.series:
+        if series.line:
+            for column, row in _joined(_cells(series, x, y, columns)):
+                grid[row][column] = "·" if grid[row][column] == " " else grid[row][column]
+    owner: dict[tuple[int, int], str] = {}
+    for series, glyph in zip(figure.series, _glyphs(figure), strict=True):
+        for column, row in _cells(series, x, y, columns):
+            before = owner.setdefault((column, row), glyph)
+            grid[row][column] = glyph if before == glyph else SHARED
+    return grid
+
+
+def _cells(series: Series, x: _Scale, y: _Scale, columns: int) -> list[tuple[int, int]]:
+    pairs = zip(series.x, series.y, strict=True)
+    return [(_cell(x.place(first), columns), _cell(1 - y.place(second), ROWS)) for first, second in pairs]
+
+
+def _joined(cells: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The cells between each two of `cells`."""
+    for (left, upper), (right, lower) in pairwise(cells):
+        steps = max(abs(right - left), abs(lower - upper))
+        for at in range(1, steps):
+            yield round(left + (right - left) * at / steps), round(upper + (lower - upper) * at / steps)
+
+
+def _glyphs(figure: Figure) -> list[str]:
+    """One character a series. Raises RequestError where there are more series than characters."""
+    if len(figure.series) > len(GLYPHS):
+        raise RequestError(
+            f"figure {figure.name} has {len(figure.series)} series, and a terminal shows {len(GLYPHS)}. "
+            f"Type: --figure {figure.name} -o {figure.name}.svg"
+        )
+    return list(GLYPHS[: len(figure.series)])
+
+
+def _labels_below(marks: Mapping[int, str], columns: int) -> str:
+    """Each label below its mark, left out where two would touch."""
+    line = ""
+    for at, label in sorted(marks.items()):
+        start = min(max(at - len(label) // 2, 0), columns - len(label))
+        if not line or start > len(line):
+            line = line.ljust(start) + label
+    return line
+
+
+def _centred(label: str, margin: int, columns: int) -> str:
+    return " " * (margin + 2 + max((columns - len(label)) // 2, 0)) + label
+
+
+def _legend(figure: Figure, width: int, shared: bool) -> list[str]:
+    entries = [f"{glyph} {series.label}" for glyph, series in zip(_glyphs(figure), figure.series, strict=True)]
+    entries += [f"{SHARED} several of these"] if shared else []
+    lines = [""]
+    for entry in entries:
+        wider = f"{lines[-1]}   {entry}" if lines[-1] else entry
+        if len(wider) > width and lines[-1]:
+            lines.append(entry)
+        else:
+            lines[-1] = wider
+    return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
+
+
+# --- images -----------------------------------------------------------------------------------
+
+
+def to_image(figure: Figure, kind: str) -> bytes:
+    """The figure as ``svg`` or ``png``; equal figures give equal bytes. Raises RequestError without matplotlib."""
+    _Scale.of(figure, "x", figure.log_x)
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure as Canvas
+    except ImportError as error:
+        raise RequestError(f"drawing {kind.upper()} needs matplotlib, which is not installed. Type: {EXTRA}") from error
+
+    defaults: dict[str, Any] = {
+        name: value for name, value in matplotlib.rcParamsDefault.items() if not name.startswith("backend")
+    }
+    settings: Any = {**defaults, **_STYLE}
+    with matplotlib.rc_context(settings):
+        canvas = Canvas(figsize=(7.6, 4.6), layout="constrained")
+        axes = canvas.add_subplot()
+        _draw(figure, axes)
+        # loc="outside …" makes room for it, so that it never covers a point.
+        canvas.legend(loc="outside right upper", frameon=False, handletextpad=0.4)
+        content = io.BytesIO()
+        metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+        canvas.savefig(content, format=kind, dpi=160, metadata=metadata)
+    return content.getvalue()
+
+
+_STYLE: Mapping[str, Any] = {
+    "svg.hashsalt": "bias-harness",
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+}
+
+
+def _title_lines(title: str, width: int) -> list[str]:
+    """The title, broken at its colon if it is too long for one line."""
+    head, colon, tail = title.partition(": ")
+    parts = [f"{head}:", tail] if colon and len(title) > width else [title]
+    return [line for part in parts for line in _wrapped(part, width)]
+
+
+def _draw(figure: Figure, axes: Axes) -> None:
+    for at, series in enumerate(figure.series):
+        colour, marker = COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)]
+        look: dict[str, Any] = {"color": colour, "marker": marker, "label": series.label}
+        if series.line:
+            axes.plot(series.x, series.y, markersize=5, linewidth=1.4, **look)
+        else:
+            area = 64 if marker in NARROW else 40
+            look["zorder"] = 2 + 1 / max(len(series.x), 1)  # a few points are not hidden by many
+            axes.scatter(series.x, series.y, s=area, linewidths=0.5, edgecolors="white", **look)
+    if figure.log_x:
+        axes.set_xscale("log")
+    axes.set_title("\n".join(_title_lines(figure.title, 62)))
+    note = "\n".join(wrapped for line in figure.note.splitlines() for wrapped in textwrap.wrap(line, 90))
+    axes.set_xlabel(figure.x_label)
+    axes.set_ylabel(figure.y_label)
+    if note:
+        axes.figure.supxlabel(note, fontsize=8, color="#555555", x=0.02, ha="left")

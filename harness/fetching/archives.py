@@ -1,0 +1,133 @@
+"""Archives: unpacked beside the data, safely, and only then moved in place. What is there already is never replaced."""
+
+from __future__ import annotations
+
+import lzma
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from filecmp import cmp
+from pathlib import Path, PurePosixPath
+from tarfile import HeaderError as _HeaderError
+from tarfile import ReadError as _ReadError
+from typing import Final, Self
+
+from harness.errors import FetchError
+from harness.fetching.records import Watcher
+from harness.fetching.space import check_space
+
+_DAMAGED: Final = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError)
+"""What the archive modules raise on bytes that are no whole archive; RuntimeError: an encrypted one."""
+
+
+class DamagedArchiveError(FetchError):
+    """The archive is damaged or truncated: another download may help."""
+
+
+def check_archive(path: Path) -> None:
+    """Raises FetchError unless `path` begins like a tar archive, compressed or not, or is a zip archive."""
+    if not zipfile.is_zipfile(path) and not tarfile.is_tarfile(path):
+        raise FetchError("what came is neither a tar nor a zip archive")
+
+
+def unpack(archive: Path, folder: Path, title: str, watch: Watcher) -> None:
+    """Unpack `archive` into `folder`, which must be empty.
+
+    Raises:
+        FetchError: it is damaged, or a name in it leads out of the folder, or it holds devices; or the disk is full.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if zipfile.is_zipfile(archive):
+            _unpack_zip(archive, folder, title, watch)
+        else:
+            _unpack_tar(archive, folder, title, watch)
+    except tarfile.FilterError as error:
+        raise FetchError(f"{archive} is not safe to unpack: {error}") from error
+    except (*_DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk, not the archive
+        raise DamagedArchiveError(f"{archive} is damaged or truncated ({' '.join(str(error).split())})") from error
+    finally:
+        watch.end()
+    if not any(folder.iterdir()):
+        raise FetchError(f"{archive} holds nothing")
+
+
+class _StrictInfo(tarfile.TarInfo):
+    """The standard library takes a header that is cut off or garbled for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tarfile)
+        except _HeaderError as error:
+            if type(error).__name__ == "EOFHeaderError":
+                raise
+            raise _ReadError(f"{error} at byte {tarfile.offset:,}") from error
+
+
+def _unpack_tar(archive: Path, folder: Path, title: str, watch: Watcher) -> None:
+    if not hasattr(tarfile, "data_filter"):
+        raise FetchError("unpacking archives safely needs Python 3.11.4 or newer")
+    size = archive.stat().st_size
+    check_space(folder, size)  # a lower bound: how much a compressed one becomes is not known beforehand
+    watch.begin(title, 0, size)
+    with archive.open("rb") as file, tarfile.open(fileobj=file, mode="r:*", tarinfo=_StrictInfo) as tar:
+        behind = 0
+        while (member := tar.next()) is not None:
+            tar.extract(member, folder, filter="data")
+            tar.members = []  # type: ignore[attr-defined]  # else a million of them would stay in memory
+            watch.advance(file.tell() - behind)
+            behind = file.tell()
+        while tar.fileobj and tar.fileobj.read(1 << 20):
+            pass  # a compressed stream tells only at its very end whether its checksum is right
+
+
+def _unpack_zip(archive: Path, folder: Path, title: str, watch: Watcher) -> None:
+    with zipfile.ZipFile(archive) as pack:
+        members = pack.infolist()
+        for member in members:
+            parts = PurePosixPath(member.filename.replace("\\", "/"))
+            if parts.is_absolute() or ".." in parts.parts:
+                raise FetchError(f"{archive} is not safe to unpack: {member.filename!r} leads out of its folder")
+        whole = sum(member.file_size for member in members)
+        check_space(folder, whole)
+        watch.begin(title, 0, whole)
+        for member in members:
+            pack.extract(member, folder)
+            watch.advance(member.file_size)
+
+
+def merge(staging: Path, root: Path) -> None:
+    """Move everything below `staging` to the same place below `root`, both on one file system.
+
+    What is there already with the same content stays.
+
+    Raises:
+        FetchError: something is there with other content; nothing has been moved then.
+    """
+    for source, target in list(_moves(staging, root)):
+        source.rename(target)
+
+
+def _moves(source: Path, target: Path) -> Iterator[tuple[Path, Path]]:
+    with os.scandir(source) as entries:
+        for entry in entries:
+            mine, there = Path(entry.path), target / entry.name
+            if not os.path.lexists(there):
+                yield mine, there
+            elif entry.is_dir(follow_symlinks=False) and there.is_dir() and not there.is_symlink():
+                yield from _moves(mine, there)
+            elif not _same(mine, there):
+                raise FetchError(
+                    f"{there} is there already and differs from what was fetched. Move it away and type the same "
+                    "command again"
+                )
+
+
+def _same(mine: Path, there: Path) -> bool:
+    plain = all(path.is_file() and not path.is_symlink() for path in (mine, there))
+    return plain and cmp(mine, there, shallow=False)

@@ -1,0 +1,214 @@
+"""Datasets: whether a complete copy is here, and getting and unpacking what is missing.
+
+Everything of ours lies in ``ROOT/.harness``: archives while they are needed, what is being unpacked, and the record of
+what has been.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from harness.errors import DatasetError, FetchError, HarnessError, RequestError
+from harness.fetching.archives import DamagedArchiveError, check_archive, merge, unpack
+from harness.fetching.records import Outcome, State, Wanted, Watcher
+from harness.fetching.space import disk_errors
+
+if TYPE_CHECKING:
+    from harness.fetching.files import Fetcher
+    from harness.interfaces import Dataset
+    from harness.manifest import DataRoots
+    from harness.records import Download, Release
+
+OURS: Final = ".harness"
+_MANY: Final = 64
+
+
+class _LackingError(Exception):
+    """The dataset is not complete here; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFetch:
+    """One dataset to be had.
+
+    Args:
+        keep: whether archives stay after they have been unpacked.
+    """
+
+    dataset: Dataset
+    roots: DataRoots
+    keep: bool = False
+
+    def survey(self) -> Outcome:
+        """What is here; never uses the network."""
+        try:
+            return self._present()
+        except _LackingError as lacking:
+            return self._missing(str(lacking))
+        except HarnessError as error:
+            return self._outcome("failed", detail=str(error))
+
+    def root(self) -> Path:
+        """Where archives are unpacked. Raises RequestError if the user gave no such folder."""
+        if self.roots.default is None or self.dataset.name in self.roots.named:
+            raise RequestError(
+                f"dataset {self.dataset.name!r} is unpacked below a data root, and none is given for it. Type: "
+                f"harness fetch --datasets {self.dataset.name} --data ROOT (or set HARNESS_DATA)"
+            )
+        return self.roots.default
+
+    def fetch(self, fetcher: Fetcher) -> Outcome:
+        """Get and unpack what is missing. Whatever goes wrong with this dataset stands in the outcome."""
+        try:
+            try:
+                return self._present()
+            except _LackingError as lacking:
+                downloads = self._downloads()
+                if not downloads:
+                    return self._missing(str(lacking))
+            fetched = sum(self._unpacked(download, fetcher) for download in downloads)
+            self._present()
+        except _LackingError as lacking:
+            anew = f"to fetch it anew, delete {self.root() / OURS / 'unpacked.json'} and type the same command"
+            return self._outcome("failed", detail=f"all archives are unpacked, and yet: {lacking}; {anew}")
+        except HarnessError as error:
+            return self._outcome("failed", detail=str(error))
+        return self._outcome("fetched", fetched)
+
+    def _present(self) -> Outcome:
+        """The outcome if a complete copy is here. Raises _LackingError."""
+        release = self.dataset.release()
+        try:
+            root = self.roots.find(self.dataset)
+            images = sum(1 for _ in self.dataset.samples(root))
+        except DatasetError as error:
+            raise _LackingError(str(error)) from error
+        if not images or (release and images < release.images):
+            whole = f" of {release.images:,}" if release else ""
+            raise _LackingError(f"{images:,}{whole} images in {root}")
+        return self._outcome("present", release.bytes if release else None)
+
+    def _downloads(self) -> tuple[Download, ...]:
+        release = self.dataset.release()
+        return release.downloads if release else ()
+
+    def _missing(self, reason: str) -> Outcome:
+        release: Release | None = self.dataset.release()
+        if release is None or not release.downloads:
+            page = f"{release.page} · " if release and release.page else ""
+            return self._outcome("by hand", release.bytes if release else None, f"{page}{reason}")
+        default = self.roots.default
+        lacking = [one for one in release.downloads if default is None or not _is_unpacked(default, one)]
+        known = [one.bytes for one in lacking if one.bytes is not None]
+        size = sum(known) if len(known) == len(lacking) else None
+        return self._outcome("missing", size, reason if default else "to be unpacked below --data ROOT: give one")
+
+    def _unpacked(self, download: Download, fetcher: Fetcher) -> int:
+        """Fetch and unpack one archive unless that has been done; the bytes that were fetched."""
+        from harness.fetching.files import locked
+
+        root = self.root()
+        archive = root / OURS / "archives" / _archive_name(download)
+        with disk_errors(root), locked(archive.with_name(f"{archive.name}.unpacking"), fetcher.watch):
+            if _is_unpacked(root, download):
+                return 0
+            got = fetcher.fetch(self.dataset.name, [Wanted(download, archive)], lambda path, _: check_archive(path))
+            try:
+                places = _unpack(self.dataset.name, download, archive, root, fetcher.watch)
+            except DamagedArchiveError:
+                archive.unlink()  # so that the same command fetches it anew
+                raise
+            _note_unpacked(root, download, places)
+            if not self.keep:
+                archive.unlink()
+        return got.bytes if got.fresh else 0
+
+    def _outcome(self, state: State, size: int | None = None, detail: str = "") -> Outcome:
+        return Outcome(kind="dataset", name=self.dataset.name, state=state, bytes=size, detail=detail)
+
+
+def _unpack(title: str, download: Download, archive: Path, root: Path, watch: Watcher) -> list[str]:
+    """Unpack `archive` where it belongs below `root`; the places that it fills, relative to `root`."""
+    staging = root / OURS / "unpacking" / archive.name
+    shutil.rmtree(staging, ignore_errors=True)
+    unpack(archive, _below(staging, download.into), f"{title} (unpacking)", watch)
+    if download.rename:
+        _rename(staging, *download.rename)
+    places = _places(staging, download)
+    merge(staging, root)
+    shutil.rmtree(staging)
+    return places
+
+
+def _rename(staging: Path, before: str, after: str) -> None:
+    source, target = _below(staging, before), _below(staging, after)
+    if not source.is_dir():
+        found = ", ".join(sorted(entry.name for entry in staging.iterdir())[:6])
+        raise FetchError(f"what came holds no folder {before!r}; it holds {found}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.rename(target)
+
+
+def _below(root: Path, relative: str) -> Path:
+    parts = PurePosixPath(relative)
+    if parts.is_absolute() or ".." in parts.parts:
+        raise FetchError(f"{relative!r} leads out of the data root; the dataset's release is wrong")
+    return root / parts
+
+
+def _places(staging: Path, download: Download) -> list[str]:
+    """What must be there for the archive to count as unpacked: its topmost entries, or their folder where many."""
+    top = _below(staging, download.rename[1] if download.rename else download.into)
+    entries = sorted(top.iterdir())
+    chosen = [top] if download.rename or len(entries) > _MANY else entries
+    return [path.relative_to(staging).as_posix() for path in chosen]
+
+
+def _archive_name(download: Download) -> str:
+    """The last part of the address, with a few digits that tell equal names apart."""
+    name = PurePosixPath(urlsplit(download.uri).path.replace(":", "/")).name
+    plain = re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII).lstrip(".") or "archive"
+    return f"{hashlib.sha256(download.uri.encode()).hexdigest()[:8]}-{plain}"
+
+
+# --- the record of what has been unpacked ----------------------------------------------------
+
+
+def _is_unpacked(root: Path, download: Download) -> bool:
+    """Whether this archive has been unpacked below `root`, and what it filled is still there."""
+    places = _record(root).get(_key(download))
+    return bool(places) and all((root / place).exists() for place in places or ())
+
+
+def _key(download: Download) -> str:
+    return json.dumps([download.uri, download.digest, download.into, download.rename])
+
+
+def _record(root: Path) -> dict[str, list[str]]:
+    """Archive -> places. Only a convenience: where it is damaged, archives are fetched once more."""
+    try:
+        stored = json.loads((root / OURS / "unpacked.json").read_text(encoding="utf-8"))
+        return {str(key): [str(place) for place in places] for key, places in stored.items()}
+    except (FileNotFoundError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _note_unpacked(root: Path, download: Download, places: list[str]) -> None:
+    from filelock import FileLock
+
+    target = root / OURS / "unpacked.json"
+    with FileLock(target.with_suffix(".lock")):
+        partial = target.with_suffix(f".{os.getpid()}.tmp")
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump({**_record(root), _key(download): places}, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)

@@ -1,0 +1,44 @@
+"""``gdrive:ID``: the address of a file on Google Drive, behind the page that asks about files too large to scan."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from harness.fetching.content import HEAD, describe_page
+from harness.fetching.records import Refused
+from harness.fetching.transfer import Address
+from harness.records import Download
+
+if TYPE_CHECKING:
+    from harness.fetching.session import Session
+
+DRIVE: Final = "https://drive.google.com"
+_PAGES: Final = 3
+
+
+def drive_address(download: Download, session: Session, drive: str = DRIVE) -> Address:
+    """The address of the file's bytes; the session keeps the cookies that belong to it.
+
+    Raises:
+        Refused: the quota is used up, the file is gone or not public.
+        Dropped: the drive does not answer now.
+    """
+    from gdown.download import get_url_from_gdrive_confirmation
+    from gdown.exceptions import FileURLRetrievalError
+
+    identity = download.uri.partition(":")[2]
+    if not re.fullmatch(r"[\w-]+", identity, re.ASCII):
+        raise Refused(f"{identity!r} is no id of a file on Google Drive")
+    url = f"{drive}/uc?id={identity}"
+    for _ in range(_PAGES):
+        with session.ask("GET", url) as answer:
+            session.check_status(answer)
+            if not answer.headers.get("Content-Type", "").lower().startswith("text/html"):
+                return Address(uri=download.uri, url=answer.url)
+            head = answer.raw.read(HEAD, decode_content=True)
+        try:
+            url = get_url_from_gdrive_confirmation(head.decode("utf-8", "replace"))
+        except FileURLRetrievalError as error:
+            raise Refused(f"what came is {describe_page(head) or 'a web page'}") from error
+    raise Refused("Google Drive asks for one confirmation after another")

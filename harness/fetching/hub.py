@@ -1,0 +1,75 @@
+"""``hf:OWNER/REPO:FILE``: where a file of the Hugging Face Hub lies, and the SHA-256 that the hub states for it.
+
+Respects ``HF_ENDPOINT``, ``HF_HUB_OFFLINE`` and the token of ``hf auth login``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin
+
+from harness.errors import RequestError
+from harness.fetching.records import Refused
+from harness.fetching.transfer import Address
+from harness.locations import split_hub
+from harness.records import Download, ModelSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.fetching.session import Session
+
+_HOPS: Final = 5
+
+
+def hub_address(download: Download, session: Session) -> Address:
+    """The address at the commit that is the newest now, so that no file is made of two versions.
+
+    Raises:
+        Refused: offline by ``HF_HUB_OFFLINE``, no such file, or one that needs a permission.
+        Dropped: the hub does not answer now.
+    """
+    from huggingface_hub import constants, get_token, hf_hub_url
+
+    if constants.HF_HUB_OFFLINE:
+        raise Refused("HF_HUB_OFFLINE is set; unset it to use the hub")
+    try:
+        repository, file = split_hub(ModelSpec(name=download.uri, source=""), download.uri.partition(":")[2])
+    except RequestError as error:
+        raise Refused(str(error)) from error
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    facts = _facts(hf_hub_url(repository, file), headers, session)
+    commit, etag = facts.get("X-Repo-Commit"), facts.get("X-Linked-Etag", "").strip('"')
+    size = facts.get("X-Linked-Size", "")
+    return Address(
+        uri=download.uri,
+        url=hf_hub_url(repository, file, revision=commit),
+        headers=headers,
+        bytes=int(size) if size.isdigit() else None,
+        digests=(f"sha256:{etag}",) if len(etag) == 64 else (),  # of large files; small ones have a git digest
+    )
+
+
+def _facts(url: str, headers: dict[str, str], session: Session) -> Mapping[str, str]:
+    """The hub's own headers: a redirect within the hub (a renamed repository) is followed, one to the storage not."""
+    for _ in range(_HOPS):
+        with session.ask("HEAD", url, headers, redirects=False) as answer:
+            target = answer.headers.get("Location", "")
+            if answer.is_redirect and target.startswith("/"):
+                url = urljoin(url, target)
+                continue
+            if "X-Error-Code" in answer.headers:
+                raise Refused(_refusal(answer.headers))
+            if not answer.is_redirect:
+                session.check_status(answer)
+            return answer.headers
+    raise Refused("the hub redirects without end")
+
+
+def _refusal(headers: Mapping[str, str]) -> str:
+    code, message = headers["X-Error-Code"], " ".join(headers.get("X-Error-Message", "").split())
+    said = f"the hub says {code}" + (f": {message}" if message else "")
+    if code == "GatedRepo":
+        return f"{said}; ask for access on its page, then type: hf auth login"
+    return said

@@ -1,0 +1,144 @@
+"""The figures of the report ``correlation``, made from its JSON-ready data alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness import Figure, Series
+
+Entry = Mapping[str, Any]
+MOST_CURVES = 8
+"""With more models than this, curves are means of groups: nobody can tell more apart."""
+NO_GROUP = "no group"
+FILTERED = re.compile(r"relative-top1@(?P<dataset>[^/]+)/(?P<kind>low|high)-pass-(?P<cutoff>[0-9.]+)")
+
+
+def all_figures(data: Mapping[str, Any]) -> list[Figure]:
+    """``scatter-<bias>-<axis>`` for each pair, then ``low-pass-<dataset>`` and ``high-pass-<dataset>``."""
+    return [*_scatters(data), *_curves(data)]
+
+
+def _shown(data: Mapping[str, Any]) -> list[Entry]:
+    """The models that statistics rest on, and one's own beside imported ones."""
+    return [model for model in data["models"] if model["in_correlations"] or model["own"]]
+
+
+def _label(model: Entry) -> str:
+    return f"► {model['name']}" if model["own"] else model["group"] or NO_GROUP
+
+
+def _by_label(models: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """Models by what the legend calls them, one's own last so that they lie on top."""
+    found: dict[str, list[Entry]] = {}
+    for model in sorted(models, key=lambda one: bool(one["own"])):
+        found.setdefault(_label(model), []).append(model)
+    return found
+
+
+# --- scatter ----------------------------------------------------------------------------------
+
+
+def _scatters(data: Mapping[str, Any]) -> Iterator[Figure]:
+    for entry in data["correlations"]:
+        if entry["models"] == "all":
+            figure = _scatter(data, entry)
+            if figure.series:
+                yield figure
+
+
+def _scatter(data: Mapping[str, Any], entry: Entry) -> Figure:
+    bias, axis = entry["bias"], entry["generalization"]
+    percent = data["units"][axis] == "fraction"
+    series = [_points(label, models, bias, axis, 100 if percent else 1) for label, models in _shown_by_label(data)]
+    drawn = tuple(one for one in series if one.x)
+    lacking = len(data["models"]) - sum(len(one.x) for one in drawn)
+    unit = data["units"][bias]
+    return Figure(
+        name=f"scatter-{bias}-{axis}",
+        title=f"{bias} and {axis}: {_statistic(entry)}",
+        x_label=bias if unit in (None, "fraction", "1") else f"{bias} ({unit})",
+        y_label=f"{axis} (%)" if percent else axis,
+        series=drawn,
+        note="\n".join(_notes(data, bias, axis, lacking)),
+    )
+
+
+def _shown_by_label(data: Mapping[str, Any]) -> list[tuple[str, list[Entry]]]:
+    return list(_by_label(_shown(data)).items())
+
+
+def _points(label: str, models: Sequence[Entry], bias: str, axis: str, scale: float) -> Series:
+    whole = [one for one in models if one["biases"][bias] is not None and one["axes"][axis] is not None]
+    return Series(
+        label=label,
+        x=tuple(one["biases"][bias] for one in whole),
+        y=tuple(scale * one["axes"][axis] for one in whole),
+        names=tuple(one["name"] for one in whole),
+    )
+
+
+def _statistic(entry: Entry) -> str:
+    if entry["spearman"] is None:
+        return f"Spearman's ρ {entry['reason']}"
+    p = "p < 0.001" if entry["p"] < 0.001 else f"p = {entry['p']:.3f}"
+    return f"Spearman's ρ = {round(entry['spearman'], 2) + 0.0:.2f}, {p}, n = {entry['n']}"
+
+
+def _notes(data: Mapping[str, Any], bias: str, axis: str, lacking: int) -> Iterator[str]:
+    outside = [model["name"] for model in _shown(data) if not model["in_correlations"]]
+    if outside:
+        yield f"ρ is without {', '.join(outside)}."
+    if lacking:
+        who = "1 model is" if lacking == 1 else f"{lacking} models are"
+        yield f"{who} not drawn: no group, or a value is missing."
+    for erratum in data["errata"]:
+        if not data["mended"] and {bias, axis} & set(erratum["concerns"]):
+            yield f"† published {erratum['measure']}: {erratum['title']}."
+
+
+# --- accuracy against the cutoff of a filter --------------------------------------------------
+
+
+def _curves(data: Mapping[str, Any]) -> Iterator[Figure]:
+    models = _shown(data)
+    found: dict[tuple[str, str], dict[float, str]] = {}
+    for name in dict.fromkeys(name for model in models for name in model["measures"]):
+        match = FILTERED.fullmatch(name)
+        if match:
+            found.setdefault((match["kind"], match["dataset"]), {})[float(match["cutoff"])] = name
+    for (kind, dataset), cutoffs in found.items():
+        series = _curves_of(models, dict(sorted(cutoffs.items())))
+        if series:
+            yield Figure(
+                name=f"{kind}-pass-{dataset}",
+                title=f"Accuracy on {kind}-pass filtered images of {dataset}",
+                x_label="cutoff, as a fraction of the half side",
+                y_label="top-1 relative to unmodified images",
+                series=series,
+                note="Means of groups." if len(models) > MOST_CURVES else "",
+            )
+
+
+def _curves_of(models: Sequence[Entry], cutoffs: Mapping[float, str]) -> tuple[Series, ...]:
+    """One curve a model, or a group's mean where there are many; over the cutoffs that all of its models have."""
+    grouped = len(models) > MOST_CURVES
+    curves: dict[str, list[Entry]] = _by_label(models) if grouped else {_own_label(one): [one] for one in models}
+    series = []
+    for label, members in curves.items():
+        whole = [one for one in members if any(one["measures"].get(name) is not None for name in cutoffs.values())]
+        points = []
+        for cutoff, name in cutoffs.items():
+            values = [one["measures"].get(name) for one in whole]
+            numbers = [value for value in values if value is not None]
+            if numbers and len(numbers) == len(whole):
+                points.append((cutoff, sum(numbers) / len(numbers)))
+        if points:
+            x, y = zip(*points, strict=True)
+            series.append(Series(label=label, x=x, y=y, line=True))
+    return tuple(series)
+
+
+def _own_label(model: Entry) -> str:
+    return f"► {model['name']}" if model["own"] else str(model["name"])
