@@ -27,7 +27,7 @@ def place(tmp_path, real):
     import torch
     import torchvision
 
-    for name in ("imagenet_sample", "cue_conflict", "paper"):
+    for name in ("imagenet_sample", "cue_conflict", "paper", "decisions"):
         (tmp_path / name).symlink_to(real / name)
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     for document in DOCS:

@@ -25,7 +25,7 @@ def harness(arguments, folder):
 def checked(real, tmp_path_factory):
     """The folder in which every command of docs/checks.md has run, as it stands there."""
     folder = tmp_path_factory.mktemp("checks")
-    for name in ("imagenet_sample", "cue_conflict", "paper"):
+    for name in ("imagenet_sample", "cue_conflict", "paper", "decisions"):
         (folder / name).symlink_to(real / name)
     for arguments in console_commands(CHECKS):
         harness(arguments[1:], folder)
@@ -75,6 +75,27 @@ def test_the_published_table_gives_the_coefficients_of_the_poster(checked, real)
     printed = {(axis, bias): value for axis, biases in poster.items() for bias, value in biases.items()}
     assert len(printed) == 24
     assert {place: f"{ours[place]:.2f}" for place in printed} == {p: f"{value:.2f}" for p, value in printed.items()}
+
+
+def test_decisions_of_people_give_the_published_shape_bias(checked):
+    models = {
+        one["name"]: one["measures"] for one in json.loads((checked / "runs" / "people.json").read_text())["models"]
+    }
+    text = CHECKS.read_text()
+    published = {"subject-01": (829, 33), "subject-02": (907, 54), "resnet50": (162, 572), "vgg16": (84, 828)}
+    assert models.keys() == published.keys()
+    for name, (shape, texture) in published.items():
+        assert models[name]["shape-decisions@cue-conflict"] == shape
+        assert models[name]["texture-decisions@cue-conflict"] == texture
+        bias = models[name]["shape-bias@cue-conflict"]
+        assert bias == shape / (shape + texture)
+        assert f"| {name} | {shape} | {texture} | {bias:.6f} |" in text
+    report = json.loads((checked / "runs" / "consistency.json").read_text())
+    pairs = {frozenset((one["first"], one["second"])): one["kappa"] for one in report["pairs"]}
+    means = {one["model"]: one["kappa"] for one in report["models"]}
+    people, networks = pairs[frozenset(("subject-01", "subject-02"))], pairs[frozenset(("resnet50", "vgg16"))]
+    said = (people, means["resnet50"], means["vgg16"], networks)
+    assert all(f"{kappa:.3f}" in text.rpartition("Error consistency")[2] for kappa in said), said
 
 
 def test_documented_tables_are_those_of_the_poster(real):
