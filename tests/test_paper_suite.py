@@ -147,16 +147,22 @@ def fitted(seed, classes):
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    """The whole run, once for all tests of this file."""
+def files(tmp_path_factory):
+    """Benchmarks, checkpoints and suite."""
     one = Toy(tmp_path_factory.mktemp("toy"))
     write_all(one.folder / "data", one.classes)
     one.write_suite()
     one.write_checkpoints()
-    one.done = one.harness(
+    return one
+
+
+@pytest.fixture(scope="module")
+def toy(files):
+    """The whole run, once for all tests of this file."""
+    files.done = files.harness(
         "run", "--suite", "toy", "--registry", "toy.yaml", "--batch-size", "8", "--device", "cpu", "--out", "run"
     )
-    return one
+    return files
 
 
 def test_every_cell_is_stored(toy):
@@ -263,6 +269,36 @@ def test_the_same_command_resumes_and_a_lost_benchmark_is_shown(toy):
     assert cells["accuracy@imagenet-sketch"]["status"] == "missing"
     assert "sketch" in cells["accuracy@imagenet-sketch"]["reason"]
     assert {cell["status"] for task, cell in cells.items() if task != "accuracy@imagenet-sketch"} == {"run"}
+
+
+SETS = {
+    "imagenet-v2": "imagenetv2-matched-frequency-format-val/{one.index}/{draw:040x}.jpeg",
+    "imagenet-a": "imagenet-a/{one.wnid}/{draw}.jpg",
+    "imagenet-r": "imagenet-r/{one.wnid}/art_{draw}.jpg",
+    "imagenet-sketch": "sketch/{one.wnid}/sketch_{draw}.JPEG",
+    "stylized": "stylized/dnn/session-1/{draw:04d}_stylized_dnn_0_{one.category}_00_{one.wnid}-{draw}.png",
+}
+"""Benchmarks whose file names do not betray what is on the images."""
+
+
+def test_a_scrambled_tree_is_loud(files):
+    """Every label stands on images of another class: whatever the network knows, the report says `chance-level`."""
+    for place, one in enumerate(files.classes):
+        other = files.classes[(place + 1) % len(files.classes)]
+        for draw, form in enumerate([*SETS.values()] * 3):
+            path = files.folder / "scrambled" / form.format(one=one, draw=draw)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pattern(other.index, f"scrambled {draw}").save(path)
+    done = files.harness(
+        *("run", "--registry", "toy.yaml", "--suite", "toy", "--models", MODELS[1], "--data", "scrambled"),
+        *("--device", "cpu", "--out", "of-scrambled"),
+    )
+    assert done.returncode == 1, done.stderr  # the other benchmarks are missing
+    report = json.loads(files.harness("report", "of-scrambled", "--format", "json").stdout)
+    (model,) = report["models"]
+    loud = {name for name in SETS if "chance-level" in model["details"][f"top1@{name}"].get("flags", ())}
+    assert loud == set(SETS), {name: model["measures"][f"top1@{name}"] for name in SETS}
+    assert sum("chance-level" in warning for warning in report["warnings"]) == len(SETS)
 
 
 @pytest.mark.gpu
