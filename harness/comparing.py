@@ -6,8 +6,8 @@ Pure: runs and tables become a `Side` elsewhere (`harness.cli.compare`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ from harness.records import Cell, Direction, Erratum, Measure, Table, Tolerance
 Verdict = Literal["ok", "differs", "erratum", "not comparable"]
 VERDICTS: tuple[Verdict, ...] = ("differs", "erratum", "not comparable", "ok")
 """The most urgent first."""
+MOST_EQUAL = 60
+"""More measures within their tolerance than this are counted, not listed, where people read them."""
 COLUMNS = ("measure", "here", "there", "difference", "within", "verdict")
 ROUNDING = 1e-9
 """Two sums of the same numbers may differ by this."""
@@ -31,6 +33,8 @@ class Side:
         label: run folder or table, as messages name it.
         models: model -> full name -> measure. missing: model -> full name or task -> reason.
         partial: dataset -> why its measures rest on a part of it; under ``*``: those of every dataset.
+        protocols: (model, dataset) -> task -> what else decides its numbers: the probe, resize and crop.
+        settings: of the whole run: seed, precision, ….
         errata, tolerances: what a published table says of itself.
     """
 
@@ -38,13 +42,18 @@ class Side:
     models: Mapping[str, Mapping[str, Measure]]
     missing: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     partial: Mapping[str, str] = field(default_factory=dict)
+    protocols: Mapping[tuple[str, str], Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     errata: Sequence[Erratum] = ()
     tolerances: Sequence[Tolerance] = ()
 
     def part(self, measure: str) -> str:
         """Why `measure` rests on a part of its dataset; empty if nothing says so."""
-        dataset = measure.partition("@")[2].partition("/")[0]
-        return self.partial.get(dataset) or self.partial.get("*", "")
+        return self.partial.get(_dataset(measure)) or self.partial.get("*", "")
+
+
+def _dataset(measure: str) -> str:
+    return measure.partition("@")[2].partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +143,16 @@ def _lacking(model: str, name: str, measured: Measure | None, published: Measure
         return f"undefined in {mine.label}: {measured.reason}"
     if published.value is None:
         return f"undefined in {theirs.label}: {published.reason}"
-    return f"{mine.label}: {mine.missing.get(model, {}).get(name, 'not measured')}"
+    why = _why(name, mine.missing.get(model, {}), {*mine.models[model], *theirs.models[model]})
+    return f"{mine.label}: {why}"
+
+
+def _why(name: str, missing: Mapping[str, str], measures: Collection[str]) -> str:
+    """Why a side lacks the measure, in the words of the task that would have measured it: the same for all of these."""
+    if name in missing:
+        return min((reason for reason in missing.values() if reason and reason in missing[name]), key=len)
+    tasks = {key: why for key, why in missing.items() if key.endswith(f"@{_dataset(name)}") and key not in measures}
+    return "; ".join(dict.fromkeys(tasks.values())) or "not measured"
 
 
 def _compared(model: str, name: str, measured: Measure, published: Measure, mine: Side, theirs: Side) -> Comparison:
@@ -144,11 +162,12 @@ def _compared(model: str, name: str, measured: Measure, published: Measure, mine
     right = None if erratum is None else right_value(erratum, published.value)
     target = published.value if right is None else right
     within, reason, unknown = _tolerance(name, measured, published, mine, theirs)
+    unknown = _unlike(model, name, mine, theirs) or unknown
     differs = abs(measured.value - target) > within + ROUNDING
     verdict: Verdict = "differs" if differs else "ok"
     if unknown and differs:
         verdict = "not comparable"
-    if erratum is not None and not unknown:
+    if erratum is not None and (right is None or not unknown):
         as_published = abs(measured.value - published.value) <= within + ROUNDING
         verdict = "erratum" if right is None or (not differs and not as_published) else verdict
     return Comparison(
@@ -181,6 +200,17 @@ def _tolerance(name: str, measured: Measure, published: Measure, mine: Side, the
     return within, "; ".join(reasons) or "equal numbers expected", ""
 
 
+def _unlike(model: str, name: str, mine: Side, theirs: Side) -> str:
+    """What was set otherwise here than there, so that equal numbers cannot be expected; empty if nothing is known."""
+    from harness.planner import difference
+
+    place = model, _dataset(name)
+    here, there = mine.protocols.get(place, {}), theirs.protocols.get(place, {})
+    clauses = dict.fromkeys(difference(there[task], here[task]) for task in here if task in there)
+    told = "; ".join(filter(None, clauses))
+    return f"measured otherwise there than here: {told}" if told else ""
+
+
 def _samples(
     name: str, measured: Measure, published: Measure, mine: Side, theirs: Side
 ) -> Iterator[tuple[Measure, str]]:
@@ -211,46 +241,87 @@ def comparison_data(mine: Side, theirs: Side, found: Sequence[Comparison]) -> di
         "run": mine.label,
         "against": theirs.label,
         "counts": {verdict: counts[verdict] for verdict in VERDICTS},
+        "settings": _settings(mine, theirs),
         "only_here": sorted(set(mine.models) - set(theirs.models)),
         "comparisons": [{name: getattr(one, name) for name in Comparison.__dataclass_fields__} for one in found],
     }
 
 
-def comparison_tables(data: Mapping[str, Any]) -> list[Table]:
-    """The measures that both have, the worst first; then why the others cannot be compared."""
+def _settings(mine: Side, theirs: Side) -> str:
+    """By which settings the two runs differ, where both have some: ``seed 0 there, 7 here``."""
+    both = [name for name in mine.settings if name in theirs.settings]
+    unlike = [name for name in both if mine.settings[name] != theirs.settings[name]]
+    return ", ".join(f"{name} {theirs.settings[name]} there, {mine.settings[name]} here" for name in unlike)
+
+
+def comparison_tables(data: Mapping[str, Any], *, whole: bool = True) -> list[Table]:
+    """The measures that both have, the worst first; then why the others cannot be compared.
+
+    Args:
+        whole: False: many measures within their tolerance are counted in place of being listed.
+    """
     rows = [one for one in data["comparisons"] if one["mine"] is not None and one["theirs"] is not None]
     rows.sort(key=lambda one: VERDICTS.index(one["verdict"]))
+    equal = sum(one["verdict"] == "ok" for one in rows)
+    hidden = not whole and equal > MOST_EQUAL
+    shown = [one for one in rows if one["verdict"] != "ok"] if hidden else rows
     models = list(dict.fromkeys(one["model"] for one in data["comparisons"]))
     counts = ", ".join(f"{number} {verdict}" for verdict, number in data["counts"].items() if number)
     who = f"{models[0]}, " if len(models) == 1 else ""
-    table = Table(
-        title=f"{who}{data['run']} against {data['against']}: {counts}",
-        columns=(*(("model",) if len(models) > 1 else ()), *COLUMNS),
-        rows=tuple(_row(one, len(models) > 1) for one in rows),
-        note="\n".join(_notes(rows)),
-    )
-    return [table, *_missing(data)]
+    notes = [*_notes(rows)]
+    if hidden:
+        notes.insert(0, f"{equal:,} measures are ok and not listed here: see --format csv or json")
+    if data["settings"]:
+        notes.append(f"settings differ: {data['settings']}; noise, attacks and last digits follow them")
+    title = f"{who}{data['run']} against {data['against']}: {counts}"
+    if len(models) > 1 and not whole:
+        tables = [_overview(data, models, title), *_by_model(models, shown)]
+    else:
+        columns = (*(("model",) if len(models) > 1 else ()), *COLUMNS)
+        tables = [Table(title=title, columns=columns, rows=tuple(_row(one, len(models) > 1) for one in shown))]
+    return [*tables[:-1], replace(tables[-1], note="\n".join(notes)), *_missing(data)]
+
+
+def _overview(data: Mapping[str, Any], models: Sequence[str], title: str) -> Table:
+    """How many verdicts of each kind each model has."""
+    counts = {
+        model: Counter(one["verdict"] for one in data["comparisons"] if one["model"] == model) for model in models
+    }
+    rows = [
+        (Cell(model), *(Cell(str(found[verdict]), value=found[verdict]) for verdict in VERDICTS))
+        for model, found in counts.items()
+    ]
+    return Table(title=title, columns=("model", *VERDICTS), rows=tuple(rows))
+
+
+def _by_model(models: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
+    """A table for each model that has rows, so that the measures' names have room."""
+    for model in models:
+        of_model = [one for one in rows if one["model"] == model]
+        if of_model:
+            yield Table(title=model, columns=COLUMNS, rows=tuple(_row(one, False) for one in of_model))
 
 
 def _row(one: Mapping[str, Any], several: bool) -> tuple[Cell, ...]:
     percent = one["unit"] == "fraction" and one["direction"] == "higher"
+    form = ".0f" if one["unit"] == "count" else ".2f" if percent else ".3f"
     style = {"differs": "bold red", "erratum": "yellow", "not comparable": "dim"}.get(one["verdict"], "")
     mark = " †" if one["right"] is not None else ""
     return (
         *((Cell(one["model"]),) if several else ()),
         Cell(f"{one['measure']} %" if percent else one["measure"]),
-        *(_number(one[name], percent) for name in ("mine", "theirs")),
-        _number(one["difference"], percent, "+"),
-        _number(one["tolerance"], percent),
+        *(_number(one[name], percent, form) for name in ("mine", "theirs")),
+        _number(one["difference"], percent, f"+{form}"),
+        _number(one["tolerance"], percent, form),
         Cell(f"{one['verdict']}{mark}", value=one["verdict"], style=style),
     )
 
 
-def _number(value: float | None, percent: bool, sign: str = "") -> Cell:
-    """Accuracies in percent with two decimals, everything else with three."""
+def _number(value: float | None, percent: bool, form: str) -> Cell:
+    """Accuracies in percent with two decimals, counts without, everything else with three."""
     if value is None:
         return Cell("–", value="", style="dim")
-    scale, form = (100, f"{sign}.2f") if percent else (1, f"{sign}.3f")
+    scale = 100 if percent else 1
     return Cell(f"{round(scale * value, 6) + 0.0:{form}}", value=scale * value)
 
 

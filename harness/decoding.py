@@ -49,15 +49,21 @@ def preprocess(image: Image.Image, how: Preprocessing) -> np.ndarray:
 
 
 def pixels(dataset: Dataset, sample: Sample) -> np.ndarray:
-    """One sample as (S, S, 3) uint8. Raises ImageError naming the sample, whatever the decoder raised."""
+    """One sample as (S, S, 3) uint8. Raises ImageError naming the sample and its file, whatever the decoder raised."""
     try:
         with dataset.image(sample) as image:
             return preprocess(image, dataset.preprocessing)
     except ImageError as error:
-        raise ImageError(f"image {sample.id} of {dataset.name} {error}") from error
+        raise ImageError(_located(f"image {sample.id} of {dataset.name} {error}", sample)) from error
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, …
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"image {sample.id} of {dataset.name} cannot be decoded: {reason}") from error
+        what = f"image {sample.id} of {dataset.name} cannot be decoded: {reason}"
+        raise ImageError(_located(what, sample)) from error
+
+
+def _located(message: str, sample: Sample) -> str:
+    """`message` with the sample's file: the id alone does not say which view of the image it is."""
+    return message if sample.path is None or str(sample.path) in message else f"{message} ({sample.path})"
 
 
 def batches(

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SUFFIXES = (".svg", ".png")
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9", "#7F7F7F")
-"""Colour-blind-safe (Okabe & Ito 2008), without its yellow, which is too pale for points on white."""
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#7F7F7F", "#56B4E9", "#000000")
+"""Colour-blind-safe (Okabe & Ito 2008), without its yellow, which is too pale for points on white.
+
+Black is the last: one's own model, which stands behind the seven groups of the study, must not be the palest."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h")
 """Eleven, so that eight colours and they make 88 different pairs."""
-NARROW = "PX*"
-"""Markers that cover less than the others of their size."""
+AREAS = {"P": 64, "X": 64, "*": 130}
+"""Of markers that cover less than the others of their size; in square points, as matplotlib counts."""
 GLYPHS = "ox+*#%&=ABCDEFGHIJKLMNPQRSTUVWYZ"
 SHARED = "@"
 """Stands in a terminal where points of several series fall into one character."""
@@ -244,9 +246,8 @@ def _draw(figure: Figure, axes: Axes) -> None:
         if series.line:
             axes.plot(series.x, series.y, markersize=5, linewidth=1.4, **look)
         else:
-            area = 64 if marker in NARROW else 40
             look["zorder"] = 2 + 1 / max(len(series.x), 1)  # a few points are not hidden by many
-            axes.scatter(series.x, series.y, s=area, linewidths=0.5, edgecolors="white", **look)
+            axes.scatter(series.x, series.y, s=AREAS.get(marker, 40), linewidths=0.5, edgecolors="white", **look)
     if figure.log_x:
         axes.set_xscale("log")
     axes.set_title("\n".join(_title_lines(figure.title, 62)))

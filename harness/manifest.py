@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 Hashed = tuple[int, int, int, str]
 """Size in bytes, times of modification and of change in ns, SHA-256: with the first three unchanged, a file is not read
 again. The time of change cannot be set back, as ``cp -p`` does with the other."""
+WITNESSES = 8
+"""Files of each view that are read for its digest: those whose sizes are equal by design are told apart too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class Manifest:
         samples: sorted by id.
         total: samples in the folder, before ``--limit``.
         digest: SHA-256 over ids, targets, attributes and file contents of `samples`; where each image exists in several
-            views, over the sizes of all their files instead: reading 100 GB before the first forward would be too much.
+            views, over the sizes of all their files and the contents of `WITNESSES` of each view instead: reading
+            100 GB before the first forward would be too much.
         remarks: warnings that travel with the results.
         folders: view -> folder below which the samples' ids are paths; empty where there is one view.
     """
@@ -140,8 +143,10 @@ def build(
     for sample in chosen:
         content = hashes.get(sample.path, "") if sample.path else ""
         total.update(json.dumps([sample.id, sample.targets, sample.attributes, content]).encode() + b"\n")
+    witnesses = lowest_hashes(chosen, WITNESSES) if folders else []
     for number, (view, folder) in enumerate(folders.items(), 1):
-        total.update(json.dumps([view, _sizes(folder, chosen)]).encode() + b"\n")
+        read = [_content(folder / sample.id) for sample in witnesses]
+        total.update(json.dumps([view, _sizes(folder, chosen), read]).encode() + b"\n")
         if progress:
             progress(number * len(chosen), len(folders) * len(chosen))
     remarks = list(dataset.remarks(everything))
@@ -163,6 +168,15 @@ def _sizes(folder: Path, samples: Sequence[Sample]) -> list[int]:
         return [os.stat(f"{prefix}/{sample.id}").st_size for sample in samples]  # noqa: PTH116 - millions: no Path each
     except OSError as error:
         raise DatasetError(f"cannot read {error.filename}: {error.strerror}. Mend or fetch the files anew") from error
+
+
+def _content(path: Path) -> str:
+    """SHA-256 of a file. Raises DatasetError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror}. Mend or fetch the files anew") from error
 
 
 def identity(dataset: Dataset, manifest: Manifest) -> dict[str, object]:

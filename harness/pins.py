@@ -47,7 +47,7 @@ def recorded() -> Mapping[str, Mapping[str, Pin]]:
     return _read()
 
 
-def check(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str]) -> None:
+def check(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str], *, recording: bool = True) -> None:
     """Record each downloaded file of `spec` that is used for the first time; compare every other with its record.
 
     Only files below ``cache_dir()/checkpoints`` and the Hugging Face cache count, without a full published SHA-256
@@ -55,6 +55,7 @@ def check(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str]) -> Non
 
     Args:
         files, digests: as `ModelSource.files` gives them, and the SHA-256 of each.
+        recording: False: compare only, before a file has proven to be a whole checkpoint.
 
     Raises:
         CheckpointError: a file is not what was recorded, or the record is damaged.
@@ -66,7 +67,7 @@ def check(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str]) -> Non
     for path, digest in watched:
         compare(spec, path.name, digest, known)
     fresh = {path.name: _pin(digest, _uri(spec, path)) for path, digest in watched if path.name not in known}
-    if fresh:
+    if fresh and recording:
         _add_or_warn(spec, fresh)
 
 

@@ -228,13 +228,14 @@ def make_job(
         digests: SHA-256 of each file that decides the weights.
         source_version: `ModelSource.version` of the model's source.
     """
+    # Neither `sha256` nor `head_sha256` is part of it: what the files are, `digests` say, stated beforehand or not.
     what: dict[str, Any] = {
         "model": {
             "name": model.name,
             "source": model.source,
             "source_version": source_version,
             "arch": model.arch,
-            "recipe": asdict(model.recipe),
+            "recipe": {name: value for name, value in asdict(model.recipe).items() if name != "head_sha256"},
             "mean": model.mean,
             "std": model.std,
             "options": dict(model.options),
@@ -333,7 +334,7 @@ def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: Stored | N
     if stored is None:
         return cell("run", spans)
     if stored.key != job.key:
-        return cell("rerun", spans, difference(stored.identity, job.identity))
+        return cell("rerun", spans, difference(stored.identity, job.identity) or _otherwise(stored, job))
     left = [span for span in spans if span not in stored.spans]
     if stored.failed is not None:
         return cell("retry", left, f"failed before: {stored.failed}")
@@ -350,6 +351,13 @@ def inapplicable(task: PlannedTask, model: ModelSpec) -> str:
     if model.outputs != space.outputs:
         return f"{model.name} has {model.outputs} outputs, {task.dataset.name} is judged by {space.outputs}"
     return ""
+
+
+def _otherwise(stored: Stored, job: Job) -> str:
+    """What changed where no value did: fields that only one of two versions of the harness or a plugin records."""
+    old, new = _leaves(stored.identity), _leaves(job.identity)
+    fields = ", ".join(sorted(old.keys() ^ new.keys())) or "fields without a value"
+    return f"another version recorded its identity, without the same fields: {fields}"
 
 
 def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

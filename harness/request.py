@@ -18,7 +18,7 @@ from harness.planner import MissingTask, PlannedTask, Settings, Stored
 if TYPE_CHECKING:
     from harness.interfaces import Dataset, ModelSource, Probe
     from harness.planner import Plan
-    from harness.records import ModelSpec, Suite, TaskSpec
+    from harness.records import ModelSpec, Preprocessing, Suite, TaskSpec
     from harness.registry import Registry
     from harness.store import Run
 
@@ -49,6 +49,7 @@ class Selection:
     Attributes:
         demanded: datasets and models that were asked for by name. One that is not here is a mistake; of what a suite or
             a pattern brought along, the rest runs without it.
+        crops: dataset -> remark, where the suite's resize and crop are not the dataset's own.
     """
 
     suite: Suite | None
@@ -59,6 +60,7 @@ class Selection:
     sources: Mapping[str, ModelSource]
     known_datasets: frozenset[str]
     demanded: frozenset[str] = frozenset()
+    crops: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def select(request: RunRequest, registry: Registry) -> Selection:
@@ -71,11 +73,14 @@ def select(request: RunRequest, registry: Registry) -> Selection:
     tasks = _with_requirements([*_suite_tasks(suite), *map(registry.parse_task, request.tasks)], registry)
     if not tasks:
         raise RequestError("no tasks: give --suite NAME or --task probe@dataset. See: harness list suites")
-    datasets = {}
+    datasets, crops = {}, {}
     for task in tasks:
         dataset = registry.dataset(task.dataset)
         how = suite.preprocessing.get(task.dataset) if suite else None
         datasets[task.dataset] = replace(dataset, preprocessing=how) if how else dataset
+        if how and how != dataset.preprocessing:
+            usual = described(dataset.preprocessing)
+            crops[task.dataset] = (f"{task.dataset}: {described(how)} as the suite says; its own is {usual}",)
     probes = {task.name: registry.probe_for(task) for task in tasks}
     sources = {spec.source: registry.source_for(spec) for spec in models}
     return Selection(
@@ -90,7 +95,13 @@ def select(request: RunRequest, registry: Registry) -> Selection:
             [registry.parse_task(task).dataset for task in request.tasks]
             + [registry.model(name).name for name in request.models if not is_pattern(name)]
         ),
+        crops=crops,
     )
+
+
+def described(how: Preprocessing) -> str:
+    """``resized to 256, cropped to 224``."""
+    return f"resized to {how.resize}, cropped to {how.size}" if how.resize is not None else f"{how.size} px as stored"
 
 
 def _suite_tasks(suite: Suite | None) -> Sequence[TaskSpec]:
@@ -172,7 +183,8 @@ def _manifests(
     for name, dataset in selection.datasets.items():
         watch = (lambda done, total, name=name: progress(name, done, total)) if progress else None
         try:
-            found[name] = manifests.build(dataset, data.find(dataset), limit, watch)
+            manifest = manifests.build(dataset, data.find(dataset), limit, watch)
+            found[name] = replace(manifest, remarks=(*manifest.remarks, *selection.crops.get(name, ())))
         except AbsentDatasetError as error:
             if name in selection.demanded:
                 raise
@@ -193,8 +205,23 @@ def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str
             absent[spec.name] = str(error)
         else:
             digests[spec.name] = tuple(digests_of(files))
-            pins.check(spec, files, digests[spec.name])
+            pins.check(spec, files, digests[spec.name], recording=False)
     return digests, absent
+
+
+def record_checkpoints(plan: Plan, selection: Selection) -> None:
+    """Record the downloads that `plan` uses for the first time, once they are known to load.
+
+    Not earlier: a download that broke off would be recorded, and the whole one refused ever after.
+
+    Raises:
+        CheckpointError: a file is not what was recorded.
+    """
+    planned = {cell.model: cell.job for one in plan.passes for cell in one.cells if cell.job}
+    for spec in selection.models:
+        if spec.name in planned:
+            files = selection.sources[spec.source].files(spec)
+            pins.check(spec, files, planned[spec.name].identity["model"]["checkpoint"])
 
 
 def missing_task(selection: Selection, task: TaskSpec, reason: str) -> MissingTask:

@@ -6,11 +6,13 @@ Cells are read one at a time, so memory does not grow with their number. A cell 
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import PluginError, RequestError
+from harness.errors import HarnessError, PluginError, RequestError
 from harness.planner import difference
 from harness.records import Measure, Trials
 
@@ -102,8 +104,7 @@ class RowReader:
         """Read one run; `label` names it in errors and reports.
 
         Raises:
-            RequestError: it defines a bias or axis otherwise than an earlier run, or measured one model with two
-                networks.
+            RequestError: it defines a bias or axis otherwise than an earlier run.
             StoreError: stored trials are damaged.
         """
         origin = {key: value for key, value in run.manifest.items() if key not in ("models", "planned", "study")}
@@ -149,10 +150,11 @@ class RowReader:
 
     def _add_trials(self, run: Run, label: str) -> None:
         cells, planned = run.cells(), run.manifest.get("planned", {})
+        old = superseded(cells)
         known = run.manifest.get("models", {})
         tasks = dict.fromkeys([*planned, *(task for task, _ in cells)])
         for model in dict.fromkeys([*known, *(model for _, model in cells)]):
-            row = _RowBuilder(self, run, label, model, cells)
+            row = _RowBuilder(self, run, label, model, cells, old)
             for task in tasks:
                 if (task, model) in cells or model in planned.get(task, {}):
                     row.add(task, planned.get(task, {}).get(model, ""))
@@ -184,9 +186,15 @@ class _RowBuilder:
     """One model of one run of trials."""
 
     def __init__(
-        self, reader: RowReader, run: Run, label: str, model: str, cells: Mapping[tuple[str, str], StoredCell]
+        self,
+        reader: RowReader,
+        run: Run,
+        label: str,
+        model: str,
+        cells: Mapping[tuple[str, str], StoredCell],
+        old: Mapping[tuple[str, str], str],
     ) -> None:
-        self.reader, self.run, self.label, self.model, self.cells = reader, run, label, model, cells
+        self.reader, self.run, self.label, self.model, self.cells, self.old = reader, run, label, model, cells, old
         self.measures: dict[str, Measure] = {}
         self.missing: dict[str, str] = {}
         self.tasks: dict[str, Mapping[str, Any]] = {}
@@ -209,7 +217,13 @@ class _RowBuilder:
                 return
             required[name] = self.run.read(f"{name}@{dataset}", self.model)
         trials = replace(self.run.read(task, self.model), required=required)
-        found = measures_of(probe, trials, dataset)
+        try:
+            found = measures_of(probe, trials, dataset)
+        except HarnessError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a plugin's mistake costs its cells, with the reason, and no others
+            self.missing[task] = f"probe {probe.name!r} cannot reduce the stored trials: {_raised(error)}"
+            return
         doubled = sorted(set(found) & set(self.measures))
         if doubled:
             raise PluginError(
@@ -220,16 +234,7 @@ class _RowBuilder:
         self.reader.note(task, self.model, cell, found)
 
     def finished(self, group: str | None) -> Row:
-        """The row. Raises RequestError if tasks were measured with different networks."""
-        networks = list(self.tasks.items())
-        for task, network in networks[1:]:
-            changed = difference(networks[0][1], network)
-            if changed:
-                raise RequestError(
-                    f"{self.label}: {self.model} was another network on {networks[0][0]} than on {task} ({changed}); "
-                    f"measure both alike: harness run --task {networks[0][0]} --task {task} --models {self.model} "
-                    f"--out {self.label}"
-                )
+        """The row; all its measures are of one network."""
         return Row(
             name=self.model,
             group=group,
@@ -237,7 +242,7 @@ class _RowBuilder:
             measures=self.measures,
             missing=self.missing,
             tasks=frozenset(self.tasks),
-            network=networks[0][1] if networks else None,
+            network=next(iter(self.tasks.values()), None),
         )
 
     def _unusable(self, task: str, planned: str) -> str:
@@ -248,6 +253,9 @@ class _RowBuilder:
         layout = self.run.layout(task)
         done, spans = len(cell.spans), len(layout.spans())
         resume = f"harness run … --out {self.label}"
+        if (task, self.model) in self.old:
+            away = f", which could not be done the last time: {planned}" if planned else ""
+            return f"{self.old[task, self.model]}; measure it anew with {resume}{away}"
         if cell.failed is not None:
             return f"failed: {cell.failed}"
         if done < spans:
@@ -276,6 +284,38 @@ class _RowBuilder:
         if not changed and self.run.layout(task).sample_ids != self.run.layout(cell.job.task).sample_ids:
             changed = "its samples are others"
         return f"{changed}; rerun both with harness run … --out {self.label}" if changed else ""
+
+
+def superseded(cells: Mapping[tuple[str, str], StoredCell]) -> dict[tuple[str, str], str]:
+    """Cells of one run that an earlier network of the same name answered, and how it differs from the latest.
+
+    A checkpoint that changed is measured anew, but its other cells stay where their data has gone meanwhile. Numbers of
+    two networks must never stand in one row.
+    """
+    latest: dict[str, StoredCell] = {}
+    for (_, model), cell in cells.items():
+        if model not in latest or _created(latest[model]) < _created(cell):
+            latest[model] = cell
+    changes = {
+        (task, model): difference(_network(cell), _network(latest[model])) for (task, model), cell in cells.items()
+    }
+    return {place: f"measured with an earlier network ({change})" for place, change in changes.items() if change}
+
+
+def _created(cell: StoredCell) -> str:
+    """When the cell was begun, ISO 8601 in UTC; such texts sort by time."""
+    return str(cell.provenance.get("created", ""))
+
+
+def _network(cell: StoredCell) -> Mapping[str, Any]:
+    network: Mapping[str, Any] = cell.job.identity.get("model", {})
+    return network
+
+
+def _raised(error: Exception) -> str:
+    """Type, text and place of an exception, so that a plugin's author finds it without a traceback."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]} ({Path(frame.filename).name}:{frame.lineno})"
 
 
 def few(names: Sequence[str]) -> str:

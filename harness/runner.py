@@ -91,6 +91,16 @@ def load_network(spec: ModelSpec, source: ModelSource, size: int) -> torch.nn.Mo
     return network
 
 
+def _channels_last(network: torch.nn.Module) -> None:
+    """The layout in which convolutions are fastest, on CPUs and on tensor cores alike.
+
+    Not ``network.to(memory_format=…)``, which raises where a network has three-dimensional convolutions too.
+    """
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.to(memory_format=torch.channels_last)
+
+
 def load_first(
     plan: Plan, specs: Mapping[str, ModelSpec], sources: Mapping[str, ModelSource]
 ) -> dict[str, torch.nn.Module]:
@@ -134,10 +144,11 @@ def _forward_precision(settings: Settings) -> Iterator[None]:
         if settings.precision == "bf16":
             stack.enter_context(torch.autocast(settings.device_type, dtype=torch.bfloat16))
         if settings.precision == "tf32":
+            # Put back as it was, not to strict float32: within an attack, forwards stand inside each other.
+            stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
             torch.set_float32_matmul_precision("high")
-            stack.callback(torch.set_float32_matmul_precision, "highest")
+            stack.callback(setattr, torch.backends.cudnn, "allow_tf32", torch.backends.cudnn.allow_tf32)
             torch.backends.cudnn.allow_tf32 = True
-            stack.callback(setattr, torch.backends.cudnn, "allow_tf32", False)
         yield
 
 
@@ -216,11 +227,16 @@ class _Sweep:
             try:
                 self._load(name)
             except CheckpointError as error:
-                engine.networks.pop(name, None)
-                for (_, model), job in self.jobs.items():
-                    if model == name:
-                        self.recorder.fail(job, str(error))
+                self._give_up(name, str(error))
+            except Exception as error:  # noqa: BLE001 - a network's mistake fails its cells, and no others
+                self._give_up(name, f"{name} cannot be put on {engine.device}: {_reason(error)}")
         self.recorder.drain()
+
+    def _give_up(self, name: str, reason: str) -> None:
+        self.engine.networks.pop(name, None)
+        for (_, model), job in self.jobs.items():
+            if model == name:
+                self.recorder.fail(job, reason)
 
     def _load(self, name: str) -> None:
         engine = self.engine
@@ -231,10 +247,9 @@ class _Sweep:
         planned = next(job for (_, model), job in self.jobs.items() if model == name).identity["model"]["checkpoint"]
         if planned != (now := [sha256_of(path) for path in source.files(spec)]):
             raise CheckpointError(f"the checkpoint of {name} changed since the run was planned: {planned} -> {now}")
-        # Channels last: the layout in which convolutions are fastest, on CPUs and on tensor cores alike. Not in
-        # inference mode: weights that are copied in it cannot take part in the gradients of a white-box probe.
+        # Not in inference mode: weights that are copied in it cannot take part in the gradients of a white-box probe.
         with torch.inference_mode(False):
-            engine.networks[name].to(engine.device).to(memory_format=torch.channels_last)
+            _channels_last(engine.networks[name].to(engine.device))
 
     def _schedule(self) -> list[tuple[Span, int, Sequence[Sample]]]:
         """(span, index of the first sample, samples) of every batch: cut at fixed positions, whatever is pending."""

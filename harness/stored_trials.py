@@ -15,7 +15,8 @@ class StoredTrials:
     """The complete cells of some runs. Implements `harness.TrialReader`.
 
     Args:
-        paths: run folders; imported tables, which hold no trials, are passed over.
+        paths: run folders; imported tables, which hold no trials, are passed over, and so are cells of a network that
+            has changed since.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -23,13 +24,16 @@ class StoredTrials:
 
     @cached_property
     def _places(self) -> dict[str, dict[str, Path]]:
+        from harness.rows import superseded
         from harness.store import Run
 
         places: dict[str, dict[str, Path]] = {}
         for path in self._paths:
             run = Run.open(path)
-            for (task, model), cell in run.cells().items() if run.kind == "trials" else ():
-                if cell.failed is None and cell.complete(run.layout(task)):
+            cells = run.cells() if run.kind == "trials" else {}
+            old = superseded(cells)
+            for (task, model), cell in cells.items():
+                if cell.failed is None and cell.complete(run.layout(task)) and (task, model) not in old:
                     places.setdefault(task, {})[model] = path
         return places
 

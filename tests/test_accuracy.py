@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from math import comb
 
 import numpy as np
 import pytest
 import torch
-from harness.plugins.probes.accuracy import Accuracy, hit_rows, is_chance_level
+from harness.plugins.probes.accuracy import BELOW_CHANCE, Accuracy, hit_rows, is_below_chance, is_chance_level
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,7 +90,6 @@ def test_chance_level(hits, n, classes, expected):
 @given(n=st.integers(1, 60), classes=st.integers(2, 20), hits=st.integers(0, 60))
 @settings(max_examples=60, deadline=None)
 def test_chance_level_against_the_sum_of_binomial_terms(n, classes, hits):
-    from math import comb
 
     hits = min(hits, n)
     tail = sum(comb(n, k) * (classes - 1) ** (n - k) for k in range(hits, n + 1)) / classes**n
@@ -103,6 +103,35 @@ def test_chance_level_is_flagged_on_top1_alone():
     found = measured(top5, rng.integers(0, 10, size=(200, 1)), classes=10)
     assert found["top1"].flags == ("chance-level",)
     assert found["correct"].flags == found["n"].flags == found["top5"].flags == ()
+
+
+@pytest.mark.parametrize(
+    ("hits", "flags"),
+    [
+        (2, (BELOW_CHANCE,)),  # torchvision's first ResNet-50, which ImageNet-A was chosen against
+        (19, (BELOW_CHANCE,)),
+        (20, ("chance-level",)),
+        (37, ("chance-level",)),
+        (58, ("chance-level",)),
+        (59, ()),
+    ],
+)
+def test_below_chance_is_no_chance_level(hits, flags):
+    """Guessing among 200 classes gets 37.5 of 7,500; the tails of the binomial pass 0.001 above 19 and 58."""
+    top5 = np.tile(np.arange(5), (7500, 1))
+    targets = np.full((7500, 1), 9)
+    targets[:hits] = 0
+    assert measured(top5, targets, classes=200)["top1"].flags == flags
+
+
+@given(st.integers(1, 400), st.integers(2, 50), st.data())
+@settings(max_examples=100, deadline=None)
+def test_below_chance_against_the_sum_of_binomial_terms(n, classes, data):
+    hits = data.draw(st.integers(0, n))
+    tail = sum(comb(n, k) * (classes - 1) ** (n - k) for k in range(hits + 1)) / classes**n
+    if abs(tail - 0.001) > 1e-12:
+        assert is_below_chance(hits, n, 1 / classes) == (tail < 0.001)
+    assert is_chance_level(hits, n, 1 / classes) or not is_below_chance(hits, n, 1 / classes)
 
 
 def test_several_targets_raise_the_chance_level():

@@ -466,6 +466,13 @@ def test_lists_and_info_fit_80_columns_and_speak_json(harness):
         code, out, _ = harness("list", what)
         assert code == 0 and out.strip() and all(len(line) <= 80 for line in out.splitlines()), out
         assert isinstance(json.loads(harness("list", what, "--format", "json")[1]), list)
+    known = json.loads(harness("list", "models", "--format", "json")[1])
+    shown = [line.split() for line in harness("list", "models")[1].splitlines()[2:]]
+    assert shown == [[one["name"], one["group"] or "–"] for one in known]  # no name is broken or cut
+    datasets = {line.split()[0]: line.split()[1:] for line in harness("list", "datasets")[1].splitlines()[2:]}
+    assert datasets["imagenet"] == ["50,000", "imagenet/val"] and datasets["sample-photos"][-1] == "–"
+    assert "harness.plugins.importers.model_vs_human " in harness("list", "plugins")[1]
+    assert " 0.3, 0.4," in harness("info", "band-pass")[1]
     code, out, _ = harness("info", "critical-band", "--format", "json")
     assert code == 0 and len(json.loads(out)["conditions at 224 px"]) == 29
     assert harness("info", "critical-bund")[0] == 2

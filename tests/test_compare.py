@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -108,6 +109,13 @@ def test_a_mended_value_is_what_counts(mine, verdict):
     assert found.verdict == expected
 
 
+@pytest.mark.parametrize("mine", [0.5, 0.5004, 0.9])
+def test_what_nobody_can_judge_is_an_erratum_even_where_it_agrees(mine):
+    """The published number rests on 326 trials without an interval, one's own on 46,837."""
+    found = only(side(r=measure(mine, n=46_837, half=0.004)), table(r=measure(0.5, n=326)))
+    assert (found.verdict, found.erratum, found.right) == ("erratum", "last batch only", None)
+
+
 def test_a_difference_that_the_erratum_explains_is_an_erratum():
     tight = Tolerance(measures="*", within=0.0001, reason="tight")
     found = only(side(p=0.1), side("table", errata=(PADDED,), tolerances=(tight,), p=(0.1 + 0.00096) / 1.00096))
@@ -184,6 +192,46 @@ def harness(monkeypatch, capfd, tmp_path):
     return call
 
 
+def test_people_read_one_table_for_each_model_and_only_what_is_not_ok_of_very_many():
+    ok = {f"top1@x/{at}": measure(0.5) for at in range(100)}
+    mine = Side(label="mine", models={"one": {**ok, "top1@a": measure(0.5)}, "two": ok})
+    theirs = Side(label="other", models={"one": {**ok, "top1@a": measure(0.9)}, "two": ok})
+    data = comparison_data(mine, theirs, compare(mine, theirs))
+    overview, one = comparison_tables(data, whole=False)
+    assert [[cell.text for cell in row] for row in overview.rows] == [
+        ["one", "1", "0", "0", "100"],
+        ["two", "0", "0", "0", "100"],
+    ]
+    assert one.title == "one" and [row[0].text for row in one.rows] == ["top1@a %"]
+    assert "200 measures are ok and not listed here" in one.note
+    (everything,) = comparison_tables(data)
+    assert len(everything.rows) == 201 and everything.columns[0] == "model"
+
+
+def test_counts_have_no_decimals():
+    hits = {"correct@a": Measure(name="correct", value=1200.0, unit="count")}
+    both = [Side(label=label, models={"m": hits}) for label in ("mine", "other")]
+    (table,) = comparison_tables(comparison_data(*both, compare(*both)))
+    assert [cell.text for cell in table.rows[0]] == ["correct@a", "1200", "1200", "+0", "0", "ok"]
+
+
+def test_what_is_missing_has_the_reason_of_its_own_task_in_the_same_words():
+    absent = "its checkpoint is not on this machine"
+    undefined = measure(None, reason="0/0")  # a reason of its own, and of nothing else on that dataset
+    missing = {
+        "x@d": "0/0",
+        "accuracy@a": absent,
+        "top1@a": f"accuracy@a: {absent}",
+        "accuracy@b": absent,
+        "accuracy@c": "no folder c",
+    }
+    mine = Side(label="mine", models={"m": {"x@d": undefined}, "n": {"top1@a": measure(0.5)}}, missing={"m": missing})
+    there = {name: measure(0.5) for name in ("top1@a", "top5@a", "top1@b", "top1@c", "top1@d")}
+    theirs = Side(label="other", models={"m": there, "n": {"top1@a": measure(0.5)}})
+    reasons = [one.reason.removeprefix("mine: ") for one in compare(mine, theirs) if one.model == "m"]
+    assert reasons == [absent, absent, absent, "no folder c", "not measured"]
+
+
 def run(harness, out, *more):
     code, _, err = harness(
         "run", "--registry", "models.yaml", "--data", "data", "--batch-size", "8", "--device", "cpu",
@@ -205,6 +253,36 @@ def test_two_runs(harness, tiny_tree, tmp_path):
     code, out, _ = harness("compare", "part", "--against", "one", "--format", "json")
     (top1,) = [one for one in json.loads(out)["comparisons"] if one["measure"] == "top1@imagenet"]
     assert "95 % interval of 5 trials here, 24 there" in top1["reason"]
+
+
+def test_another_crop_is_not_silently_compared_and_other_settings_are_said(harness, tiny_tree, tmp_path):
+    tiny_tree(classes=4, images=6, folder=tmp_path / "data" / "imagenet" / "val")
+    run(harness, "one")
+    crop = {"imagenet": {"resize": 256, "size": 32}}
+    suite = {"tasks": ["accuracy@imagenet"], "models": ["plain"], "preprocessing": crop}
+    (tmp_path / "crop.yaml").write_text(json.dumps({"suites": {"crop": suite}}))
+    code, _, err = harness(
+        "run", "--registry", "models.yaml", "--registry", "crop.yaml", "--data", "data", "--batch-size", "8",
+        "--device", "cpu", "--suite", "crop", "--out", "two", "--seed", "7",
+    )  # fmt: skip
+    assert code == 0, err
+    code, out, _ = harness("compare", "two", "--against", "one", "--format", "json")
+    data = json.loads(out)
+    (top1,) = [one for one in data["comparisons"] if one["measure"] == "top1@imagenet"]
+    assert "preprocessing.size changed: 224 -> 32" in top1["reason"] and top1["tolerance"] is None, top1
+    assert data["settings"] == "seed 0 there, 7 here"
+    assert "settings differ: seed 0 there, 7 here" in " ".join(harness("compare", "two", "--against", "one")[1].split())
+
+
+def protocol(size):
+    return {("m", "a"): {"accuracy@a": {"probe": {"name": "accuracy"}, "preprocessing": {"size": size}}}}
+
+
+@pytest.mark.parametrize(("size", "verdict"), [(224, "differs"), (64, "not comparable")])
+def test_what_was_measured_otherwise_cannot_be_judged(size, verdict):
+    mine = replace(side(a=0.5), protocols=protocol(size))
+    theirs = replace(side("other", a=0.9), protocols=protocol(224))
+    assert only(mine, theirs).verdict == verdict
 
 
 IMPORTER = """

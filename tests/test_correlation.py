@@ -91,6 +91,41 @@ def test_models_that_lack_a_number_are_left_out_and_counted():
     assert "but shape × Robust n = 6, noise × Robust n = 6" in " ".join(text.split())
 
 
+def test_one_reason_for_several_values_is_told_once():
+    """A checkpoint that is not there is why every bias and axis is missing: one line, not one for each."""
+    absent = "model 'gone': its checkpoint is not on this machine"
+    lost = {"t@cc": absent, "accuracy@a": absent, "accuracy@b": absent, "accuracy@c": "no folder c"}
+    gone = model("gone", [None] * 5, missing=lost)
+    notes = notes_of(report([*rising(), gone]))
+    assert notes.count(absent) == 1
+    assert f"– shape, noise, ID, Robust: {absent}: gone" in notes
+    assert "– Robust: no folder c: gone" in notes  # a second reason is not swallowed by the first
+
+
+def test_as_many_reasons_as_models_are_not_all_told_and_no_model_is_dropped():
+    lost = [
+        model(f"gone{i}", [None] * 5, missing={"t@cc": f"no file {i}", "accuracy@a": f"no file {i}"}) for i in range(9)
+    ]
+    notes = notes_of(report([*rising(), *lost]))
+    assert "– shape, noise, ID: no file 0: gone0" in notes and "no file 2" not in notes
+    assert "– shape, noise, ID: 7 more, with reasons in --format json: gone2, gone3, gone4" in notes
+    assert all(f"gone{i}" in notes for i in range(9))
+
+
+def notes_of(data):
+    return "\n".join(table.note for table in Correlation().tables(data))
+
+
+def test_counts_have_no_decimals():
+    counts = [Measure(name="shape-decisions", value=value) for value in (1200.0, 84.0)]
+    rows = [
+        Row(name=name, group="g", run="r", measures={"shape-decisions@cc": one})
+        for name, one in zip("ab", counts, strict=True)
+    ]
+    text = render(Correlation(), Correlation().data(compose(rows, {}, {})), "terminal")
+    assert re.search(r"^a +g +1,200$", text, re.MULTILINE) and re.search(r"^b +g +84$", text, re.MULTILINE)
+
+
 def test_models_without_a_group_take_part_only_if_asked():
     rows = [*rising(), model("stray", (0.1, 0.1, 0.1, 0.1, 0.1), None)]
     without, with_them = report(rows), report(rows, ungrouped=True)

@@ -4,9 +4,12 @@ import hashlib
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+import safetensors.numpy
 
 from harness import cli
 from harness.cli.findings import is_non_commercial, licence_note
@@ -240,6 +243,21 @@ def test_a_wrong_file_is_fetched_again_where_that_can_be_and_mended_by_a_person_
     _, out, _ = doctor(harness)
     assert "next: mend page as said above" in out and "to get:" not in out
     assert "wrong: page: page.pth is no checkpoint but an HTML page" in out.replace(str(Path.cwd()) + "/", "")
+
+
+@pytest.mark.parametrize("kind", ["zip", "safetensors"])
+def test_a_checkpoint_that_breaks_off_is_wrong(harness, kind):
+    file = Path(f"net.{kind}")
+    if kind == "zip":
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("archive/data.pkl", bytes(1000))
+    else:
+        safetensors.numpy.save_file({"weight": np.zeros(1000, np.float32)}, file)
+    registry({"net": {**CHECKPOINT, "weights": [f"file:{file}"]}})
+    assert rows(harness)[1]["net"]["state"] == "present"
+    file.write_bytes(file.read_bytes()[:-1])
+    found = rows(harness)[1]["net"]
+    assert found["state"] == "wrong" and "breaks off after" in found["detail"] and str(file) in found["detail"]
 
 
 @pytest.mark.parametrize(("content", "state"), [(b"published", "present"), (b"damaged", "wrong")])

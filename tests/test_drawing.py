@@ -129,6 +129,7 @@ def test_more_series_than_marks_lead_to_a_file():
 
 
 def test_every_pair_of_colour_and_marker_is_another_one():
+    assert COLOURS[7] == "#000000"  # the eighth is one's own model among the seven groups of the study: not the palest
     pairs = {(COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)]) for at in range(88)}
     assert len(pairs) == 88
     assert len(set(GLYPHS)) == len(GLYPHS) and "@" not in GLYPHS and "·" not in GLYPHS

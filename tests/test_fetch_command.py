@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from http_server import Answer, serving
 from PIL import Image
@@ -225,6 +226,40 @@ def test_a_damaged_checkpoint_is_fetched_again(harness, server, weights):
         code, out, err = harness("fetch", "--models", "net", "--format", "json")
         assert (code, rows(out)["net"]["state"]) == (0, "fetched"), err
         assert place("net", "net.pth").read_bytes() == weights
+
+
+@pytest.mark.parametrize("kind", ["zip", "safetensors"])
+def test_a_checkpoint_that_breaks_off_is_not_trusted_though_no_digest_is_known(harness, server, weights, kind):
+    """A copy that was not finished: were it recorded, the whole file would be refused ever after."""
+    whole = weights if kind == "zip" else safetensors.torch.save({"weight": torch.arange(60_000.0)})
+    register(server, "net: {source: net, weights: 'HTTPS/net.pth'}")
+    place("net", "net.pth").parent.mkdir(parents=True)
+    place("net", "net.pth").write_bytes(whole[:100_000])
+    for option in ("--dry-run", "--offline"):
+        code, out, _ = harness("fetch", "--models", "net", option, "--format", "json")
+        assert rows(out)["net"]["state"] == "missing" and "breaks off after 100,000 bytes" in rows(out)["net"]["detail"]
+    server.put("/net.pth", body=whole[:-1])
+    code, out, _ = harness("fetch", "--models", "net", "--format", "json")
+    assert (code, rows(out)["net"]["state"]) == (1, "failed") and "breaks off" in rows(out)["net"]["detail"]
+    assert recorded() == {}
+    server.put("/net.pth", body=whole)
+    assert harness("fetch", "--models", "net")[0] == 0
+    assert recorded()["net"]["net.pth"].sha256 == hashlib.sha256(whole).hexdigest()
+
+
+def test_looking_records_nothing(harness, server, weights):
+    register(server, "net: {source: net, weights: 'HTTPS/net.pth'}")
+    place("net", "net.pth").parent.mkdir(parents=True)
+    place("net", "net.pth").write_bytes(weights)
+    for option in ("--dry-run", "--offline"):
+        code, _, err = harness("fetch", "--models", "net", option)
+        assert code == 0 and "1 of 1 are here" in err
+    assert recorded() == {} and server.asked == []
+
+
+def test_what_has_no_known_size_is_not_called_0_bytes(harness, server):
+    register(server, "net: {source: net, weights: 'HTTPS/net.pth'}")
+    assert "1 to fetch (of unknown size)" in harness("fetch", "--models", "net", "--dry-run")[2]
 
 
 def test_trust_on_first_use_and_how_to_accept(harness, server, weights):

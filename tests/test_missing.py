@@ -103,6 +103,18 @@ def test_what_was_asked_for_by_name_must_be_there(suite, harness, data):  # noqa
     assert suite("--models", "g*", "plain")[0] == 1
 
 
+def test_another_crop_than_the_datasets_own_is_a_remark(suite, harness, data):  # noqa: F811
+    text = (
+        Path("two.yaml")
+        .read_text()
+        .replace("    axes:", "    preprocessing: {imagenet: {resize: 40, size: 32}}\n    axes:")
+    )
+    Path("two.yaml").write_text(text)
+    remark = "imagenet: resized to 40, cropped to 32 as the suite says; its own is resized to 256, cropped to 224"
+    assert remark in " ".join(suite()[2].split())
+    assert remark in json.loads(harness("report", "run", "--format", "json")[1])["warnings"]
+
+
 def test_a_folder_that_was_given_must_be_there(suite, data):  # noqa: F811
     refused(suite("--data", "elsewhere=nope"), "--data elsewhere=nope: no such folder")
     refused(suite("--data", "nope"), "--data nope (or HARNESS_DATA): no such folder")

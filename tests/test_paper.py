@@ -2,11 +2,14 @@
 
 import csv
 import json
+from contextlib import suppress
 from fnmatch import fnmatchcase
+from itertools import product
 
+import numpy as np
 import pytest
 from harness.plugins.importers import paper
-from harness.plugins.importers.paper import AXES, BIASES, GROUPS, Paper, _sources
+from harness.plugins.importers.paper import AXES, BIASES, GROUPS, TOLERANCES, Paper, _sources
 
 from harness import RequestError
 from harness.plugin_manager import load_plugins
@@ -187,3 +190,31 @@ def test_corruption_means_are_over_19_and_10(real):
 
 
 _SEVERITIES = ("_1", "_2", "_3", "_4", "_5")
+
+
+def test_the_tolerances_of_the_critical_band_are_what_one_noise_step_moves(real):
+    """Third quartile over all single steps of one threshold of the 22 networks, rounded."""
+    from harness.plugins.probes.critical_band import ChannelError, fit
+
+    networks = json.loads((real / "critical_band" / "published_fits.json").read_text())["networks"]
+    moves = []
+    for network in networks.values():
+        indices = np.array(network["threshold_index"])
+        before = fit(indices)
+        for band, step in product(range(len(indices)), (-1, 1)):
+            stepped = indices + step * (np.arange(len(indices)) == band)
+            if 0 <= stepped[band] <= 4:
+                with suppress(ChannelError):
+                    after = fit(stepped)
+                    moves.append(
+                        (
+                            abs(abs(after.bandwidth) - abs(before.bandwidth)),
+                            abs(after.center_frequency(224) - before.center_frequency(224)),
+                            abs(after.peak_noise_sensitivity - before.peak_noise_sensitivity),
+                        )
+                    )
+    assert len(moves) == 240
+    quartiles = np.quantile(moves, 0.75, axis=0)
+    for name, moved in zip(("bandwidth", "center-frequency", "peak-noise-sensitivity"), quartiles, strict=True):
+        within = next(one.within for one in TOLERANCES if one.measures == f"critical-band-{name}@*")
+        assert moved == pytest.approx(within, rel=0.1)

@@ -213,6 +213,20 @@ def test_measures_and_flags():
     assert STUDY.conditions(224) == ("pgd-40-low",) and STUDY.effort() == 121
 
 
+def test_measures_where_every_image_has_several_views():
+    views = tuple(f"fog-{level}" for level in range(1, 6))
+    trials = make_trials(views, task="pgd@imagenet-c")
+    found = {measure.full_name("c"): measure for measure in Pgd(step=1.0).measures(trials)}
+    assert found["top1@c/pgd-40-low"].value == pytest.approx(trials.correct.mean())
+    assert (found["n@c/pgd-40-low"].value, found["top1@c/pgd-40-low"].n) == (200, 200)
+    assert found["top1@c/pgd-40-low-fog"].value == pytest.approx(trials.correct.mean())
+    for column, view in enumerate(views):
+        assert found[f"top1@c/pgd-40-low-{view}"].value == pytest.approx(trials.correct[:, column].mean())
+    assert all(one.flags == ("note: step 1, in the study 2",) for one in found.values() if one.name == "top1")
+    with pytest.raises(KeyError, match="no condition 'pgd-40-low'"):
+        list(Pgd().measures(make_trials(("pgd-20-low",), task="pgd@imagenet")))
+
+
 @pytest.mark.parametrize(
     ("params", "words"),
     [

@@ -2,10 +2,15 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+import torch
+from test_cli import data, harness, refused  # noqa: F401 - fixtures
+from timm import create_model
 
 from harness import CheckpointError, LoadingRecipe, ModelSpec
+from harness.digests import sha256_of
 from harness.locations import cache_dir
 from harness.pins import check, compare, is_download, record, recorded
 
@@ -115,4 +120,44 @@ def test_a_cache_that_cannot_be_written_costs_a_warning(caplog):
 
 def test_comparing_records_nothing():
     compare(spec(), "net.pth", ONE)
+    check(spec(), [place()], [ONE], recording=False)
     assert recorded() == {}
+    check(spec(), [place()], [ONE])
+    with pytest.raises(CheckpointError, match="when it was first used"):
+        check(spec(), [place()], [TWO], recording=False)
+
+
+NET = """
+models:
+  net:
+    source: checkpoint
+    arch: timm:test_resnet
+    weights: [https://example.org/net.pth]
+    mean: [0.5, 0.5, 0.5]
+    std: [0.5, 0.5, 0.5]
+"""
+
+
+def test_a_download_is_recorded_once_it_has_loaded(harness, data):  # noqa: F811 - fixtures
+    """One that broke off would be recorded as the right one, and the whole one refused ever after."""
+    Path("net.yaml").write_text(NET)
+    place().parent.mkdir(parents=True)
+    torch.save(create_model("test_resnet").state_dict(), place())
+    whole = place().read_bytes()
+    place().write_bytes(whole[: len(whole) // 2])
+
+    def run(*more):
+        options = ("--registry", "net.yaml", "--data", "data", "--batch-size", "8", "--device", "cpu", "--out", "run")
+        return harness("run", "--task", "accuracy@imagenet", "--models", "net", *options, *more)
+
+    refused(run(), "truncated or damaged")
+    assert recorded() == {}
+    place().write_bytes(whole)
+    assert run("--dry-run")[0] == 0
+    assert recorded() == {}
+    code, _, err = run()
+    assert code == 0, err
+    assert recorded()["net"]["net.pth"].sha256 == sha256_of(place())
+    place().write_bytes(whole + b"!")
+    code, _, err = run()
+    assert code == 2 and "when it was first used" in err

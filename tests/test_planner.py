@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import Dataset, LabelSpace, Measure, ModelSpec, Probe, Sample
+from harness import Dataset, LabelSpace, LoadingRecipe, Measure, ModelSpec, Probe, Sample
 from harness.manifest import Manifest
 from harness.planner import RESIDENT_MODELS, Settings, Stored, difference, make_job, plan, plan_task, span_length
 
@@ -128,6 +128,29 @@ def test_a_probe_version_changes_the_key():
 @pytest.mark.parametrize("field", [{"citation": "someone"}, {"group": "g"}, {"title": "T"}, {"notes": "n"}])
 def test_what_cannot_change_numbers_does_not_change_the_key(field):
     assert make_job(task(), model(**field), ["c"], SETTINGS).key == make_job(task(), model(), ["c"], SETTINGS).key
+
+
+@pytest.mark.parametrize("recipe", [{"head_sha256": "a" * 64}, {"head_sha256": None}])
+def test_a_digest_that_is_stated_later_computes_nothing_again(recipe):
+    """The digests of the files themselves are in the key; runs of before the head could have one go on too."""
+    before = make_job(task(), model(), ["c", "h"], SETTINGS)
+    assert "head_sha256" not in before.identity["model"]["recipe"]
+    assert make_job(task(), model(recipe=LoadingRecipe(**recipe)), ["c", "h"], SETTINGS) == before
+    assert make_job(task(), model(sha256="a" * 64), ["c", "h"], SETTINGS) == before
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grown(Two):
+    """`Two` with a parameter that came later."""
+
+    high: float | None = None
+
+
+def test_a_cell_is_never_run_again_without_a_reason():
+    before = make_job(task(), model(), ["c"], SETTINGS)
+    planned = plan([task(probe=Grown())], [model()], {"m": ["c"]}, SETTINGS, stored(before, task().layout.spans()))
+    assert planned.cells[0].status == "rerun"
+    assert planned.cells[0].reason.endswith("without the same fields: probe.params.high")
 
 
 def test_the_data_may_move():

@@ -438,3 +438,50 @@ def test_a_checkpoint_that_changes_after_planning_fails_its_cells(tmp_path):
         failures = execute(planned, engine)
     assert list(failures) == [("plain@made", "two")]
     assert "changed since the run was planned" in failures["plain@made", "two"]
+
+
+class Deep(Linear):
+    """A network with two- and three-dimensional convolutions, which has no channels-last layout as a whole."""
+
+    def __init__(self, seed=0):
+        super().__init__(seed)
+        self.flat, self.deep = torch.nn.Conv2d(3, 3, 3, padding=1), torch.nn.Conv3d(1, 1, (1, 3, 3), padding=(0, 1, 1))
+
+    def forward(self, images):
+        return super().forward(self.deep(self.flat(images)[:, None])[:, 0])
+
+
+class Stuck(Linear):
+    """A network that cannot be put on a device."""
+
+    def to(self, *given, **named):
+        raise torch.OutOfMemoryError("out of memory")
+
+
+def test_a_network_with_three_dimensional_convolutions_runs(tmp_path):
+    network = Deep(1)
+    failures, _ = run(tmp_path / "run", {"deep": network}, probes=(Plain(),))
+    assert failures == {}
+    assert network.flat.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_network_that_does_not_fit_on_the_device_fails_alone(tmp_path):
+    failures, _ = run(tmp_path / "run", {"stuck": Stuck(1), "one": Linear(1)}, probes=(Plain(),))
+    assert list(failures) == [("plain@made", "stuck")]
+    assert "cannot be put on cpu: OutOfMemoryError: out of memory; choose" in failures["plain@made", "stuck"]
+
+
+def test_a_forward_within_an_attack_leaves_its_precision_alone():
+    settings = Settings(precision="tf32", device_type="cuda")
+
+    def now():
+        return torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+
+    with runners.numerics(settings):
+        strict = now()
+        with runners._forward_precision(settings):
+            relaxed = now()
+            with runners._forward_precision(settings):
+                pass
+            assert now() == relaxed == ("high", True)
+        assert now() == strict == ("highest", False)

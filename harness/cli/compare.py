@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from harness.comparing import Side
     from harness.interfaces import Importer
     from harness.records import ImportedTable
+    from harness.store import Run
+
+SETTINGS = ("seed", "precision", "device_type", "batch_size")
+"""Settings of a run that can move its numbers; what ``--limit`` leaves out is told with each measure."""
 
 
 def compare_runs(
@@ -41,7 +45,10 @@ def compare_runs(
     result = comparison_data(mine, theirs, compare(mine, theirs))
     width, color = shape(form, output)
     title = f"harness compare: {mine.label} against {theirs.label}"
-    text = render_tables(lambda: comparison_tables(result), result, form, title=title, width=width, color=color)
+    whole = form == "csv" or output is not None
+    text = render_tables(
+        lambda: comparison_tables(result, whole=whole), result, form, title=title, width=width, color=color
+    )
     emit(text, output)
     if result["counts"]["differs"]:
         raise typer.Exit(1)
@@ -56,7 +63,9 @@ def _run_side(path: Path, house: House) -> Side:
     study = open_study([path], house.plugins.probes)
     with Run.open(path) as run:
         table = run.imported if run.kind == "imported" else None
-        limit = run.manifest["settings"].get("limit")
+        settings = dict(run.manifest["settings"])
+        limit = settings.get("limit")
+        protocols = _protocols(run)
         partial = {name: f"{path}: {remarks[0]}" for name, remarks in run.manifest["warnings"].items() if remarks}
     if limit is not None:
         partial = {"*": f"{path}: --limit {limit}"}
@@ -65,9 +74,21 @@ def _run_side(path: Path, house: House) -> Side:
         models={one.name: one.measures for one in study.models},
         missing={one.name: one.missing for one in study.models},
         partial=partial,
+        protocols=protocols,
+        settings={name: settings[name] for name in SETTINGS if name in settings},
         errata=table.errata if table else (),
         tolerances=table.tolerances if table else (),
     )
+
+
+def _protocols(run: Run) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+    """(model, dataset) -> task -> the probe, and resize and crop, with which its trials were made."""
+    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for (task, model), cell in run.cells().items():
+        known = cell.job.identity
+        made = {"probe": known.get("probe"), "preprocessing": known.get("dataset", {}).get("preprocessing")}
+        found.setdefault((model, task.partition("@")[2]), {})[task] = made
+    return found
 
 
 def _other_side(against: str, table: Path | None, data: list[str] | None, house: House) -> Side:

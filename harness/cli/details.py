@@ -166,6 +166,8 @@ def _inline(value: Any) -> str:
         )
     if value in EMPTY:
         return "none"
+    if isinstance(value, float):
+        return f"{value:.12g}"  # 0.3, whatever binary digits it was computed with
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 

@@ -150,8 +150,10 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
     missing = [outcome for outcome in outcomes if outcome.state == "missing"]
     if missing:
         known = [outcome.bytes for outcome in missing if outcome.bytes is not None]
-        unknown = f", {len(missing) - len(known)} of unknown size" if len(known) < len(missing) else ""
-        parts.append(f"{len(missing)} to fetch ({decimal(sum(known))}{unknown})")
+        sizes = [decimal(sum(known))] if known else []
+        if lacking := len(missing) - len(known):
+            sizes.append(f"{lacking} of unknown size" if known else "of unknown size")
+        parts.append(f"{len(missing)} to fetch ({', '.join(sizes)})")
     for state in ("by hand", "failed"):
         if count := sum(outcome.state == state for outcome in outcomes):
             parts.append(f"{count} {state}")

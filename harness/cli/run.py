@@ -126,6 +126,7 @@ def _execute(request: RunRequest, selection: Selection, out: Path, device: str, 
 
     from harness.cli.progress import RunProgress
     from harness.provenance import command_line, provenance
+    from harness.request import record_checkpoints
     from harness.runner import Engine, device_name, execute, load_first
     from harness.store import Run
 
@@ -141,6 +142,7 @@ def _execute(request: RunRequest, selection: Selection, out: Path, device: str, 
     specs = {spec.name: spec for spec in selection.models}
     with console.status("checking checkpoints"):
         networks = load_first(plan, specs, selection.sources)
+    record_checkpoints(plan, selection)
     command = command_line()
     with _polite_stop() as stop, Run.create(out, settings=asdict(plan.settings), command=command) as opened:
         _describe(opened, plan, selection)

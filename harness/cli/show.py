@@ -24,7 +24,15 @@ from harness.errors import UnknownNameError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.interfaces import Dataset
+
 KINDS = ("models", "datasets", "probes", "reports", "suites", "plugins")
+SHOWN = {"models": ("name", "group"), "datasets": ("name", "images", "path")}
+"""Columns on a terminal, where all of them would not fit beside whole names; JSON and ``info`` have the others."""
+WHOLE = ("name", "group", "images", "version", "state", "plugin", "models", "tasks")
+"""Columns that are not broken: names are copied from here."""
+LONGEST = 60
+"""Characters of such a column; longer ones (two paths of plugins) are broken all the same."""
 
 
 def list_things(
@@ -45,7 +53,8 @@ def list_things(
     if form == "json":
         print_json(rows)
         return
-    _print_rows(f"{len(rows)} {what}", rows)
+    shown = SHOWN.get(what)
+    _print_rows(f"{len(rows)} {what}", [{key: row[key] for key in shown or row} for row in rows])
     if what != "plugins" and (house.plugins.broken or house.plugins.duplicates):
         n = len(house.plugins.broken) + len(house.plugins.duplicates)
         typer.echo(f"{n} broken or duplicate plugins: harness list plugins", err=True)
@@ -54,10 +63,11 @@ def list_things(
 def _rows(what: str, house: House) -> list[dict[str, Any]]:
     registry, plugins = house.registry, house.plugins
     if what == "models":
-        return [{"name": m.name, "group": m.group or "–", "source": m.source} for m in registry.models.values()]
+        return [{"name": m.name, "group": m.group, "source": m.source} for m in registry.models.values()]
     if what == "datasets":
         return [
-            {"name": name, "about": _about(one), "path": one.path or "–"} for name, one in registry.datasets.items()
+            {"name": name, "images": _images(one), "about": _about(one), "path": one.path or None}
+            for name, one in registry.datasets.items()
         ]
     if what == "probes":
         return [{"name": name, "version": one.version, "about": _about(one)} for name, one in plugins.probes.items()]
@@ -96,6 +106,12 @@ def _of_suite(what: str, rows: list[dict[str, Any]], house: House, name: str) ->
     return [row for row in rows if row.get("name") in names.get(what, [row.get("name")])]
 
 
+def _images(dataset: Dataset) -> int | None:
+    """Of a complete copy, where that is known."""
+    release = dataset.release()
+    return release.images if release else None
+
+
 def _about(thing: object) -> str:
     return (type(thing).__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
@@ -105,10 +121,21 @@ def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for heading in rows[0] if rows else ():
-        table.add_column(heading, overflow="fold", no_wrap=heading == "name")
+        table.add_column(
+            heading,
+            overflow="fold",
+            no_wrap=heading in WHOLE and max(len(str(row[heading])) for row in rows) <= LONGEST,
+            justify="right" if heading == "images" else "left",
+        )
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()), style="red" if row.get("state", "ok") != "ok" else "")
+        table.add_row(*map(_text, row.values()), style="red" if row.get("state", "ok") != "ok" else "")
     stdout_console().print(table)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def info(

@@ -38,7 +38,11 @@ def import_table(
         store_decisions(out, table, probes, importer=form, source_sha256=digest, command=command)
         observers = len({one.observer for one in table.decisions})
         trials = sum(one.top5[:, :, 0].size for one in table.decisions)
-        typer.echo(f"{trials:,} decisions of {observers} observers in {out}; next: harness report {out}", err=True)
+        typer.echo(
+            f"{trials:,} decisions of {observers} observers in {out}; next: harness report {out}, or, to see who errs "
+            f"alike: harness report {out} --report consistency",
+            err=True,
+        )
         return
     with Run.create_imported(out, table, source_sha256=digest, command=command):
         pass

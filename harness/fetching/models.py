@@ -13,7 +13,7 @@ from harness import pins
 from harness.checkpoints import sniff
 from harness.digests import sha256_of
 from harness.errors import AbsentCheckpointError, CheckpointError, FetchError, HarnessError
-from harness.fetching.content import check_download
+from harness.fetching.content import check_download, check_whole
 from harness.fetching.records import LOOPBACK, Outcome, State, Wanted
 from harness.locations import locate
 
@@ -46,7 +46,7 @@ class ModelFetch:
         try:
             return self._present()
         except _LackingError as lacking:
-            return self._missing(str(lacking))
+            return self._missing(str(lacking), not isinstance(lacking.__cause__, AbsentCheckpointError))
         except HarnessError as error:
             return self._outcome("failed", detail=str(error))
 
@@ -86,12 +86,14 @@ class ModelFetch:
                 if path in targets:
                     raise _LackingError(f"{path}: {error}") from error
                 raise
-        pins.check(self.spec, files, [sha256_of(path) for path in files])
+        # Recorded is what was fetched or has loaded, not whatever lies there.
+        pins.check(self.spec, files, [sha256_of(path) for path in files], recording=False)
         return self._outcome("present", sum(path.stat().st_size for path in files))
 
     def _check(self, path: Path, position: int, wanted: Wanted | None) -> None:
-        """Kind, size, published digest, and what was recorded at the first use."""
+        """Kind, wholeness, size, published digest, and what was recorded at the first use."""
         sniff(path)
+        check_whole(path)
         if wanted is not None:
             check_download(path, wanted.download)
         digest = sha256_of(path)
@@ -103,7 +105,8 @@ class ModelFetch:
                 pins.record(self.spec, path.name, digest, None)
             pins.compare(self.spec, path.name, digest)
 
-    def _missing(self, reason: str) -> Outcome:
+    def _missing(self, reason: str, broken: bool = False) -> Outcome:
+        """`broken`: a file is there, and of no use."""
         places = self._places()
         if not places:
             return self._outcome("by hand", detail=reason)
@@ -111,7 +114,8 @@ class ModelFetch:
         sizes = [alternatives[0].download.bytes for alternatives in lacking]
         known = [size for size in sizes if size is not None]
         uris = ", ".join(alternatives[0].download.uri for alternatives in lacking)
-        return self._outcome("missing", sum(known) if len(known) == len(sizes) else None, uris or reason)
+        told = f"{uris} · {reason}" if uris and broken else uris or reason
+        return self._outcome("missing", sum(known) if len(known) == len(sizes) else None, told)
 
     def _sound_first(self, alternatives: Sequence[Wanted]) -> Sequence[Wanted]:
         """Of two files of one model that are missing, the other may be here, from a place that comes later."""
@@ -141,6 +145,7 @@ class ModelFetch:
             sniff(path)
         except CheckpointError as error:
             raise FetchError(str(error).replace(str(path), "what came", 1)) from error
+        check_whole(path)
         if download.digest and len(download.digest) == len("sha256:") + 64:
             return
         target = _target(self.spec, download.uri)

@@ -63,7 +63,8 @@ class CueConflict(Dataset):
         counts = [sum(sample.targets == (shape,) for sample in samples) for shape in range(len(CATEGORIES))]
         if set(counts) != {_EACH}:
             present = sum(count > 0 for count in counts)
-            spread = f"{min(counts)} to {max(counts)} of {_EACH} stimuli for each shape"
+            each = f"{min(counts)}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+            spread = f"{each} of {_EACH} stimuli for each shape"
             yield f"{len(samples):,} of {_IMAGES:,} stimuli, {present} of {len(CATEGORIES)} shapes, {spread} (partial)"
 
 

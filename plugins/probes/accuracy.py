@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from harness import Batch, Measure, Probe, Trials, hookimpl, proportion
+from harness import Batch, Measure, Probe, Trials, hookimpl
+
+from ._views import by_view, counted, pooled
 
 if TYPE_CHECKING:
     import torch
 
 CONDITION = "clean"
 CHANCE_LEVEL = "chance-level"
+BELOW_CHANCE = "below-chance: images chosen against such networks (as ImageNet-A), or a broken network"
 SIGNIFICANCE = 0.001
 CHUNK = 4096
 """Trials whose logits are read at once: 8 MB for 1,000 outputs."""
@@ -26,8 +29,10 @@ class Accuracy(Probe):
 
     A decision is correct if it is any of the sample's targets. ``top1`` carries the flag ``chance-level`` if it is not
     significantly above guessing, see `is_chance_level`: such a network is most likely broken (wrong weights, label
-    order or normalization), and everything divided by its accuracy is noise. ``top5`` carries ``trivial`` where there
-    are no more than five classes.
+    order or normalization), and everything divided by its accuracy is noise. Significantly below guessing the flag is
+    ``below-chance`` instead: images chosen because such networks get them wrong do that to a sound one (2 of the 7,500
+    of ImageNet-A for torchvision's first ResNet-50), as does always saying a rare class. ``top5`` carries ``trivial``
+    where there are no more than five classes.
 
     Where a dataset shows every image in several views, ``top1`` is the mean over all of them (which is also the pooled
     accuracy), ``top1/<view>`` that of one, and ``top1/<corruption>`` the mean over the levels of one corruption (views
@@ -55,7 +60,7 @@ class Accuracy(Probe):
         if trials.layout.conditions == (CONDITION,):
             yield from _by_attribute(trials)
         else:
-            yield from _by_view(trials)
+            yield from by_view(trials.correct, trials.layout.conditions)
         yield from _among_all_outputs(trials)
 
 
@@ -64,31 +69,26 @@ def _overall(trials: Trials) -> Iterator[Measure]:
     n, views = trials.correct.shape
     guessing = float((targets >= 0).sum(axis=1).mean()) / classes if n else 1.0
     # With views, as if each image had been judged once: errs towards the warning.
-    flagged = n > 0 and is_chance_level(int(trials.correct.sum()) // views, n, guessing)
-    for measure in _counted(trials.correct):
-        yield replace(measure, flags=(CHANCE_LEVEL,)) if flagged and measure.name == "top1" else measure
+    hits = int(trials.correct.sum()) // views
+    flags: tuple[str, ...] = ()
+    if n and is_chance_level(hits, n, guessing):
+        flags = (BELOW_CHANCE if is_below_chance(hits, n, guessing) else CHANCE_LEVEL,)
+    for measure in counted(trials.correct):
+        yield replace(measure, flags=flags) if measure.name == "top1" else measure
     if classes > 1 and n and (trials.top5[..., 1:] < 0).all():
         yield Measure(name="top5", value=None, direction="higher", n=n * views, reason="only first choices are known")
         return
-    within = _mean("top5", np.stack([hit_rows(trials.top5[:, view], targets) for view in range(views)], axis=1))
+    within = pooled("top5", np.stack([hit_rows(trials.top5[:, view], targets) for view in range(views)], axis=1))
     yield replace(within, flags=("trivial",)) if n and classes <= trials.top5.shape[2] else within
-
-
-def _by_view(trials: Trials) -> Iterator[Measure]:
-    conditions = trials.layout.conditions
-    for column, view in enumerate(conditions):
-        yield from _counted(trials.correct[:, [column]], view)
-    for corruption, columns in _corruptions(conditions).items():
-        yield _mean("top1", trials.correct[:, columns], corruption)
 
 
 def _by_attribute(trials: Trials) -> Iterator[Measure]:
     variants = np.array(trials.layout.attributes.get("variant", ()))
     for variant in sorted(set(variants.tolist())):
-        yield from _counted(trials.correct[variants == variant], variant)
+        yield from counted(trials.correct[variants == variant], variant)
     if "kept" in trials.layout.attributes:
         kept = np.array(trials.layout.attributes["kept"]) == "yes"
-        yield _mean("ood-top1", trials.correct[kept])
+        yield pooled("ood-top1", trials.correct[kept])
 
 
 def _among_all_outputs(trials: Trials) -> Iterator[Measure]:
@@ -104,42 +104,7 @@ def _among_all_outputs(trials: Trials) -> Iterator[Measure]:
         high = min(low + step, n)
         chosen = read(low, high).argmax(axis=2)
         right[low:high] = (chosen[:, :, None] == wanted[low:high, None, :]).any(axis=2)
-    yield _mean("top1-all-outputs", right)
-
-
-def _counted(correct: np.ndarray, condition: str = "") -> Iterator[Measure]:
-    """``top1``, ``correct`` and ``n`` of decisions (N, C) bool, all under one name."""
-    yield _mean("top1", correct, condition)
-    hits, n = int(correct.sum()), correct.size
-    yield Measure(name="correct", condition=condition, value=hits, unit="count", direction="higher", n=n)
-    yield Measure(name="n", condition=condition, value=n, unit="count", n=n)
-
-
-def _mean(name: str, correct: np.ndarray, condition: str = "") -> Measure:
-    """The mean of decisions (N, C) bool, with its 95 % interval.
-
-    Wilson's for one view. For several: the mean ± 1.96 standard errors of the images' means (what a bootstrap over
-    images tends to), cut to [0, 1]; none if all images have the same mean.
-    """
-    measure = proportion(name, int(correct.sum()), correct.size, condition=condition)
-    if correct.shape[1] == 1 or measure.value is None:
-        return measure
-    images = correct.mean(axis=1)
-    error = float(images.std(ddof=1)) / len(images) ** 0.5 if len(images) > 1 else 0.0
-    if error == 0:
-        return replace(measure, low=None, high=None)
-    return replace(measure, low=max(0.0, measure.value - 1.96 * error), high=min(1.0, measure.value + 1.96 * error))
-
-
-def _corruptions(views: Sequence[str]) -> dict[str, list[int]]:
-    """``<name>-<level>`` -> columns by name, for each name that has the levels 1 to the highest number of levels."""
-    levels: dict[str, dict[int, int]] = {}
-    for column, view in enumerate(views):
-        name, _, level = view.rpartition("-")
-        if name and level.isdecimal():
-            levels.setdefault(name, {})[int(level)] = column
-    complete = list(range(1, max(map(len, levels.values()), default=0) + 1))
-    return {name: list(columns.values()) for name, columns in levels.items() if sorted(columns) == complete}
+    yield pooled("top1-all-outputs", right)
 
 
 def hit_rows(choices: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -159,6 +124,13 @@ def is_chance_level(hits: int, n: int, guessing: float) -> bool:
     from scipy.stats import binom
 
     return bool(binom.sf(hits - 1, n, min(guessing, 1.0)) >= SIGNIFICANCE)
+
+
+def is_below_chance(hits: int, n: int, guessing: float) -> bool:
+    """Whether `hits` correct of `n` are fewer than guessing gives: one-sided binomial test, p < 0.001."""
+    from scipy.stats import binom
+
+    return bool(binom.cdf(hits, n, min(guessing, 1.0)) < SIGNIFICANCE)
 
 
 @hookimpl

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness import Cell, Table, statistics
@@ -12,6 +13,8 @@ ABSENT = Cell("–", value="", style="dim")
 BLANK = Cell("", value="")
 MOST_INTERVALS = 12
 """More rows of intervals than this are left to the JSON format: they would bury the rest."""
+MOST_REASONS = 3
+"""Where more reasons than this concern the same values (as many checkpoints, as many reasons), two are told in full."""
 SIDE_BY_SIDE = 6
 """Numbers that fit beside a name and a group; with more, biases and axes get a table each."""
 APART = ("all", "group", "others")
@@ -103,7 +106,11 @@ def _unconditioned(models: Sequence[Entry]) -> list[str]:
 def _numbers(values: Sequence[float | None], percent: bool = False) -> list[Cell]:
     """The cells of one column, with as many decimals as its largest number lets one read."""
     largest = max((abs(value) for value in values if value is not None), default=0.0)
-    form = ".1f" if percent else ".3f" if largest < 3 else ".2f" if largest < 1e4 else ".2e"
+    form = ".3f" if largest < 3 else ".2f" if largest < 1e4 else ".2e"
+    if percent:
+        form = ".1f"
+    elif largest >= 3 and all(value is None or float(value).is_integer() for value in values):
+        form = ",.0f"
     scale = 100 if percent else 1
     return [ABSENT if value is None else Cell(f"{scale * value:{form}}", value=scale * value) for value in values]
 
@@ -115,15 +122,49 @@ def _definitions(data: Mapping[str, Any], names: Sequence[str]) -> Iterator[str]
 
 
 def _reasons(models: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
-    found: dict[tuple[str, str], list[str]] = {}
+    """One line for each reason why values are missing, with the values and the models that it concerns."""
+    found: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for model in models:
-        for name in names:
-            if {**model["measures"], **model["biases"], **model["axes"]}.get(name) is None:
-                reason = model["missing"].get(name, "not measured")
-                found.setdefault((name, reason), []).append(model["name"])
-    for (name, reason), lacking in found.items():
-        who = ", ".join(lacking) if len(lacking) <= 3 else f"{len(lacking)} models"
-        yield f"– {name}: {reason}: {who}"
+        for cause in _causes(model, names):
+            found.setdefault(cause, []).append(model["name"])
+    alike: dict[tuple[str, ...], list[tuple[str, list[str]]]] = {}
+    for (lacking, reason), who in found.items():
+        alike.setdefault(lacking, []).append((reason, who))
+    for lacking, reasons in alike.items():
+        told, untold = (reasons, []) if len(reasons) <= MOST_REASONS else (reasons[:2], reasons[2:])
+        for reason, who in told:
+            shown = ", ".join(who) if len(who) <= 3 else f"{len(who)} models"
+            yield f"– {', '.join(lacking)}: {reason}: {shown}"
+        if untold:
+            who = [name for _, some in untold for name in some]
+            yield f"– {', '.join(lacking)}: {len(who)} more, with reasons in --format json: {', '.join(who)}"
+
+
+def _causes(model: Entry, names: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Which of `names` the model lacks, and why; what several of them lack for one reason stands together.
+
+    A bias or axis says of each part why it is missing, in the words that the part's task or measure has: what is said
+    of several names is a root that they share, such as a checkpoint that is not there.
+    """
+    values = {**model["measures"], **model["biases"], **model["axes"]}
+    texts = {name: model["missing"].get(name, "not measured") for name in names if values.get(name) is None}
+    roots = {name: _roots(text, set(model["missing"].values())) for name, text in texts.items()}
+    counts = Counter(root for one in roots.values() for root in one)
+    shared = [root for root, count in counts.items() if count > 1]
+    for root in shared:
+        yield tuple(name for name, one in roots.items() if root in one), root
+    for name, text in texts.items():
+        own = [root for root in roots[name] if root not in shared]
+        if len(own) == len(roots[name]):
+            yield (name,), text
+        else:
+            yield from (((name,), root) for root in own)
+
+
+def _roots(text: str, reasons: Collection[str]) -> list[str]:
+    """Those of `reasons` that stand in `text` and do not hold another one that does; the text itself if none does."""
+    inside = [reason for reason in reasons if reason and reason in text]
+    return sorted((one for one in inside if not any(other != one and other in one for other in inside)), key=text.index)
 
 
 def _intervals(data: Mapping[str, Any]) -> Iterator[Table]:

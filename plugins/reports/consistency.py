@@ -218,8 +218,15 @@ def _over_datasets(entries: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, A
         lacking = [f"{name}: not decided on" for name in datasets if name not in own]
         lacking += [f"{name}: {entry['reason']}" for name, entry in own.items() if entry["reason"]]
         means = {name: None if lacking else _mean(entry[name] for entry in own.values()) for name in MEANS}
-        group = next(iter(own.values()))["group"]
-        yield {"model": who, "group": group, "datasets": len(own), **means, "reason": "; ".join(lacking) or None}
+        group, n = next(iter(own.values()))["group"], sum(entry["n"] for entry in own.values())
+        yield {
+            "model": who,
+            "group": group,
+            "datasets": len(own),
+            "n": n,
+            **means,
+            "reason": "; ".join(lacking) or None,
+        }
 
 
 def _remarks(pairs: Sequence[Mapping[str, Any]], with_people: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -252,12 +259,13 @@ def _mean_tables(title: str, entries: Sequence[Mapping[str, Any]], third: str) -
             Cell(entry["model"]),
             Cell(entry["group"] or "–", value=entry["group"] or ""),
             Cell(str(entry[third]), value=entry[third]),
+            Cell(f"{entry['n']:,}", value=entry["n"]),
             *(_number(entry[name]) for name in MEANS),
         )
         for entry in entries
     )
     reasons = [f"{entry['model']}: {entry['reason']}" for entry in entries if entry["reason"]]
-    columns = ("model", "group", third, "kappa", "observed", "difference")
+    columns = ("model", "group", third, "n", "kappa", "observed", "difference")
     yield Table(title=title, columns=columns, rows=rows, note="\n".join([_NOTE, *dict.fromkeys(reasons)]))
 
 
