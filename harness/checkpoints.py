@@ -74,11 +74,34 @@ def sniff(path: Path) -> Format:
     raise _no_checkpoint(path, _describe(head))
 
 
+def check_whole(path: Path) -> None:
+    """Raises CheckpointError if a file breaks off: a zip file without its end, a safetensors file with too few bytes.
+
+    Of torch's older format (a bare pickle) this cannot be seen without loading it.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    kind, whole = sniff(path), True
+    if kind == "zip":
+        whole = zipfile.is_zipfile(path)
+    elif kind == "safetensors":
+        try:
+            with safe_open(path, framework="np"):
+                pass
+        except SafetensorError:
+            whole = False
+    if not whole:
+        size = path.stat().st_size
+        raise CheckpointError(
+            f"{path} breaks off after {size:,} bytes: a download or copy that was not finished; copy or fetch it again"
+        )
+
+
 def digests_of(files: Iterable[Path]) -> tuple[str, ...]:
-    """SHA-256 of each file that decides the weights, after a look at its first bytes. Raises CheckpointError."""
+    """SHA-256 of each file that decides the weights, once it looks like a whole one. Raises CheckpointError."""
     digests = []
     for path in files:
-        sniff(path)
+        check_whole(path)
         digests.append(sha256_of(path))
     return tuple(digests)
 

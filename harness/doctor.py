@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 from harness import pins
 from harness.checkpoints import digests_of
-from harness.errors import AbsentCheckpointError, CheckpointError, FetchError, HarnessError, UnknownNameError
+from harness.errors import AbsentCheckpointError, CheckpointError, HarnessError, UnknownNameError
 from harness.estimate import TaskShape, shape_of
-from harness.fetching.content import check_whole
 from harness.locations import locate
 
 if TYPE_CHECKING:
@@ -228,7 +227,6 @@ def _model(spec: ModelSpec, registry: Registry) -> Finding:
     try:
         files = source.files(spec)
         digests = digests_of(files)
-        _check_whole(files)
         _check_digests(spec, source, files, digests)
         recorded = _check_pins(spec, files, digests)
     except AbsentCheckpointError as error:
@@ -239,15 +237,6 @@ def _model(spec: ModelSpec, registry: Registry) -> Finding:
     detail = ", ".join(f"sha256 {digest[:12]}" for digest in digests) or "needs no file"
     trust = (recorded or facts.trust) if files else ""
     return replace(facts, state="present", detail=detail, trust=trust, bytes=0, disk_bytes=on_disk)
-
-
-def _check_whole(files: Sequence[Path]) -> None:
-    """Raises CheckpointError for a file that breaks off, which would be found out only when it is loaded."""
-    for path in files:
-        try:
-            check_whole(path)
-        except FetchError as error:
-            raise CheckpointError(f"{path}: {error}; delete it and fetch it again") from error
 
 
 def _check_digests(spec: ModelSpec, source: ModelSource, files: Sequence[Path], digests: Sequence[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from hashlib import file_digest
 from html import unescape
 from pathlib import Path
@@ -64,26 +63,6 @@ def check_download(path: Path, download: Download) -> None:
     if download.bytes is not None and size != download.bytes:
         raise FetchError(f"{size:,} bytes came, expected {download.bytes:,}")
     check_digest(path, download.digest)
-
-
-def check_whole(path: Path) -> None:
-    """Raises FetchError if a checkpoint breaks off: a zip file without its end, a safetensors file with too few bytes.
-
-    Of torch's older format (a bare pickle) this cannot be seen without loading it.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    with path.open("rb") as file:
-        head = file.read(9)
-        whole = zipfile.is_zipfile(file) if head.startswith(b"PK\x03\x04") else True
-    if head[8:] == b"{":
-        try:
-            with safe_open(path, framework="np"):
-                pass
-        except SafetensorError:
-            whole = False
-    if not whole:
-        raise FetchError(f"it breaks off after {path.stat().st_size:,} bytes: a download or copy that was not finished")
 
 
 def check_digest(path: Path, digest: str | None) -> None:

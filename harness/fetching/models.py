@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from harness import pins
-from harness.checkpoints import sniff
+from harness.checkpoints import check_whole
 from harness.digests import sha256_of
 from harness.errors import AbsentCheckpointError, CheckpointError, FetchError, HarnessError
-from harness.fetching.content import check_download, check_whole
+from harness.fetching.content import check_download
 from harness.fetching.records import LOOPBACK, Outcome, State, Wanted
 from harness.locations import locate
 
@@ -92,7 +92,6 @@ class ModelFetch:
 
     def _check(self, path: Path, position: int, wanted: Wanted | None) -> None:
         """Kind, wholeness, size, published digest, and what was recorded at the first use."""
-        sniff(path)
         check_whole(path)
         if wanted is not None:
             check_download(path, wanted.download)
@@ -142,10 +141,9 @@ class ModelFetch:
     def _vet(self, path: Path, download: Download) -> None:
         """A checkpoint, and the one that was recorded unless any is accepted. Raises CheckpointError, FetchError."""
         try:
-            sniff(path)
+            check_whole(path)
         except CheckpointError as error:
             raise FetchError(str(error).replace(str(path), "what came", 1)) from error
-        check_whole(path)
         if download.digest and len(download.digest) == len("sha256:") + 64:
             return
         target = _target(self.spec, download.uri)

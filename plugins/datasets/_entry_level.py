@@ -7,8 +7,11 @@ the other 793 classes are in none. The SHA-256 of the lists is checked by a test
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
-from harness import LabelSpace
+from harness import DatasetError, LabelSpace
+
+from ._trees import class_folders, no_folders
 
 _RANGES = {
     "airplane": "404",
@@ -39,6 +42,23 @@ def entry_level_16() -> LabelSpace:
     return LabelSpace(
         name="entry-level-16", classes=CATEGORIES, members=tuple(_numbers(ranges) for ranges in _RANGES.values())
     )
+
+
+def category_folders(root: Path, dataset: str) -> list[Path]:
+    """The folders in `root`, sorted, one for each category that is there.
+
+    Raises:
+        DatasetError: there is none, or one is named otherwise.
+    """
+    folders = class_folders(root, dataset)
+    if not folders:
+        raise no_folders(root, dataset, f"folders named {CATEGORIES[0]} … {CATEGORIES[-1]}")
+    for folder in folders:
+        if folder.name not in CATEGORIES:
+            raise DatasetError(
+                f"dataset {dataset!r}: folder {folder} is none of the 16 categories {', '.join(CATEGORIES)}"
+            )
+    return folders
 
 
 def _numbers(ranges: str) -> tuple[int, ...]:

@@ -14,9 +14,9 @@ from typing import ClassVar
 
 from harness import Dataset, DatasetError, LabelSpace, Preprocessing, Release, Sample, hookimpl
 
-from ._entry_level import CATEGORIES, entry_level_16
+from ._entry_level import CATEGORIES, category_folders, entry_level_16
 from ._model_vs_human import toolbox_release
-from ._trees import class_folders, image_names, no_folders
+from ._trees import image_names
 
 _FILE = re.compile(r"(?P<shape>[a-z]+)\d+-(?P<texture>[a-z]+)\d+\.png")
 _IMAGES, _EACH = 1280, 80
@@ -45,14 +45,7 @@ class CueConflict(Dataset):
         Raises:
             DatasetError: a folder or file name is none of the layout's, or a file lies in another shape's folder.
         """
-        folders = class_folders(root, self.name)
-        if not folders:
-            raise no_folders(root, self.name, f"folders named {CATEGORIES[0]} … {CATEGORIES[-1]}")
-        for folder in folders:
-            if folder.name not in CATEGORIES:
-                raise DatasetError(
-                    f"dataset {self.name!r}: folder {folder} is none of the 16 categories {', '.join(CATEGORIES)}"
-                )
+        for folder in category_folders(root, self.name):
             target = (CATEGORIES.index(folder.name),)
             for name in image_names(folder, self.name, (".png",)):
                 texture = _texture(folder, name, self.name)

@@ -13,9 +13,9 @@ from typing import ClassVar
 
 from harness import Dataset, DatasetError, LabelSpace, Preprocessing, Release, Sample, hookimpl
 
-from ._entry_level import CATEGORIES, entry_level_16
+from ._entry_level import CATEGORIES, category_folders, entry_level_16
 from ._model_vs_human import ATTRIBUTES, EXPERIMENTS, dataset_name, kept, sample_id, stimulus, toolbox_release
-from ._trees import class_folders, image_names, nearby, no_folders
+from ._trees import image_names, nearby
 
 _FOLDER = "model-vs-human"
 """Of all sets but `stylized`: the toolbox's `sketch` must not meet ImageNet-Sketch, whose folder has that name too."""
@@ -114,14 +114,7 @@ class Outlines(Dataset):
         Raises:
             DatasetError: a folder is none of the categories, or a file is not named after its folder.
         """
-        folders = class_folders(root, self.name)
-        if not folders:
-            raise no_folders(root, self.name, f"folders named {CATEGORIES[0]} … {CATEGORIES[-1]}")
-        for folder in folders:
-            if folder.name not in CATEGORIES:
-                raise DatasetError(
-                    f"dataset {self.name!r}: folder {folder} is none of the 16 categories {', '.join(CATEGORIES)}"
-                )
+        for folder in category_folders(root, self.name):
             for name in image_names(folder, self.name, (".png",)):
                 if not name.removeprefix(folder.name).removesuffix(".png").isdecimal():
                     raise DatasetError(
