@@ -106,6 +106,7 @@ def test_documented_tables_are_those_of_the_poster(real):
         assert f"| {bias} | {' | '.join(row)} |" in text
 
 
+@pytest.mark.slow
 def test_two_runs_are_bit_identical_and_another_batch_size_decides_alike(tmp_path):
     """52 conditions of 20 photographs: 1,040 trials, of which 99.9 % must agree; one may differ."""
     from harness import read_trials

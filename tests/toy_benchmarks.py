@@ -1,6 +1,6 @@
 """All ten benchmarks of the study at toy size, each in its official layout: what the suite `paper` runs on in tests.
 
-Four classes that are in ImageNet-A, in ImageNet-R and in four different of Geirhos' 16 categories; every class has a
+Three classes that are in ImageNet-A, in ImageNet-R and in three different of Geirhos' 16 categories; every class has a
 coarse pattern of its own, so that a network can tell them apart and a mixed-up label shows.
 """
 
@@ -55,7 +55,7 @@ def _timm_lines(name: str) -> list[str]:
 
 @cache
 def toy_classes(space: LabelSpace) -> tuple[ToyClass, ...]:
-    """The four classes. `space`: the 16 categories with their members."""
+    """The three classes. `space`: the 16 categories with their members."""
     synsets = _timm_lines("imagenet_synsets.txt")
     both = set(map(int, _timm_lines("imagenet_a_indices.txt"))) & set(map(int, _timm_lines("imagenet_r_indices.txt")))
     chosen = []
@@ -63,7 +63,7 @@ def toy_classes(space: LabelSpace) -> tuple[ToyClass, ...]:
         shared = sorted(both & set(members))
         if shared:
             chosen.append(ToyClass(shared[0], synsets[shared[0]], category))
-    return tuple(chosen[:4])
+    return tuple(chosen[:3])
 
 
 def pattern(index: int, draw: object = 0, noise: float = 25.0, size: tuple[int, int] = (SIZE, SIZE)) -> Image.Image:
