@@ -176,7 +176,11 @@ def _content(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DatasetError(f"cannot read {path}: {error.strerror}. Mend or fetch the files anew") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> DatasetError:
+    return DatasetError(f"cannot read {path}: {error.strerror}. Mend or remove the file")
 
 
 def identity(dataset: Dataset, manifest: Manifest) -> dict[str, object]:
@@ -200,10 +204,9 @@ def _file_digests(root: Path, paths: Sequence[Path], progress: Callable[[int, in
             before = known.get(key)
             if before and before[:3] == (size, modified, changed):
                 return path, key, before
-            with path.open("rb") as file:
-                return path, key, (size, modified, changed, hashlib.file_digest(file, "sha256").hexdigest())
         except OSError as error:
-            raise DatasetError(f"cannot read {path}: {error.strerror}. Mend or remove the file") from error
+            raise _unreadable(path, error) from error
+        return path, key, (size, modified, changed, _content(path))
 
     with ThreadPoolExecutor() as pool:
         for count, (path, key, hashed) in enumerate(pool.map(digest, paths), 1):

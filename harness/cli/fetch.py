@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,13 +21,9 @@ from harness.cli.options import (
     stderr_console,
     stdout_console,
 )
-from harness.cli.progress import LOG_EVERY, clock
 from harness.errors import RequestError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import TaskID
-
     from harness.fetching.datasets import DatasetFetch
     from harness.fetching.models import ModelFetch
     from harness.fetching.records import Outcome
@@ -101,6 +95,7 @@ def _selected(
 
 
 def _fetched(wanted: Sequence[ModelFetch | DatasetFetch]) -> list[Outcome]:
+    from harness.cli.progress import FetchProgress
     from harness.fetching.datasets import DatasetFetch
     from harness.fetching.files import Fetcher
 
@@ -158,82 +153,3 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
         if count := sum(outcome.state == state for outcome in outcomes):
             parts.append(f"{count} {state}")
     return "; ".join(parts)
-
-
-class FetchProgress:
-    """Watches downloads on stderr: a live bar with throughput and ETA on a terminal, a line now and then in a log."""
-
-    def __init__(self, console: Console) -> None:
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            SpinnerColumn,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-
-        self._console = console
-        self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TextColumn("ETA"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-            expand=True,
-        )
-        self._task: TaskID | None = None
-        self._title, self._done, self._total, self._before = "", 0, 0, 0
-        self._started = self._logged = time.monotonic()
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def begin(self, title: str, done: int, total: int | None) -> None:
-        """A transfer starts, or starts anew."""
-        self.end()
-        self._title, self._done, self._total, self._before = title, done, total or 0, done
-        self._started = self._logged = time.monotonic()
-        self._task = self._bar.add_task(title, total=total, completed=done)
-
-    def advance(self, size: int) -> None:
-        """So many more bytes."""
-        self._done += size
-        if self._task is not None:
-            self._bar.advance(self._task, size)
-        if not self._console.is_terminal and time.monotonic() - self._logged > LOG_EVERY:
-            self._log()
-
-    def end(self) -> None:
-        """The transfer is over; its bar goes, a log gets one line."""
-        if self._task is None:
-            return
-        self._bar.remove_task(self._task)
-        self._task = None
-        if not self._console.is_terminal:
-            self._log()
-
-    def note(self, line: str) -> None:
-        """A line for the user, above the bar."""
-        self._console.print(line, soft_wrap=True, markup=False)
-
-    def _log(self) -> None:
-        from rich.filesize import decimal
-
-        self._logged = time.monotonic()
-        rate = (self._done - self._before) / max(self._logged - self._started, 1e-9)
-        left = (self._total - self._done) / rate if rate else 0.0
-        share = f"{self._done / self._total:.0%} of {decimal(self._total)}" if self._total else decimal(self._done)
-        eta = f", ETA {clock(left)}" if self._total and self._done < self._total else ""
-        self._console.print(f"{self._title}: {share}, {decimal(int(rate))}/s{eta}", soft_wrap=True)

@@ -8,7 +8,18 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.filesize import decimal
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,22 +29,20 @@ LOG_EVERY = 10.0
 """Seconds between lines where there is no terminal."""
 
 
-class RunProgress:
-    """Watches a run; one bar per pass, counted in forwards, shown as img/s (images sent through a network).
+class _LiveBar:
+    """A bar on stderr while it is entered; drawn on a terminal only.
 
     Args:
-        console: where to draw; plain lines every 10 s if it is no terminal.
+        console: where to draw. columns: between the bar and the ETA.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *columns: ProgressColumn) -> None:
         self._console = console
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
+            *columns,
             TextColumn("ETA"),
             TimeRemainingColumn(),
             console=console,
@@ -41,8 +50,6 @@ class RunProgress:
             expand=True,
         )
         self._task: TaskID | None = None
-        self._title, self._images, self._all_images = "", 0, 0
-        self._done, self._all = 0, 0
         self._started = self._logged = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -53,6 +60,20 @@ class RunProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+
+
+class RunProgress(_LiveBar):
+    """Watches a run; one bar per pass, counted in forwards, shown as img/s (images sent through a network).
+
+    Args:
+        console: where to draw; plain lines every 10 s if it is no terminal.
+    """
+
+    def __init__(self, console: Console) -> None:
+        rate = (TextColumn("{task.percentage:>3.0f}%"), TextColumn("{task.fields[rate]}"), TimeElapsedColumn())
+        super().__init__(console, *rate)
+        self._title, self._images, self._all_images = "", 0, 0
+        self._done, self._all = 0, 0
 
     def begin(self, title: str, images: int, forwards: int) -> None:
         """A pass starts."""
@@ -83,6 +104,50 @@ class RunProgress:
 
     def _label(self) -> str:
         return f"{self._title} {self._images:,}/{self._all_images:,} images"
+
+
+class FetchProgress(_LiveBar):
+    """Watches downloads on stderr: a live bar with throughput and ETA on a terminal, a line now and then in a log."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console, DownloadColumn(), TransferSpeedColumn())
+        self._title, self._done, self._total, self._before = "", 0, 0, 0
+
+    def begin(self, title: str, done: int, total: int | None) -> None:
+        """A transfer starts, or starts anew."""
+        self.end()
+        self._title, self._done, self._total, self._before = title, done, total or 0, done
+        self._started = self._logged = time.monotonic()
+        self._task = self._bar.add_task(title, total=total, completed=done)
+
+    def advance(self, size: int) -> None:
+        """So many more bytes."""
+        self._done += size
+        if self._task is not None:
+            self._bar.advance(self._task, size)
+        if not self._console.is_terminal and time.monotonic() - self._logged > LOG_EVERY:
+            self._log()
+
+    def end(self) -> None:
+        """The transfer is over; its bar goes, a log gets one line."""
+        if self._task is None:
+            return
+        self._bar.remove_task(self._task)
+        self._task = None
+        if not self._console.is_terminal:
+            self._log()
+
+    def note(self, line: str) -> None:
+        """A line for the user, above the bar."""
+        self._console.print(line, soft_wrap=True, markup=False)
+
+    def _log(self) -> None:
+        self._logged = time.monotonic()
+        rate = (self._done - self._before) / max(self._logged - self._started, 1e-9)
+        left = (self._total - self._done) / rate if rate else 0.0
+        share = f"{self._done / self._total:.0%} of {decimal(self._total)}" if self._total else decimal(self._done)
+        eta = f", ETA {clock(left)}" if self._total and self._done < self._total else ""
+        self._console.print(f"{self._title}: {share}, {decimal(int(rate))}/s{eta}", soft_wrap=True)
 
 
 def clock(seconds: float) -> str:

@@ -22,23 +22,20 @@ _FOLDER = "model-vs-human"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parametric(Dataset):
-    """``dnn/session-1/NNNN_<experiment>_dnn_<condition>_<category>_<number>_<image id>.png``.
-
-    Sample ids are ``<condition>/<category>/<image id>.png``. The attribute ``variant`` is the condition, ``kept`` is
-    ``no`` for those that the OOD benchmark leaves out.
+class _ToolboxSet(Dataset):
+    """What all sets of the toolbox share: 16 categories, images as stored, one archive each.
 
     Attributes:
         experiment: the toolbox's name of the set.
     """
 
     preprocessing: Preprocessing = field(default_factory=lambda: Preprocessing(resize=None, size=224))
-    experiment: str = "stylized"
-    attributes: ClassVar[tuple[str, ...]] = ATTRIBUTES
+    experiment: str
+    has_conditions: ClassVar[bool]
 
     def __post_init__(self) -> None:
-        """ValueError for an experiment without conditions, or none at all."""
-        _check_experiment(self.experiment, conditions=True)
+        """ValueError for an experiment that has conditions where this layout has none, the reverse, or none at all."""
+        _check_experiment(self.experiment, conditions=self.has_conditions)
 
     def label_space(self) -> LabelSpace:
         """The 16 entry-level categories."""
@@ -47,6 +44,19 @@ class Parametric(Dataset):
     def release(self) -> Release:
         """The toolbox's archive."""
         return _release(self.experiment)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parametric(_ToolboxSet):
+    """``dnn/session-1/NNNN_<experiment>_dnn_<condition>_<category>_<number>_<image id>.png``.
+
+    Sample ids are ``<condition>/<category>/<image id>.png``. The attribute ``variant`` is the condition, ``kept`` is
+    ``no`` for those that the OOD benchmark leaves out.
+    """
+
+    experiment: str = "stylized"
+    has_conditions: ClassVar[bool] = True
+    attributes: ClassVar[tuple[str, ...]] = ATTRIBUTES
 
     def samples(self, root: Path) -> Iterator[Sample]:
         """All stimuli of the set below `root`, the set's folder or a session's.
@@ -86,27 +96,11 @@ class Parametric(Dataset):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outlines(Dataset):
-    """``<category>/<category>N.png``: edges or silhouettes. Sample ids are these paths.
+class Outlines(_ToolboxSet):
+    """``<category>/<category>N.png``: edges or silhouettes. Sample ids are these paths."""
 
-    Attributes:
-        experiment: the toolbox's name of the set.
-    """
-
-    preprocessing: Preprocessing = field(default_factory=lambda: Preprocessing(resize=None, size=224))
     experiment: str = "edge"
-
-    def __post_init__(self) -> None:
-        """ValueError for an experiment with conditions, or none at all."""
-        _check_experiment(self.experiment, conditions=False)
-
-    def label_space(self) -> LabelSpace:
-        """The 16 entry-level categories."""
-        return entry_level_16()
-
-    def release(self) -> Release:
-        """The toolbox's archive."""
-        return _release(self.experiment)
+    has_conditions: ClassVar[bool] = False
 
     def samples(self, root: Path) -> Iterator[Sample]:
         """All stimuli below `root`.
