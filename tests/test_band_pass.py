@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from harness.plugins.probes.band_pass import STUDY_CUTOFFS, BandPass, half_plane
+from harness.plugins.probes.band_pass import STUDY_CUTOFFS, BandPass, half_plane, ratio_half_width
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -230,3 +230,76 @@ def test_nothing_is_divided_by_zero():
 def test_clean_trials_of_other_samples_are_refused():
     with pytest.raises(StoreError, match="different samples"):
         measured(5, hits(1, 1), prefix="other")
+
+
+# --- intervals -------------------------------------------------------------------------------
+
+
+def simulated(n, rng, clean=0.6, kept=0.5):
+    """Per image: share of five filtered versions that is recognised, and whether the image itself is; paired."""
+    easy = rng.random(n)
+    right = easy < clean
+    filtered = (rng.random((n, 5)) < kept * (1 - easy[:, None])) & (right | (rng.random(n) < 0.1))[:, None]
+    return filtered.mean(axis=1), right.astype(float)
+
+
+@pytest.mark.parametrize("n", [64, 320])
+@pytest.mark.parametrize(("clean", "kept"), [(0.9, 0.9), (0.6, 0.5), (0.5, 0.1)])
+def test_half_width_is_that_of_a_bootstrap_over_images(n, clean, kept):
+    rng = np.random.default_rng(n)
+    above, below = simulated(n, rng, clean, kept)
+    drawn = rng.integers(0, n, size=(4000, n))
+    low, high = np.percentile(above[drawn].sum(axis=1) / below[drawn].sum(axis=1), [2.5, 97.5])
+    assert ratio_half_width(above, below) == pytest.approx((high - low) / 2, rel=0.1)
+
+
+@pytest.mark.parametrize("n", [64, 320])
+def test_the_interval_holds_the_truth_95_times_of_100(n):
+    rng = np.random.default_rng(n)
+    above, below = simulated(1_000_000, rng)
+    truth, hold = above.sum() / below.sum(), 0
+    for _ in range(1000):
+        above, below = simulated(n, rng)
+        hold += abs(above.sum() / below.sum() - truth) <= ratio_half_width(above, below)
+    assert 0.92 < hold / 1000 < 0.975
+
+
+def test_pairs_narrow_the_interval():
+    rng = np.random.default_rng(0)
+    above, below = simulated(320, rng)
+    apart = ratio_half_width(above[rng.permutation(320)], below)
+    assert ratio_half_width(above, below) < 0.8 * apart
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40))
+@settings(max_examples=50, deadline=None)
+def test_half_width_of_one_condition_in_counts(pairs):
+    """With b images right only when filtered, c only unmodified, s in both: the residuals are 1, -r, 1 - r."""
+    both, only, lost = (sum(pair == one for pair in pairs) for one in [(True, True), (True, False), (False, True)])
+    if not both + lost:
+        return
+    n, hits = len(pairs), both + lost
+    ratio = (both + only) / hits
+    spread = only + lost * ratio**2 + both * (1 - ratio) ** 2
+    half = ratio_half_width(*np.array(pairs, dtype=float).T)
+    if half is None:
+        assert spread == pytest.approx(0, abs=1e-9)
+    else:
+        assert half == pytest.approx(1.959964 * np.sqrt(spread * n / (n - 1)) / hits, rel=1e-6)
+
+
+def test_measures_carry_their_intervals():
+    found = measured(8, hits(4, 8))
+    bias = found["low-frequency-bias@toy"]
+    # 4 residuals of 1/2, 4 of -1/2: 1.96 * sqrt(2 * 10 / 9) / 8
+    assert (bias.low, bias.high) == pytest.approx((0.5 - 0.365225, 0.5 + 0.365225), abs=1e-5)
+    assert bias.n == 10
+    relative = found["relative-top1@toy/low-pass-0.1"]
+    assert (relative.low, relative.high) == pytest.approx((bias.low, bias.high))
+    assert measured(8, hits(1, 8))["low-frequency-bias@toy"].low == 0  # a share of decisions is never negative
+
+
+@pytest.mark.parametrize("count", [0, 8], ids=["nothing is kept", "the same images are recognised"])
+def test_no_interval_where_all_images_agree(count):
+    bias = measured(8, hits(count, count))["low-frequency-bias@toy"]
+    assert (bias.value, bias.low, bias.high, bias.n) == (count / 8, None, None, 10)

@@ -5,14 +5,15 @@ import math
 import re
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from harness.plugins.importers.paper import Paper
-from harness.plugins.reports.correlation import Correlation
+from harness.plugins.reports.correlation import Correlation, interval_of
 from scipy import stats
 
-from harness import Measure
+from harness import Measure, proportion
 from harness.errata import marked
 from harness.rendering import render, to_json
 from harness.statistics import holm
@@ -154,7 +155,17 @@ def test_data_is_strict_json_with_the_promised_keys():
     data = report([*rising(), model("gap", (None, 0.5, 0.5, 0.5, 0.5))])
     again = json.loads(to_json(data))
     assert again == data
-    assert set(again["models"][0]) >= {"name", "group", "run", "measures", "biases", "axes", "missing", "details"}
+    assert set(again["models"][0]) >= {
+        "name",
+        "group",
+        "run",
+        "measures",
+        "biases",
+        "axes",
+        "missing",
+        "details",
+        "intervals",
+    }
     promised = {"bias", "generalization", "models", "n", "spearman", "p", "low", "high", "p_holm", "reason"}
     assert all(promised <= set(e) for e in again["correlations"])
     assert all({"bias", "other", "models", "n", "spearman", "p"} <= set(e) for e in again["bias_correlations"])
@@ -309,6 +320,98 @@ def test_intervals_are_shown_while_they_are_few():
     few, many = (render(Correlation(), report(rising(n)), "terminal") for n in (3, 12))
     assert "95 % intervals, from n trials each" in few
     assert "95 % intervals, from n trials each" not in many
+
+
+# --- n and intervals --------------------------------------------------------------------------
+
+
+def judged(name, group="g", **parts):
+    """A model; each part is (value, low, high, n)."""
+    measures = {}
+    for part, (value, low, high, n) in parts.items():
+        measures[f"{part}@s"] = Measure(name=part, value=value, low=low, high=high, n=n)
+    return Row(name=name, group=group, run="r", measures=measures)
+
+
+def test_interval_of_a_mean_is_the_mean_of_its_parts_intervals():
+    rows = [
+        judged("m", a=(0.5, 0.4, 0.6, 100), b=(0.7, 0.4, 0.8, 60), c=(0.2, None, None, 60), d=(0.1, 0.0, 0.2, None))
+    ]
+    axes = {"one": ["a@s"], "two": ["a@s", "b@s"], "three": ["a@s", "c@s"], "four": ["a@s", "d@s"], "five": ["c@s"]}
+    data = Correlation().data(compose(rows, {"lost": ["gone@s"]}, axes))
+    (found,) = data["models"]
+    assert found["intervals"] == {
+        "one": {"low": 0.4, "high": 0.6, "n": 100},
+        "two": {"low": pytest.approx(0.4), "high": pytest.approx(0.7), "n": 160},
+        "three": {"low": None, "high": None, "n": 160},
+        "four": {"low": pytest.approx(0.2), "high": pytest.approx(0.4), "n": None},
+        "five": {"low": None, "high": None, "n": 60},
+    }
+    assert json.loads(to_json(data)) == data
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["the same images", "other images"])
+def test_the_interval_of_a_mean_is_never_too_narrow(shared):
+    """Exactly right for parts on the same images that are right and wrong together; else wider than it need be."""
+    rng, hold, truth = np.random.default_rng(0), 0, 0.6
+    for _ in range(500):
+        first = rng.random(200) < truth
+        second = first if shared else rng.random(200) < truth
+        found = interval_of([proportion("top1", int(one.sum()), 200) for one in (first, second)])
+        hold += found["low"] <= truth <= found["high"]
+    assert 0.925 < hold / 500 < 0.975 if shared else hold / 500 > 0.975
+
+
+def test_every_column_says_on_how_much_it_rests():
+    rows = [
+        judged("m", bias=(0.5, 0.45, 0.57, 214), top1=(0.8, 0.75, 0.83, 320), other=(0.4, 0.3, 0.5, 320)),
+        judged("k", bias=(0.1, 0.08, 0.13, 240), top1=(0.7, 0.66, 0.74, 320), other=(0.2, None, None, 320)),
+    ]
+    for row in rows:
+        row.measures["band@s"] = Measure(name="band", value=1.5, unit="octaves", n=320)
+        row.measures["width@s"] = Measure(name="width", value=2.5, unit="octaves", n=320)
+    biases = {"shape": ["bias@s"], "bandwidth": ["band@s"], "width": ["width@s"]}
+    data = Correlation().data(compose(rows, biases, {"ID": ["top1@s"], "Both": ["top1@s", "other@s"]}))
+    (note,) = [table.note for table in Correlation().tables(data) if table.title.startswith("Models")]
+    assert "shape: n = 214 to 240, 95 % interval at most ±0.070\n" in note
+    assert "bandwidth, width: n = 320, no interval\n" in note
+    assert "ID: n = 320, 95 % interval at most ±5.0 points\n" in note  # the longer of the two sides
+    assert "Both: n = 640, 95 % interval at most ±7.5 points (of 1 of 2 models)\n" in note
+    assert "The interval of a mean is the mean of its parts' intervals: an upper bound" in note
+
+
+def test_unlike_parts_of_a_mean_are_told_one_by_one():
+    """A third of this mean rests on 326 images; n = 60,326 would hide it."""
+    rows = [judged("m", a=(0.5, 0.49, 0.51, 50_000), b=(0.5, 0.48, 0.52, 10_000), c=(0.5, 0.44, 0.56, 326))]
+    notes = notes_of(Correlation().data(compose(rows, {}, {"ID": ["a@s", "b@s", "c@s"]})))
+    assert "ID: n = 50,000 + 10,000 + 326, 95 % interval at most ±3.0 points" in notes
+
+
+def test_numbers_of_which_nothing_is_known_get_no_line():
+    rows = [judged("m", a=(0.5, None, None, None))]
+    data = Correlation().data(compose(rows, {"a": ["a@s"]}, {"ID": ["a@s"]}))
+    assert data["models"][0]["intervals"] == {}
+    assert "interval" not in notes_of(data) and "n = " not in notes_of(data)
+
+
+def test_measures_without_definitions_say_n_too():
+    counts = Measure(name="shape-decisions", value=20.0, unit="count", n=240)
+    rows = [judged("m", top1=(0.5, 0.4, 0.6, 100))]
+    rows[0].measures["shape-decisions@s"] = counts
+    notes = notes_of(Correlation().data(compose(rows, {}, {})))
+    assert "top1@s: n = 100, 95 % interval at most ±0.100" in notes
+    assert re.search(r"^shape-decisions@s: n = 240$", notes, re.MULTILINE)
+
+
+def test_ranks_and_groups_apart_say_how_much_is_known():
+    (ranks,) = [table for table in Correlation().tables(placed()) if "Rank" in table.title]
+    assert "shape: n = 10, 95 % interval at most ±4.5\n" in ranks.note
+    text = render(Correlation(), report([*rising(6), *rising(7, "h")]), "terminal")
+    half = {n: 1.96 / math.sqrt(n - 3) for n in (13, 6, 7)}
+    shown = re.search(r"interval of a ρ near 0: all ±(\S+), group ±(\S+), others ±(\S+)\.$", text, re.MULTILINE)
+    apart = re.search(r"models: all 13, group (\d+), others (\d+)", text)
+    for value, n in zip(shown.groups(), (13, int(apart[1]), int(apart[2])), strict=True):
+        assert float(value) == pytest.approx(math.tanh(half[n]), abs=0.01)
 
 
 def test_without_definitions_the_measures_are_shown():

@@ -10,23 +10,25 @@ import torch
 from harness.plugins.probes.shape_bias import ShapeBias, count_decisions
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from harness import Batch, DatasetError, TaskLayout, Trials
 
 DECISIONS = Path(__file__).resolve().parents[2] / "shared" / "real" / "decisions"
 CLASSES = ("bear", "cat", "dog")
+SIXTEEN = (*CLASSES, *(f"other{at}" for at in range(13)))
 
 
-def trials(chosen, shapes, textures, extra_target=-1):
-    targets = np.array([[CLASSES.index(shape), extra_target] for shape in shapes], dtype=np.int16).reshape(-1, 2)
+def trials(chosen, shapes, textures, extra_target=-1, classes=CLASSES):
+    targets = np.array([[classes.index(shape), extra_target] for shape in shapes], dtype=np.int16).reshape(-1, 2)
     top5 = np.full((len(shapes), 1, 5), -1, dtype=np.int16)
-    top5[:, 0, 0] = [CLASSES.index(one) for one in chosen]
+    top5[:, 0, 0] = [classes.index(one) if one in classes else -1 for one in chosen]
     layout = TaskLayout(
         task="shape-bias@toy",
         sample_ids=tuple(map(str, range(len(shapes)))),
         targets=targets,
         conditions=("clean",),
-        classes=CLASSES,
+        classes=tuple(classes),
         size=8,
         span=16,
         attributes={"texture": tuple(textures)},
@@ -40,15 +42,62 @@ def measured(*args, **kwargs):
 
 
 def test_counts():
-    chosen = ["cat", "dog", "bear", "cat", "dog"]
-    shapes = ["cat", "cat", "cat", "cat", "cat"]
-    textures = ["dog", "dog", "dog", "cat", "bear"]
-    found = measured(chosen, shapes, textures)
+    chosen = ["cat", "dog", "bear", "cat", "dog"] * 5
+    shapes = ["cat", "cat", "cat", "cat", "cat"] * 5
+    textures = ["dog", "dog", "dog", "cat", "bear"] * 5
+    found = measured(chosen, shapes, textures, classes=SIXTEEN)
     values = {name: measure.value for name, measure in found.items()}
-    assert values == {"shape-decisions": 1, "texture-decisions": 1, "conflict-trials": 4, "shape-bias": 0.5}
-    assert found["shape-bias"].n == 2
+    assert values == {"shape-decisions": 5, "texture-decisions": 5, "conflict-trials": 20, "shape-bias": 0.5}
+    assert found["shape-bias"].n == 10
     assert found["shape-bias"].direction == "neither"
     assert found["shape-bias"].low < 0.5 < found["shape-bias"].high
+
+
+def decided(shape, texture, conflicts, classes=SIXTEEN):
+    """The shape bias of so many decisions for each cue; all others name the last class."""
+    chosen = ["cat"] * shape + ["dog"] * texture + [classes[-1]] * (conflicts - shape - texture)
+    return measured(chosen, ["cat"] * conflicts, ["dog"] * conflicts, classes=classes)["shape-bias"]
+
+
+@pytest.mark.parametrize("classes", [SIXTEEN, SIXTEEN[:4]], ids=len)
+@pytest.mark.parametrize("conflicts", [3, 12, 60, 240, 1200])
+def test_no_shape_bias_without_more_hits_than_guessing_gives(classes, conflicts):
+    """The border lies where scipy's own test says."""
+    chance = 2 / len(classes)
+    tests = [binomtest(hits, conflicts, chance, alternative="greater").pvalue for hits in range(conflicts + 1)]
+    least = next((hits for hits, p in enumerate(tests) if p < 0.001), None)
+    refused = decided(1, conflicts - 1 if least is None else least - 2, conflicts, classes)
+    assert refused.value is None and refused.reason
+    if least is None:
+        assert conflicts == 3  # with 16 classes, all of three come about by guessing once in 512
+    else:
+        assert decided(1, least - 1, conflicts, classes).value == pytest.approx(1 / least)
+
+
+def test_the_reason_has_the_counts_the_chance_and_p():
+    found = decided(20, 18, 240)
+    assert found.reason == (
+        "38 of 240 decisions name shape or texture, chance is 2/16 (p = 0.075): a ratio of guesses is no bias"
+    )
+    assert found.n == 38
+    assert decided(700, 700, 12_000).reason.startswith("1,400 of 12,000 decisions")
+
+
+def test_two_classes_never_give_a_shape_bias():
+    """Whatever the network says is one of the two cues."""
+    found = decided(900, 300, 1200, CLASSES[1:])
+    assert found.value is None and "chance is 2/2 (p = 1)" in found.reason
+
+
+def test_guesses_are_refused_and_a_little_evidence_is_not():
+    rng = np.random.default_rng(0)
+    shapes, textures = np.array(SIXTEEN)[rng.integers(0, 16, (2, 240))]
+    for _ in range(200):
+        chosen = np.array(SIXTEEN)[rng.integers(0, 16, 240)]
+        assert measured(chosen, shapes, textures, classes=SIXTEEN)["shape-bias"].value is None
+        knows = rng.random(240) < 0.25
+        partly = measured(np.where(knows, shapes, chosen), shapes, textures, classes=SIXTEEN)["shape-bias"]
+        assert partly.value > 0.5
 
 
 @pytest.mark.parametrize(
@@ -114,3 +163,6 @@ def test_published_decisions(file, shape, texture):
     textures = [re.sub(r"\d+\.png$", "", row["imagename"].rsplit("-", 1)[1]) for row in rows]
     counted = count_decisions([row["object_response"] for row in rows], [row["category"] for row in rows], textures)
     assert counted == (shape, texture, 1200)
+    shapes = [row["category"] for row in rows]
+    found = measured([row["object_response"] for row in rows], shapes, textures, classes=sorted(set(shapes)))
+    assert found["shape-bias"].value == shape / (shape + texture)

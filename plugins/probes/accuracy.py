@@ -10,6 +10,7 @@ import numpy as np
 
 from harness import Batch, Measure, Probe, Trials, hookimpl
 
+from ._chance import SIGNIFICANCE, guessing_p
 from ._views import by_view, counted, pooled
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 CONDITION = "clean"
 CHANCE_LEVEL = "chance-level"
 BELOW_CHANCE = "below-chance: images chosen against such networks (as ImageNet-A), or a broken network"
-SIGNIFICANCE = 0.001
 CHUNK = 4096
 """Trials whose logits are read at once: 8 MB for 1,000 outputs."""
 
@@ -121,9 +121,7 @@ def is_chance_level(hits: int, n: int, guessing: float) -> bool:
             several targets, their mean share; the binomial is then wider than the true distribution, which errs towards
             the warning.
     """
-    from scipy.stats import binom
-
-    return bool(binom.sf(hits - 1, n, min(guessing, 1.0)) >= SIGNIFICANCE)
+    return guessing_p(hits, n, guessing) >= SIGNIFICANCE
 
 
 def is_below_chance(hits: int, n: int, guessing: float) -> bool:

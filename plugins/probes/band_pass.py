@@ -11,12 +11,15 @@ script ``eval_spectral.py``: on the image after resize and crop, in [0, 1], befo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
-from harness import Batch, Measure, Probe, StoreError, Trials, accuracy_measures, hookimpl
+import numpy as np
+
+from harness import Batch, Measure, Probe, StoreError, Trials, accuracy_measures, hookimpl, statistics
 
 from ._batches import chunks
 
@@ -34,6 +37,7 @@ class BandPass(Probe):
 
     Per condition ``top1``, ``correct``, ``n`` and ``relative-top1``, the top-1 accuracy divided by that on unmodified
     images. ``low-frequency-bias`` and ``high-frequency-bias`` are the means of ``relative-top1`` over `bias_cutoffs`.
+    Their 95 % intervals rest on the spread between images, see `ratio_half_width`; there is none where that is zero.
 
     Attributes:
         cutoffs: fractions of the highest frequency, each used for a low-pass and a high-pass.
@@ -146,13 +150,37 @@ def half_plane(size: int, radius: int, device: torch.device) -> torch.Tensor:
 
 
 def _relative(name: str, trials: Trials, clean: Trials, conditions: tuple[str, ...], label: str = "") -> Measure:
-    """Mean top-1 accuracy under `conditions` divided by the top-1 accuracy on unmodified images."""
-    n, hits = len(clean.correct), int(clean.correct[:, clean.column("clean")].sum())
+    """Mean top-1 accuracy under `conditions` divided by the top-1 accuracy on unmodified images, with its interval."""
+    unmodified = clean.correct[:, clean.column("clean")].astype(np.float64)
+    n, hits = len(unmodified), int(unmodified.sum())
     if not hits:
         reason = f"no unmodified image is recognised (0 of {n}), so there is nothing to divide by"
         return Measure(name=name, condition=label, value=None, unit="1", n=n, reason=reason)
-    kept = [int(trials.correct[:, trials.column(condition)].sum()) for condition in conditions]
-    return Measure(name=name, condition=label, value=sum(kept) / len(kept) / hits, unit="1", n=n)
+    kept = trials.correct[:, [trials.column(condition) for condition in conditions]]
+    value = int(kept.sum()) / len(conditions) / hits
+    half = ratio_half_width(kept.mean(axis=1), unmodified)
+    low, high = (None, None) if half is None else (max(0.0, value - half), value + half)
+    return Measure(name=name, condition=label, value=value, unit="1", n=n, low=low, high=high)
+
+
+def ratio_half_width(above: np.ndarray, below: np.ndarray) -> float | None:
+    """Half of the 95 % interval of sum(above) / sum(below), whose items are pairs measured on one image each.
+
+    Delta method (Cochran, Sampling Techniques, 1977, section 6.4): what an image adds to the ratio is its residual
+    above - ratio * below, so images that are right, or wrong, in both count for little.
+
+    Args:
+        above, below: (n,) float64; sum(below) > 0.
+
+    Returns:
+        None where the spread between images says nothing: all residuals are zero, or there is one image.
+    """
+    n = len(below)
+    residuals = above - above.sum() / below.sum() * below
+    spread = float(np.square(residuals).sum())
+    if n < 2 or math.isclose(spread, 0.0, abs_tol=1e-12):
+        return None
+    return statistics.Z95 * math.sqrt(spread * n / (n - 1)) / float(below.sum())
 
 
 @hookimpl

@@ -2,7 +2,8 @@
 
 Geirhos et al., "ImageNet-trained CNNs are biased towards texture" (ICLR 2019), as computed by their toolbox
 model-vs-human (``plotting/analyses.py``): images whose shape and texture are of one category are left out; of the
-decisions that hit one of the two cues, the share that hit the shape.
+decisions that hit one of the two cues, the share that hit the shape. Added here: no shape bias where guessing would hit
+the cues as often, since the share is then that of guesses.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from harness import Batch, DatasetError, Measure, Probe, Trials, hookimpl, proportion
+
+from ._chance import SIGNIFICANCE, guessing_p
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +60,9 @@ class ShapeBias(Probe):
 
     The dataset's target is the shape, its attribute ``texture`` the other cue, both in the label space's categories.
     ``shape-bias`` = shape / (shape + texture) with its Wilson interval; ``shape-decisions``, ``texture-decisions`` and
-    ``conflict-trials`` are the counts behind it.
+    ``conflict-trials`` are the counts behind it. Guessing among K classes names one of the two cues with probability
+    2/K: unless shape + texture of all conflicting images exceed that (one-sided binomial test, p < 0.001),
+    ``shape-bias`` is undefined, with the reason.
     """
 
     name: ClassVar[str] = "shape-bias"
@@ -72,17 +77,30 @@ class ShapeBias(Probe):
         yield CONDITION, batch.images
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
-        """``shape-bias`` and its counts. DatasetError where a sample has several shapes or an unknown texture."""
+        """Counts and ``shape-bias``. DatasetError where a sample has several shapes or an unknown texture."""
         shapes, textures = _cues(trials)
         shape, texture, conflicts = count_decisions(trials.top5[:, trials.column(CONDITION), 0], shapes, textures)
         yield Measure(name="shape-decisions", value=shape, unit="count", n=conflicts)
         yield Measure(name="texture-decisions", value=texture, unit="count", n=conflicts)
         yield Measure(name="conflict-trials", value=conflicts, unit="count", n=len(shapes))
-        if shape + texture:
-            yield proportion("shape-bias", shape, shape + texture, direction="neither")
+        reason = _no_evidence(shape + texture, conflicts, len(trials.layout.classes))
+        if reason:
+            yield Measure(name="shape-bias", value=None, n=shape + texture, reason=reason)
         else:
-            reason = f"none of {conflicts} conflicting images was decided by its shape or its texture"
-            yield Measure(name="shape-bias", value=None, n=0, reason=reason)
+            yield proportion("shape-bias", shape, shape + texture, direction="neither")
+
+
+def _no_evidence(decided: int, conflicts: int, classes: int) -> str:
+    """Why `decided` of `conflicts` decisions for one of the two cues may be guesses; empty if they exceed chance."""
+    if not conflicts:
+        return "no image has a shape and a texture that conflict"
+    p = guessing_p(decided, conflicts, 2 / classes)
+    if p < SIGNIFICANCE:
+        return ""
+    return (
+        f"{decided:,} of {conflicts:,} decisions name shape or texture, chance is 2/{classes} (p = {p:.2g}): "
+        "a ratio of guesses is no bias"
+    )
 
 
 def _cues(trials: Trials) -> tuple[np.ndarray, np.ndarray]:

@@ -47,14 +47,21 @@ def _values(data: Mapping[str, Any], title: str, names: Sequence[str]) -> Table:
     """One row a model, one column a name."""
     models = _by_group(data["models"])
     values = [{**model["measures"], **model["biases"], **model["axes"]} for model in models]
-    percent = [name in data["axes"] and data["units"][name] == "fraction" for name in names]
+    percent = [_is_percent(data, name) for name in names]
     numbers = [_numbers([one.get(name) for one in values], per) for name, per in zip(names, percent, strict=True)]
     labels = [(_name(model), Cell(model["group"] or "–", value=model["group"] or "")) for model in models]
     return Table(
         title=f"{title} ({len(models)})",
         columns=("model", "group", *(f"{name} %" if per else name for name, per in zip(names, percent, strict=True))),
         rows=tuple((*label, *(column[at] for column in numbers)) for at, label in enumerate(labels)),
-        note="\n".join([*_definitions(data, names), *_errata(data, names), *_reasons(models, names)]),
+        note="\n".join(
+            [
+                *_definitions(data, names),
+                *_precision(data, models, names),
+                *_errata(data, names),
+                *_reasons(models, names),
+            ]
+        ),
     )
 
 
@@ -72,7 +79,12 @@ def _places(data: Mapping[str, Any]) -> Iterator[Table]:
             title="► Rank of one's own models, 1 for the highest value",
             columns=("model", *names),
             rows=tuple((_name(model), *(_rank(model["ranks"].get(name)) for name in names)) for model in own),
-            note="Among the models that take part in the correlations and have the value.",
+            note="\n".join(
+                [
+                    "Among the models that take part in the correlations and have the value.",
+                    *_precision(data, own, names),
+                ]
+            ),
         )
 
 
@@ -167,19 +179,92 @@ def _roots(text: str, reasons: Collection[str]) -> list[str]:
     return sorted((one for one in inside if not any(other != one and other in one for other in inside)), key=text.index)
 
 
+def _precision(data: Mapping[str, Any], models: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
+    """One line for the columns of which the same is known: decisions behind a value, widest 95 % interval of all."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        text = _precision_of(data, models, name)
+        if text:
+            alike.setdefault(text, []).append(name)
+    yield from (f"{', '.join(some)}: {text}" for text, some in alike.items())
+    definitions = {**data["biases"], **data["axes"]}
+    means = [name for some in alike.values() for name in some if len(definitions.get(name, ())) > 1]
+    if any("±" in text for text, some in alike.items() if set(some) & set(means)):
+        yield "The interval of a mean is the mean of its parts' intervals: an upper bound, whatever images they share."
+
+
+def _precision_of(data: Mapping[str, Any], models: Sequence[Entry], name: str) -> str:
+    """For example ``n = 214 to 240, 95 % interval at most ±0.066``; empty where nothing is known (published tables)."""
+    present = [(model, value) for model in models if (value := _value(model, name)) is not None]
+    told = [(model, value, spread) for model, value in present if (spread := _spread(model, name))]
+    if not told:
+        return ""
+    size = _size(data, [model for model, _, spread in told if spread.get("n") is not None], name)
+    sides = [max(value - spread["low"], spread["high"] - value) for _, value, spread in told if _bounded(spread)]
+    if not sides:
+        return size if all(_is_count(model, name) for model, _ in present) else f"{size}, no interval"
+    which = "" if len(sides) == len(present) else f" (of {len(sides)} of {len(present)} models)"
+    return f"{size}, 95 % interval at most ±{_width(max(sides), _is_percent(data, name))}{which}"
+
+
+def _size(data: Mapping[str, Any], models: Sequence[Entry], name: str) -> str:
+    """``n = 960``; where the parts of a mean have unlike n, each of them, since the smallest decides what is known."""
+    if not models:
+        return "n unknown"
+    parts = {**data["biases"], **data["axes"]}.get(name, [])
+    each = [_from_to([model["details"][part]["n"] for model in models]) for part in parts]
+    if len(set(each)) > 1:
+        return f"n = {' + '.join(each)}"
+    return f"n = {_from_to([_spread(model, name)['n'] for model in models])}"
+
+
+def _value(model: Entry, name: str) -> float | None:
+    value: float | None = {**model["measures"], **model["biases"], **model["axes"]}.get(name)
+    return value
+
+
+def _spread(model: Entry, name: str) -> Mapping[str, Any]:
+    """``low``, ``high`` and ``n`` of a bias, an axis or else a measure, as far as they are known."""
+    if name in model["biases"] or name in model["axes"]:
+        spread: Mapping[str, Any] = model["intervals"].get(name, {})
+        return spread
+    details = model["details"].get(name, {})
+    return {key: details[key] for key in ("low", "high", "n") if key in details}
+
+
+def _bounded(spread: Mapping[str, Any]) -> bool:
+    return spread.get("low") is not None and spread.get("high") is not None
+
+
+def _is_count(model: Entry, name: str) -> bool:
+    return bool(model["details"].get(name, {}).get("unit") == "count")
+
+
+def _is_percent(data: Mapping[str, Any], name: str) -> bool:
+    """Whether `name` is a fraction in the data and percent on screen."""
+    return name in data["axes"] and data["units"][name] == "fraction"
+
+
+def _from_to(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _width(half: float, percent: bool) -> str:
+    return f"{100 * half:.1f} points" if percent else f"{half:.3f}" if half < 3 else f"{half:.3g}"
+
+
 def _intervals(data: Mapping[str, Any]) -> Iterator[Table]:
-    """95 % intervals of the biases and axes that are one measure, where these are few."""
+    """95 % intervals of the biases and axes, where these are few."""
     rows = []
     for model in _by_group(data["models"]):
-        for name, parts in [*data["biases"].items(), *data["axes"].items()]:
-            known = model["details"].get(parts[0], {}) if len(parts) == 1 else {}
-            value = {**model["biases"], **model["axes"]}[name]
-            if value is not None and "low" in known and "high" in known:
-                percent = name in data["axes"] and data["units"][name] == "fraction"
-                unit = f"{name} %" if percent else name
+        for name in [*data["biases"], *data["axes"]]:
+            value, known = _value(model, name), _spread(model, name)
+            if value is not None and _bounded(known):
+                percent = _is_percent(data, name)
                 numbers = _numbers([value, known["low"], known["high"]], percent)
-                n = Cell(str(known["n"]), value=known["n"]) if "n" in known else ABSENT
-                rows.append((Cell(model["name"]), Cell(unit), *numbers, n))
+                n = ABSENT if known["n"] is None else Cell(f"{known['n']:,}", value=known["n"])
+                rows.append((Cell(model["name"]), Cell(f"{name} %" if percent else name), *numbers, n))
     if 0 < len(rows) <= MOST_INTERVALS:
         columns = ("model", "measure", "value", "low", "high", "n")
         yield Table(title="95 % intervals, from n trials each", columns=columns, rows=tuple(rows))
@@ -215,13 +300,17 @@ def _apart(everything: Sequence[Entry], others: Sequence[Sequence[Entry]]) -> It
         (Cell(entry["bias"]), Cell(entry["generalization"]), *map(_coefficient, (entry, inside, outside)))
         for entry, inside, outside in zip(*three, strict=True)
     ]
-    sizes = ", ".join(f"{label} {max(e['n'] for e in es)}" for label, es in zip(APART, three, strict=True))
+    most_models = [max(entry["n"] for entry in entries) for entries in three]
+    sizes = ", ".join(f"{label} {n}" for label, n in zip(APART, most_models, strict=True))
+    halves = [(label, _near_zero(n)) for label, n in zip(APART, most_models, strict=True)]
+    widths = ", ".join(f"{label} ±{half:.2f}" for label, half in halves if half is not None)
     listed = ", ".join(f"{name} {changes[name]:.2f}" for name in sorted(changes, key=lambda name: -changes[name]))
     yield Table(
         title=f"Spearman's ρ with {most} set apart",
         columns=("bias", "axis", *APART),
         rows=tuple(rows),
         note=f"models: {sizes}. Holm's correction within each column.\n"
+        f"95 % interval of a ρ near 0: {widths}.\n"
         f"Mean change of ρ when a group is left out: {listed}. Each group's coefficients: --format json",
     )
 
@@ -288,9 +377,14 @@ def _sizes(entries: Sequence[Entry], key: str) -> str:
     counts = [entry["n"] for entry in entries]
     usual = max(counts, key=lambda n: (counts.count(n), n))
     other = [f"{e['bias']} × {e[key]} n = {e['n']}" for e in entries if e["n"] != usual]
-    half = statistics.spearman_interval(0.0, usual)[1] if usual >= statistics.LEAST_PAIRS else None
+    half = _near_zero(usual)
     width = "" if half is None else f" (95 % interval of a ρ near 0: ±{half:.2f})"
     return f"n = {usual} models{width}" + (f", but {', '.join(other)}" if other else "")
+
+
+def _near_zero(n: int) -> float | None:
+    """Half of the 95 % interval of a coefficient near 0 of n models; None where there are too few for a coefficient."""
+    return statistics.spearman_interval(0.0, n)[1] if n >= statistics.LEAST_PAIRS else None
 
 
 def _gaps(entries: Sequence[Entry]) -> Iterator[str]:

@@ -4,15 +4,18 @@ Spearman's rank correlation of every bias with every axis of generalization, and
 Gavrikov & Keuper, "Can Biases in ImageNet Models Explain Generalization?" (CVPR 2024), there with the t approximation
 and p < 0.05. Added here: n, 95 % intervals (Bonett & Wright 2000), and p-values adjusted over all pairs of one set of
 models (Holm 1979; Benjamini & Hochberg 1995).
+
+Each bias and axis of a model has its own 95 % interval and the number of decisions it rests on, see `interval_of`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from harness import Erratum, Figure, Report, Study, StudyModel, Table, hookimpl, statistics
+from harness import Erratum, Figure, Measure, Report, Study, StudyModel, Table, hookimpl, statistics
 
 from ._correlation_figures import all_figures
 from ._correlation_tables import all_tables
@@ -120,9 +123,10 @@ def _models(study: Study) -> list[dict[str, Any]]:
     """One object a model; where one's own models stand beside imported ones, these have their ranks."""
     taking_part = {model.name for model in _taking_part(study)}
     own = _own(study)
+    definitions = {**study.biases, **study.axes}
     models = []
     for model in study.models:
-        known = {**_model(model), "in_correlations": model.name in taking_part, "own": model.name in own}
+        known = {**_model(model, definitions), "in_correlations": model.name in taking_part, "own": model.name in own}
         if model.name in own:
             others = [other for other in study.models if other.name in taking_part and other.name != model.name]
             known["ranks"] = _ranks(model, others)
@@ -164,7 +168,7 @@ def _erratum(study: Study, erratum: Erratum) -> dict[str, Any]:
     }
 
 
-def _model(model: StudyModel) -> dict[str, Any]:
+def _model(model: StudyModel, definitions: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     details: dict[str, dict[str, Any]] = {}
     for name, measure in model.measures.items():
         known = {"unit": measure.unit, "low": measure.low, "high": measure.high, "n": measure.n}
@@ -178,8 +182,39 @@ def _model(model: StudyModel) -> dict[str, Any]:
         "measures": {name: measure.value for name, measure in model.measures.items()},
         "biases": dict(model.biases),
         "axes": dict(model.axes),
+        "intervals": _intervals(model, definitions),
         "missing": dict(model.missing),
         "details": details,
+    }
+
+
+def _intervals(model: StudyModel, definitions: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
+    """Interval and decisions of each bias and axis that has a value, where either is known."""
+    values = {**model.biases, **model.axes}
+    found = {
+        name: interval_of([model.measures[part] for part in parts])
+        for name, parts in definitions.items()
+        if values[name] is not None
+    }
+    return {name: one for name, one in found.items() if any(number is not None for number in one.values())}
+
+
+def interval_of(parts: Sequence[Measure]) -> dict[str, Any]:
+    """``low``, ``high`` and ``n`` of the mean of measures; None where a part does not say it.
+
+    The ends are the means of the parts' ends: half-widths add linearly. Parts may rest on the same images (ImageNet and
+    its ReaL labels, a set and its corrupted version), and then move together; for parts that do not, the interval is up
+    to sqrt(k) times wider than that of k independent ones, never too narrow.
+
+    Returns:
+        ``n`` is the sum over the parts: decisions, where the same images are decided on several times.
+    """
+    lows, highs, counts = ([getattr(part, key) for part in parts] for key in ("low", "high", "n"))
+    known = None not in lows and None not in highs
+    return {
+        "low": math.fsum(lows) / len(lows) if known else None,
+        "high": math.fsum(highs) / len(highs) if known else None,
+        "n": None if None in counts else sum(counts),
     }
 
 

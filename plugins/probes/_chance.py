@@ -1,0 +1,18 @@
+"""Could it be guessing? The one-sided binomial test that probes refuse, or flag, a number with."""
+
+from __future__ import annotations
+
+SIGNIFICANCE = 0.001
+"""A count is above chance where `guessing_p` is below this."""
+
+
+def guessing_p(hits: int, n: int, guessing: float) -> float:
+    """Probability that guessing gives at least `hits` of `n`: the p-value of a one-sided binomial test.
+
+    Args:
+        hits: 0 to n. n: trials; 0 gives p = 1.
+        guessing: probability that one guess is a hit; above 1 (as 2 of one class) it counts as 1.
+    """
+    from scipy.stats import binom
+
+    return float(binom.sf(hits - 1, n, min(guessing, 1.0)))
