@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,20 +51,36 @@ def preprocess(image: Image.Image, how: Preprocessing) -> np.ndarray:
 
 
 def pixels(dataset: Dataset, sample: Sample) -> np.ndarray:
-    """One sample as (S, S, 3) uint8. Raises ImageError naming the sample and its file, whatever the decoder raised."""
+    """One sample as (S, S, 3) uint8. Raises ImageError naming the sample and its file or view, whatever went wrong."""
+    with _named(dataset, sample), dataset.image(sample) as image:
+        return preprocess(image, dataset.preprocessing)
+
+
+def content_digest(dataset: Dataset, sample: Sample) -> str:
+    """SHA-256 over mode, size and RGB pixels of one image before resize and crop. Raises ImageError as `pixels`."""
+    with _named(dataset, sample), dataset.image(sample) as image:
+        header = f"{image.mode} {image.width} {image.height}\n".encode()
+        return hashlib.sha256(header + image.convert("RGB").tobytes()).hexdigest()
+
+
+@contextmanager
+def _named(dataset: Dataset, sample: Sample) -> Iterator[None]:
+    """Whatever is raised becomes an ImageError of dataset, sample, and file or view: the id alone names no view."""
+    what = f"image {sample.id} of {dataset.name}"
+    if sample.path is None and sample.view:
+        what += f" in view {sample.view}"
     try:
-        with dataset.image(sample) as image:
-            return preprocess(image, dataset.preprocessing)
+        yield
     except ImageError as error:
-        raise ImageError(_located(f"image {sample.id} of {dataset.name} {error}", sample)) from error
+        raise ImageError(_located(f"{what} {error}", sample)) from error
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, …
-        reason = " ".join(str(error).split()) or type(error).__name__
-        what = f"image {sample.id} of {dataset.name} cannot be decoded: {reason}"
-        raise ImageError(_located(what, sample)) from error
+        text = " ".join(str(error).split())
+        if sample.path is None:
+            raise ImageError(f"{what} cannot be made: {type(error).__name__}: {text}".rstrip(": ")) from error
+        raise ImageError(_located(f"{what} cannot be decoded: {text or type(error).__name__}", sample)) from error
 
 
 def _located(message: str, sample: Sample) -> str:
-    """`message` with the sample's file: the id alone does not say which view of the image it is."""
     return message if sample.path is None or str(sample.path) in message else f"{message} ({sample.path})"
 
 

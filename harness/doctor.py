@@ -138,7 +138,8 @@ def _dataset(name: str, registry: Registry, data: DataRoots) -> Finding:
     try:
         samples = list(dataset.samples(root))
         remarks = list(dataset.remarks(samples))
-        gone = [view for view in dataset.views() if not dataset.folder(root, view).is_dir()]
+        folders = {view: dataset.folder(root, view) for view in dataset.views()}
+        gone = [view for view, folder in folders.items() if folder is not None and not folder.is_dir()]
     except HarnessError as error:
         return replace(facts, state="wrong", detail=str(error), mend=_typed(error))
     if not samples or gone:
@@ -147,7 +148,8 @@ def _dataset(name: str, registry: Registry, data: DataRoots) -> Finding:
     if not remarks and facts.images is not None and len(samples) != facts.images:
         remarks = [f"{len(samples):,} images, the release has {facts.images:,}"]
     state: State = "partial" if remarks else "present"
-    detail = "; ".join(remarks) or f"{len(samples):,} images in {root}"
+    place = f"in {root}" if any(sample.path for sample in samples) or any(folders.values()) else "made by code"
+    detail = "; ".join(remarks) or f"{len(samples):,} images {place}"
     mend = _by_fetch_or_page(facts, data) if remarks else ""
     return replace(facts, state=state, detail=detail, mend=mend, images=len(samples), bytes=0)
 

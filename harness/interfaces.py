@@ -78,6 +78,11 @@ class ModelSource(ABC):
 class Dataset(ABC):
     """Images, targets, stable sample ids and a label space; owns resize and crop.
 
+    Images are files, or made by code: samples without a `path`, for which `image` is overridden and `root` names a
+    folder that is always there (that of the plugin). A made image depends on the parameters, `Sample.id` and
+    `Sample.view` alone, and is the same in every thread and process. What the code makes is part of a run's identity
+    (`Manifest.digest`), as far as a few images of it tell: bump `version` whenever it makes others.
+
     Attributes:
         name: the name users type.
         path: where it lies below the data root (``HARNESS_DATA`` or ``--data``).
@@ -111,9 +116,14 @@ class Dataset(ABC):
         """
         return ()
 
-    def folder(self, root: Path, view: str) -> Path:
-        """Where the images of `view` lie: the file of a sample is ``folder(root, view) / sample.id``."""
-        raise NotImplementedError(f"{type(self).__name__} has views and must say in which folders they lie")
+    def folder(self, root: Path, view: str) -> Path | None:
+        """Where the images of `view` lie: the file of a sample is ``folder(root, view) / sample.id``.
+
+        None: they are made; `image` looks at `Sample.view`.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has views and must say in which folders they lie, or None where images are made"
+        )
 
     @abstractmethod
     def samples(self, root: Path) -> Iterable[Sample]:
@@ -124,7 +134,10 @@ class Dataset(ABC):
         return ()
 
     def image(self, sample: Sample) -> Image.Image:
-        """The image before resize and crop. Default: open the file with PIL. Called from several threads."""
+        """The image before resize and crop, in the view `sample.view` where the dataset has views.
+
+        Default: open the file with PIL. Called from several threads.
+        """
         from PIL import Image
 
         if sample.path is None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.digests import SETTLED_NS, fingerprint
-from harness.errors import AbsentDatasetError, DatasetError
+from harness.errors import AbsentDatasetError, DatasetError, ImageError
 from harness.locations import cache_dir
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ Hashed = tuple[int, int, int, str]
 """Size in bytes, times of modification and of change in ns, SHA-256: with the first three unchanged, a file is not read
 again. The time of change cannot be set back, as ``cp -p`` does with the other."""
 WITNESSES = 8
-"""Files of each view that are read for its digest: those whose sizes are equal by design are told apart too."""
+"""Files of each view that are read for its digest: those whose sizes are equal by design are told apart too. Of images
+that are made and have no views, so many are made for the digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +89,31 @@ class Manifest:
         total: samples in the folder, before ``--limit``.
         digest: SHA-256 over ids, targets, attributes and file contents of `samples`; where each image exists in several
             views, over the sizes of all their files and the contents of `WITNESSES` of each view instead: reading
-            100 GB before the first forward would be too much.
+            100 GB before the first forward would be too much. Images that are made have no bytes to read: there it
+            covers the pixels of `made_witnesses`, so that a changed renderer, or a machine on which it gives other
+            pixels, changes the identity of every cell.
         remarks: warnings that travel with the results.
-        folders: view -> folder below which the samples' ids are paths; empty where there is one view.
+        folders: view -> folder below which the samples' ids are paths, None where the images of that view are made;
+            empty where there is one view.
     """
 
     samples: tuple[Sample, ...]
     total: int
     digest: str
     remarks: tuple[str, ...] = ()
-    folders: Mapping[str, Path] = field(default_factory=dict)
+    folders: Mapping[str, Path | None] = field(default_factory=dict)
 
     def shown(self, samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
         """`samples` with the files of each view in turn; themselves where there is one view."""
         if not self.folders:
             yield samples
-        for folder in self.folders.values():
-            yield [replace(sample, path=folder / sample.id) for sample in samples]
+        for view, folder in self.folders.items():
+            yield [in_view(sample, view, folder) for sample in samples]
+
+
+def in_view(sample: Sample, view: str, folder: Path | None) -> Sample:
+    """`sample` as it is shown in `view`, whose files lie in `folder`; None: they are made."""
+    return replace(sample, view=view, path=None if folder is None else folder / sample.id)
 
 
 def lowest_hashes(samples: Sequence[Sample], limit: int | None) -> list[Sample]:
@@ -112,10 +121,28 @@ def lowest_hashes(samples: Sequence[Sample], limit: int | None) -> list[Sample]:
 
     The choice depends on the ids alone, so every model and probe gets the same samples.
     """
-    chosen = list(samples)
-    if limit is not None:
-        chosen = sorted(chosen, key=lambda sample: hashlib.sha256(sample.id.encode()).digest())[:limit]
+    chosen = list(samples) if limit is None else _by_hash(samples)[:limit]
     return sorted(chosen, key=lambda sample: sample.id)
+
+
+def made_witnesses(samples: Sequence[Sample], folders: Mapping[str, Path | None]) -> list[Sample]:
+    """The made images that stand for what the code makes: few, for they are made anew whenever a run is planned.
+
+    `WITNESSES` of `samples`, those with the lowest hash of their id. Of a set with views one in each view that is made,
+    the next one for the next view, so that both views and samples are covered.
+
+    Args:
+        samples: of one dataset. folders: as `Manifest.folders`.
+    """
+    ranked = _by_hash(samples)
+    if not folders:
+        return [sample for sample in ranked if sample.path is None][:WITNESSES]
+    made = [view for view, folder in folders.items() if folder is None]
+    return [in_view(ranked[number % len(ranked)], view, None) for number, view in enumerate(made)]
+
+
+def _by_hash(samples: Sequence[Sample]) -> list[Sample]:
+    return sorted(samples, key=lambda sample: hashlib.sha256(sample.id.encode()).digest())
 
 
 def build(
@@ -127,7 +154,7 @@ def build(
         progress: called with (files digested, files in all) now and then.
 
     Raises:
-        DatasetError: no samples, or two with one id.
+        DatasetError: no samples, or two with one id; a file that cannot be read, or an image that cannot be made.
     """
     everything = list(dataset.samples(root))
     if not everything:
@@ -145,10 +172,13 @@ def build(
         total.update(json.dumps([sample.id, sample.targets, sample.attributes, content]).encode() + b"\n")
     witnesses = lowest_hashes(chosen, WITNESSES) if folders else []
     for number, (view, folder) in enumerate(folders.items(), 1):
-        read = [_content(folder / sample.id) for sample in witnesses]
-        total.update(json.dumps([view, _sizes(folder, chosen), read]).encode() + b"\n")
+        if folder is not None:
+            read = [_content(folder / sample.id) for sample in witnesses]
+            total.update(json.dumps([view, _sizes(folder, chosen), read]).encode() + b"\n")
         if progress:
             progress(number * len(chosen), len(folders) * len(chosen))
+    for sample in made_witnesses(chosen, folders):
+        total.update(json.dumps([sample.view, sample.id, _made_content(dataset, sample)]).encode() + b"\n")
     remarks = list(dataset.remarks(everything))
     if limit is not None and limit < len(everything):
         remarks.append(f"--limit: {len(chosen):,} of {len(everything):,} images")
@@ -177,6 +207,17 @@ def _content(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+def _made_content(dataset: Dataset, sample: Sample) -> str:
+    """SHA-256 of an image that is made. Raises DatasetError if it cannot be made."""
+    from harness.decoding import content_digest
+
+    try:
+        return content_digest(dataset, sample)
+    except ImageError as error:
+        code = f"{type(dataset).__module__}.{type(dataset).__qualname__}.image"
+        raise DatasetError(f"{error}. Mend {code}, or leave {dataset.name} out") from error
 
 
 def _unreadable(path: Path, error: OSError) -> DatasetError:

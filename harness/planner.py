@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +24,9 @@ ENGINE = 1
 VERSIONS = ("torch", "torchvision", "timm", "numpy", "pillow")
 """Packages whose version is part of a cell's identity: they compute, define architectures, draw noise, decode."""
 Status = Literal["stored", "run", "resume", "rerun", "retry", "inapplicable", "missing"]
+LEAST_SPAN = 64
+"""Samples of one shard at least: each costs two waits for the disk, which many quick networks on few images would feel,
+and what a kill costs is the work on so many samples."""
 RESIDENT_MODELS = 48
 """Networks kept on the device at once, so that each image is decoded once for all of them; the study's 48 ResNet-50
 weigh 4.9 GB. More models make further passes: memory stays bounded."""
@@ -214,8 +218,8 @@ def padded_targets(samples: Sequence[Sample]) -> np.ndarray:
 
 
 def span_length(n: int, batch_size: int) -> int:
-    """Samples per shard: max(16, ⌈n/128⌉), rounded up to whole batches, so that a cell has at most 128 shards."""
-    least = max(16, -(-n // 128))
+    """Samples per shard: max(64, ⌈n/128⌉), rounded up to whole batches, so that a cell has at most 128 shards."""
+    least = max(LEAST_SPAN, -(-n // 128))
     return -(-least // batch_size) * batch_size
 
 
@@ -252,9 +256,15 @@ def make_job(
         },
         "settings": asdict(settings),
         "engine": ENGINE,
-        "versions": {package: version(package) for package in VERSIONS},
+        "versions": _versions(),
     }
     return Job(task=task.name, model=model.name, key=_digest(what), identity=json.loads(_canonical(what)))
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Once a process: it reads the metadata of every package from the disk."""
+    return {package: version(package) for package in VERSIONS}
 
 
 def _canonical(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 QUEUE_LENGTH = 32
 """Parcels under way: enough for the device to run ahead, few enough for constant memory."""
+
+CONSOLIDATE_EVERY = 15.0
+"""Seconds between two consolidations at least, except for the last of a run."""
 
 Span = tuple[int, int]
 
@@ -52,6 +56,9 @@ class Recorder:
         self._run, self._layouts, self._warn = run, layouts, warn
         self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue(QUEUE_LENGTH)
         self._blocks: dict[tuple[str, Span], tuple[TrialBlock, int]] = {}
+        self._begun: set[str] = set()
+        self._ended: list[Job] = []
+        self._put_in_order = time.monotonic()
         self._broken: BaseException | None = None
         self.failures: dict[str, str] = {}
         """Key of each failed job -> reason."""
@@ -76,32 +83,46 @@ class Recorder:
         self._submit(lambda: self._fail(job, reason))
 
     def begin(self, jobs: Sequence[Job], provenance: dict[str, Any], outputs: dict[str, int] | None) -> None:
-        """Announce cells that are about to be computed, so that the index shows their trials as they come.
+        """Announce cells that are going to be computed, so that the index shows their trials as they come.
+
+        Those that were announced before are passed over: the index is written once for many.
 
         Args:
             outputs: model -> width of its logits where they are stored, else None.
         """
 
-        def begin() -> None:
-            for job in jobs:
-                self._run.begin(job, provenance, outputs=outputs[job.model] if outputs else None)
-                self._run.clear_failure(job)
-            self._run.publish()
+        new = [job for job in jobs if job.key not in self._begun]
+        if not new:
+            return
 
-        self._submit(begin)
+        self._begun.update(job.key for job in new)
+        self._submit(lambda: self._run.begin_all(new, provenance, outputs))
         self.drain()
 
     def finish(self, jobs: Sequence[Job]) -> None:
-        """After the last parcel of `jobs`: wait for the store, then consolidate those that are complete."""
+        """After the last parcel of `jobs`: wait for the store; consolidate what is complete if it was long ago.
+
+        The index is written anew each time, and its length is that of the whole run: so not after each short pass.
+        """
+        self._ended += jobs
+        if time.monotonic() - self._put_in_order >= CONSOLIDATE_EVERY:
+            self.consolidate()
+        self.drain()
+
+    def consolidate(self) -> None:
+        """Wait for the store, then consolidate all cells that have been finished and are complete."""
+        ended, self._ended = self._ended, []
 
         def consolidate() -> None:
             try:
-                self._run.finish([job for job in jobs if job.key not in self.failures])
+                self._run.finish([job for job in ended if job.key not in self.failures])
             except CellError as error:  # a full disk: the spans stay as they are, and nothing is lost
                 self._warn(f"not consolidated: {error}")
 
-        self._submit(consolidate)
-        self.drain()
+        if ended:
+            self._submit(consolidate)
+            self.drain()
+        self._put_in_order = time.monotonic()
 
     def drain(self) -> None:
         """Wait until everything handed over is stored. Raises what broke the recorder, if anything did."""

@@ -210,12 +210,14 @@ class Sample:
         targets: indices of all classes that count as correct (one, except for multi-label sets).
         path: the file, or None for images that are made.
         attributes: values of the dataset's `attributes`, in their order.
+        view: in which of the dataset's views the image is to be shown; set by the engine, empty where there is one.
     """
 
     id: str
     targets: tuple[int, ...]
     path: Path | None = None
     attributes: tuple[str, ...] = ()
+    view: str = ""
 
 
 @dataclass(frozen=True, slots=True)

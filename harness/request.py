@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 DEFAULT_BATCH = {"cpu": 32, "cuda": 256}
 """``--batch-size auto``: on the CPU larger batches only cost cache, on a GPU smaller ones leave it idle."""
+SMALL_IMAGE, MANY = 112, 128
+"""Images of at most so many pixels a side, and the batch for them on the CPU: of 32, calls would cost more than sums."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,11 @@ class Selection:
     known_datasets: frozenset[str]
     demanded: frozenset[str] = frozenset()
     crops: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Side of the largest images, in pixels."""
+        return max(dataset.preprocessing.size for dataset in self.datasets.values())
 
 
 def select(request: RunRequest, registry: Registry) -> Selection:
@@ -126,13 +133,17 @@ def _with_requirements(tasks: Sequence[TaskSpec], registry: Registry) -> list[Ta
     return list(chosen.values())
 
 
-def settle(request: RunRequest, stored: Mapping[str, Any] | None) -> Settings:
+def settle(request: RunRequest, stored: Mapping[str, Any] | None, size: int) -> Settings:
     """The run's settings: as asked for, else as stored in the run, else the defaults.
+
+    Args:
+        size: side of the largest images that are asked for, in pixels; the default batch depends on it.
 
     A difference between what is asked for and what is stored is left in, for the store to refuse by name.
     """
     device = request.device_type or (stored or {}).get("device_type") or "cpu"
-    default = asdict(Settings(device_type=device, batch_size=DEFAULT_BATCH.get(device, 32)))
+    batch = MANY if device == "cpu" and size <= SMALL_IMAGE else DEFAULT_BATCH.get(device, 32)
+    default = asdict(Settings(device_type=device, batch_size=batch))
     chosen = {**default, **(stored or {})}
     asked = {name: getattr(request, name) for name in default if getattr(request, name) is not None}
     settings = Settings(**{**chosen, **asked})

@@ -166,8 +166,10 @@ def execute(plan: Plan, engine: Engine) -> dict[tuple[str, str], str]:
     recorder = Recorder(engine.run, layouts, engine.progress.warn)
     try:
         with numerics(plan.settings), torch.inference_mode():
+            _announce(plan, engine, recorder)
             for one in plan.passes:
                 _Sweep(one, plan.settings, engine, recorder).execute()
+            recorder.consolidate()
     finally:
         recorder.close()
     cells = [cell for one in plan.passes for cell in one.cells]
@@ -176,6 +178,18 @@ def execute(plan: Plan, engine: Engine) -> dict[tuple[str, str], str]:
         for cell in cells
         if cell.job and cell.job.key in recorder.failures
     }
+
+
+def _announce(plan: Plan, engine: Engine, recorder: Recorder) -> None:
+    """Begin all cells of which nothing was ever stored; others only in their pass: until then, old trials are shown."""
+    jobs = [cell.job for one in plan.passes for cell in one.cells if cell.job]
+    new = [job for job in jobs if engine.run.cell(job.task, job.model) is None]
+    recorder.begin(new, dict(engine.provenance), _outputs(plan.settings, engine))
+
+
+def _outputs(settings: Settings, engine: Engine) -> dict[str, int] | None:
+    """Model -> width of the logits that are stored; None where none are."""
+    return {name: spec.outputs for name, spec in engine.specs.items()} if settings.store == "logits" else None
 
 
 Answers = dict[str, dict[str, list[Decisions]]]
@@ -197,9 +211,7 @@ class _Sweep:
     def execute(self) -> None:
         jobs = list(self.jobs.values())
         self.engine.progress.begin(self.one.dataset.name, self.one.images, self.one.forwards)
-        keep = self.settings.store == "logits"
-        outputs = {name: self.engine.specs[name].outputs for name in self.one.models} if keep else None
-        self.recorder.begin(jobs, dict(self.engine.provenance), outputs)
+        self.recorder.begin(jobs, dict(self.engine.provenance), _outputs(self.settings, self.engine))
         self._load_networks()
         schedule = self._schedule()
         shown = (part for _, _, samples in schedule for part in self.one.manifest.shown(samples))

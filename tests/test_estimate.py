@@ -217,7 +217,7 @@ def planned(tmp_path):
 
     def plan(suite, *data, stored=None, **more):
         request = RunRequest(suite=suite, data=DataRoots.parse(data), **more)
-        selection, settings = select(request, house.registry), settle(request, None)
+        selection, settings = select(request, house.registry), settle(request, None, 224)
         made = resolve(selection, settings, request.data, stored or {})
         return made, estimate(shapes_of(made), len(selection.models), settings.precision, settings.store)
 

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from harness import Dataset, LabelSpace, LoadingRecipe, Measure, ModelSpec, Probe, Sample
 from harness.manifest import Manifest
-from harness.planner import RESIDENT_MODELS, Settings, Stored, difference, make_job, plan, plan_task, span_length
+from harness.planner import (
+    LEAST_SPAN,
+    RESIDENT_MODELS,
+    Settings,
+    Stored,
+    difference,
+    make_job,
+    plan,
+    plan_task,
+    span_length,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +75,7 @@ def stored(job, spans, failed=None):
 def test_a_cell_has_at_most_128_shards_of_whole_batches(n, batch):
     span = span_length(n, batch)
     assert span % batch == 0
-    assert span >= min(16, span)
+    assert span >= LEAST_SPAN
     assert -(-n // span) <= 128
 
 
@@ -76,12 +86,12 @@ def test_spans_cover_every_sample_once():
 
 
 def test_a_new_cell_is_run_a_stored_one_is_not_and_half_a_one_is_resumed():
-    one = task()
+    one = task(100)
     job = make_job(one, model(), ["c"], SETTINGS)
     spans = one.layout.spans()
     fresh = plan([one], [model()], {"m": ["c"]}, SETTINGS, {})
     assert [cell.status for cell in fresh.cells] == ["run"]
-    assert fresh.forwards == 40 * 2
+    assert fresh.forwards == 100 * 2
     whole = plan([one], [model()], {"m": ["c"]}, SETTINGS, stored(job, spans))
     assert [cell.status for cell in whole.cells] == ["stored"] and whole.passes == ()
     half = plan([one], [model()], {"m": ["c"]}, SETTINGS, stored(job, spans[:1]))

@@ -15,8 +15,15 @@ from harness.manifest import build
 from harness.planner import Settings, Stored, plan, plan_task
 from harness.runner import Engine, execute, load_network
 from harness.store import Run
+from harness.store.index import indexed_cells
 
 CLASSES = tuple("abcdefghij")
+
+
+@pytest.fixture(autouse=True)
+def short_spans(monkeypatch):
+    """Several shards a cell, though the sets are small."""
+    monkeypatch.setattr("harness.planner.LEAST_SPAN", 16)
 
 
 class Linear(torch.nn.Module):
@@ -134,6 +141,7 @@ def run(path, networks, dataset=None, probes=(Shades(), Plain()), workers=2, wat
     dataset = dataset or Made(preprocessing=runners_preprocessing())
     chosen = Settings(**{"batch_size": 8, **settings})
     manifest = build(dataset, path.parent)
+    getattr(dataset, "decoded", []).clear()  # images that are made are made for their digest too
     tasks = [plan_task(f"{probe.name}@made", probe, dataset, manifest, chosen.batch_size) for probe in probes]
     specs = specs_of(*networks)
     with Run.create(path, settings=asdict(chosen), command=["test"]) as opened:
@@ -294,7 +302,7 @@ def test_an_undecodable_image_fails_the_cells_that_need_it_and_what_was_whole_st
     dataset = Made(preprocessing=runners_preprocessing(), bad=20)
     failures, _ = run(tmp_path / "run", {"one": Linear(1)}, dataset)
     assert set(failures) == {("shades@made", "one"), ("plain@made", "one")}
-    assert all("image 020 of made cannot be decoded: broken data stream" in text for text in failures.values())
+    assert all("image 020 of made cannot be made: OSError: broken data stream" in text for text in failures.values())
     assert Run.open(tmp_path / "run").cells()["plain@made", "one"].spans == ((0, 16),)
 
 
@@ -485,3 +493,40 @@ def test_a_forward_within_an_attack_leaves_its_precision_alone():
                 pass
             assert now() == relaxed == ("high", True)
         assert now() == strict == ("highest", False)
+
+
+def test_the_index_is_written_once_for_many_short_passes(tmp_path, monkeypatch):
+    """Before the first forward it shows the cells of all passes, so that a commit never waits for it."""
+    monkeypatch.setattr("harness.planner.RESIDENT_MODELS", 1)
+    networks, shown = {name: Linear(seed) for seed, name in enumerate(("one", "two", "three"))}, []
+    publish = Run.publish
+
+    def noted(opened):
+        publish(opened)
+        shown.append(len(indexed_cells(opened.path / "index.h5")))
+
+    monkeypatch.setattr(Run, "publish", noted)
+    failures, planned = run(tmp_path / "run", networks)
+    assert failures == {} and len(planned.passes) == 3
+    assert shown == [0, 6, 6]  # the helper's own, before, after
+    assert all(len(list(folder.iterdir())) == 1 for folder in (tmp_path / "run/shards").glob("*/*/*/"))
+    assert Run.open(tmp_path / "run").verify() == []
+
+
+def test_old_trials_stay_in_the_index_until_their_cell_is_begun_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.planner.RESIDENT_MODELS", 1)
+    networks = {"one": Linear(1), "two": Linear(2)}
+    run(tmp_path / "run", networks, probes=(Plain(),))
+    keys, publish = [], Run.publish
+
+    def noted(opened):
+        publish(opened)
+        keys.append({model: one.key for (_, model), one in indexed_cells(opened.path / "index.h5").items()})
+
+    monkeypatch.setattr(Run, "publish", noted)
+    monkeypatch.setattr(Plain, "version", 2)
+    failures, _ = run(tmp_path / "run", networks, probes=(Plain(),))
+    first, one_begun, both_begun, last = keys
+    assert failures == {} and last == both_begun
+    assert one_begun["two"] == first["two"] and one_begun["one"] != first["one"]
+    assert both_begun["two"] != first["two"]

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from harness import ImportedModel, ImportedTable, Measure, RunError, StoreError, read_trials
 from harness.store import Run
+from harness.store.files import read_json, remembered, write_json
 
 
 @pytest.fixture
@@ -116,6 +117,59 @@ def test_every_shard_says_whose_it_is(path):
         with h5py.File(folder / "all.h5") as shard:
             assert json.loads(shard.attrs["provenance"]) == {"git": "later"}
             assert json.loads(shard.attrs["earlier_provenance"]) == [{"seed": 0, "git": "abc"}]
+
+
+@pytest.mark.parametrize("room", [0, 2_000, 32 << 20], ids=["none", "some", "all"])
+def test_a_cell_is_consolidated_to_the_same_bytes_from_memory_and_from_its_shards(path, tmp_path, monkeypatch, room):
+    layout, jobs = make_layout(), [make_job(), make_job("net-b")]
+    with create(tmp_path / "other") as run:
+        for job in jobs:
+            fill(run, layout, job)
+    with create(tmp_path / "other") as run:  # which has committed nothing itself
+        run.finish(jobs)
+    monkeypatch.setattr("harness.store.run.RECENT_BYTES", room)
+    with create(path) as run:
+        for job in jobs:
+            fill(run, layout, job)
+        assert run._recent_bytes <= room and bool(run._recent) == bool(room)
+        run.finish(jobs)
+        assert run._recent_bytes == 0 and not run._recent
+    for job in jobs:
+        one, other = (
+            folder / "shards" / TASK / job.model / job.key[:16] / "all.h5" for folder in (path, tmp_path / "other")
+        )
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_span_that_is_committed_again_replaces_what_is_kept_of_it(path):
+    layout, job = make_layout(), make_job()
+    with create(path) as run:
+        fill(run, layout, job)
+        run.commit(job, (0, 16), make_block(layout, make_job("net-b"), (0, 16)))
+        run.finish([job])
+    trials = read_trials(path, TASK, job.model)
+    assert np.array_equal(trials.top5[:16], make_block(layout, make_job("net-b"), (0, 16)).top5)
+    assert np.array_equal(trials.top5[16:], make_block(layout, job, (16, 40)).top5)
+
+
+def test_a_file_is_remembered_until_another_takes_its_place(tmp_path):
+    file, reads = tmp_path / "x.json", []
+
+    @remembered(2)
+    def read(path):
+        reads.append(path)
+        return read_json(path)
+
+    with pytest.raises(FileNotFoundError):
+        read(file)
+    reads.clear()
+    write_json(file, 1)
+    assert [read(file), read(file)] == [1, 1] and len(reads) == 1
+    write_json(file, 2)  # of the same size
+    assert read(file) == 2 and len(reads) == 2
+    file.unlink()
+    with pytest.raises(FileNotFoundError):
+        read(file)
 
 
 # --- the index -------------------------------------------------------------------------------

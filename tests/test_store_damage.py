@@ -245,7 +245,8 @@ def test_damaged_shards_are_errors(path, damage, message, finished):
 def test_deleting_a_damaged_span_is_enough(path):
     with create(path) as run:
         fill(run, LAYOUT, JOB)
-        _flip(shards(path)[1])
+    _flip(shards(path)[1])
+    with create(path) as run:
         with pytest.raises(StoreError, match="delete it"):
             run.finish([JOB])
         shards(path)[1].unlink()
@@ -253,6 +254,15 @@ def test_deleting_a_damaged_span_is_enough(path):
         fill(run, LAYOUT, JOB, [(16, 32)])
         run.finish([JOB])
         assert_equal_trials(run.read(TASK, JOB.model), LAYOUT, JOB)
+
+
+def test_a_span_that_is_damaged_before_the_cell_is_finished_is_mended_by_who_committed_it(path):
+    with create(path) as run:
+        fill(run, LAYOUT, JOB)
+        _flip(shards(path)[1])
+        run.finish([JOB])
+    assert_equal_trials(Run.open(path).read(TASK, JOB.model), LAYOUT, JOB)
+    assert Run.open(path).verify() == []
 
 
 def test_a_shard_of_another_place_is_found(path):

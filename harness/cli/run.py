@@ -114,7 +114,8 @@ def _plan(request: RunRequest, selection: Selection, out: Path, device_type: str
     from harness.store.run_folder import refuse_locked, refuse_unfit
 
     existing = existing_run(out)
-    settings = settle(replace(request, device_type=device_type), existing.settings if existing else None)
+    stored = existing.settings if existing else None
+    settings = settle(replace(request, device_type=device_type), stored, selection.size)
     refuse_unfit(out, asdict(settings))
     refuse_locked(out)
     with digesting(stderr_console()) as watch:

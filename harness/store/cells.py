@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from harness.errors import StoreError
 from harness.records import Job, TaskLayout
-from harness.store.files import make_folder, read_json, sync_folder, write_json
+from harness.store.files import make_folder, read_json, remembered, sync_folder, write_json
 from harness.store.hdf5 import Header, Origin, Span, StoredSpan, read_header, read_shard, write_shard
 from harness.store.index import LayoutHeader, layout_digest
 
@@ -32,6 +32,13 @@ class ShardFile(NamedTuple):
     high: int
     path: Path
     spans: tuple[Span, ...]
+
+
+class Committed(NamedTuple):
+    """One span as it was written, and what its file says of itself."""
+
+    header: Header
+    stored: StoredSpan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +94,15 @@ def covers(spans: Sequence[Span], layout: TaskLayout | LayoutHeader) -> bool:
     return bool(spans) and spans[0][0] == 0 and spans[-1][1] == n and ends_meet
 
 
+@remembered(4096)
+def _read_record(path: Path) -> CellRecord:
+    stored = read_json(path)
+    try:
+        return CellRecord(**{**stored, "job": Job(**stored["job"])})
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"{path} is damaged ({error!r}); delete {path.parent} to measure the cell again") from error
+
+
 class CellFolder:
     """``RUN/shards/<task>/<model>``."""
 
@@ -101,14 +117,10 @@ class CellFolder:
 
     def record(self) -> CellRecord | None:
         """The current job; None before the first. Raises StoreError if it is damaged."""
-        path = self.path / _RECORD
         try:
-            stored = read_json(path)
-            return CellRecord(**{**stored, "job": Job(**stored["job"])})
+            return _read_record(self.path / _RECORD)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (KeyError, TypeError) as error:
-            raise StoreError(f"{path} is damaged ({error!r}); delete {self.path} to measure the cell again") from error
 
     def begin(self, record: CellRecord) -> None:
         """Make `record` the current one.
@@ -186,7 +198,7 @@ class CellFolder:
                 low, high = int(name[1]), int(name[2])
                 yield ShardFile(low, high, entry, ((low, high),))
 
-    def commit(self, record: CellRecord, stored: StoredSpan) -> None:
+    def commit(self, record: CellRecord, stored: StoredSpan) -> Committed:
         """Write one span. Raises CellError if the disk is full."""
         path = self.span_path(record.job.key, stored.span)
         make_folder(path.parent)
@@ -197,11 +209,15 @@ class CellFolder:
             tails={name: array.shape[1:] for name, array in stored.fields.items()},
         )
         write_shard(path, header, {name: [digest] for name, digest in stored.digests.items()}, [stored])
+        return Committed(header, stored)
 
     # --- finished cells ----------------------------------------------------------------------
 
-    def consolidate(self, record: CellRecord) -> None:
+    def consolidate(self, record: CellRecord, recent: Mapping[Span, Committed]) -> None:
         """Copy all spans into ``all.h5``, one at a time; they stay until `tidy`. One span is one file already.
+
+        Args:
+            recent: spans of this key that this process has committed, and need not be read back.
 
         Raises:
             StoreError: a span is damaged. CellError: the disk is full.
@@ -209,7 +225,9 @@ class CellFolder:
         files = self.files(record.job.key)
         if len(files) == 1:
             return
-        headers = [read_header(file.path) for file in files]
+        single = {file.path: recent.get(file.spans[0]) for file in files if file.path.name != _ALL}
+        kept = {path: committed for path, committed in single.items() if committed is not None}
+        headers = [kept[file.path].header if file.path in kept else read_header(file.path) for file in files]
         header = Header(
             origin=record.origin,
             spans=tuple(span for one in headers for span in one.spans),
@@ -218,13 +236,16 @@ class CellFolder:
         )
         if any(one.tails != header.tails for one in headers):
             raise StoreError(f"shards in {self.of_key(record.job.key)} hold different fields; delete it to start again")
+
+        def spans() -> Iterator[StoredSpan]:
+            for file in files:
+                yield from [kept[file.path].stored] if file.path in kept else read_shard(file.path, record.origin)
+
         digests: dict[str, list[str]] = {name: [] for name in header.tails}
-        for file in files:
-            for stored in read_shard(file.path, record.origin):
-                for name, digest in stored.digests.items():
-                    digests[name].append(digest)
-        spans = (stored for file in files for stored in read_shard(file.path, record.origin))
-        write_shard(self.of_key(record.job.key) / _ALL, header, digests, spans)
+        for stored in spans():
+            for name, digest in stored.digests.items():
+                digests[name].append(digest)
+        write_shard(self.of_key(record.job.key) / _ALL, header, digests, spans())
 
     def untidy(self, key: str) -> bool:
         """Whether the cell is finished, but files that it no longer needs are still there."""

@@ -10,10 +10,11 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from harness.errors import CellError, StoreError
 
@@ -21,6 +22,7 @@ _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 _LEFTOVER: Final = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
 
+T = TypeVar("T")
 Patch = tuple[int, Any]
 """(offset in bytes, C-contiguous buffer): one part of a file's content."""
 
@@ -98,6 +100,33 @@ def read_json(path: Path) -> Any:
         raise
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
+
+
+def remembered(most: int) -> Callable[[Callable[[Path], T]], Callable[[Path], T]]:
+    """Remember what a function reads from a path, for as long as the same file is there; what it gives is shared.
+
+    For files that are replaced as a whole: another one has another inode, or another time of change.
+
+    Args:
+        most: results that are kept; those used longest ago are dropped.
+    """
+
+    def decorate(read: Callable[[Path], T]) -> Callable[[Path], T]:
+        @lru_cache(most)
+        def known(path: Path, *identity: int) -> T:
+            return read(path)
+
+        @wraps(read)
+        def look(path: Path) -> T:
+            try:
+                stat = path.stat()
+            except OSError:
+                return read(path)  # and have it say what is wrong
+            return known(path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+        return look
+
+    return decorate
 
 
 def leftovers(folder: Path) -> list[Path]:

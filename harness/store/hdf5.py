@@ -26,7 +26,7 @@ import numpy as np
 
 from harness.errors import StoreError
 from harness.records import NOT_MEASURED
-from harness.store.files import Patch, replace_file
+from harness.store.files import Patch, remembered, replace_file
 
 FORMAT: Final = 1
 FILLS: Final[Mapping[str, tuple[str, float]]] = {
@@ -215,6 +215,7 @@ def reserve(group: h5py.Group, name: str, shape: tuple[int, ...]) -> int:
     return int(dataset.get_offset())
 
 
+@remembered(4096)
 def read_header(path: Path) -> Header:
     """What the shard says of itself. Raises FileNotFoundError, StoreError."""
     with opened(path) as file:
@@ -222,19 +223,21 @@ def read_header(path: Path) -> Header:
 
 
 def _header(file: h5py.File, path: Path) -> Header:
-    if file.attrs["format"] != FORMAT:
-        raise StoreError(f"{path} is of format {file.attrs['format']}, this harness reads {FORMAT}; update the harness")
-    spans = tuple((int(low), int(high)) for low, high in file["spans"][:])
-    tails = {name: file[name].shape[1:] for name in FILLS if name in file}
-    rows = {name: file[name].shape[0] for name in tails}
+    attributes = dict(file.attrs)
+    if attributes["format"] != FORMAT:
+        raise StoreError(f"{path} is of format {attributes['format']}, this harness reads {FORMAT}; update the harness")
+    spans = tuple((low, high) for low, high in file["spans"][:].tolist())
+    shapes = {name: file[name].shape for name in FILLS if name in file}
+    tails = {name: shape[1:] for name, shape in shapes.items()}
+    rows = {name: shape[0] for name, shape in shapes.items()}
     gapless = spans and all(before[1] == after[0] for before, after in pairwise(spans))
     if not gapless or set(rows.values()) != {spans[-1][1] - spans[0][0]}:
         raise damaged(path, f"contradicts itself: spans {spans}, rows {rows}")
-    earlier = json.loads(file.attrs.get("earlier_provenance", "[]"))
+    earlier = json.loads(attributes.get("earlier_provenance", "[]"))
     return Header(
-        origin=Origin(*(str(file.attrs[name]) for name in Origin._fields)),
+        origin=Origin(*(str(attributes[name]) for name in Origin._fields)),
         spans=spans,
-        provenance=(*(json.dumps(one) for one in earlier), str(file.attrs["provenance"])),
+        provenance=(*(json.dumps(one) for one in earlier), str(attributes["provenance"])),
         tails=tails,
     )
 
@@ -258,21 +261,23 @@ def read_shard(
         for field, expected, found in zip(Origin._fields, origin, header.origin, strict=True):
             if expected != found:
                 raise damaged(path, f"holds trials of another {field}: expected {expected}, found {found}")
+        wanted = {name: file[name] for name in names or header.tails}
+        stored = {name: file[f"sha256/{name}"][:] for name in wanted}
         for index, (low, high) in enumerate(header.spans):
             if within is not None and (high <= within[0] or low >= within[1]):
                 continue
             rows = slice(low - header.range[0], high - header.range[0])
-            fields = {name: _read(file[name], rows) for name in names or header.tails}
-            digests = {name: file["sha256"][name][index].decode() for name in fields}
+            fields = {name: _read(name, dataset, rows) for name, dataset in wanted.items()}
+            digests = {name: stored[name][index].decode() for name in fields}
             wrong = [name for name, array in fields.items() if _digest(array) != digests[name]]
             if wrong:
                 raise damaged(path, f"is damaged: {', '.join(wrong)} of samples {low}-{high} do not match SHA-256")
             yield StoredSpan((low, high), fields, digests)
 
 
-def _read(dataset: h5py.Dataset, rows: slice) -> np.ndarray:
-    expected = FILLS[dataset.name.rpartition("/")[2]][0]
-    if dataset.dtype != np.dtype(expected):
-        raise TypeError(f"{dataset.name} is {dataset.dtype}, expected {np.dtype(expected)}")
+def _read(name: str, dataset: h5py.Dataset, rows: slice) -> np.ndarray:
+    expected = np.dtype(FILLS[name][0])
+    if dataset.dtype != expected:
+        raise TypeError(f"{name} is {dataset.dtype}, expected {expected}")
     array: np.ndarray = dataset[rows]
     return array

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from harness.records import TOP, TaskLayout
-from harness.store.files import Patch, check_name, replace_file
+from harness.store.files import Patch, check_name, remembered, replace_file
 from harness.store.hdf5 import FILLS, FORMAT, Origin, Sketch, damaged, opened, read_header, read_shard, reserve, written
 
 MOST_CLASSES: Final = 4000
@@ -134,6 +134,7 @@ def _write_axes(group: h5py.Group, layout: TaskLayout) -> None:
         group.create_dataset(name, data=list(values), dtype=_STRING, track_times=False)
 
 
+@remembered(256)
 def read_layout_header(path: Path) -> LayoutHeader:
     """What a layout file says of itself. Raises FileNotFoundError, StoreError."""
     with opened(path) as file:
@@ -153,6 +154,7 @@ def _layout_header(file: h5py.File) -> LayoutHeader:
     )
 
 
+@remembered(16)
 def read_layout(path: Path) -> TaskLayout:
     """The axes of a task. Raises FileNotFoundError, or StoreError if they are damaged."""
     with opened(path) as file:
@@ -174,16 +176,18 @@ def read_layout(path: Path) -> TaskLayout:
     return layout
 
 
+@remembered(64)
 def read_classes(path: Path) -> tuple[str, ...]:
     """Names of the task's K classes. Raises FileNotFoundError, StoreError."""
     with opened(path) as file:
         return tuple(file["classes"].asstr()[:])
 
 
-def read_targets(path: Path, low: int, high: int) -> np.ndarray:
-    """(high - low, T) int16 accepted classes of samples low to high, padded with -1."""
+@remembered(16)
+def read_targets(path: Path) -> np.ndarray:
+    """(N, T) int16 accepted classes of each sample, padded with -1."""
     with opened(path) as file:
-        targets: np.ndarray = file["target"][low:high]
+        targets: np.ndarray = file["target"][:]
     return targets if targets.ndim == 2 else targets[:, None]
 
 

@@ -19,15 +19,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from filelock import FileLock
 
 from harness.records import ImportedTable, Job, TaskLayout, TrialBlock, Trials
 from harness.store import run_folder, verification
-from harness.store.cells import CellRecord, ShardFile, covers
+from harness.store.cells import CellRecord, Committed, ShardFile, covers
 from harness.store.files import check_name, leftovers, make_folder, write_json
 from harness.store.hdf5 import Span, as_stored, read_header
 from harness.store.index import (
@@ -45,6 +46,13 @@ from harness.store.index import (
 )
 from harness.store.reading import RunReader
 
+RECENT_BYTES: Final = 32 << 20
+"""Committed trials that are kept in memory until their cell is consolidated: all those of many small cells. What does
+not fit is read back from its shards."""
+
+SYNCING: Final = 8
+"""Threads that wait for the disk together: a file system commits what several of them ask for at once."""
+
 
 class Run(RunReader):
     """One run folder.
@@ -56,6 +64,8 @@ class Run(RunReader):
     def __init__(self, path: Path, lock: FileLock | None = None) -> None:
         super().__init__(path)
         self._lock = lock
+        self._recent: dict[str, dict[Span, Committed]] = {}
+        self._recent_bytes = 0
 
     def close(self) -> None:
         """Release the lock."""
@@ -159,6 +169,23 @@ class Run(RunReader):
 
     # --- cells -------------------------------------------------------------------------------
 
+    def begin_all(
+        self, jobs: Sequence[Job], provenance: Mapping[str, Any], outputs: Mapping[str, int] | None = None
+    ) -> None:
+        """`begin` for many jobs, of which former failures are forgotten, and rewrite the index.
+
+        Args:
+            outputs: model -> width of its logits where they will be stored.
+        """
+
+        def begin(job: Job) -> None:
+            self.begin(job, provenance, outputs=outputs[job.model] if outputs else None)
+            self.clear_failure(job)
+
+        with ThreadPoolExecutor(SYNCING) as pool:
+            list(pool.map(begin, jobs))
+        self.publish()
+
     def begin(self, job: Job, provenance: Mapping[str, Any], *, outputs: int | None = None) -> None:
         """Make `job` the current job of its cell. Trials under another key stay until this one is finished.
 
@@ -194,16 +221,30 @@ class Run(RunReader):
         fields = {name: array for name, array in named.items() if array is not None}
         wrong = verification.field_problems(fields, high - low, header.conditions)
         if not wrong:
-            targets = read_targets(self._layout_path(job.task), low, high)
+            targets = read_targets(self._layout_path(job.task))[low:high]
             first_only = verification.decisions_only(job.identity)
             wrong = verification.value_problems(fields, targets, header.classes, first_only)
         if wrong:
             raise ValueError(f"{job.task} × {job.model}, samples {low}-{high}, cannot be stored: {'; '.join(wrong)}")
-        folder.commit(record, as_stored(span, fields))
+        self._keep(job.key, span, folder.commit(record, as_stored(span, fields)))
+
+    def _keep(self, key: str, span: Span, committed: Committed) -> None:
+        """Have a span at hand for the consolidation of its cell, as long as there is room."""
+        size = sum(array.nbytes for array in committed.stored.fields.values())
+        if span in self._recent.get(key, {}):
+            self._forget(key)  # committed a second time
+        if self._recent_bytes + size <= RECENT_BYTES:
+            self._recent.setdefault(key, {})[span] = committed
+            self._recent_bytes += size
+
+    def _forget(self, key: str) -> None:
+        for committed in self._recent.pop(key, {}).values():
+            self._recent_bytes -= sum(array.nbytes for array in committed.stored.fields.values())
 
     def fail(self, job: Job, reason: str) -> None:
         """Store why `job` failed. What it had committed stays. Raises CellError if the disk is full."""
         self._writable()
+        self._forget(job.key)
         folder = self._cell(job.task, job.model)
         folder.fail(folder.current(job), reason)
 
@@ -219,10 +260,13 @@ class Run(RunReader):
             StoreError: a span is damaged. CellError: the disk is full. No trial is lost by either.
         """
         self._writable()
-        finished = [job for job in jobs if self._consolidate(job)]
-        self.publish()
-        for job in finished:
-            self._cell(job.task, job.model).tidy(job.key)
+        with ThreadPoolExecutor(SYNCING) as pool:
+            whole = list(pool.map(self._consolidate, jobs))
+            finished = [job for job, ready in zip(jobs, whole, strict=True) if ready]
+            for job in finished:
+                self._forget(job.key)
+            self.publish()
+            list(pool.map(lambda job: self._cell(job.task, job.model).tidy(job.key), finished))
 
     def _consolidate(self, job: Job) -> bool:
         folder = self._cell(job.task, job.model)
@@ -230,7 +274,7 @@ class Run(RunReader):
         spans = [span for file in folder.files(job.key) for span in file.spans]
         whole = covers(spans, self._layout_header(job.task)) and not self.is_stale(record)
         if whole and folder.failure(job.key) is None:
-            folder.consolidate(record)
+            folder.consolidate(record, self._recent.get(job.key, {}))
             return True
         return False
 
