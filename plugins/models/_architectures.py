@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def build(spec: ModelSpec) -> torch.nn.Module:
-    """The network that ``arch: timm:NAME`` or ``arch: torchvision:NAME`` names, with random weights, on the CPU.
+    """The network that ``arch: timm:NAME``, ``torchvision:NAME`` or ``zoo:FRONT`` names, random weights, on the CPU.
 
     It has `spec.outputs` outputs. The global random state is as before.
 
     Raises:
-        CheckpointError: `spec.arch` is missing or of another form.
+        CheckpointError: `spec.arch` is missing or of another form, or its network cannot have `spec.outputs` outputs.
         UnknownNameError: the library knows no such architecture.
     """
     library, _, name = (spec.arch or "").partition(":")
@@ -24,8 +24,11 @@ def build(spec: ModelSpec) -> torch.nn.Module:
         return build_timm(name, spec.outputs, pool=spec.options.get("global_pool"))
     if library == "torchvision":
         return build_torchvision(name, spec.outputs)
+    if library == "zoo":
+        return _build_zoo(spec, name)
     raise CheckpointError(
-        f"model {spec.name!r}: arch {spec.arch!r} must read timm:NAME or torchvision:NAME, such as torchvision:resnet50"
+        f"model {spec.name!r}: arch {spec.arch!r} must read timm:NAME or torchvision:NAME, such as "
+        "torchvision:resnet50, or zoo:FRONT, such as zoo:plain"
     )
 
 
@@ -67,6 +70,21 @@ def build_torchvision(name: str, outputs: int) -> torch.nn.Module:
             "does not say; expected another architecture, or a model source of your own that knows"
         )
     return _drawn(lambda: models.get_model(name, weights=None, num_classes=outputs), None)
+
+
+def _build_zoo(spec: ModelSpec, front: str) -> torch.nn.Module:
+    """The one network of the package `zoo`, with the filter `front` in front of it."""
+    from ..zoo.network import CLASSES, build
+
+    if spec.outputs != CLASSES:
+        raise CheckpointError(
+            f"model {spec.name!r}: arch {spec.arch!r} has {CLASSES} outputs, the entry says {spec.outputs}; "
+            f"write `outputs: {CLASSES}` and `label_space: shapes-16`"
+        )
+    try:
+        return _drawn(lambda: build(front), None)
+    except ValueError as error:
+        raise CheckpointError(f"model {spec.name!r}: arch {spec.arch!r}: {error}") from error
 
 
 def _drawn(make: Any, seed: int | None) -> torch.nn.Module:

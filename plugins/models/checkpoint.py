@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 
 class Checkpoint(ModelSource):
-    """``arch: timm:NAME`` or ``torchvision:NAME``; ``weights:`` any of package:, file:, https:, hf:, gdrive:.
+    """``arch: timm:NAME``, ``torchvision:NAME`` or ``zoo:FRONT``; ``weights:`` package:, file:, https:, hf:, gdrive:.
 
     A network of timm takes ``options: {global_pool: avg}`` where its file was not trained with timm's own pooling.
+    Those of the package `zoo` have 16 outputs, in the label space shapes-16; FRONT is the filter in front of one:
+    plain (none), low-pass-6, band-pass-6-16, high-pass-16, ….
     """
 
     name = "checkpoint"

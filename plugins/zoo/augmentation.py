@@ -1,0 +1,145 @@
+"""What is done to a batch of training images (B, 3, 64, 64) float32 in [0, 1].
+
+All random numbers come from one generator on the CPU, in an order that decides the trained weights: whoever changes it
+trains other networks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch.nn import functional
+
+from .recipe import Augmentations
+
+Uniform = Callable[..., torch.Tensor]
+_TILES = 4
+
+
+def augmented(images: torch.Tensor, how: Augmentations, generator: torch.Generator) -> torch.Tensor:
+    """All augmentations of `how` but mixup, in turn; in [0, 1], with channels last in memory."""
+
+    def uniform(*shape: int) -> torch.Tensor:
+        return torch.rand(shape, generator=generator).to(images.device)
+
+    batch = len(images)
+    if how.crop is not None:
+        images = _cropped(images, how.crop, uniform)
+    if how.shift:
+        images = _shifted(images, how.shift, uniform)
+    if how.colour:
+        images = _coloured(images, how.colour, uniform)
+    if how.grey:
+        grey = images.mean(dim=1, keepdim=True).expand_as(images)
+        images = _where(uniform(batch) < how.grey, grey, images)
+    if how.shuffle:
+        images = _where(uniform(batch) < how.shuffle, _shuffled(images, generator), images)
+    if how.blur:
+        images = _where(uniform(batch) < how.filtered, _blurred(images, how.blur * float(uniform(1))), images)
+    if how.low_pass:
+        images = _where(uniform(batch) < how.filtered, _filtered(images, how.low_pass, uniform, keep_low=True), images)
+    if how.high_pass:
+        images = _where(
+            uniform(batch) < how.filtered, _filtered(images, how.high_pass, uniform, keep_low=False), images
+        )
+    if how.noise:
+        field = torch.randn(images.shape, generator=generator).to(images.device)
+        noisy = images + field * (uniform(batch, 1, 1, 1) * how.noise)
+        images = _where(uniform(batch) < how.filtered, noisy.clamp(0, 1), images)
+    if how.cutout:
+        images = _cut(images, how.cutout, uniform)
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def mixed(
+    images: torch.Tensor, targets: torch.Tensor, alpha: float, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mixup: each image with another of the batch, one share for all; `targets` (B, 16) likewise."""
+    # Beta(a, a) from two gamma variables of torch's own would ignore the generator: by rejection instead (Jöhnk 1964).
+    while True:
+        first, second = torch.rand(2, generator=generator).pow(1 / alpha).tolist()
+        if 0 < first + second <= 1:
+            break
+    share = first / (first + second)
+    order = torch.randperm(len(images), generator=generator).to(images.device)
+    return share * images + (1 - share) * images[order], share * targets + (1 - share) * targets[order]
+
+
+def _where(chosen: torch.Tensor, yes: torch.Tensor, no: torch.Tensor) -> torch.Tensor:
+    return torch.where(chosen.view(-1, 1, 1, 1), yes, no)
+
+
+def _cropped(images: torch.Tensor, least: float, uniform: Uniform) -> torch.Tensor:
+    """A random square of each image, its side from `least` of the image's, resized back."""
+    batch = len(images)
+    side = least + (1 - least) * uniform(batch)
+    x, y = ((uniform(batch) * 2 - 1) * (1 - side) for _ in range(2))
+    zero = torch.zeros_like(side)
+    theta = torch.stack([torch.stack([side, zero, x], 1), torch.stack([zero, side, y], 1)], 1)
+    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, align_corners=False, padding_mode="reflection")
+
+
+def _shifted(images: torch.Tensor, most: int, uniform: Uniform) -> torch.Tensor:
+    """The whole batch moved by up to `most` pixels; the edge is repeated."""
+    right, down = ((uniform(2) * (2 * most + 1)).long()).tolist()
+    size = images.shape[-1]
+    padded = functional.pad(images, (most,) * 4, mode="replicate")
+    return padded[..., down : down + size, right : right + size]
+
+
+def _coloured(images: torch.Tensor, strength: float, uniform: Uniform) -> torch.Tensor:
+    batch = len(images)
+    brightness, contrast, saturation = (1 + strength * (uniform(batch, 1, 1, 1) * 2 - 1) for _ in range(3))
+    images = images * brightness
+    middle = images.mean(dim=(1, 2, 3), keepdim=True)
+    images = (images - middle) * contrast + middle
+    grey = images.mean(dim=1, keepdim=True)
+    return ((images - grey) * saturation + grey).clamp(0, 1)
+
+
+def _shuffled(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """The 16 tiles of all images in one new order."""
+    batch, channels, size, _ = images.shape
+    side = size // _TILES
+    tiles = images.view(batch, channels, _TILES, side, _TILES, side).permute(2, 4, 0, 1, 3, 5)
+    tiles = tiles.reshape(_TILES * _TILES, batch, channels, side, side)
+    tiles = tiles[torch.randperm(_TILES * _TILES, generator=generator).to(images.device)]
+    tiles = tiles.view(_TILES, _TILES, batch, channels, side, side).permute(2, 3, 0, 4, 1, 5)
+    shuffled: torch.Tensor = tiles.reshape(batch, channels, size, size)
+    return shuffled
+
+
+def _blurred(images: torch.Tensor, deviation: float) -> torch.Tensor:
+    """A Gaussian blur by its transfer function, so the image repeats beyond its edges; much quicker than convolving."""
+    size = images.shape[-1]
+    rows = torch.fft.fftfreq(size, device=images.device)[:, None]
+    columns = torch.fft.rfftfreq(size, device=images.device)[None]
+    transfer = torch.exp((rows**2 + columns**2) * (-2 * (math.pi * deviation) ** 2))
+    blurred: torch.Tensor = torch.fft.irfft2(torch.fft.rfft2(images) * transfer, s=(size, size))
+    return blurred.clamp(0, 1)
+
+
+def _filtered(images: torch.Tensor, radii: tuple[int, int], uniform: Uniform, *, keep_low: bool) -> torch.Tensor:
+    """Frequencies within (or outside) a box of random radius, from the first to the second of `radii`; clipped.
+
+    Outside a box the mean is gone as well, so that what is darker than it is clipped to black.
+    """
+    size = images.shape[-1]
+    radius = radii[0] + (radii[1] - radii[0]) * uniform(len(images), 1, 1, 1)
+    rows = torch.fft.fftfreq(size, 1 / size, device=images.device).abs()[:, None]
+    columns = torch.fft.rfftfreq(size, 1 / size, device=images.device)[None]
+    inside = (torch.maximum(rows, columns) < radius) == keep_low
+    filtered: torch.Tensor = torch.fft.irfft2(torch.fft.rfft2(images) * inside, s=(size, size))
+    return filtered.clamp(0, 1)
+
+
+def _cut(images: torch.Tensor, side: int, uniform: Uniform) -> torch.Tensor:
+    size = images.shape[-1]
+    line = torch.arange(size, device=images.device)
+    left, top = ((uniform(len(images), 1) * (size - side + 1)).long() for _ in range(2))
+    columns = (line >= left) & (line < left + side)
+    rows = (line >= top) & (line < top + side)
+    return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0.5)

@@ -1,0 +1,52 @@
+"""The networks that are shipped are those that their cards, their recipes and the registry speak of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from harness.plugins.zoo.recipe import read_recipes
+from harness.plugins.zoo.request import OWN_RECIPES, left_of
+from harness.plugins.zoo.storage import WEIGHTS, Place
+
+from harness import sha256_of
+
+REGISTRY = Path(__file__).resolve().parent.parent / "registry.yaml"
+RECIPES = read_recipes(OWN_RECIPES)
+pytestmark = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="the zoo is not trained yet: make zoo")
+
+
+def entries():
+    models = yaml.safe_load(REGISTRY.read_text())["models"]
+    return {name: entry for name, entry in models.items() if str(entry.get("arch", "")).startswith("zoo:")}
+
+
+def test_nothing_is_left_to_train():
+    """Cards, weights and recipes fit together, start networks included."""
+    assert left_of(RECIPES, RECIPES, WEIGHTS) == {}
+
+
+def test_every_network_has_an_entry_and_nothing_else_lies_there():
+    assert set(entries()) == set(RECIPES)
+    files = {file.name for file in WEIGHTS.iterdir()} - {"registry.yaml"}
+    assert files == {f"{name}.{kind}" for name in RECIPES for kind in ("json", "safetensors")}
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if Place(WEIGHTS, name).card.is_file()])
+def test_card_registry_and_file_agree(name):
+    place, recipe = Place(WEIGHTS, name), RECIPES[name]
+    card = json.loads(place.card.read_text())
+    entry = entries()[name]
+    assert card["name"] == name
+    assert card["sha256"] == sha256_of(place.weights) == entry["sha256"]
+    assert (entry["arch"], entry.get("group")) == (f"zoo:{recipe.front}", recipe.group)
+    assert (entry["outputs"], entry["label_space"]) == (16, "shapes-16")
+    assert (REGISTRY.parent / entry["weights"].removeprefix("file:")).resolve() == place.weights.resolve()
+    assert sum(value.numel() for value in place.load().parameters()) == card["parameters"] <= 60_000
+    assert len(card["log"]) == len(recipe.passes())
+
+
+def test_it_is_small():
+    assert sum(file.stat().st_size for file in WEIGHTS.rglob("*")) < 12e6
