@@ -13,8 +13,9 @@ install: $(VENV)/.installed-test
 quickstart: $(VENV)/.installed-run
 	$(BIN)/harness run --suite quickstart --out runs/quickstart && $(BIN)/harness report runs/quickstart
 
+# Files of tests side by side, one thread each: with more threads than cores, OpenMP is several times slower.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_BATCH = {"cpu": 32, "cuda": 256}
 """``--batch-size auto``: on the CPU larger batches only cost cache, on a GPU smaller ones leave it idle."""
 SMALL_IMAGE, MANY = 112, 128
-"""Images of at most so many pixels a side, and the batch for them on the CPU: of 32, calls would cost more than sums."""
+"""Images of at most so many pixels a side, and their batch on the CPU: with 32, calls would cost more than sums."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
