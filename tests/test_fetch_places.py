@@ -212,7 +212,7 @@ def special(kind, target=""):
     [{"../evil": b"x"}, {"a/../../evil": b"x"}, {"fifo": special(tarfile.FIFOTYPE)},
      {"link": special(tarfile.SYMTYPE, "/etc/passwd")}, {"link": special(tarfile.SYMTYPE, "../../x")},
      {"hard": special(tarfile.LNKTYPE, "../../x")}],
-    ids=str,
+    ids=["above", "above-below", "fifo", "link-absolute", "link-above", "hard-link"],
 )  # fmt: skip
 def test_tars_that_lead_out_are_refused(tmp_path, members):
     with pytest.raises(FetchError, match="not safe to unpack"):

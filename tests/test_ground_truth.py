@@ -157,6 +157,23 @@ def test_the_report_ends_with_what_a_newcomer_looks_for(quickstart):
     assert (folder / "runs/quickstart/index.h5").is_file()
 
 
+def test_the_readme_shows_this_study(study):
+    """Its table, to 0.05: another processor rounds sums otherwise, and a decision or two with them."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text[text.index("Spearman's ρ of biases and generalization, all models") :].split("```")[0]
+    rows = [line.split() for line in table.splitlines()[3:9]]
+    assert [row[0] for row in rows] == list(study["biases"])
+    measured = {
+        (one["bias"], one["generalization"]): one["spearman"] for one in study["correlations"] if one["models"] == "all"
+    }
+    shown = {
+        (row[0], axis): float(cell.rstrip("*"))
+        for row in rows
+        for axis, cell in zip(study["axes"], row[1:], strict=True)
+    }
+    assert shown == pytest.approx(measured, abs=0.05)
+
+
 def test_the_same_seed_gives_the_same_numbers(quickstart, tmp_path):
     """Some cells again, elsewhere: bit for bit what the whole run stored."""
     import numpy as np

@@ -57,6 +57,18 @@ def report(
         return
     width, color = shape(form, output)
     emit(render(chosen, chosen.data(study), form, width=width, color=color), output)
+    if form == "terminal" and output is None:
+        _tell_where(runs)
+
+
+def _tell_where(runs: Sequence[Path]) -> None:
+    """On stderr, below the tables: the files behind them, and what else there is."""
+    from harness.store.run_folder import INDEX
+
+    for run in runs:
+        if (run / INDEX).is_file():
+            typer.echo(f"every decision: {run / INDEX}", err=True)
+    typer.echo("pictures: --figure list; for machines: --format json", err=True)
 
 
 def shape(form: str, output: Path | None) -> tuple[int, bool]:
