@@ -58,7 +58,7 @@ def measure(rounds: int = 3, images: int = 2 * BATCH) -> dict[str, float]:
         registry = load_registry([_photos(base, images)], plugins)
         request = RunRequest(tasks=TASKS, models=(MODEL,), batch_size=BATCH, data=DataRoots(base))
         selection = select(request, registry)
-        plan = resolve(selection, settle(request, None), request.data, {})
+        plan = resolve(selection, settle(request, None, 224), request.data, {})
         specs = {spec.name: spec for spec in selection.models}
         networks = load_first(plan, specs, selection.sources)
         networks[MODEL].to(memory_format=torch.channels_last)  # as the harness has it: the networks must be the same

@@ -147,9 +147,9 @@ def _dataset(name: str, registry: Registry, data: DataRoots) -> Finding:
         return replace(facts, state="wrong", detail=f"{lacks}, in {root}", mend=_by_fetch_or_page(facts, data))
     if not remarks and facts.images is not None and len(samples) != facts.images:
         remarks = [f"{len(samples):,} images, the release has {facts.images:,}"]
-    state: State = "partial" if remarks else "present"
-    place = f"in {root}" if any(sample.path for sample in samples) or any(folders.values()) else "made by code"
-    detail = "; ".join(remarks) or f"{len(samples):,} images {place}"
+    made = not any(sample.path for sample in samples) and not any(folders.values())
+    state: State = "partial" if remarks and not made else "present"  # of what code makes, nothing is missing
+    detail = "; ".join(remarks) or f"{len(samples):,} images {'made by code' if made else f'in {root}'}"
     mend = _by_fetch_or_page(facts, data) if remarks else ""
     return replace(facts, state=state, detail=detail, mend=mend, images=len(samples), bytes=0)
 

@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -29,6 +29,8 @@ again. The time of change cannot be set back, as ``cp -p`` does with the other."
 WITNESSES = 8
 """Files of each view that are read for its digest: those whose sizes are equal by design are told apart too. Of images
 that are made and have no views, so many are made for the digest."""
+MADE_WITNESSES = 32
+"""Images that are made anew for the digest of a set without files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,15 @@ class Manifest:
             yield [in_view(sample, view, folder) for sample in samples]
 
 
+def joined(remarks: Iterable[str]) -> list[str]:
+    """Remarks ``dataset: text``, those of one text in one line: ``a, b: text``; others as they are, and each once."""
+    datasets: dict[str, list[str]] = {}
+    for remark in dict.fromkeys(remarks):
+        name, separator, text = remark.partition(": ")
+        datasets.setdefault(separator + text if separator else remark, []).append(name if separator else "")
+    return [f"{', '.join(filter(None, names))}{text}" for text, names in datasets.items()]
+
+
 def in_view(sample: Sample, view: str, folder: Path | None) -> Sample:
     """`sample` as it is shown in `view`, whose files lie in `folder`; None: they are made."""
     return replace(sample, view=view, path=None if folder is None else folder / sample.id)
@@ -128,17 +139,28 @@ def lowest_hashes(samples: Sequence[Sample], limit: int | None) -> list[Sample]:
 def made_witnesses(samples: Sequence[Sample], folders: Mapping[str, Path | None]) -> list[Sample]:
     """The made images that stand for what the code makes: few, for they are made anew whenever a run is planned.
 
-    `WITNESSES` of `samples`, those with the lowest hash of their id. Of a set with views one in each view that is made,
-    the next one for the next view, so that both views and samples are covered.
+    `MADE_WITNESSES` of `samples`, one of each class after the other, those with the lowest hash of their id first: code
+    that changes one class alone must show. Of a set with views one in each view that is made, the next one for the next
+    view, so that both views and samples are covered.
 
     Args:
         samples: of one dataset. folders: as `Manifest.folders`.
     """
     ranked = _by_hash(samples)
     if not folders:
-        return [sample for sample in ranked if sample.path is None][:WITNESSES]
+        return _classes_in_turn([sample for sample in ranked if sample.path is None])[:MADE_WITNESSES]
     made = [view for view, folder in folders.items() if folder is None]
     return [in_view(ranked[number % len(ranked)], view, None) for number, view in enumerate(made)]
+
+
+def _classes_in_turn(samples: Sequence[Sample]) -> list[Sample]:
+    """The first of each class, then the second of each, …; a sample of several classes counts for its first."""
+    met: Counter[int] = Counter()
+    turns: list[tuple[int, int]] = []
+    for place, sample in enumerate(samples):
+        turns.append((met[sample.targets[0]], place))
+        met[sample.targets[0]] += 1
+    return [samples[place] for _, place in sorted(turns)]
 
 
 def _by_hash(samples: Sequence[Sample]) -> list[Sample]:

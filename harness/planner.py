@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.manifest import Manifest, identity
+from harness.manifest import Manifest, identity, joined
 from harness.records import Job, TaskLayout
 
 if TYPE_CHECKING:
@@ -24,9 +24,8 @@ ENGINE = 1
 VERSIONS = ("torch", "torchvision", "timm", "numpy", "pillow")
 """Packages whose version is part of a cell's identity: they compute, define architectures, draw noise, decode."""
 Status = Literal["stored", "run", "resume", "rerun", "retry", "inapplicable", "missing"]
-LEAST_SPAN = 64
-"""Samples of one shard at least: each costs two waits for the disk, which many quick networks on few images would feel,
-and what a kill costs is the work on so many samples."""
+LEAST_SPAN = 16
+"""Samples of one shard at least. It is a part of every cell's identity: another value would make stored cells stale."""
 RESIDENT_MODELS = 48
 """Networks kept on the device at once, so that each image is decoded once for all of them; the study's 48 ResNet-50
 weigh 4.9 GB. More models make further passes: memory stays bounded."""
@@ -162,8 +161,8 @@ class Plan:
 
     @property
     def remarks(self) -> list[str]:
-        """What is remarkable about the data, each remark once."""
-        return sorted({remark for task in self.tasks for remark in task.manifest.remarks})
+        """What is remarkable about the data, each remark once, with the datasets that it is about."""
+        return joined(sorted({remark for task in self.tasks for remark in task.manifest.remarks}))
 
     @property
     def stored_bytes(self) -> int:

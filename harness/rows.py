@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, PluginError, RequestError
+from harness.manifest import joined
 from harness.planner import difference
 from harness.records import Measure, Trials
 
@@ -108,7 +109,8 @@ class RowReader:
             StoreError: stored trials are damaged.
         """
         origin = {key: value for key, value in run.manifest.items() if key not in ("models", "planned", "study")}
-        self._remarks += [(label, str(remark)) for remarks in origin.pop("warnings", {}).values() for remark in remarks]
+        stored = [str(remark) for remarks in origin.pop("warnings", {}).values() for remark in remarks]
+        self._remarks += [(label, remark) for remark in joined(stored)]
         if run.kind == "imported":
             table = run.imported
             origin.update(title=table.title, source=table.source, license=table.license)

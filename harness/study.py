@@ -267,9 +267,10 @@ def _changed(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) 
 
 
 def _flag_warnings(models: Sequence[StudyModel], definitions: Iterable[Sequence[str]]) -> list[str]:
-    """One line for each flag on a measure that a bias or axis rests on, or that has no condition.
+    """One line for each flag on measures that a bias or axis rests on, or that have no condition.
 
-    Such a number must not pass unremarked; the flags of the others stay with their measures.
+    Such a number must not pass unremarked; the flags of the others stay with their measures. Measures that are flagged
+    alike for the same models share their line; an erratum names its one measure.
     """
     parts = {part for one in definitions for part in one}
     flagged: dict[tuple[str, str], list[str]] = {}
@@ -277,4 +278,8 @@ def _flag_warnings(models: Sequence[StudyModel], definitions: Iterable[Sequence[
         for name, measure in model.measures.items():
             for remark in measure.flags if name in parts or not measure.condition else ():
                 flagged.setdefault((name, remark), []).append(model.name)
-    return [f"{name}: {remark} ({few(names)})" for (name, remark), names in flagged.items()]
+    alike: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for (name, remark), names in flagged.items():
+        own = name if remark.startswith("erratum") else ""
+        alike.setdefault((own, remark, tuple(names)), []).append(name)
+    return [f"{', '.join(measures)}: {remark} ({few(names)})" for (_, remark, names), measures in alike.items()]

@@ -2,7 +2,9 @@
 
 import json
 import sys
+from collections import Counter
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +15,9 @@ from test_runner import Linear, Plain, Watch, run, same, trials
 
 from harness import DatasetError, ImageError, Sample, cli
 from harness.decoding import pixels
-from harness.manifest import WITNESSES, build, lowest_hashes, made_witnesses
+from harness.manifest import MADE_WITNESSES, build, made_witnesses
 from harness.plugin_manager import load_plugins
 from harness.testing import check_dataset
-
-
-@pytest.fixture(autouse=True)
-def short_spans(monkeypatch):
-    """Several shards a cell, though the sets are small."""
-    monkeypatch.setattr("harness.planner.LEAST_SPAN", 16)
 
 
 def test_each_made_view_is_a_condition_and_equals_a_plain_loop(tmp_path):
@@ -71,13 +67,16 @@ def test_the_digest_covers_what_the_code_makes(kind):
     assert build(replace(kind(), ink=201), HERE).digest != before
 
 
-def test_of_one_view_the_lowest_hashes_are_the_witnesses():
-    samples = Stripes().samples(HERE)
-    chosen = {int(sample.id) for sample in lowest_hashes(samples, WITNESSES)}
-    assert {int(sample.id) for sample in made_witnesses(samples, {})} == chosen
-    before = build(Stripes(), HERE).digest
-    for number in range(20):
-        assert (build(Stripes(moved=number), HERE).digest != before) == (number in chosen), number
+def test_of_one_view_every_class_has_its_witnesses():
+    samples = Stripes(n=60).samples(HERE)
+    chosen = [int(sample.id) for sample in made_witnesses(samples, {})]
+    assert len(chosen) == MADE_WITNESSES
+    assert set(Counter(number % 10 for number in chosen).values()) == {3, 4}
+    firsts = {min(range(digit, 60, 10), key=lambda n: sha256(f"{n:02d}".encode()).digest()) for digit in range(10)}
+    assert set(chosen[:10]) == firsts
+    before = build(Stripes(n=60), HERE).digest
+    for number in range(60):
+        assert (build(Stripes(n=60, moved=number), HERE).digest != before) == (number in chosen), number
 
 
 def test_of_many_views_each_has_a_witness_and_every_sample_is_one():
@@ -91,12 +90,15 @@ def test_of_many_views_each_has_a_witness_and_every_sample_is_one():
     assert build(Shaded(grounds=(60, 10, 110)), HERE).digest != before
 
 
-@pytest.mark.parametrize("dataset", [Stripes(bad="05"), Shaded(bad="shade-2 05")], ids=["one view", "views"])
-def test_an_image_that_cannot_be_made_fails_its_cells_and_is_named_with_its_view(tmp_path, dataset):
-    assert "05" not in {sample.id for sample in made_witnesses(dataset.samples(HERE), {})}
+@pytest.mark.parametrize("kind", [Stripes, Shaded])
+def test_an_image_that_cannot_be_made_fails_its_cells_and_is_named_with_its_view(tmp_path, kind):
+    samples, view = kind(n=60).samples(HERE), "shade-2" if kind is Shaded else ""
+    seen = {sample.id for sample in made_witnesses(samples, dict.fromkeys(kind().views()))}
+    unseen = max({sample.id for sample in samples} - seen)
+    dataset = kind(n=60, bad=f"{view} {unseen}".strip())
     failures, _ = run(tmp_path / "run", {"one": Linear(1)}, dataset, probes=(Plain(),))
-    where = " in view shade-2" if dataset.views() else ""
-    assert failures["plain@made", "one"] == f"image 05 of made{where} cannot be made: KeyError: 'no such ink'"
+    where = " in view shade-2" if view else ""
+    assert failures["plain@made", "one"] == f"image {unseen} of made{where} cannot be made: KeyError: 'no such ink'"
 
 
 def test_a_made_image_of_another_size_is_named_with_its_view():
@@ -182,6 +184,9 @@ class Dots(Dataset):
     def samples(self, root):
         return [Sample(id=f"{i:02d}", targets=(i,)) for i in range(24)]
 
+    def remarks(self, samples):
+        return () if self.levels else ("no photographs",)
+
     def image(self, sample):
         image = Image.new("RGB", (32, 32), ground(sample.view))
         image.putpixel((int(sample.id), 5), (255, 255, 255))
@@ -246,3 +251,4 @@ def test_the_doctor_finds_them_present(harness):
     found = {row["name"]: row for row in json.loads(out)}
     assert {found[name]["state"] for name in ("dots", "dots-views")} == {"present"}
     assert found["dots-views"]["detail"] == "24 images made by code"
+    assert found["dots"]["detail"] == "no photographs"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import Dataset, LabelSpace, LoadingRecipe, Measure, ModelSpec, Probe, Sample
-from harness.manifest import Manifest
+from harness.manifest import Manifest, joined
 from harness.planner import (
     LEAST_SPAN,
     RESIDENT_MODELS,
@@ -184,3 +184,8 @@ def test_more_models_than_fit_make_further_passes_over_the_same_images():
 def test_planning_needs_no_torch():
     code = "import sys, harness.planner, harness.request; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_remarks_of_one_text_share_a_line():
+    remarks = ["a: made", "b: made", "a: --limit: 2 of 9 images", "a: made", "no dataset"]
+    assert joined(remarks) == ["a, b: made", "a: --limit: 2 of 9 images", "no dataset"]

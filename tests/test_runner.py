@@ -20,12 +20,6 @@ from harness.store.index import indexed_cells
 CLASSES = tuple("abcdefghij")
 
 
-@pytest.fixture(autouse=True)
-def short_spans(monkeypatch):
-    """Several shards a cell, though the sets are small."""
-    monkeypatch.setattr("harness.planner.LEAST_SPAN", 16)
-
-
 class Linear(torch.nn.Module):
     """Logits from block means of the image: ten numbers that differ from image to image."""
 

@@ -128,6 +128,19 @@ def test_flags_become_warnings():
     assert compose(rows, {}, {}, warnings=["first"]).warnings == ("first", "top1@a: chance-level (4 models)")
 
 
+def test_measures_flagged_alike_for_the_same_models_share_a_line():
+    def flagged(*names, flag):
+        return {f"{name}@a": Measure(name=name, value=0.1, flags=(flag,)) for name in names}
+
+    rows = [
+        Row(name="m0", group=None, run="r", measures=flagged("x", "y", "z", flag="censored")),
+        Row(name="m1", group=None, run="r", measures=flagged("x", "y", flag="censored")),
+    ]
+    assert compose(rows, {}, {}).warnings == ("x@a, y@a: censored (m0, m1)", "z@a: censored (m0)")
+    rows = [Row(name="m0", group=None, run="r", measures=flagged("x", "y", flag="erratum: half"))]
+    assert len(compose(rows, {}, {}).warnings) == 2, "each erratum names its measure"
+
+
 # --- measures ---------------------------------------------------------------------------------
 
 

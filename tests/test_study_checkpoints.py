@@ -23,7 +23,8 @@ from harness.plugin_manager import load_plugins
 from harness.registry import built_in_registry, load_registry
 
 REGISTRY = load_registry((), load_plugins(entry_points=False))
-STUDY = [REGISTRY.model(name) for names in paper.GROUPS.values() for name in names]
+NAMES = {name for names in paper.GROUPS.values() for name in names}
+STUDY = [spec for spec in REGISTRY.models.values() if spec.name in NAMES]
 NETTED = [spec for spec in REGISTRY.models.values() if any(REGISTRY.source_for(spec).downloads(spec))]
 FURTHER = [spec for spec in NETTED if spec not in STUDY]
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -17,12 +17,6 @@ from harness.planner import conditions_of
 SIZE = 32
 
 
-@pytest.fixture(autouse=True)
-def short_spans(monkeypatch):
-    """Several shards a cell, though the sets are small."""
-    monkeypatch.setattr("harness.planner.LEAST_SPAN", 16)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Weather(Dataset):
     """``<view>/<name>.png``, three views of 20 images."""

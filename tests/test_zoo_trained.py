@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from harness.plugins.zoo.recipe import read_recipes
 from harness.plugins.zoo.request import OWN_RECIPES, left_of
 from harness.plugins.zoo.storage import WEIGHTS, Place
 
 from harness import sha256_of
+from harness.plugin_manager import load_plugins
+from harness.registry import load_registry
 
 REGISTRY = Path(__file__).resolve().parent.parent / "registry.yaml"
 RECIPES = read_recipes(OWN_RECIPES)
@@ -42,6 +45,7 @@ def test_card_registry_and_file_agree(name):
     assert card["name"] == name
     assert card["sha256"] == sha256_of(place.weights) == entry["sha256"]
     assert (entry["arch"], entry.get("group")) == (f"zoo:{recipe.front}", recipe.group)
+    assert entry["title"] == f"Zoo: {recipe.title}"
     assert (entry["outputs"], entry["label_space"]) == (16, "shapes-16")
     assert (REGISTRY.parent / entry["weights"].removeprefix("file:")).resolve() == place.weights.resolve()
     assert sum(value.numel() for value in place.load().parameters()) == card["parameters"] <= 60_000
@@ -50,3 +54,21 @@ def test_card_registry_and_file_agree(name):
 
 def test_it_is_small():
     assert sum(file.stat().st_size for file in WEIGHTS.rglob("*")) < 12e6
+
+
+@pytest.mark.parametrize(
+    ("name", "logits"),
+    [
+        ("zoo-baseline", [25.2889, -17.3247, 7.6521, -22.5653]),
+        ("zoo-mid-frequency-only", [28.149, -21.0053, 16.8833, -21.6029]),
+    ],
+)
+def test_the_architecture_computes_what_it_did(name, logits):
+    """Its code is in no cell's identity: if this fails on purpose, raise `Checkpoint.version`, or old numbers stay."""
+    registry = load_registry((), load_plugins(entry_points=False))
+    network = registry.source_for(registry.model(name)).load(registry.model(name))
+    ramp = torch.linspace(0, 1, 3 * 64 * 64).view(1, 3, 64, 64) * 37.3 % 1
+    for frozen in (False, True):  # frozen networks go another way
+        for parameter in network.parameters():
+            parameter.requires_grad_(not frozen)
+        assert network(ramp)[0, :4].tolist() == pytest.approx(logits, abs=2e-3)

@@ -242,7 +242,7 @@ def _summary(plan: Plan, failures: dict[tuple[str, str], str], out: Path) -> Non
     for (task, model), reason in failures.items():
         console.print(f"failed: {model} on {task}: {reason}", soft_wrap=True)
     missing = [cell for cell in plan.cells if cell.status == "missing"]
-    for line in reason_lines(missing):
+    for line in reason_lines([*missing, *(cell for cell in plan.cells if cell.status == "inapplicable")]):
         console.print(line, soft_wrap=True)
     console.print(f"next: harness report {out}", soft_wrap=True)
     if failures or missing:

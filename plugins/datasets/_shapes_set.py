@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -57,6 +58,10 @@ class ShapesSet(Dataset):
     def samples(self, root: Path) -> list[Sample]:
         """All samples; nothing is drawn."""
         return [self._sample(number) for number in range(self.images)]
+
+    def remarks(self, samples: Sequence[Sample]) -> Iterator[str]:
+        """What these images are not."""
+        yield "synthetic images: numbers say nothing about ImageNet"
 
     def image(self, sample: Sample) -> Image.Image:
         """RGB, 64 x 64 pixels."""

@@ -7,7 +7,6 @@ ImageNet-V2, -ReaL, -C, -C-bar, -A, -Sketch, -R, Stylized ImageNet and cue-confl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -44,11 +43,6 @@ class Shapes(ShapesSet):
 
     name: str = "shapes"
     world: ClassVar[str] = "shapes"
-
-    def remarks(self, samples: Sequence[Sample]) -> Iterator[str]:
-        """What these images are not; said once a suite, so by this set alone."""
-        if self.name == "shapes":
-            yield "synthetic images, as those of all sets shapes-…: numbers say nothing about ImageNet"
 
     def pixels(self, sample: Sample) -> np.ndarray:
         """A thing in front of a background."""

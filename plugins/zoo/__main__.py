@@ -62,8 +62,9 @@ def main(
     """
     try:
         folder, known = _opened(recipes, out)
+        _refuse_taken(recipes, known)
         if report is not None:
-            _refuse_report(recipes, folder, known, suite, registry or [])
+            _refuse_report(report, suite, registry or [])
         chosen = chosen_of(known, only or [], recipes)
         failed = _trained(chosen, known, folder, jobs, device, cache)
         trained = [name for name in chosen if name not in failed]
@@ -73,7 +74,8 @@ def main(
         if failed:
             first, reason = next(iter(failed.items()))
             count = f"{len(failed)} of {len(chosen)} networks failed, first {first}: {reason}"
-            raise HarnessError(f"{count}. The others are trained; the same command tries again")
+            rest = "The others are trained; the" if trained else "The"
+            raise HarnessError(f"{count}. {rest} same command tries again")
     except HarnessError as error:
         _say(f"error: {error}")
         raise typer.Exit(error.exit_code) from error
@@ -123,14 +125,19 @@ def _tell_what_next(file: Path, folder: Path, trained: Sequence[str]) -> None:
         _say("      harness report runs/quickstart")
 
 
-def _refuse_report(file: Path, folder: Path, known: dict[str, Recipe], suite: str, registries: Sequence[Path]) -> None:
-    """What would otherwise be found wrong after minutes of training."""
-    taken = [name for name in known if name in read_recipes(OWN_RECIPES)]
-    if taken and not (folder == WEIGHTS and _is_own(file)):
+def _refuse_taken(file: Path, known: dict[str, Recipe]) -> None:
+    taken = [] if _is_own(file) else [name for name in known if name in read_recipes(OWN_RECIPES)]
+    if taken:
         raise RequestError(
-            f"--report: {taken[0]!r} is a network of the zoo, and one name stands for one network; "
+            f"{taken[0]!r} is a network of the zoo, and one name stands for one network; "
             f"rename it in {file}, for example my-{taken[0]}"
         )
+
+
+def _refuse_report(run: Path, suite: str, registries: Sequence[Path]) -> None:
+    """What would otherwise be found wrong after minutes of training."""
+    if run.exists() and not run.is_dir():
+        raise RequestError(f"--report {run} is a file, expected the folder of a run")
     _harness("info", suite, *_repeated("--registry", registries), quiet=True)
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import os
 from collections.abc import Callable
 from functools import cache as once
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 from filelock import FileLock, Timeout
 
-from ..shapes import scene, silhouettes, stream, styles, textures
+from ..shapes import scene, styles
 from ..shapes.scene import Look
 from ..shapes.stream import Stream
 
@@ -59,7 +57,7 @@ def labels(count: int) -> np.ndarray:
 def rendered(name: str, count: int, cache: Path, split: str = "training") -> np.ndarray:
     """The first `count` images of the set `name`, (count, 64, 64, 3) uint8; image i is the same for any count.
 
-    Kept in `cache`, a thousand a file, under the digest of the code that makes them. Processes that need the same
+    Kept in `cache`, a thousand a file, under the digest of what the code draws. Processes that need the same
     images at the same time share the work.
 
     Raises:
@@ -108,7 +106,6 @@ def _one(name: str, split: str, index: int) -> np.ndarray:
 
 @once
 def digest() -> str:
-    """12 hexadecimal digits that change with the code that makes the images."""
-    modules: tuple[ModuleType, ...] = (scene, silhouettes, stream, styles, textures)
-    sources = [inspect.getsource(module) for module in modules] + [inspect.getsource(one) for one in RENDERERS.values()]
-    return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:12]
+    """12 hexadecimal digits that change with what the code draws: of the first image of each class in each set."""
+    images = [_one(name, "training", index).tobytes() for name in RENDERERS for index in range(CLASSES)]
+    return hashlib.sha256(b"".join(images)).hexdigest()[:12]

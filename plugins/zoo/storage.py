@@ -58,6 +58,8 @@ class Place:
 
     def why_not(self, recipe: Recipe) -> str | None:
         """Why the network has to be trained (again); None if its weights are here, whole, and of this recipe."""
+        from .pictures import digest as drawn
+
         card = self.read_card()
         if card is None or not self.weights.is_file():
             return "not trained yet"
@@ -67,6 +69,8 @@ class Place:
             return f"its recipe has another {', '.join(changed)}"
         if card["sha256"] != sha256_of(self.weights):
             return f"{self.weights} is not what was trained"
+        if card.get("images") != drawn():
+            return "its training images would be others"
         if recipe.start and card.get("start_sha256") != origin(recipe.start, self.folder).digest():
             return f"{recipe.start}, with which it begins, is another"
         return None
