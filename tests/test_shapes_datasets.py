@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from harness.plugins.datasets import _shapes_corrupted
 from harness.plugins.datasets.shapes import (
-    PLAIN,
     Shapes,
     ShapesA,
     ShapesC,
@@ -225,7 +224,7 @@ def test_two_things_side_by_side_and_both_are_targets():
         up = 9 if stream.unit() < 0.5 else -9
         found = []
         for place in range(2):
-            at = scene.pose(stream, PLAIN)
+            at = scene.pose(stream, dataset.look)
             side = (-1, 1)[place]
             x, y = 32 + 11 * side + (at.x - 32) * 0.15, 32 + up * side + (at.y - 32) * 0.15
             at = replace(at, radius=at.radius * 0.8, x=x, y=y)

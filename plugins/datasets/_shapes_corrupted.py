@@ -15,13 +15,12 @@ import numpy as np
 
 from harness import Sample
 
-from ..shapes import scene
 from ..shapes.corruptions import CORRUPTIONS
 from ..shapes.filters import LEVELS, Corruption
 from ..shapes.scene import Look
 from ..shapes.stream import Stream
 from ..shapes.unlike_corruptions import UNLIKE_CORRUPTIONS
-from ._shapes_set import ShapesSet, numbered
+from ._shapes_set import ShapesSet, plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +83,6 @@ class ShapesCBar(CorruptedShapes):
 @lru_cache(maxsize=512)
 def _clean(seed: int, sample_id: str) -> np.ndarray:
     """The image of `shapes`, drawn once for all views of it (12 kB each); not to be written to."""
-    label, _ = numbered(sample_id)
-    made = scene.picture((label,), (label,), Stream("shapes", "shapes", seed, sample_id), Look())
+    made = plain(Stream("shapes", "shapes", seed, sample_id), sample_id, Look())
     made.flags.writeable = False
     return made

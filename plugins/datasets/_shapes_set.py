@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,8 @@ import numpy as np
 
 from harness import Dataset, LabelSpace, Preprocessing, Sample
 
-from ..shapes.scene import SIZE
+from ..shapes import scene
+from ..shapes.scene import SIZE, Look
 from ..shapes.silhouettes import SILHOUETTES
 from ..shapes.stream import Stream
 
@@ -38,6 +38,8 @@ class ShapesSet(Dataset):
     images: int = 320
     world: ClassVar[str]
     """Names the random numbers: sets of one world have the same images under the same ids."""
+    look: ClassVar[Look] = Look()
+    """What varies, and how far."""
 
     def __post_init__(self) -> None:
         """ValueError unless there is an image."""
@@ -69,9 +71,9 @@ class ShapesSet(Dataset):
 
         return Image.fromarray(self.pixels(sample))
 
-    @abstractmethod
     def pixels(self, sample: Sample) -> np.ndarray:
-        """The image as (64, 64, 3) uint8."""
+        """The image as (64, 64, 3) uint8: a thing in front of a background, unless a set draws something else."""
+        return plain(self.stream(sample.id), sample.id, self.look)
 
     def stream(self, sample_id: str) -> Stream:
         """The random numbers of one image."""
@@ -80,6 +82,12 @@ class ShapesSet(Dataset):
     def _sample(self, number: int) -> Sample:
         label = number % len(CLASSES)
         return Sample(id=f"{CLASSES[label]}-{number // len(CLASSES):03d}", targets=(label,))
+
+
+def plain(stream: Stream, sample_id: str, look: Look) -> np.ndarray:
+    """The thing that the id names, in its own texture: (64, 64, 3) uint8."""
+    label, _ = numbered(sample_id)
+    return scene.picture((label,), (label,), stream, look)
 
 
 def numbered(sample_id: str) -> tuple[int, int]:

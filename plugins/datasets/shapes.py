@@ -21,7 +21,6 @@ from ..shapes.stream import Stream
 from ._shapes_corrupted import ShapesC, ShapesCBar
 from ._shapes_set import CLASSES, ShapesSet, numbered, paired
 
-PLAIN = Look()
 SHIFTED = Look(
     radius=(15.5, 24.0),
     turn=(-0.075, 0.075),
@@ -44,11 +43,6 @@ class Shapes(ShapesSet):
     name: str = "shapes"
     world: ClassVar[str] = "shapes"
 
-    def pixels(self, sample: Sample) -> np.ndarray:
-        """A thing in front of a background."""
-        label, _ = numbered(sample.id)
-        return scene.picture((label,), (label,), self.stream(sample.id), PLAIN)
-
 
 @dataclass(frozen=True, kw_only=True)
 class ShapesV2(ShapesSet):
@@ -56,11 +50,7 @@ class ShapesV2(ShapesSet):
 
     name: str = "shapes-v2"
     world: ClassVar[str] = "shapes-v2"
-
-    def pixels(self, sample: Sample) -> np.ndarray:
-        """A thing in front of a background."""
-        label, _ = numbered(sample.id)
-        return scene.picture((label,), (label,), self.stream(sample.id), SHIFTED)
+    look: ClassVar[Look] = SHIFTED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +70,7 @@ class ShapesReal(ShapesSet):
     def pixels(self, sample: Sample) -> np.ndarray:
         """One or two things in front of a background."""
         things, stream = self._things(sample.id)
-        return scene.picture(things, things, stream, PLAIN)
+        return scene.picture(things, things, stream, self.look)
 
     def _things(self, sample_id: str) -> tuple[tuple[int, ...], Stream]:
         """Classes from left to right, and the random numbers that are left."""
@@ -134,7 +124,7 @@ class ShapesSketch(ShapesSet):
     def pixels(self, sample: Sample) -> np.ndarray:
         """A drawing on paper."""
         label, _ = numbered(sample.id)
-        return styles.sketch(label, label, self.stream(sample.id), PLAIN)
+        return styles.sketch(label, label, self.stream(sample.id), self.look)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +147,7 @@ class ShapesR(ShapesSet):
         """A cartoon or a painting."""
         label, number = numbered(sample.id)
         draw = getattr(styles, _RENDITIONS[number % 2])
-        return np.asarray(draw(label, label, self.stream(sample.id), PLAIN))
+        return np.asarray(draw(label, label, self.stream(sample.id), self.look))
 
 
 _RENDITIONS = ("cartoon", "painting")
@@ -174,7 +164,7 @@ class ShapesStylized(ShapesSet):
     def pixels(self, sample: Sample) -> np.ndarray:
         """Thing and background, painted over."""
         label, _ = numbered(sample.id)
-        return styles.stylized(label, self.stream(sample.id), PLAIN)
+        return styles.stylized(label, self.stream(sample.id), self.look)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +188,7 @@ class ShapesCueConflict(ShapesSet):
     def pixels(self, sample: Sample) -> np.ndarray:
         """A thing in front of a background."""
         shape, texture = paired(sample.id)
-        return styles.cue_conflict(shape, texture, self.stream(sample.id), PLAIN)
+        return scene.picture((shape,), (texture,), self.stream(sample.id), self.look)
 
     def _sample(self, number: int) -> Sample:
         shape = number % len(CLASSES)

@@ -62,14 +62,8 @@ def stylized(shape: int, stream: Stream, look: Look) -> np.ndarray:
     return lit((behind * (256 - mask) + upon * mask) >> 8, stream, look)
 
 
-def cue_conflict(shape: int, texture: int, stream: Stream, look: Look) -> np.ndarray:
-    """The shape of one class and the texture of another, as a scene: only the conflict is out of the ordinary."""
-    made = scene((shape,), (texture,), stream, look)
-    return lit(painted(made), stream, look)
-
-
 def patched(texture: int, stream: Stream, look: Look) -> np.ndarray:
-    """A texture without a shape: it fills one or two random blobs, boxes or half planes."""
+    """A texture without a shape: it fills a region of random outline about the middle."""
     first, second = two_colours(stream)
     field = backdrop(stream, (luma(first) + luma(second)) / 2, look)
     at = pose(stream, look)

@@ -86,7 +86,7 @@ class _Trainer:
         contrast = recipe.contrast
         self.all_epochs = contrast.epochs + contrast.head_epochs if contrast else recipe.epochs
 
-    # --- with labels -------------------------------------------------------------------------
+    # --- classes -----------------------------------------------------------------------------
 
     def classify(self, epochs: int, *, head_alone: bool = False) -> None:
         """Cross entropy, against an adversary if the recipe has one."""
@@ -108,10 +108,10 @@ class _Trainer:
                 losses.append(_stepped(optimizer, loss))
             self._note(sum(losses) / len(losses))
 
-    # --- without labels ----------------------------------------------------------------------
+    # --- contrast ----------------------------------------------------------------------------
 
     def contrast(self, contrast: Contrast) -> None:
-        """NT-Xent on two augmentations of each image, then a linear layer on frozen features."""
+        """A contrastive loss on two augmentations of each image, then a linear layer on frozen features."""
         recipe, network = self.recipe, self.network
         projection = nn.Sequential(nn.Linear(FEATURES, 128), nn.ReLU(inplace=True), nn.Linear(128, 32)).to(self.device)
         optimizer = _optimizer(recipe, [*network.stages.parameters(), *projection.parameters()])
