@@ -21,6 +21,7 @@ lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
@@ -28,7 +29,7 @@ bench: $(VENV)/.installed-test
 # Trains what is not trained of the networks of the suite `quickstart`, one a core; stopped, it goes on. They are there
 # already: to train all from nothing and compare, make zoo OUT=my-zoo. One of your own: docs/add-a-network.md.
 zoo: $(VENV)/.installed-run
-	$(BIN)/python -m harness.plugins.zoo $(if $(OUT),--out "$(OUT)")
+	$(BIN)/python -m harness.plugins.models._zoo.training $(if $(OUT),--out "$(OUT)")
 
 # Stamps: a changed pyproject.toml installs again, an unchanged one costs nothing.
 $(VENV)/.installed-run: pyproject.toml

@@ -17,13 +17,15 @@ from typing import Any
 
 import torch
 
-from harness.manifest import DataRoots
-from harness.plugin_manager import load_plugins
-from harness.provenance import provenance
+from harness.data.roots import DataRoots
+from harness.discovery.loader import load_plugins
+from harness.engine.execute import execute
+from harness.engine.networks import load_first
+from harness.engine.resources import Engine
+from harness.local.provenance import provenance
+from harness.planning.request import RunRequest, resolve, select, settle
 from harness.registry import load_registry
-from harness.request import RunRequest, resolve, select, settle
-from harness.runner import Engine, execute, load_first
-from harness.store import Run
+from harness.store import RunWriter
 
 MODEL = "efficientnet-lite0"
 TASKS = ("accuracy@photos", "band-pass@photos", "critical-band@photos")
@@ -67,7 +69,7 @@ def measure(rounds: int = 3, images: int = 2 * BATCH) -> dict[str, float]:
         for turn in range(rounds):
             with _timed(spent, "bare"):
                 bare(plan.forwards // BATCH)
-            with Run.create(base / f"run{turn}", settings=asdict(plan.settings), command=["benchmark"]) as run:
+            with RunWriter.create(base / f"run{turn}", settings=asdict(plan.settings), command=["benchmark"]) as run:
                 _time_store(run, spent)
                 with _timed(spent, "harness"):
                     for task in plan.tasks:
@@ -91,7 +93,7 @@ def _timed(spent: dict[str, float], name: str) -> Iterator[None]:
         spent[name] += time.perf_counter() - start
 
 
-def _engine(run: Run, specs: Any, sources: Any, networks: dict[str, torch.nn.Module]) -> Engine:
+def _engine(run: RunWriter, specs: Any, sources: Any, networks: dict[str, torch.nn.Module]) -> Engine:
     return Engine(
         run=run,
         specs=specs,
@@ -115,7 +117,7 @@ def _bare_loop(network: torch.nn.Module) -> Callable[[int], None]:
     return forward
 
 
-def _time_store(run: Run, spent: dict[str, float]) -> None:
+def _time_store(run: RunWriter, spent: dict[str, float]) -> None:
     """Add the time that is spent inside the store, in whichever thread."""
 
     def timed(method: Callable[..., Any]) -> Callable[..., Any]:

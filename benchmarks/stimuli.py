@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from harness import Batch, Probe
-from harness.memory import keep_freed_memory
+from harness.engine.allocator import keep_freed_memory
 
 CUTOFFS = [0.01, *np.arange(0.1, 0.99, 0.1), 0.99]
 NOISE = [(0.0, 0)] + [(sd, band) for band in range(7) for sd in (0.02, 0.04, 0.08, 0.16)]

@@ -26,7 +26,7 @@ from harness.errors import (
 )
 from harness.hookspecs import hookimpl
 from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report, WhiteBoxProbe
-from harness.measuring import accuracy_measures, proportion
+from harness.proportions import accuracy_measures, proportion
 from harness.records import (
     Batch,
     Cell,
@@ -58,26 +58,28 @@ from harness.records import (
 
 if TYPE_CHECKING:
     from harness import statistics
-    from harness.checkpoints import read_state_dict
-    from harness.digests import sha256_of
-    from harness.locations import AbsentError, Scheme, cached, locate_first, split_hub
-    from harness.networks import Normalized, normalized
+    from harness.checkpoints.locations import AbsentError, Scheme, cached, locate_first, split_hub
+    from harness.checkpoints.reading import read_state_dict
+    from harness.discovery.loader import load_plugins
+    from harness.engine.normalization import Normalized, normalized
+    from harness.local.digests import sha256_of
     from harness.store import read_trials
 
 _LAZY = {
-    "AbsentError": "locations",
-    "Normalized": "networks",
-    "Scheme": "locations",
-    "cached": "locations",
-    "locate_first": "locations",
-    "normalized": "networks",
-    "read_state_dict": "checkpoints",
+    "AbsentError": "checkpoints.locations",
+    "Normalized": "engine.normalization",
+    "Scheme": "checkpoints.locations",
+    "cached": "checkpoints.locations",
+    "load_plugins": "discovery.loader",
+    "locate_first": "checkpoints.locations",
+    "normalized": "engine.normalization",
+    "read_state_dict": "checkpoints.reading",
     "read_trials": "store",
-    "sha256_of": "digests",
-    "split_hub": "locations",
+    "sha256_of": "local.digests",
+    "split_hub": "checkpoints.locations",
     "statistics": "statistics",
 }
-"""Public name -> module. Those of `networks` import torch: plugins import them inside their methods."""
+"""Public name -> module. Those of `engine` import torch: plugins import them inside their methods."""
 
 
 def __getattr__(name: str) -> Any:
@@ -144,6 +146,7 @@ __all__ = [
     "accuracy_measures",
     "cached",
     "hookimpl",
+    "load_plugins",
     "locate_first",
     "normalized",
     "proportion",

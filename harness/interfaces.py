@@ -65,7 +65,7 @@ class ModelSource(ABC):
         Default: the ``https:``, ``hf:`` and ``gdrive:`` URIs of `spec.weights`, then those of the head. A source with
         schemes of its own (``timm:``) says here what they are on the net. Each is put at ``locate(spec, uri)``.
         """
-        from harness.locations import remote_files
+        from harness.checkpoints.locations import remote_files
 
         return remote_files(spec)
 

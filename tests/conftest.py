@@ -1,12 +1,12 @@
 """Fixtures that all tests share."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.helpers.places import REAL as SHARED_REAL
+
+pytest_plugins = ("tests.helpers.command",)
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def own_environment(monkeypatch, tmp_path_factory):
 @pytest.fixture(scope="session")
 def real():
     """Folder of real photographs and published results, which lies beside a development tree only."""
-    folder = ROOT.parent / "shared" / "real"
+    folder = SHARED_REAL
     if not folder.is_dir():
         pytest.skip(f"real test material is not here: {folder}")
     return folder

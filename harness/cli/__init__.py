@@ -1,4 +1,7 @@
-"""The command line: parse, call, print. One file per group of commands; heavy imports happen inside the commands."""
+"""The command line: parse, call, print. One file a command, beside `options`, `progress` and `words`; each
+parses, calls and prints.
+
+May import every room, inside its commands: `import harness.cli` needs neither torch nor NumPy."""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import compare, fetch, report, run, show, stored
+from harness.cli import compare, doctor, export, fetch, import_, info, list_, report, run, verify
 from harness.errors import HarnessError
 
 app = typer.Typer(
@@ -21,13 +24,13 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("report")(report.report)
 app.command("compare")(compare.compare_runs)
-app.command("list")(show.list_things)
-app.command("info")(show.info)
-app.command("doctor")(show.doctor)
+app.command("list")(list_.list_things)
+app.command("info")(info.info)
+app.command("doctor")(doctor.doctor)
 app.command("fetch")(fetch.fetch)
-app.command("import")(stored.import_table)
-app.command("export")(stored.export)
-app.command("verify")(stored.verify)
+app.command("import")(import_.import_table)
+app.command("export")(export.export)
+app.command("verify")(verify.verify)
 
 SPREAD = {"--models", "--task", "--datasets"}
 """Options that take several values in a row: ``--models a b`` is ``--models a --models b``."""

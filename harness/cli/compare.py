@@ -12,10 +12,10 @@ from harness.cli.report import emit, shape
 from harness.errors import RequestError
 
 if TYPE_CHECKING:
-    from harness.comparing import Side
     from harness.interfaces import Importer
     from harness.records import ImportedTable
-    from harness.store import Run
+    from harness.store import RunReader
+    from harness.study.comparing import Side
 
 SETTINGS = ("seed", "precision", "device_type", "batch_size")
 """Settings of a run that can move its numbers; what ``--limit`` leaves out is told with each measure."""
@@ -36,8 +36,9 @@ def compare_runs(
     plugins: PluginFolders = None,
 ) -> None:
     """Each measure's difference, its tolerance and its known erratum. Exit code 1 if something differs beyond them."""
-    from harness.comparing import compare, comparison_data, comparison_tables
-    from harness.rendering import FORMATS, render_tables
+    from harness.output.formats import FORMATS, render_tables
+    from harness.study.comparing import compare
+    from harness.study.comparison_tables import comparison_data, comparison_tables
 
     choice("format", form, FORMATS)
     house = open_house(registry, plugins)
@@ -56,17 +57,17 @@ def compare_runs(
 
 def _run_side(path: Path, house: House) -> Side:
     """The measures of a run, and on what they rest."""
-    from harness.comparing import Side
-    from harness.store import Run
-    from harness.study import open_study
+    from harness.store import RunReader
+    from harness.study.comparing import Side
+    from harness.study.compose import open_study
 
     study = open_study([path], house.plugins.probes)
-    with Run.open(path) as run:
-        table = run.imported if run.kind == "imported" else None
-        settings = dict(run.manifest["settings"])
-        limit = settings.get("limit")
-        protocols = _protocols(run)
-        partial = {name: f"{path}: {remarks[0]}" for name, remarks in run.manifest["warnings"].items() if remarks}
+    run = RunReader.open(path)
+    table = run.imported if run.kind == "imported" else None
+    settings = dict(run.manifest["settings"])
+    limit = settings.get("limit")
+    protocols = _protocols(run)
+    partial = {name: f"{path}: {remarks[0]}" for name, remarks in run.manifest["warnings"].items() if remarks}
     if limit is not None:
         partial = {"*": f"{path}: --limit {limit}"}
     return Side(
@@ -81,7 +82,7 @@ def _run_side(path: Path, house: House) -> Side:
     )
 
 
-def _protocols(run: Run) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+def _protocols(run: RunReader) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
     """(model, dataset) -> task -> the probe, and resize and crop, with which its trials were made."""
     found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for (task, model), cell in run.cells().items():
@@ -111,7 +112,7 @@ def _other_side(against: str, table: Path | None, data: list[str] | None, house:
 
 def _table_below(importer: Importer, data: list[str] | None) -> Path:
     """Where a published table lies if nothing else is said: ROOT/<importer>/<file name of its URL>."""
-    from harness.manifest import DataRoots
+    from harness.data.roots import DataRoots
 
     root = DataRoots.parse(data or ()).default
     name = importer.url.rpartition("/")[2]
@@ -123,8 +124,8 @@ def _table_below(importer: Importer, data: list[str] | None) -> Path:
 
 
 def _table_side(importer: Importer, path: Path) -> Side:
-    from harness.comparing import Side
     from harness.records import ImportedTable
+    from harness.study.comparing import Side
 
     table: ImportedTable | object = importer.read(path)
     if not isinstance(table, ImportedTable):

@@ -55,9 +55,9 @@ def fetch(
     plugins: PluginFolders = None,
 ) -> None:
     """Get the checkpoints and datasets that are missing. What was broken off is continued."""
+    from harness.data.roots import DataRoots
     from harness.fetching.datasets import DatasetFetch
     from harness.fetching.models import ModelFetch
-    from harness.manifest import DataRoots
 
     choice("format", form, ("terminal", "json"))
     house, roots = open_house(registry, plugins), DataRoots.parse(data or ())

@@ -15,7 +15,7 @@ from harness.errors import RequestError, UnknownNameError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.plugin_manager import Plugins
+    from harness.discovery.loader import Plugins
     from harness.registry import Registry
 
 Registries = Annotated[
@@ -45,7 +45,7 @@ class House:
 
 def open_house(registries: list[Path] | None, folders: list[Path] | None) -> House:
     """Load the plugins and the registries."""
-    from harness.plugin_manager import load_plugins
+    from harness.discovery.loader import load_plugins
     from harness.registry import load_registry
 
     plugins = load_plugins(folders or ())

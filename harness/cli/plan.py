@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
+
+from harness.cli.words import FEW, estimate_lines, hours, named, passes, size, without_names, work
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from harness.estimate import Estimate
-    from harness.planner import MissingTask, Plan, PlannedCell, PlannedTask
+    from harness.planning.estimate import Estimate
+    from harness.planning.plan import MissingTask, Plan, PlannedCell, PlannedTask
 
-FEW: Final = 4
-"""Up to so many names are written out, and up to so many different reasons stand whole."""
+
 LINES: Final = 8
 """Most lines of reasons for one status; the JSON holds every one."""
 
@@ -96,9 +96,6 @@ def _tasks(plan: Plan, estimate: Estimate) -> Table:
     return table
 
 
-# --- reasons ---------------------------------------------------------------------------------
-
-
 def reason_lines(cells: Sequence[PlannedCell]) -> Iterator[str]:
     """Why cells are not simply run: one line for each distinct reason, and few lines in all."""
     statuses = dict.fromkeys(cell.status for cell in cells if cell.reason)
@@ -131,80 +128,8 @@ def _without_names(reason: str, cells: Sequence[PlannedCell]) -> str:
     return without_names(reason, {name for cell in cells for name in (cell.model, cell.task.rpartition("@")[2])})
 
 
-def without_names(reason: str, names: Iterable[str]) -> str:
-    """The first sentence of `reason`, with ``…`` in place of each of `names`."""
-    first = re.split(r"\. (?=[A-Z])", reason)[0]
-    for name in sorted(names, key=len, reverse=True):
-        first = re.sub(rf"(?<![\w.-])'?{re.escape(name)}'?(?![\w-])", "…", first)
-    return first
-
-
 def _whose(cells: Sequence[PlannedCell]) -> str:
     """``resnet50 on accuracy@imagenet``, or how many cells of which models and tasks."""
     models, tasks = dict.fromkeys(cell.model for cell in cells), dict.fromkeys(cell.task for cell in cells)
     where = f"{named(models)} on {named(tasks)}"
     return where if len(cells) == 1 else f"{len(cells)} cells, {where}"
-
-
-def named(names: Iterable[str]) -> str:
-    """The names, or the first of them and their number."""
-    given = list(names)
-    return ", ".join(given) if len(given) <= FEW else f"{', '.join(given[: FEW - 2])}, … ({len(given)})"
-
-
-def listed(state: str, reasons: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """``state: name: reason``, one line for each reason, those that differ only in the name as one."""
-    groups: dict[str, list[str]] = {}
-    for name, reason in reasons:
-        groups.setdefault(reason, []).append(name)
-    if len(groups) > FEW:
-        merged: dict[str, list[str]] = {}
-        for reason, names in groups.items():
-            merged.setdefault(without_names(reason, names), []).extend(names)
-        alike = {reason: names for reason, names in merged.items() if len(names) > 1}
-        single = {reason: names for reason, names in groups.items() if not set(names) & set().union(*alike.values())}
-        groups = {**alike, **single}
-    for reason, names in groups.items():
-        yield f"{state}: {named(names)}: {reason}"
-
-
-# --- numbers ---------------------------------------------------------------------------------
-
-
-def work(estimate: Estimate) -> str:
-    """``10 passes, 7.4 million images decoded, 770.3 million forwards``."""
-    return f"{passes(estimate.passes)}, {count(estimate.images)} images decoded, {count(estimate.forwards)} forwards"
-
-
-def estimate_lines(estimate: Estimate) -> Iterator[str]:
-    """What an estimate comes to, and to what it refers, in lines of less than 80 characters."""
-    yield f"estimate: {hours(estimate.gpu_hours)} GPU-hours ({estimate.reference}, {estimate.precision}),"
-    yield f"  {hours(estimate.decode_core_hours)} CPU core-hours to decode, {size(estimate.stored_bytes)} to store"
-    if estimate.unknown:
-        yield f"not in it, for their number of images is not known: {', '.join(estimate.unknown)}"
-
-
-def passes(number: int) -> str:
-    """``1 pass``, ``10 passes``."""
-    return f"{number} pass{'' if number == 1 else 'es'}"
-
-
-def size(number: int) -> str:
-    """Bytes in decimal units: ``1.3 GB``."""
-    from rich.filesize import decimal
-
-    return decimal(number)
-
-
-def count(number: int) -> str:
-    """A count, from a million on in millions: ``46,837``, ``475.1 million``."""
-    return f"{number:,}" if number < 1_000_000 else f"{number / 1e6:,.1f} million"
-
-
-def hours(number: float) -> str:
-    """Hours with the digits that an estimate deserves: ``0``, ``< 0.01``, ``0.25``, ``3.1``, ``1,204``."""
-    if number == 0:
-        return "0"
-    if number < 0.01:
-        return "< 0.01"
-    return f"{number:.2f}" if number < 1 else f"{number:.1f}" if number < 100 else f"{number:,.0f}"

@@ -44,8 +44,8 @@ def report(
     plugins: PluginFolders = None,
 ) -> None:
     """Measures of one or more runs, and how far biases explain generalization."""
-    from harness.rendering import FORMATS, render
-    from harness.study import mended, open_study, sorted_by
+    from harness.output.formats import FORMATS, render
+    from harness.study.compose import mended, open_study, sorted_by
 
     choice("format", form, FORMATS)
     house = open_house(registry, plugins)
@@ -63,7 +63,7 @@ def report(
 
 def _tell_where(runs: Sequence[Path]) -> None:
     """On stderr, below the tables: the files behind them, and what else there is."""
-    from harness.store.run_folder import INDEX
+    from harness.store.run_record import INDEX
 
     for run in runs:
         if (run / INDEX).is_file():
@@ -93,8 +93,8 @@ def _figure(report: Report, study: Study, name: str, form: str, output: Path | N
     """One figure on the terminal, as JSON, or drawn into a file; or the names of all."""
     from dataclasses import asdict
 
-    from harness.drawing import to_text, write
-    from harness.rendering import to_json
+    from harness.output.drawing import to_text, write
+    from harness.output.formats import to_json
 
     choice("format", form, ("terminal", "json"))
     figures = report.figures(report.data(study))

@@ -29,9 +29,9 @@ from harness.errors import RequestError
 if TYPE_CHECKING:
     import torch
 
-    from harness.planner import Plan
-    from harness.request import RunRequest, Selection
-    from harness.store import Run
+    from harness.planning.plan import Plan
+    from harness.planning.request import RunRequest, Selection
+    from harness.store import RunWriter
 
 OPTION = typer.Option
 
@@ -57,8 +57,8 @@ def run(
     plugins: PluginFolders = None,
 ) -> None:
     """Run probes on models and store every decision. The same command resumes."""
-    from harness.manifest import DataRoots
-    from harness.request import RunRequest, select
+    from harness.data.roots import DataRoots
+    from harness.planning.request import RunRequest, select
 
     choice("device", device.partition(":")[0], ("auto", "cpu", "cuda"))
     if precision is not None:
@@ -96,7 +96,7 @@ def _batch_size(given: str) -> int | None:
 def _dry_run(request: RunRequest, selection: Selection, out: Path, device: str, as_json: bool) -> None:
     """Plan without torch: with ``--device auto`` and no run yet, as for the CPU."""
     from harness.cli.plan import plan_data, print_plan
-    from harness.estimate import estimate, shapes_of
+    from harness.planning.estimate import estimate, shapes_of
 
     plan = _plan(request, selection, out, None if device == "auto" else device.partition(":")[0])
     cost = estimate(shapes_of(plan), len(selection.models), plan.settings.precision, plan.settings.store)
@@ -110,8 +110,8 @@ def _plan(request: RunRequest, selection: Selection, out: Path, device_type: str
     from dataclasses import replace
 
     from harness.cli.progress import digesting
-    from harness.request import existing_run, resolve, settle, stored_cells
-    from harness.store.run_folder import refuse_locked, refuse_unfit
+    from harness.planning.request import existing_run, resolve, settle, stored_cells
+    from harness.store.run_record import refuse_locked, refuse_unfit
 
     existing = existing_run(out)
     stored = existing.settings if existing else None
@@ -126,10 +126,13 @@ def _execute(request: RunRequest, selection: Selection, out: Path, device: str, 
     import os
 
     from harness.cli.progress import RunProgress
-    from harness.provenance import command_line, provenance
-    from harness.request import record_checkpoints
-    from harness.runner import Engine, device_name, execute, load_first
-    from harness.store import Run
+    from harness.engine.execute import execute
+    from harness.engine.networks import load_first
+    from harness.engine.numerics import device_name
+    from harness.engine.resources import Engine
+    from harness.local.provenance import command_line, provenance
+    from harness.planning.request import record_checkpoints
+    from harness.store import RunWriter
 
     chosen = pick_device(device, out)
     plan = _plan(request, selection, out, chosen.type)
@@ -145,7 +148,7 @@ def _execute(request: RunRequest, selection: Selection, out: Path, device: str, 
         networks = load_first(plan, specs, selection.sources)
     record_checkpoints(plan, selection)
     command = command_line()
-    with _polite_stop() as stop, Run.create(out, settings=asdict(plan.settings), command=command) as opened:
+    with _polite_stop() as stop, RunWriter.create(out, settings=asdict(plan.settings), command=command) as opened:
         _describe(opened, plan, selection)
         with RunProgress(console) as progress:
             engine = Engine(
@@ -192,7 +195,7 @@ def pick_device(given: str, out: Path) -> torch.device:
     """The device to run on. Raises RequestError if it is not there."""
     import torch
 
-    from harness.request import existing_run
+    from harness.planning.request import existing_run
 
     kind = given.partition(":")[0]
     if kind == "auto":
@@ -210,7 +213,7 @@ def pick_device(given: str, out: Path) -> torch.device:
     return device
 
 
-def _describe(opened: Run, plan: Plan, selection: Selection) -> None:
+def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> None:
     """What the run folder knows beside trials: groups, planned cells, definitions, remarks, sample axes."""
     planned: dict[str, dict[str, str]] = {}
     for cell in plan.cells:

@@ -22,9 +22,9 @@ from harness.fetching.records import Outcome, State, Wanted, Watcher
 from harness.fetching.space import disk_errors
 
 if TYPE_CHECKING:
+    from harness.data.roots import DataRoots
     from harness.fetching.files import Fetcher
     from harness.interfaces import Dataset
-    from harness.manifest import DataRoots
     from harness.records import Download, Release
 
 OURS: Final = ".harness"

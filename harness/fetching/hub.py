@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
+from harness.checkpoints.locations import split_hub
 from harness.errors import RequestError
 from harness.fetching.records import Refused
 from harness.fetching.transfer import Address
-from harness.locations import split_hub
 from harness.records import Download, ModelSpec
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from harness import pins
-from harness.checkpoints import check_whole
-from harness.digests import sha256_of
+from harness.checkpoints import pins
+from harness.checkpoints.locations import locate
+from harness.checkpoints.reading import check_whole
 from harness.errors import AbsentCheckpointError, CheckpointError, FetchError, HarnessError
 from harness.fetching.content import check_download
 from harness.fetching.records import LOOPBACK, Outcome, State, Wanted
-from harness.locations import locate
+from harness.local.digests import sha256_of
 
 if TYPE_CHECKING:
     from harness.fetching.files import Fetcher, Got

@@ -15,11 +15,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from harness.discovery.loader import BUILT_INS, Plugins, load_plugins
+from harness.discovery.parameters import OF_DATASETS, with_parameters
 from harness.errors import PluginError, RegistryError, RequestError, UnknownNameError
 from harness.interfaces import Dataset, ModelSource, Probe
-from harness.naming import dataset_of, task_of
-from harness.parameters import OF_DATASETS, with_parameters
-from harness.plugin_manager import BUILT_INS, Plugins, load_plugins
+from harness.names import dataset_of, task_of
 from harness.records import ModelSpec, Suite, TaskSpec
 from harness.registry.schema import DatasetEntry, RegistryFile, check_crop, read_registry
 from harness.registry.yaml_nodes import Document, Where

@@ -5,23 +5,35 @@ What needs plugins or other files (does this probe exist? is this name taken?) i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from harness.errors import RequestError
-from harness.naming import MODEL_NAME, NAME, dataset_of, task_of
+from harness.names import task_of
 from harness.records import LoadingRecipe, ModelSpec, Preprocessing, Suite, TaskSpec
-from harness.registry.mistakes import refuse, shown
+from harness.registry.fields import (
+    Channels,
+    Measures,
+    ModelName,
+    Pixels,
+    PluginName,
+    Renaming,
+    Sha256,
+    Text,
+    Uri,
+    as_list,
+    as_task,
+    distinct,
+    positive,
+    task_form,
+)
+from harness.registry.mistakes import refuse
 from harness.registry.yaml_nodes import Document, read_yaml
-
-_URI: Final = re.compile(r"[a-z][a-z0-9+.-]+:\S.*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,107 +77,6 @@ def read_registry(file: Path) -> RegistryFile:
     )
 
 
-# --- single values ---------------------------------------------------------------------------
-
-
-def _named(pattern: re.Pattern[str], letters: str) -> AfterValidator:
-    def check(name: str) -> str:
-        if not pattern.fullmatch(name):
-            raise ValueError(
-                f"name {name!r} has {letters}, digits and . _ + - only, begins with a letter or digit, and has no '..'"
-            )
-        return name
-
-    return AfterValidator(check)
-
-
-def _listed(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    for position, value in enumerate(values):
-        if value in values[:position]:
-            raise ValueError(f"{value!r} is listed twice")
-    return values
-
-
-def _uri(value: str) -> str:
-    if not _URI.fullmatch(value):
-        raise ValueError(f"{value!r} is no URI; write file:PATH, package:NAME/PATH, https://… or timm:NAME")
-    return value
-
-
-def _digest(value: str) -> str:
-    if not re.fullmatch(r"[0-9a-fA-F]{8,64}", value):
-        raise ValueError(f"{value!r} is no SHA-256: expected its first 8 to 64 hexadecimal digits")
-    return value.lower()
-
-
-def _triple(value: object) -> object:
-    if not isinstance(value, tuple) or len(value) != 3:
-        raise ValueError(f"expected three numbers (red, green, blue), got {shown(value)}")
-    return value
-
-
-def _fraction(value: tuple[float, ...]) -> tuple[float, ...]:
-    if not all(0 <= one <= 1 for one in value):
-        raise ValueError(f"expected numbers for images in [0, 1], got {shown(value)}; divide by 255?")
-    return value
-
-
-def _positive(value: tuple[float, ...]) -> tuple[float, ...]:
-    if 0 in value:
-        raise ValueError(f"images are divided by it, so it cannot be 0: {shown(value)}")
-    return value
-
-
-def _renaming(value: object) -> object:
-    if not isinstance(value, tuple) or len(value) != 2 or not all(isinstance(one, str) for one in value):
-        raise ValueError(f"expected a pair [pattern, replacement], got {shown(value)}")
-    try:
-        re.compile(value[0]).sub(value[1], "")
-    except (re.error, IndexError) as error:
-        raise ValueError(f"{shown(value)} cannot be applied: {error}") from error
-    return value
-
-
-def _task(value: object) -> object:
-    return {"task": value} if isinstance(value, str) else value
-
-
-def _task_form(text: str) -> str:
-    try:
-        task_of(text)
-    except RequestError as error:
-        raise ValueError(str(error)) from error
-    return text
-
-
-def _measure(text: str) -> str:
-    dataset_of(text)
-    return text
-
-
-_PluginName = Annotated[str, _named(NAME, "lower-case letters")]
-_ModelName = Annotated[str, _named(MODEL_NAME, "letters")]
-_Text = Annotated[str, Field(min_length=1)]
-_Uri = Annotated[str, AfterValidator(_uri)]
-_Sha256 = Annotated[str, AfterValidator(_digest)]
-_Channels = Annotated[tuple[float, float, float], BeforeValidator(_triple), AfterValidator(_fraction)]
-_Renaming = Annotated[tuple[str, str], BeforeValidator(_renaming)]
-_Measures = Annotated[
-    tuple[Annotated[str, AfterValidator(_measure)], ...],
-    BeforeValidator(_listed),
-    Field(min_length=1),
-    AfterValidator(_distinct),
-]
-_Pixels = Annotated[int, Field(ge=1)]
-
-
-# --- entries ---------------------------------------------------------------------------------
-
-
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -184,17 +95,17 @@ class _Entry(BaseModel):
 class _Recipe(_Entry):
     """`LoadingRecipe`, field by field."""
 
-    wrapper_keys: tuple[_Text, ...] = ()
-    select_prefix: _Text | None = None
-    strip_prefixes: tuple[_Text, ...] = ()
-    drop: tuple[_Text, ...] = ()
-    rename: tuple[_Renaming, ...] = ()
-    head: _Uri | None = None
-    head_sha256: _Sha256 | None = None
-    head_wrapper_keys: tuple[_Text, ...] = ()
-    head_rename: tuple[_Renaming, ...] = ()
+    wrapper_keys: tuple[Text, ...] = ()
+    select_prefix: Text | None = None
+    strip_prefixes: tuple[Text, ...] = ()
+    drop: tuple[Text, ...] = ()
+    rename: tuple[Renaming, ...] = ()
+    head: Uri | None = None
+    head_sha256: Sha256 | None = None
+    head_wrapper_keys: tuple[Text, ...] = ()
+    head_rename: tuple[Renaming, ...] = ()
     match: Literal["name", "position"] = "name"
-    safe_globals: tuple[_Text, ...] = ()
+    safe_globals: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
     def _head_of_its_keys(self) -> _Recipe:
@@ -207,18 +118,18 @@ class _Recipe(_Entry):
 class _Model(_Entry):
     """`ModelSpec` without its name and base."""
 
-    source: _PluginName
-    group: _Text | None = None
-    arch: _Text | None = None
-    weights: Annotated[tuple[_Uri, ...], BeforeValidator(_listed)] = ()
+    source: PluginName
+    group: Text | None = None
+    arch: Text | None = None
+    weights: Annotated[tuple[Uri, ...], BeforeValidator(as_list)] = ()
     recipe: _Recipe = _Recipe()
-    mean: _Channels | None = None
-    std: Annotated[_Channels, AfterValidator(_positive)] | None = None
-    label_space: _Text = "imagenet-1k"
+    mean: Channels | None = None
+    std: Annotated[Channels, AfterValidator(positive)] | None = None
+    label_space: Text = "imagenet-1k"
     outputs: Annotated[int, Field(ge=1)] = 1000
-    sha256: _Sha256 | None = None
+    sha256: Sha256 | None = None
     bytes: Annotated[int, Field(ge=1)] | None = None
-    aliases: Annotated[tuple[_ModelName, ...], AfterValidator(_distinct)] = ()
+    aliases: Annotated[tuple[ModelName, ...], AfterValidator(distinct)] = ()
     title: str = ""
     citation: str = ""
     license: str = ""
@@ -239,8 +150,8 @@ class _Model(_Entry):
 class _Crop(_Entry):
     """`Preprocessing`: the crop must fit into the resized image."""
 
-    resize: _Pixels | None
-    size: _Pixels
+    resize: Pixels | None
+    size: Pixels
 
     @model_validator(mode="after")
     def _fits(self) -> _Crop:
@@ -249,10 +160,10 @@ class _Crop(_Entry):
 
 
 class _Dataset(_Entry):
-    plugin: _PluginName
-    path: _Text | None = None
-    resize: _Pixels | None = None
-    size: _Pixels = 224  # as the plugin has it, unless it is set
+    plugin: PluginName
+    path: Text | None = None
+    resize: Pixels | None = None
+    size: Pixels = 224  # as the plugin has it, unless it is set
     params: dict[str, Any] = {}
 
     def record(self, name: str) -> DatasetEntry:
@@ -261,21 +172,21 @@ class _Dataset(_Entry):
 
 
 class _Task(_Entry):
-    task: Annotated[str, AfterValidator(_task_form)]
+    task: Annotated[str, AfterValidator(task_form)]
     params: dict[str, Any] = {}
 
 
 class _Suite(_Entry):
     title: str = ""
-    models: Annotated[tuple[_Text, ...], BeforeValidator(_listed), AfterValidator(_distinct)] = ()
-    tasks: Annotated[tuple[Annotated[_Task, BeforeValidator(_task)], ...], Field(min_length=1)]
-    biases: dict[_Text, _Measures] = {}
-    axes: dict[_Text, _Measures] = {}
-    preprocessing: dict[_PluginName, _Crop] = {}
+    models: Annotated[tuple[Text, ...], BeforeValidator(as_list), AfterValidator(distinct)] = ()
+    tasks: Annotated[tuple[Annotated[_Task, BeforeValidator(as_task)], ...], Field(min_length=1)]
+    biases: dict[Text, Measures] = {}
+    axes: dict[Text, Measures] = {}
+    preprocessing: dict[PluginName, _Crop] = {}
 
     @model_validator(mode="after")
     def _one_meaning(self) -> _Suite:
-        _distinct(tuple(task.task for task in self.tasks))
+        distinct(tuple(task.task for task in self.tasks))
         for name in self.biases.keys() & self.axes.keys():
             raise ValueError(f"{name!r} is both a bias and an axis")
         unused = self.preprocessing.keys() - {task_of(task.task).dataset for task in self.tasks}
@@ -297,9 +208,9 @@ class _Suite(_Entry):
 
 
 class _File(_Entry):
-    models: dict[_ModelName, _Model] = {}
-    datasets: dict[_PluginName, _Dataset] = {}
-    suites: dict[_PluginName, _Suite] = {}
+    models: dict[ModelName, _Model] = {}
+    datasets: dict[PluginName, _Dataset] = {}
+    suites: dict[PluginName, _Suite] = {}
 
 
 def check_crop(resize: int | None, size: int) -> None:

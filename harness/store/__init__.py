@@ -1,12 +1,32 @@
 """The run folder: immutable shards and one index file. Whole at every moment, readable while it grows.
 
-`run` is the writing side and the public class, `reading` the reading side, `run_folder` lock and manifest, `cells` one
-model on one task, `verification` what `harness verify` checks, `export` plain copies. `hdf5` (shards) and `index`
-(layouts, index) are the file format and alone import h5py; `files` replaces files atomically.
+`writer` and `reader` are the two sides, `run_record` the lock and ``run.json``, `cells` one model on one task, `verify`
+what `harness verify` checks, `export` plain copies. `shards`, `layout` and `index` are the file format and alone import
+h5py. Imports `records` and `local`; other rooms import the names below only.
 """
 
 from harness.store.cells import StoredCell
 from harness.store.export import export_run, left_out
-from harness.store.run import Run, read_trials
+from harness.store.imported import store_table
+from harness.store.layout import RESERVED, check_layout
+from harness.store.reader import RunReader, read_trials
+from harness.store.run_record import INDEX, refuse_locked, refuse_occupied, refuse_unfit
+from harness.store.verify import verify_run
+from harness.store.writer import RunWriter
 
-__all__ = ["Run", "StoredCell", "export_run", "left_out", "read_trials"]
+__all__ = [
+    "INDEX",
+    "RESERVED",
+    "RunReader",
+    "RunWriter",
+    "StoredCell",
+    "check_layout",
+    "export_run",
+    "left_out",
+    "read_trials",
+    "refuse_locked",
+    "refuse_occupied",
+    "refuse_unfit",
+    "store_table",
+    "verify_run",
+]

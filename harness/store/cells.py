@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from harness.errors import StoreError
+from harness.local.writing import make_folder, read_json, remembered, sync_folder, write_json
 from harness.records import Job, TaskLayout
-from harness.store.files import make_folder, read_json, remembered, sync_folder, write_json
-from harness.store.hdf5 import Header, Origin, Span, StoredSpan, read_header, read_shard, write_shard
-from harness.store.index import LayoutHeader, layout_digest
+from harness.store.layout import LayoutHeader, layout_digest
+from harness.store.shards import Header, Origin, Span, StoredSpan, read_header, read_shard, write_shard
 
 _ALL: Final = "all.h5"
 _RECORD: Final = "cell.json"

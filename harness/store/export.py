@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import RequestError
-from harness.store.run import Run
+from harness.store.index import PlainCell, write_plain
+from harness.store.reader import RunReader
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.records import Trials
+    from harness.records import TaskLayout, Trials
 
 SUFFIXES = (".csv", ".parquet", ".h5")
 
@@ -33,13 +34,13 @@ def export_run(run: Path, output: Path) -> int:
     """
     if output.suffix not in SUFFIXES:
         raise RequestError(f"cannot export to {output.name!r}: expected a file ending in {', '.join(SUFFIXES)}")
-    opened = Run.open(run)
+    opened = RunReader.open(run)
     if opened.kind != "trials" or not complete_cells(opened):
         raise RequestError(f"{run} holds no complete cell to export ({opened.kind}). See: harness report {run}")
     partial = output.with_name(output.name + ".partial")
     try:
         if output.suffix == ".h5":
-            rows = opened.compact(partial)
+            rows = compact(opened, partial)
         elif output.suffix == ".csv":
             rows = _to_csv(opened, partial)
         else:
@@ -52,13 +53,37 @@ def export_run(run: Path, output: Path) -> int:
     return rows
 
 
-def complete_cells(run: Run) -> list[tuple[str, str]]:
+def compact(run: RunReader, path: Path) -> int:
+    """Write all complete cells to one file of the shape of ``index.h5`` that needs no other.
+
+    Returns:
+        The number of trials in it.
+
+    Raises:
+        StoreError: a shard is damaged; nothing is left at `path`. CellError: the disk is full.
+    """
+    trials, complete = 0, complete_cells(run)
+
+    def tasks() -> Iterator[tuple[TaskLayout, list[PlainCell]]]:
+        nonlocal trials
+        for task in run.tasks():
+            layout = run.layout(task)
+            models = [model for of_task, model in complete if of_task == task]
+            trials += len(models) * len(layout.sample_ids) * len(layout.conditions)
+            places = [run.place(task, model) for model in models]
+            yield layout, [PlainCell(one.origin, one.attributes, [f.path for f in files]) for one, files in places]
+
+    write_plain(path, tasks())
+    return trials
+
+
+def complete_cells(run: RunReader) -> list[tuple[str, str]]:
     """(task, model) of the cells whose every trial is stored."""
     cells = sorted(run.cells().items())
     return [place for place, cell in cells if cell.failed is None and cell.complete(run.layout(place[0]))]
 
 
-def left_out(run: Run) -> list[str]:
+def left_out(run: RunReader) -> list[str]:
     """``model on task: why`` of every cell, begun or only planned, that an export does not hold."""
     complete, cells = set(complete_cells(run)), run.cells()
     planned = {(task, model) for task, models in run.manifest.get("planned", {}).items() for model in models}
@@ -98,7 +123,7 @@ def frame(trials: Trials, attributes: Sequence[str] = ()) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _frames(run: Run) -> Iterator[pd.DataFrame]:
+def _frames(run: RunReader) -> Iterator[pd.DataFrame]:
     """One table a complete cell, all with the same columns."""
     cells = complete_cells(run)
     attributes = sorted({name for task, _ in cells for name in run.layout(task).attributes})
@@ -106,7 +131,7 @@ def _frames(run: Run) -> Iterator[pd.DataFrame]:
         yield frame(run.read(task, model), attributes)
 
 
-def _to_csv(run: Run, output: Path) -> int:
+def _to_csv(run: RunReader, output: Path) -> int:
     rows = 0
     with output.open("w", encoding="utf-8", newline="") as file:
         for table in _frames(run):
@@ -115,7 +140,7 @@ def _to_csv(run: Run, output: Path) -> int:
     return rows
 
 
-def _to_parquet(run: Run, output: Path) -> int:
+def _to_parquet(run: RunReader, output: Path) -> int:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq

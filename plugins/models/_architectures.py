@@ -74,7 +74,7 @@ def build_torchvision(name: str, outputs: int) -> torch.nn.Module:
 
 def _build_zoo(spec: ModelSpec, front: str) -> torch.nn.Module:
     """The one network of the package `zoo`, with the filter `front` in front of it."""
-    from ..zoo.network import CLASSES, build
+    from ._zoo.network import CLASSES, build
 
     if spec.outputs != CLASSES:
         raise CheckpointError(

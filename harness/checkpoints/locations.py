@@ -1,0 +1,214 @@
+"""Where checkpoint files lie: a registry URI -> a place on this machine. Torch-free, never uses the network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from harness.errors import AbsentCheckpointError, CheckpointError
+from harness.local.cache import DISTRIBUTION, cache_dir
+from harness.records import Download, ModelSpec
+
+HUB_FILE: Final = "model.safetensors"
+"""The file of a Hugging Face repository that is meant when the URI names none."""
+
+
+_HUB_DIGEST: Final = re.compile(r"-([0-9a-f]{8,64})\.")
+"""The convention of torch.hub: the beginning of a file's SHA-256 stands in its name, before the suffix."""
+
+
+_SAFE_NAME: Final = re.compile(r"\w[\w.+@=-]*", re.ASCII)
+
+
+Scheme = Callable[[ModelSpec, str], Path]
+"""Resolves what stands behind ``scheme:`` to a path, which need not exist. Raises AbsentError, CheckpointError."""
+
+
+class AbsentError(CheckpointError):
+    """This URI leads to no file here, but another one of the entry may; the message names the place."""
+
+
+def locate(spec: ModelSpec, uri: str, schemes: Mapping[str, Scheme] | None = None) -> Path:
+    """The place on this machine that `uri` stands for. For all but ``package:`` the file need not exist.
+
+    ``package:NAME/path`` is a file of an installed package (which is not imported; the last component may be a glob
+    with exactly one match); ``file:PATH`` is relative to `spec.base`; ``https://…``, ``hf:OWNER/REPO[:FILE]`` and
+    ``gdrive:ID`` lie in ``cache_dir()/checkpoints/<model>/<file name>``, where downloads belong.
+
+    Args:
+        schemes: further schemes that a model source understands; they come before the built-in ones.
+
+    Raises:
+        CheckpointError: the scheme is unknown, a name is no plain file name, or the package lacks the file.
+    """
+    known = {**_SCHEMES, **(schemes or {})}
+    scheme, separator, rest = uri.partition(":")
+    if not separator or scheme not in known:
+        raise CheckpointError(
+            f"model {spec.name!r}: cannot tell where {uri!r} lies; its scheme must be one of "
+            f"{', '.join(sorted(known))}. For a file on this machine write 'file:{uri}'"
+        )
+    return known[scheme](spec, rest)
+
+
+def locate_first(
+    spec: ModelSpec, uris: Sequence[str] | None = None, schemes: Mapping[str, Scheme] | None = None
+) -> Path:
+    """The first of `uris` (default: the weights of `spec`) whose file exists.
+
+    Raises:
+        AbsentCheckpointError: none exists; names every place that was looked at and what to type next.
+    """
+    uris = spec.weights if uris is None else uris
+    if not uris:
+        raise CheckpointError(f"model {spec.name!r} names no weights; give its entry `weights: [URI, …]`")
+    looked: list[str] = []
+    for uri in uris:
+        try:
+            path = locate(spec, uri, schemes)
+        except AbsentError as absent:
+            looked.append(str(absent))
+            continue
+        if _is_file(path):
+            return path
+        looked.append(f"{path} (for {uri})")
+    raise AbsentCheckpointError(
+        f"model {spec.name!r}: its checkpoint is not on this machine. Looked at: {'; '.join(looked)}. "
+        f"{_remedy(spec, uris)}"
+    )
+
+
+def remote_files(spec: ModelSpec) -> tuple[tuple[Download, ...], ...]:
+    """For the checkpoint, and the head if there is one: what of it is on the net, in order of preference."""
+    whole = tuple(_download(uri, spec.bytes, spec.sha256) for uri in spec.weights if _is_remote(uri))
+    head = spec.recipe.head
+    if head is None or not _is_remote(head):
+        return (whole,)
+    return whole, (_download(head, None, spec.recipe.head_sha256),)
+
+
+def digest_in_name(uri: str) -> str | None:
+    """The beginning of the SHA-256 that an ``https:`` URI states in its file name (``resnet50-0676ba61.pth``)."""
+    scheme, _, rest = uri.partition(":")
+    found = _HUB_DIGEST.search(PurePosixPath(urlsplit(f"https:{rest}").path).name) if scheme == "https" else None
+    return found[1] if found else None
+
+
+def _download(uri: str, size: int | None, sha256: str | None) -> Download:
+    sha256 = sha256 or digest_in_name(uri)
+    return Download(uri=uri, bytes=size, digest=f"sha256:{sha256}" if sha256 else None)
+
+
+def _is_remote(uri: str) -> bool:
+    return uri.partition(":")[0] in ("https", "hf", "gdrive")
+
+
+def cached(spec: ModelSpec, file_name: str) -> Path:
+    """Where a download puts the file `file_name` of this model.
+
+    Raises:
+        CheckpointError: the model's or the file's name is no plain name, so it must not become a path.
+    """
+    for name in (spec.name, file_name):
+        if not _SAFE_NAME.fullmatch(name):
+            raise CheckpointError(
+                f"model {spec.name!r}: {name!r} cannot be the name of a cached file or folder; "
+                "expected letters, digits and . _ + @ = - only"
+            )
+    return cache_dir() / "checkpoints" / spec.name / file_name
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise CheckpointError(f"cannot look at {path}: {error.strerror}") from error
+
+
+def _in_package(spec: ModelSpec, rest: str) -> Path:
+    package, _, relative = rest.partition("/")
+    parts = PurePosixPath(relative).parts
+    if not package.isidentifier() or not parts or ".." in parts or relative.startswith("/"):
+        raise CheckpointError(f"model {spec.name!r}: 'package:{rest}' must read package:NAME/path/inside/it")
+    found = find_spec(package)
+    if found is None:
+        raise AbsentError(f"package {package} (not installed)")
+    matches = list(_matches(found.submodule_search_locations or (), parts))
+    if len(matches) > 1:
+        raise CheckpointError(
+            f"model {spec.name!r}: 'package:{rest}' must match one file, but matches {len(matches)}: "
+            f"{', '.join(path.name for path in matches[:4])}. Give the full file name"
+        )
+    if not matches:
+        raise AbsentError(f"{relative} in package {package} (installed, but without such a file)")
+    return matches[0]
+
+
+def _matches(folders: Iterable[str], parts: tuple[str, ...]) -> Iterable[Path]:
+    for folder in folders:
+        parent = Path(folder, *parts[:-1])
+        if parent.is_dir():
+            yield from sorted(path for path in parent.iterdir() if fnmatchcase(path.name, parts[-1]))
+
+
+def _beside_registry(spec: ModelSpec, rest: str) -> Path:
+    return spec.base / Path(rest).expanduser()
+
+
+def _downloaded(spec: ModelSpec, rest: str) -> Path:
+    return cached(spec, unquote(PurePosixPath(urlsplit(f"https:{rest}").path).name))
+
+
+def _hub_file(spec: ModelSpec, rest: str) -> Path:
+    _, file = split_hub(spec, rest)
+    return cached(spec, PurePosixPath(file).name)
+
+
+def split_hub(spec: ModelSpec, rest: str) -> tuple[str, str]:
+    """``OWNER/REPO[:FILE]`` -> repository and file (default ``model.safetensors``). Raises CheckpointError."""
+    repository, _, file = rest.partition(":")
+    if repository.count("/") != 1 or not all(_SAFE_NAME.fullmatch(part) for part in repository.split("/")):
+        raise CheckpointError(f"model {spec.name!r}: 'hf:{rest}' must read hf:OWNER/REPO or hf:OWNER/REPO:FILE")
+    return repository, file or HUB_FILE
+
+
+def _drive_file(spec: ModelSpec, rest: str) -> Path:
+    # The drive tells no file name before the download, and the reader goes by content: any suffix serves.
+    return cached(spec, f"gdrive-{rest}.pth")
+
+
+_SCHEMES: Final[Mapping[str, Scheme]] = {
+    "package": _in_package,
+    "file": _beside_registry,
+    "https": _downloaded,
+    "hf": _hub_file,
+    "gdrive": _drive_file,
+}
+
+
+def _remedy(spec: ModelSpec, uris: Sequence[str]) -> str:
+    """What to type, or to do, next."""
+    packages = [uri.partition(":")[2].partition("/")[0] for uri in uris if uri.startswith("package:")]
+    remote = [uri for uri in uris if uri.partition(":")[0] not in ("package", "file")]
+    commands = " or: ".join(dict.fromkeys(map(_pip_command, packages)))
+    steps = [f"Type: {commands}"] if commands else []
+    if remote:
+        steps.append(f"Type: harness fetch --models {spec.name}")
+        steps.append(f"Download {remote[0]} and put the file at one of these places")
+    return ". Or: ".join(steps) or "Put the file there, or correct the entry"
+
+
+def _pip_command(package: str) -> str:
+    wanted = package.replace("_", "-").lower()
+    try:
+        requirements = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        requirements = []  # run from a source tree that is not installed: the plain name is still right
+    demo = any(re.match(rf"{re.escape(wanted)}\b(?!-).*extra == .demo.", line.lower()) for line in requirements)
+    return f"pip install '{DISTRIBUTION}[demo]'" if demo else f"pip install {wanted}"

@@ -1,0 +1,202 @@
+"""Trust on first use: what a downloaded checkpoint was when it was first used, and that it still is.
+
+Most checkpoints of the field are published without a digest, and what lies behind a link can change. The first SHA-256
+of such a file is recorded in ``cache_dir()/pins.json``; another one is an error until a person accepts it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from harness.checkpoints.locations import locate
+from harness.errors import CheckpointError
+from harness.local.cache import cache_dir
+from harness.records import ModelSpec
+
+log = logging.getLogger(__name__)
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """One file as it was when it was first used.
+
+    Attributes:
+        sha256: 64 hex digits. recorded: when, ISO 8601 with time zone.
+        uri: whose download it is, or belongs where it lies; None: unknown.
+    """
+
+    sha256: str
+    recorded: str
+    uri: str | None = None
+
+
+Pins = dict[str, dict[str, Pin]]
+
+
+def recorded() -> Mapping[str, Mapping[str, Pin]]:
+    """Model name -> file name -> what was recorded. Raises CheckpointError if the record is damaged."""
+    return _read()
+
+
+def check(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str], *, recording: bool = True) -> None:
+    """Record each downloaded file of `spec` that is used for the first time; compare every other with its record.
+
+    Only files below ``cache_dir()/checkpoints`` and the Hugging Face cache count, without a full published SHA-256
+    (the loader checks that one). A file of the user's own may change as it likes.
+
+    Args:
+        files, digests: as `ModelSource.files` gives them, and the SHA-256 of each.
+        recording: False: compare only, before a file has proven to be a whole checkpoint.
+
+    Raises:
+        CheckpointError: a file is not what was recorded, or the record is damaged.
+    """
+    watched = [(path, digest) for path, digest in _unpublished(spec, files, digests) if is_download(path)]
+    if not watched:
+        return
+    known = _read().get(spec.name, {})
+    for path, digest in watched:
+        compare(spec, path.name, digest, known)
+    fresh = {path.name: _pin(digest, _uri(spec, path)) for path, digest in watched if path.name not in known}
+    if fresh and recording:
+        _add_or_warn(spec, fresh)
+
+
+def compare(spec: ModelSpec, file_name: str, digest: str, known: Mapping[str, Pin] | None = None) -> None:
+    """Raises CheckpointError if another SHA-256 than `digest` is recorded for this file of `spec`.
+
+    Args:
+        known: what is recorded for the model; None: it is looked up.
+    """
+    pin = (_read().get(spec.name, {}) if known is None else known).get(file_name)
+    if pin is None or pin.sha256 == digest:
+        return
+    origin = f" from {pin.uri}" if pin.uri else ""
+    raise CheckpointError(
+        f"model {spec.name!r}: {file_name} had SHA-256 {pin.sha256} when it was first used ({pin.recorded}{origin}), "
+        f"and has {digest} now. To get the recorded one again, type: harness fetch --models {spec.name}; or, to accept "
+        f"the new one: harness fetch --models {spec.name} --accept"
+    )
+
+
+def record(spec: ModelSpec, file_name: str, digest: str, uri: str | None) -> None:
+    """Record `digest` for this file of `spec` in the place of any other; one that is recorded stays as it is.
+
+    Raises:
+        CheckpointError: the record is damaged or cannot be written.
+    """
+    try:
+        with _locked():
+            everything = _read()
+            known = everything.setdefault(spec.name, {}).get(file_name)
+            if known is None or known.sha256 != digest:
+                everything[spec.name][file_name] = _pin(digest, uri)
+                _write(everything)
+    except OSError as error:
+        raise CheckpointError(f"cannot write {_file()}: {error.strerror}") from error
+
+
+def is_download(path: Path) -> bool:
+    """Whether `path` lies where downloads are kept: in the harness's own cache or the Hugging Face cache."""
+    place = Path(os.path.abspath(path))  # noqa: PTH100 - links are not followed: the hub's cache is made of them
+    if place.is_relative_to(Path(os.path.abspath(cache_dir() / "checkpoints"))):  # noqa: PTH100 - likewise
+        return True
+    from huggingface_hub import constants
+
+    return place.is_relative_to(Path(os.path.abspath(constants.HF_HUB_CACHE)))  # noqa: PTH100 - likewise
+
+
+def published(spec: ModelSpec, position: int) -> str | None:
+    """The full SHA-256 that the entry states for the file at `position` of `ModelSource.files`, if it states one."""
+    stated = (spec.sha256, spec.recipe.head_sha256)[position] if position < 2 else None
+    return stated.lower() if stated and len(stated) == 64 else None
+
+
+def _unpublished(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str]) -> Iterator[tuple[Path, str]]:
+    for position, (path, digest) in enumerate(zip(files, digests, strict=True)):
+        if published(spec, position) is None:
+            yield path, digest
+
+
+def _uri(spec: ModelSpec, path: Path) -> str | None:
+    """The URI of the entry whose download belongs at `path`."""
+    for uri in (*spec.weights, *([spec.recipe.head] if spec.recipe.head else [])):
+        if uri.partition(":")[0] in ("https", "hf", "gdrive") and locate(spec, uri) == path:
+            return uri
+    return None
+
+
+def _pin(digest: str, uri: str | None) -> Pin:
+    return Pin(sha256=digest, recorded=datetime.now(UTC).isoformat(timespec="seconds"), uri=uri)
+
+
+def _file() -> Path:
+    return cache_dir() / "pins.json"
+
+
+def _read() -> Pins:
+    """Everything recorded; nothing if there is no record yet. A damaged record is an error: it protects numbers."""
+    path = _file()
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return {model: {name: _as_pin(one) for name, one in files.items()} for model, files in stored.items()}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path} is damaged ({' '.join(str(error).split())}); it holds what each downloaded checkpoint was when it "
+            "was first used. Restore it from a backup, or delete it to trust the files that are there now"
+        ) from error
+
+
+def _as_pin(stored: Any) -> Pin:
+    pin = Pin(**stored)
+    if not isinstance(pin.sha256, str) or not _DIGEST.fullmatch(pin.sha256):
+        raise ValueError(f"{pin.sha256!r} is no SHA-256")
+    return pin
+
+
+def _add_or_warn(spec: ModelSpec, pins: Mapping[str, Pin]) -> None:
+    try:
+        with _locked():
+            everything = _read()
+            mine = everything.setdefault(spec.name, {})
+            for name, pin in pins.items():
+                compare(spec, name, pin.sha256, mine)  # another process may have been first
+                mine.setdefault(name, pin)
+            _write(everything)
+    except OSError as error:
+        # A shared cache may be read-only. The run's own identity holds the digest too: nothing is mixed up.
+        log.warning("cannot record the checkpoint of %s in %s: %s", spec.name, _file(), error.strerror)
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    from filelock import FileLock
+
+    _file().parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(_file().with_suffix(".lock")):
+        yield
+
+
+def _write(everything: Pins) -> None:
+    target = _file()
+    partial = target.with_suffix(f".{os.getpid()}.tmp")
+    plain = {model: {name: asdict(pin) for name, pin in sorted(files.items())} for model, files in everything.items()}
+    with partial.open("w", encoding="utf-8") as file:
+        json.dump(dict(sorted(plain.items())), file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(target)

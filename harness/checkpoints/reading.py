@@ -1,0 +1,294 @@
+"""Reading checkpoint files safely: what a file is, its digest, and the tensors in it. No code in a file is ever run."""
+
+from __future__ import annotations
+
+import codecs
+import pickle
+import re
+import struct
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from harness.errors import CheckpointError
+from harness.local.digests import sha256_of
+
+if TYPE_CHECKING:
+    import torch
+
+Format = Literal["safetensors", "zip", "legacy"]
+WRAPPERS: Final = ("state_dict", "model_state_dict", "online_backbone", "resnet", "model")
+"""Keys under which training scripts keep the state dict, in the order in which they are tried: some files have a string
+under ``model`` beside their ``state_dict``."""
+SAFE_GLOBALS: Final = (
+    "argparse.Namespace",
+    "numpy.dtype",
+    "numpy.ndarray",
+    *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
+)
+"""What an entry may allow in a pickle, beside ``numpy.dtypes.*``: plain data. Nothing here can act on the machine, so
+a registry file from elsewhere cannot make it so."""
+_FAILURES: Final = (
+    RuntimeError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OSError,
+    struct.error,
+    pickle.UnpicklingError,
+)
+"""What torch raises on bytes that are no whole checkpoint, measured by cutting files at every length."""
+
+__all__ = ["SAFE_GLOBALS", "WRAPPERS", "digests_of", "read_state_dict", "sha256_of", "sniff"]
+
+
+# --- what a file is --------------------------------------------------------------------------
+
+
+def sniff(path: Path) -> Format:
+    """What kind of checkpoint `path` is, from its first bytes alone.
+
+    Raises:
+        CheckpointError: it is an HTML page, a Git LFS pointer, empty, an archive, text, or nothing known.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(1024)
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
+    if head[257:262] == b"ustar":
+        raise _no_checkpoint(path, "a tar archive; unpack it, or save its state dict with torch.save")
+    if head.startswith(b"PK\x03\x04"):
+        return "zip"
+    if head.startswith(b"\x80"):
+        return "legacy"
+    # A safetensors header: its length as 8 bytes, little-endian, then JSON; 100 MB is the format's own limit.
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= 100_000_000:
+        return "safetensors"
+    raise _no_checkpoint(path, _describe(head))
+
+
+def check_whole(path: Path) -> None:
+    """Raises CheckpointError if a file breaks off: a zip file without its end, a safetensors file with too few bytes.
+
+    Of torch's older format (a bare pickle) this cannot be seen without loading it.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    kind, whole = sniff(path), True
+    if kind == "zip":
+        whole = zipfile.is_zipfile(path)
+    elif kind == "safetensors":
+        try:
+            with safe_open(path, framework="np"):
+                pass
+        except SafetensorError:
+            whole = False
+    if not whole:
+        size = path.stat().st_size
+        raise CheckpointError(
+            f"{path} breaks off after {size:,} bytes: a download or copy that was not finished; copy or fetch it again"
+        )
+
+
+def digests_of(files: Iterable[Path]) -> tuple[str, ...]:
+    """SHA-256 of each file that decides the weights, once it looks like a whole one. Raises CheckpointError."""
+    digests = []
+    for path in files:
+        check_whole(path)
+        digests.append(sha256_of(path))
+    return tuple(digests)
+
+
+def _no_checkpoint(path: Path, what: str) -> CheckpointError:
+    return CheckpointError(f"{path} is no checkpoint but {what}")
+
+
+def _describe(head: bytes) -> str:
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not head:
+        return "an empty file; delete it and fetch it again"
+    if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--")):
+        return "an HTML page (a download that needed a login or a confirmation); delete it and fetch it again"
+    if start.startswith((b"version https://git-lfs", b"version http://git-media")):
+        return "a Git LFS pointer; type: git lfs pull (in the repository it comes from)"
+    if start.startswith((b"\x1f\x8b", b"bzh", b"\xfd7zxz", b"7z\xbc\xaf", b"(\xb5/\xfd")):
+        return "a compressed archive; unpack it first"
+    if (text := _as_text(head)) is not None:
+        return f"a text file that begins {text[:60]!r}"
+    return (
+        f"something unknown that begins {head[:8]!r}; expected a file of torch.save or a safetensors file. "
+        "If it was downloaded, it may be truncated: delete it and fetch it again"
+    )
+
+
+def _as_text(head: bytes) -> str | None:
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # incremental: the last character may be cut
+    except UnicodeDecodeError:
+        return None
+    return text if all(character.isprintable() or character.isspace() for character in text) else None
+
+
+# --- what is in it ---------------------------------------------------------------------------
+
+
+def read_state_dict(
+    path: Path, wrapper_keys: Sequence[str] = (), safe_globals: Sequence[str] = ()
+) -> dict[str, torch.Tensor]:
+    """The tensors of a checkpoint file by key, on the CPU, in the file's order, as a plain dict in memory.
+
+    Nothing is mapped from the file, so that later changes to it cannot reach a loaded network.
+
+    Args:
+        wrapper_keys: keys to unwrap, outermost first; empty: the first of `WRAPPERS` that holds tensors, else the file
+            itself.
+        safe_globals: names out of `SAFE_GLOBALS` and ``numpy.dtypes.*`` that the pickle may use beside torch's own.
+
+    Raises:
+        CheckpointError: the file is no checkpoint, is truncated or damaged, would run code, or holds no state dict.
+    """
+    kind = sniff(path)
+    if kind == "safetensors" or path.suffix == ".safetensors":
+        return _tensors(path, _unwrapped(path, _read_safetensors(path), wrapper_keys))
+    if kind == "zip":
+        _check_zip(path)
+    return _tensors(path, _unwrapped(path, _read_pickle(path, safe_globals), wrapper_keys))
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        tensors: dict[str, torch.Tensor] = load(path.read_bytes())
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path} is a truncated or damaged safetensors file ({error}); fetch it again") from error
+    return tensors
+
+
+def _check_zip(path: Path) -> None:
+    """Refuses truncated and damaged archives. torch itself loads flipped bits without a word: it skips the CRCs."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.rpartition("/")[2] for name in archive.namelist()}
+            damaged = archive.testzip() if "data.pkl" in names else None
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        size = path.stat().st_size
+        raise CheckpointError(f"{path} is truncated or damaged at {size:,} bytes ({error}); fetch it again") from error
+    if "data.pkl" not in names:
+        raise _no_checkpoint(path, "a zip archive that torch.save did not write; unpack it first")
+    if "constants.pkl" in names:
+        raise _no_checkpoint(path, "a TorchScript program; save its state_dict() with torch.save")
+    if damaged is not None:
+        raise CheckpointError(f"{path} is damaged: the checksum of {damaged!r} in it is wrong; fetch it again")
+
+
+def _read_pickle(path: Path, names: Sequence[str]) -> Any:
+    import torch
+
+    with ExitStack() as stack:
+        if names:
+            stack.enter_context(torch.serialization.safe_globals([_safe_global(path, name) for name in names]))
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=False)
+        except _FAILURES as error:
+            refused = _refused_globals(path, error)
+            if refused:
+                raise CheckpointError(_refusal(path, refused)) from error
+            size = path.stat().st_size
+            raise CheckpointError(
+                f"{path} is truncated or damaged at {size:,} bytes ({_reason(error)}); fetch it again"
+            ) from error
+
+
+def _reason(error: Exception) -> str:
+    """One line of torch's message, without its advice to load unsafely."""
+    text = str(error)
+    inner = re.search(r"WeightsUnpickler error: *(.+)", text)
+    return (inner[1] if inner else text.partition("\n")[0])[:120] or type(error).__name__
+
+
+def _safe_global(path: Path, name: str) -> tuple[Callable[..., Any], str]:
+    """The object behind an allowed name, paired with the name that files use for it."""
+    if name not in SAFE_GLOBALS and not re.fullmatch(r"numpy\.dtypes\.\w+DType", name):
+        raise CheckpointError(
+            f"{path}: {name!r} cannot be allowed in a checkpoint; expected of {', '.join(SAFE_GLOBALS)}, "
+            "numpy.dtypes.…DType. If you trust the file, save its state_dict() anew with torch.save"
+        )
+    from importlib import import_module
+
+    module, _, attribute = name.replace("numpy.core.", "numpy._core.").rpartition(".")
+    try:
+        return getattr(import_module(module), attribute), name
+    except AttributeError as error:
+        raise CheckpointError(f"{path}: safe_globals names {name!r}, which does not exist") from error
+
+
+def _refused_globals(path: Path, error: Exception) -> list[str]:
+    """Names that the pickle wants to import and may not; empty if that is not why loading failed."""
+    import torch
+
+    if not isinstance(error, pickle.UnpicklingError):
+        return []
+    if zipfile.is_zipfile(path) and (names := torch.serialization.get_unsafe_globals_in_checkpoint(path)):
+        return sorted(names)
+    # Old files cannot be searched, but torch names the first global it refused.
+    return sorted(set(re.findall(r"GLOBAL ([\w.]+)", str(error))))
+
+
+def _refusal(path: Path, refused: Sequence[str]) -> str:
+    allowed = [name for name in refused if name in SAFE_GLOBALS or name.startswith("numpy.dtypes.")]
+    message = f"{path} holds more than tensors, it imports {', '.join(refused)}: refused, and nothing was executed. "
+    if len(allowed) == len(refused):
+        return message + f"These are plain data: allow them with `safe_globals: [{', '.join(allowed)}]` in the entry"
+    return message + "If you trust the file, save its state_dict() anew with torch.save"
+
+
+def _unwrapped(path: Path, loaded: Any, wrapper_keys: Sequence[str]) -> Any:
+    if not wrapper_keys and isinstance(loaded, Mapping):
+        return next((loaded[key] for key in WRAPPERS if _has_tensors(loaded.get(key))), loaded)
+    for key in wrapper_keys:
+        if not isinstance(loaded, Mapping) or key not in loaded:
+            raise CheckpointError(f"{path} has no key {key!r} to unwrap; there is {_contents(loaded)}")
+        loaded = loaded[key]
+    return loaded
+
+
+def _has_tensors(value: object) -> bool:
+    import torch
+
+    return isinstance(value, Mapping) and any(isinstance(item, torch.Tensor) for item in value.values())
+
+
+def _contents(loaded: object) -> str:
+    if not isinstance(loaded, Mapping):
+        return f"a {type(loaded).__name__}"
+    shown = ", ".join(f"{key!r} ({type(value).__name__})" for key, value in list(loaded.items())[:8])
+    return f"{shown or 'nothing'}{', …' if len(loaded) > 8 else ''}"
+
+
+def _tensors(path: Path, loaded: Any) -> dict[str, torch.Tensor]:
+    """A plain dict: an OrderedDict's `_metadata` would make torch demand keys that old files lack."""
+    import torch
+
+    if not _has_tensors(loaded):
+        raise CheckpointError(
+            f"{path} holds no state dict: there is {_contents(loaded)}. "
+            "Name the keys that lead to it in the entry's `wrapper_keys`"
+        )
+    for key, value in loaded.items():
+        if not isinstance(key, str) or not isinstance(value, torch.Tensor):
+            raise CheckpointError(
+                f"{path}: {key!r} is a {type(value).__name__}; a state dict holds tensors by name. "
+                "Name the keys that lead to it in the entry's `wrapper_keys`"
+            )
+        if value.is_meta or value.layout is not torch.strided:
+            raise CheckpointError(f"{path}: {key!r} is no dense tensor with values ({value.layout}, {value.device})")
+    return {key: value.detach() for key, value in loaded.items()}

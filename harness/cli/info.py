@@ -1,0 +1,229 @@
+"""``harness info NAME``: everything known about one name, as JSON and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from harness.cli.options import Format, PluginFolders, Registries, choice, open_house, print_json, stdout_console
+from harness.errors import HarnessError, UnknownNameError
+from harness.interfaces import WhiteBoxProbe
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.interfaces import Dataset, Probe
+    from harness.records import ModelSpec, Suite
+    from harness.registry import Registry
+
+EMPTY: Final[tuple[Any, ...]] = (None, "", (), [], {})
+
+
+def info(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model, dataset, probe, report or suite.")],
+    form: Format = "terminal",
+    registry: Registries = None,
+    plugins: PluginFolders = None,
+) -> None:
+    """Everything known about one name."""
+    choice("format", form, ("terminal", "json"))
+    house = open_house(registry, plugins)
+    known: dict[str, Mapping[str, Any]] = {
+        "model": house.registry.models,
+        "dataset": house.registry.datasets,
+        "probe": house.plugins.probes,
+        "report": house.plugins.reports,
+        "suite": house.registry.suites,
+    }
+    aliases = {alias: model.name for model in house.registry.models.values() for alias in model.aliases}
+    name = aliases.get(name, name)
+    found = [(kind, things[name]) for kind, things in known.items() if name in things]
+    if not found:
+        everything = {one for things in known.values() for one in things} | set(aliases)
+        raise UnknownNameError("name", name, everything, hint="See: harness list models|datasets|probes|suites")
+    described = [details(kind, name, thing, house.registry) for kind, thing in found]
+    if form == "json":
+        print_json(described if len(described) > 1 else described[0])
+        return
+    for one in described:
+        print_details(one, house.registry, stdout_console())
+
+
+def details(kind: str, name: str, thing: Any, registry: Registry) -> dict[str, Any]:
+    """What is known of `thing`, JSON-ready, without fields that say nothing.
+
+    Args:
+        kind: ``model``, ``dataset``, ``probe``, ``report`` or ``suite``.
+    """
+    fields = asdict(thing) if is_dataclass(thing) and not isinstance(thing, type) else {}
+    fields.pop("name", None)
+    more: dict[str, Any] = {}
+    if kind in {"dataset", "probe", "report"}:
+        more["about"] = " ".join((type(thing).__doc__ or "").split())
+    if kind == "dataset":
+        more.update(_of_dataset(thing))
+    elif kind == "probe":
+        more.update(_of_probe(thing))
+    elif kind == "model":
+        more.update(_of_model(thing, registry))
+    known = {key: _plain(value) for key, value in {**fields, **more}.items()}
+    return {"kind": kind, "name": name, **{key: value for key, value in known.items() if value not in EMPTY}}
+
+
+def _of_dataset(dataset: Dataset) -> dict[str, Any]:
+    space, release = dataset.label_space(), dataset.release()
+    return {
+        "version": dataset.version,
+        "attributes": dataset.attributes,
+        "label_space": space.name,
+        "classes": len(space.classes),
+        "release": asdict(release) if release else None,
+        "views": dataset.views(),
+    }
+
+
+def _of_probe(probe: Probe) -> dict[str, Any]:
+    return {
+        "version": probe.version,
+        "requires": probe.requires,
+        "attributes": probe.attributes,
+        "white-box": isinstance(probe, WhiteBoxProbe) or None,
+        "forwards a stimulus": probe.effort(),
+        "conditions at 224 px": probe.conditions(224),
+    }
+
+
+def _of_model(spec: ModelSpec, registry: Registry) -> dict[str, Any]:
+    """The steps of the recipe that do something, and what `harness fetch` would get for each file."""
+    default = asdict(type(spec.recipe)())
+    recipe = {key: value for key, value in asdict(spec.recipe).items() if value != default[key]}
+    try:
+        downloads = registry.source_for(spec).downloads(spec)
+    except HarnessError as error:
+        return {"recipe": recipe, "problem": str(error)}
+    files = [[asdict(one) for one in alternatives] for alternatives in downloads]
+    return {"recipe": recipe, "downloads": [alternatives for alternatives in files if alternatives]}
+
+
+def _plain(value: Any) -> Any:
+    """JSON-ready: paths as text, tuples as lists."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, (str, int, float, bool)) or value is None else str(value)
+
+
+# --- for people ------------------------------------------------------------------------------
+
+
+def print_details(known: Mapping[str, Any], registry: Registry, console: Console) -> None:
+    """One row for each fact; at most as wide as `console`."""
+    from rich.table import Table
+
+    table = Table(title=f"{known['kind']} {known['name']}", title_justify="left", box=None, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, text in _rows(known, registry).items():
+        table.add_row(key, text)
+    console.print(table)
+
+
+def _rows(known: Mapping[str, Any], registry: Registry) -> dict[str, str]:
+    rows = {key: _text(value) for key, value in known.items() if key not in {"kind", "name", "release", "downloads"}}
+    if "views" in known:
+        rows["views"] = f"{len(known['views'])}: {', '.join(_ranges(known['views']))}"
+    if "bytes" in known:
+        rows["bytes"] = _size(known["bytes"])
+    if "release" in known:
+        release = dict(known["release"])
+        downloads = [_download(one) for one in release.pop("downloads")]
+        release["bytes"] = "not known" if release["bytes"] is None else _size(release["bytes"])
+        rows["release"] = _text(release)
+        rows["downloads"] = "\n".join(downloads) or "none: only a person can get it, from the page"
+    if "downloads" in known:
+        rows["downloads"] = "\nand ".join("\nor ".join(map(_download, options)) for options in known["downloads"])
+    if known["kind"] == "suite":
+        rows.update(_of_suite(registry.suite(str(known["name"]), check=False), registry))
+    return rows
+
+
+def _of_suite(suite: Suite, registry: Registry) -> dict[str, str]:
+    return {
+        "models": _groups(suite, registry),
+        "tasks": "\n".join(
+            f"{task.name} ({_inline(_plain(task.params))})" if task.params else task.name for task in suite.tasks
+        ),
+        **{
+            kind: "\n".join(f"{name}: {_mean(measures)}" for name, measures in definitions.items())
+            for kind, definitions in (("biases", suite.biases), ("axes", suite.axes))
+            if definitions
+        },
+    }
+
+
+def _groups(suite: Suite, registry: Registry) -> str:
+    """The suite's models by group; as written where one of them does not exist."""
+    try:
+        models = registry.models_matching(suite.models) if suite.models else ()
+    except HarnessError as error:
+        return f"{', '.join(suite.models)}\n{error}"
+    groups: dict[str, list[str]] = {}
+    for spec in models:
+        groups.setdefault(spec.group or "without a group", []).append(spec.name)
+    return "\n".join(f"{group} ({len(names)}): {', '.join(names)}" for group, names in groups.items())
+
+
+def _mean(measures: Sequence[str]) -> str:
+    return measures[0] if len(measures) == 1 else f"mean of {', '.join(measures)}"
+
+
+def _text(value: Any) -> str:
+    """Lists on one line, mappings with one line for each key."""
+    if isinstance(value, Mapping):
+        return "\n".join(f"{key}: {_inline(item)}" for key, item in value.items())
+    return _inline(value)
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_inline(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        nested = any(isinstance(item, (list, Mapping)) for item in value)
+        return ("; " if nested else ", ").join(
+            " -> ".join(map(str, item)) if isinstance(item, list) else _inline(item) for item in value
+        )
+    if value in EMPTY:
+        return "none"
+    if isinstance(value, float):
+        return f"{value:.12g}"  # 0.3, whatever binary digits it was computed with
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _download(one: Mapping[str, Any]) -> str:
+    facts = [_size(one["bytes"])] if one.get("bytes") else []
+    facts += [str(one["digest"])] if one.get("digest") else []
+    return f"{one['uri']} ({', '.join(facts)})" if facts else str(one["uri"])
+
+
+def _size(number: int) -> str:
+    from rich.filesize import decimal
+
+    return decimal(number)
+
+
+def _ranges(names: Sequence[str]) -> list[str]:
+    """``fog-1, fog-2, fog-3`` becomes ``fog-1 to 3``."""
+    out = []
+    for stem, group in groupby(names, key=lambda name: name.rpartition("-")[0]):
+        levels = [name.rpartition("-")[2] for name in group]
+        out += (
+            [f"{stem}-{levels[0]} to {levels[-1]}"]
+            if stem and len(levels) > 2
+            else [f"{stem}-{level}" if stem else level for level in levels]
+        )
+    return out

@@ -1,0 +1,140 @@
+"""``harness list``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.options import (
+    Format,
+    House,
+    PluginFolders,
+    Registries,
+    choice,
+    open_house,
+    print_json,
+    stdout_console,
+)
+from harness.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from harness.interfaces import Dataset
+
+
+KINDS = ("models", "datasets", "probes", "reports", "suites", "plugins")
+
+
+SHOWN = {"models": ("name", "group"), "datasets": ("name", "images", "path")}
+"""Columns on a terminal, where all of them would not fit beside whole names; JSON and ``info`` have the others."""
+
+
+WHOLE = ("name", "group", "images", "version", "state", "plugin", "models", "tasks")
+"""Columns that are not broken: names are copied from here."""
+
+
+LONGEST = 60
+"""Characters of such a column; longer ones (two paths of plugins) are broken all the same."""
+
+
+def list_things(
+    what: Annotated[str, typer.Argument(metavar="|".join(KINDS))],
+    suite: Annotated[str | None, typer.Option("--suite", metavar="NAME", help="Only what this suite names.")] = None,
+    form: Format = "terminal",
+    registry: Registries = None,
+    plugins: PluginFolders = None,
+) -> None:
+    """What there is, and what is broken."""
+    choice("format", form, ("terminal", "json"))
+    if what not in KINDS:
+        raise UnknownNameError("kind", what, KINDS, hint="Type for instance: harness list models")
+    house = open_house(registry, plugins)
+    rows = _rows(what, house)
+    if suite is not None:
+        rows = _of_suite(what, rows, house, suite)
+    if form == "json":
+        print_json(rows)
+        return
+    shown = SHOWN.get(what)
+    _print_rows(f"{len(rows)} {what}", [{key: row[key] for key in shown or row} for row in rows])
+    if what != "plugins" and (house.plugins.broken or house.plugins.duplicates):
+        n = len(house.plugins.broken) + len(house.plugins.duplicates)
+        typer.echo(f"{n} broken or duplicate plugins: harness list plugins", err=True)
+
+
+def _rows(what: str, house: House) -> list[dict[str, Any]]:
+    registry, plugins = house.registry, house.plugins
+    if what == "models":
+        return [{"name": m.name, "group": m.group, "source": m.source} for m in registry.models.values()]
+    if what == "datasets":
+        return [
+            {"name": name, "images": _images(one), "about": _about(one), "path": one.path or None}
+            for name, one in registry.datasets.items()
+        ]
+    if what == "probes":
+        return [{"name": name, "version": one.version, "about": _about(one)} for name, one in plugins.probes.items()]
+    if what == "reports":
+        return [{"name": name, "about": _about(one)} for name, one in plugins.reports.items()]
+    if what == "suites":
+        return [
+            {"name": s.name, "models": len(s.models), "tasks": len(s.tasks), "about": s.title}
+            for s in registry.suites.values()
+        ]
+    return _plugin_rows(house)
+
+
+def _plugin_rows(house: House) -> list[dict[str, Any]]:
+    working: dict[str, list[str]] = {}
+    for (kind, name), provider in house.plugins.providers.items():
+        working.setdefault(provider, []).append(f"{kind} {name}")
+    return [
+        *({"plugin": provider, "state": "ok", "about": ", ".join(things)} for provider, things in working.items()),
+        *({"plugin": one.provider, "state": "broken", "about": one.error} for one in house.plugins.broken),
+        *(
+            {"plugin": " and ".join(one.providers), "state": "duplicate", "about": f"{one.kind} {one.name}"}
+            for one in house.plugins.duplicates
+        ),
+    ]
+
+
+def _of_suite(what: str, rows: list[dict[str, Any]], house: House, name: str) -> list[dict[str, Any]]:
+    suite = house.registry.suite(name)
+    names = {
+        "models": [model.name for model in house.registry.models_matching(suite.models)] if suite.models else [],
+        "datasets": [task.dataset for task in suite.tasks],
+        "probes": [task.probe for task in suite.tasks],
+        "suites": [suite.name],
+    }
+    return [row for row in rows if row.get("name") in names.get(what, [row.get("name")])]
+
+
+def _images(dataset: Dataset) -> int | None:
+    """Of a complete copy, where that is known."""
+    release = dataset.release()
+    return release.images if release else None
+
+
+def _about(thing: object) -> str:
+    return (type(thing).__doc__ or "").strip().partition("\n")[0].rstrip(".")
+
+
+def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for heading in rows[0] if rows else ():
+        table.add_column(
+            heading,
+            overflow="fold",
+            no_wrap=heading in WHOLE and max(len(str(row[heading])) for row in rows) <= LONGEST,
+            justify="right" if heading == "images" else "left",
+        )
+    for row in rows:
+        table.add_row(*map(_text, row.values()), style="red" if row.get("state", "ok") != "ok" else "")
+    stdout_console().print(table)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,249 @@
+"""What a dataset on this disk is: its samples in a fixed order, and one digest that names exactly these bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import DatasetError, ImageError
+from harness.local.cache import cache_dir
+from harness.local.digests import SETTLED_NS, fingerprint
+
+if TYPE_CHECKING:
+    from harness.interfaces import Dataset
+    from harness.records import Sample
+
+
+log = logging.getLogger(__name__)
+
+
+Hashed = tuple[int, int, int, str]
+"""Size in bytes, times of modification and of change in ns, SHA-256: with the first three unchanged, a file is not read
+again. The time of change cannot be set back, as ``cp -p`` does with the other."""
+
+
+WITNESSES = 8
+"""Files of each view that are read for its digest: those whose sizes are equal by design are told apart too. Of images
+that are made and have no views, so many are made for the digest."""
+
+
+MADE_WITNESSES = 32
+"""Images that are made anew for the digest of a set without files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The samples of a dataset that a run uses.
+
+    Attributes:
+        samples: sorted by id.
+        total: samples in the folder, before ``--limit``.
+        digest: SHA-256 over ids, targets, attributes and file contents of `samples`; where each image exists in several
+            views, over the sizes of all their files and the contents of `WITNESSES` of each view instead: reading
+            100 GB before the first forward would be too much. Images that are made have no bytes to read: there it
+            covers the pixels of `made_witnesses`, so that a changed renderer, or a machine on which it gives other
+            pixels, changes the identity of every cell.
+        remarks: warnings that travel with the results.
+        folders: view -> folder below which the samples' ids are paths, None where the images of that view are made;
+            empty where there is one view.
+    """
+
+    samples: tuple[Sample, ...]
+    total: int
+    digest: str
+    remarks: tuple[str, ...] = ()
+    folders: Mapping[str, Path | None] = field(default_factory=dict)
+
+    def shown(self, samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
+        """`samples` with the files of each view in turn; themselves where there is one view."""
+        if not self.folders:
+            yield samples
+        for view, folder in self.folders.items():
+            yield [in_view(sample, view, folder) for sample in samples]
+
+
+def in_view(sample: Sample, view: str, folder: Path | None) -> Sample:
+    """`sample` as it is shown in `view`, whose files lie in `folder`; None: they are made."""
+    return replace(sample, view=view, path=None if folder is None else folder / sample.id)
+
+
+def lowest_hashes(samples: Sequence[Sample], limit: int | None) -> list[Sample]:
+    """The `limit` samples with the lowest SHA-256 of their id, sorted by id; all of them for None.
+
+    The choice depends on the ids alone, so every model and probe gets the same samples.
+    """
+    chosen = list(samples) if limit is None else _by_hash(samples)[:limit]
+    return sorted(chosen, key=lambda sample: sample.id)
+
+
+def made_witnesses(samples: Sequence[Sample], folders: Mapping[str, Path | None]) -> list[Sample]:
+    """The made images that stand for what the code makes: few, for they are made anew whenever a run is planned.
+
+    `MADE_WITNESSES` of `samples`, one of each class after the other, those with the lowest hash of their id first: code
+    that changes one class alone must show. Of a set with views one in each view that is made, the next one for the next
+    view, so that both views and samples are covered.
+
+    Args:
+        samples: of one dataset. folders: as `Manifest.folders`.
+    """
+    ranked = _by_hash(samples)
+    if not folders:
+        return _classes_in_turn([sample for sample in ranked if sample.path is None])[:MADE_WITNESSES]
+    made = [view for view, folder in folders.items() if folder is None]
+    return [in_view(ranked[number % len(ranked)], view, None) for number, view in enumerate(made)]
+
+
+def _classes_in_turn(samples: Sequence[Sample]) -> list[Sample]:
+    """The first of each class, then the second of each, …; a sample of several classes counts for its first."""
+    met: Counter[int] = Counter()
+    turns: list[tuple[int, int]] = []
+    for place, sample in enumerate(samples):
+        turns.append((met[sample.targets[0]], place))
+        met[sample.targets[0]] += 1
+    return [samples[place] for _, place in sorted(turns)]
+
+
+def _by_hash(samples: Sequence[Sample]) -> list[Sample]:
+    return sorted(samples, key=lambda sample: hashlib.sha256(sample.id.encode()).digest())
+
+
+def build(
+    dataset: Dataset, root: Path, limit: int | None = None, progress: Callable[[int, int], None] | None = None
+) -> Manifest:
+    """Scan, choose and digest the samples of `dataset` below `root`.
+
+    Args:
+        progress: called with (files digested, files in all) now and then.
+
+    Raises:
+        DatasetError: no samples, or two with one id; a file that cannot be read, or an image that cannot be made.
+    """
+    everything = list(dataset.samples(root))
+    if not everything:
+        raise DatasetError(f"dataset {dataset.name!r} has no images in {root}")
+    ids = {sample.id for sample in everything}
+    if len(ids) < len(everything):
+        doubled, _ = Counter(sample.id for sample in everything).most_common(1)[0]
+        raise DatasetError(f"dataset {dataset.name!r} has two samples with the id {doubled!r} in {root}")
+    chosen = lowest_hashes(everything, limit)
+    folders = {view: dataset.folder(root, view) for view in dataset.views()}
+    hashes = {} if folders else _file_digests(root, [sample.path for sample in chosen if sample.path], progress)
+    total = hashlib.sha256()
+    for sample in chosen:
+        content = hashes.get(sample.path, "") if sample.path else ""
+        total.update(json.dumps([sample.id, sample.targets, sample.attributes, content]).encode() + b"\n")
+    witnesses = lowest_hashes(chosen, WITNESSES) if folders else []
+    for number, (view, folder) in enumerate(folders.items(), 1):
+        if folder is not None:
+            read = [_content(folder / sample.id) for sample in witnesses]
+            total.update(json.dumps([view, _sizes(folder, chosen), read]).encode() + b"\n")
+        if progress:
+            progress(number * len(chosen), len(folders) * len(chosen))
+    for sample in made_witnesses(chosen, folders):
+        total.update(json.dumps([sample.view, sample.id, _made_content(dataset, sample)]).encode() + b"\n")
+    remarks = list(dataset.remarks(everything))
+    if limit is not None and limit < len(everything):
+        remarks.append(f"--limit: {len(chosen):,} of {len(everything):,} images")
+    return Manifest(
+        samples=tuple(chosen),
+        total=len(everything),
+        digest=total.hexdigest(),
+        remarks=tuple(f"{dataset.name}: {remark}" for remark in remarks),
+        folders=folders,
+    )
+
+
+def _sizes(folder: Path, samples: Sequence[Sample]) -> list[int]:
+    """Bytes of the file of each sample in one view. Raises DatasetError if one is not there."""
+    prefix = os.fspath(folder)
+    try:
+        return [os.stat(f"{prefix}/{sample.id}").st_size for sample in samples]  # noqa: PTH116 - millions: no Path each
+    except OSError as error:
+        raise DatasetError(f"cannot read {error.filename}: {error.strerror}. Mend or fetch the files anew") from error
+
+
+def _content(path: Path) -> str:
+    """SHA-256 of a file. Raises DatasetError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _made_content(dataset: Dataset, sample: Sample) -> str:
+    """SHA-256 of an image that is made. Raises DatasetError if it cannot be made."""
+    from harness.data.decoding import content_digest
+
+    try:
+        return content_digest(dataset, sample)
+    except ImageError as error:
+        code = f"{type(dataset).__module__}.{type(dataset).__qualname__}.image"
+        raise DatasetError(f"{error}. Mend {code}, or leave {dataset.name} out") from error
+
+
+def _unreadable(path: Path, error: OSError) -> DatasetError:
+    return DatasetError(f"cannot read {path}: {error.strerror}. Mend or remove the file")
+
+
+def identity(dataset: Dataset, manifest: Manifest) -> dict[str, object]:
+    """What of a dataset can change a number; JSON-ready."""
+    fields = asdict(dataset)
+    fields.pop("path")
+    return {**fields, "version": dataset.version, "n": len(manifest.samples), "manifest": manifest.digest}
+
+
+def _file_digests(root: Path, paths: Sequence[Path], progress: Callable[[int, int], None] | None) -> dict[Path, str]:
+    """SHA-256 of each file; files whose size and modification time are as remembered are not read again."""
+    memory = cache_dir() / "manifests" / f"{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:24]}.json"
+    known = _remembered(memory)
+    digests: dict[Path, str] = {}
+    fresh: dict[str, Hashed] = {}
+
+    def digest(path: Path) -> tuple[Path, str, Hashed]:
+        key = os.path.relpath(path, root)
+        try:
+            size, modified, changed = fingerprint(path)
+            before = known.get(key)
+            if before and before[:3] == (size, modified, changed):
+                return path, key, before
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        return path, key, (size, modified, changed, _content(path))
+
+    with ThreadPoolExecutor() as pool:
+        for count, (path, key, hashed) in enumerate(pool.map(digest, paths), 1):
+            digests[path], fresh[key] = hashed[3], hashed
+            if progress and (count % 256 == 0 or count == len(paths)):
+                progress(count, len(paths))
+    young = time.time_ns() - SETTLED_NS
+    settled = {key: hashed for key, hashed in fresh.items() if max(hashed[1:3]) < young}
+    if any(known.get(key) != hashed for key, hashed in settled.items()):
+        _remember(memory, {**known, **settled})
+    return digests
+
+
+def _remembered(memory: Path) -> dict[str, Hashed]:
+    try:
+        return {key: (*value[:3], value[3]) for key, value in json.loads(memory.read_text()).items()}
+    except (OSError, ValueError, LookupError, TypeError):  # absent or damaged: only a cache, made anew below
+        return {}
+
+
+def _remember(memory: Path, known: dict[str, Hashed]) -> None:
+    partial = memory.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(known))
+        partial.replace(memory)
+    except OSError as error:  # only a cache: the next run reads the files again
+        log.warning("cannot remember digests in %s: %s", memory, error.strerror)

@@ -1,0 +1,63 @@
+"""Where the datasets lie on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import AbsentDatasetError, DatasetError
+
+if TYPE_CHECKING:
+    from harness.interfaces import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class DataRoots:
+    """Where datasets lie, from ``--data`` and ``HARNESS_DATA``.
+
+    Attributes:
+        default: folder with which each dataset's own `path` is joined; None: none was given.
+        named: dataset name -> its folder.
+    """
+
+    default: Path | None = None
+    named: dict[str, Path] = field(default_factory=dict)
+
+    @staticmethod
+    def parse(given: Sequence[str]) -> DataRoots:
+        """From the values of ``--data ROOT`` and ``--data NAME=DIR``; falls back to ``HARNESS_DATA``."""
+        named: dict[str, Path] = {}
+        default = Path(os.environ["HARNESS_DATA"]).expanduser() if os.environ.get("HARNESS_DATA") else None
+        for value in given:
+            name, sign, folder = value.partition("=")
+            if sign and os.sep not in name:
+                named[name] = Path(folder).expanduser()
+            else:
+                default = Path(value).expanduser()
+        return DataRoots(default, named)
+
+    def find(self, dataset: Dataset) -> Path:
+        """The folder of `dataset`.
+
+        Raises:
+            AbsentDatasetError: it is not there; says what to type.
+            DatasetError: a folder that the user gave is not there.
+        """
+        given = self.named.get(dataset.name)
+        own = dataset.root() if given is None else None
+        folder = given or own or (self.default / dataset.path if self.default else None)
+        hint = (
+            f"--data {dataset.name}=DIR, or --data ROOT (or HARNESS_DATA) with {dataset.path or dataset.name} below it"
+        )
+        if given is not None and not given.is_dir():
+            raise DatasetError(f"--data {dataset.name}={given}: no such folder. Type: {hint}")
+        if own is None and given is None and self.default is not None and not self.default.is_dir():
+            raise DatasetError(f"--data {self.default} (or HARNESS_DATA): no such folder. Type: {hint}")
+        if folder is None:
+            raise AbsentDatasetError(f"no folder given for dataset {dataset.name!r}. Type: {hint}")
+        if not folder.is_dir():
+            raise AbsentDatasetError(f"no folder {folder} for dataset {dataset.name!r}. Type: {hint}")
+        return folder

@@ -1,0 +1,152 @@
+"""What a plugin must keep to, checked once when it is loaded; each breach is a PluginError that says what to change."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import reprlib
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from difflib import get_close_matches
+from types import ModuleType
+from typing import Any, Final, Literal, NamedTuple
+
+import pluggy
+
+from harness import hookspecs
+from harness.errors import PluginError
+from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report
+from harness.names import NAME
+
+Kind = Literal["model source", "dataset", "probe", "report", "importer"]
+
+
+class _Door(NamedTuple):
+    kind: Kind
+    base: type
+
+
+_DOORS: Final[Mapping[str, _Door]] = {
+    "harness_model_sources": _Door("model source", ModelSource),
+    "harness_datasets": _Door("dataset", Dataset),
+    "harness_probes": _Door("probe", Probe),
+    "harness_reports": _Door("report", Report),
+    "harness_importers": _Door("importer", Importer),
+}
+
+
+class Offer(NamedTuple):
+    """One thing that a plugin offers, under the name and kind by which it is looked up."""
+
+    kind: Kind
+    name: str
+    thing: Any
+    provider: str
+
+
+def offers_of(plugin: object, provider: str) -> list[Offer]:
+    """Call every hook of one plugin and check what it returns.
+
+    Args:
+        plugin: a module, or what an entry point names.
+        provider: where it comes from.
+
+    Raises:
+        PluginError: the plugin breaks the contract. Whatever a hook itself raises passes through.
+    """
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    _check_marks(plugin, manager)
+    manager.register(plugin)
+    callers = manager.get_hookcallers(plugin) or []
+    for caller in callers:
+        if not caller.has_spec():  # pluggy itself accepts a misspelt hook silently
+            raise PluginError(f"unknown hook {caller.name!r}; {_suggestion(caller.name)}")
+    if not callers:
+        raise PluginError(
+            "offers nothing: no function is marked with @hookimpl. A helper's file name begins with '_'; "
+            f"a plugin has one of {', '.join(_DOORS)}"
+        )
+    return [
+        Offer(_DOORS[caller.name].kind, _checked_name(thing, _DOORS[caller.name]), thing, provider)
+        for caller in callers
+        for thing in _returned(caller)
+    ]
+
+
+def _check_marks(plugin: object, manager: pluggy.PluginManager) -> None:
+    if not isinstance(plugin, ModuleType):
+        return
+    for name, value in vars(plugin).items():
+        its_own = inspect.isfunction(value) and value.__module__ == plugin.__name__
+        if name.startswith("harness_") and its_own and manager.parse_hookimpl_opts(plugin, name) is None:
+            raise PluginError(f"{name}() has no @hookimpl above it, so it would never be called")
+
+
+def _suggestion(hook: str) -> str:
+    close = get_close_matches(hook, _DOORS, n=1, cutoff=0.4)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(_DOORS)}"
+
+
+def _returned(caller: pluggy.HookCaller) -> list[Any]:
+    """What the hook returned: a list of instances of the right base class, or PluginError."""
+    base = _DOORS[caller.name].base
+    results = caller()  # pluggy leaves a None out
+    things = results[0] if results else None
+    if not isinstance(things, list):
+        raise PluginError(f"{caller.name}() returned {_described(things)}; expected a list of harness.{base.__name__}")
+    for thing in things:
+        if not isinstance(thing, base):
+            hint = f"; write {thing.__name__}()" if inspect.isclass(thing) else ""
+            raise PluginError(
+                f"{caller.name}() returned a list with {_described(thing)}; "
+                f"expected instances of harness.{base.__name__}{hint}"
+            )
+    return things
+
+
+def _described(thing: object) -> str:
+    return "None" if thing is None else f"{type(thing).__name__} {reprlib.repr(thing)}"
+
+
+def _checked_name(thing: Any, door: _Door) -> str:
+    """The name of a thing that keeps its contract; else PluginError."""
+    what = f"{door.kind} {type(thing).__name__}"
+    name = getattr(thing, "name", None)
+    if not isinstance(name, str):
+        raise PluginError(f'{what} has no name: write  name: ClassVar[str] = "…"  in the class')
+    if not NAME.fullmatch(name):
+        raise PluginError(
+            f"{what} is called {name!r}; a name has lower-case letters, digits and . _ + -, "
+            "begins with a letter or digit, and has no '..'"
+        )
+    if isinstance(thing, Probe | Dataset):
+        check_parameters(thing, what)
+        _check_class_facts(thing, what)
+    return name
+
+
+def check_parameters(thing: Probe | Dataset, what: str) -> None:
+    """PluginError unless all parameters are fields, immutable, and writable as JSON: they enter every identity."""
+    own = vars(type(thing)).get("__dataclass_params__")  # inherited ones would leave new fields out
+    if own is None or not own.frozen:
+        raise PluginError(f"{what} is no frozen dataclass: put @dataclass(frozen=True, kw_only=True) above the class")
+    if isinstance(thing, Probe) and any(field.name in ("name", "version") for field in fields(thing)):
+        raise PluginError(f"{what}: name and version are no parameters; annotate them as ClassVar")
+    try:
+        hash(thing)
+        json.dumps(asdict(thing), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise PluginError(
+            f"{what} has a parameter that is not plain and immutable ({error}); "
+            "use numbers, strings, None, tuples or frozen dataclasses of them"
+        ) from error
+
+
+def _check_class_facts(thing: Probe | Dataset, what: str) -> None:
+    for fact in ("requires", "attributes"):
+        value = getattr(thing, fact, ())
+        if not isinstance(value, tuple) or not all(isinstance(one, str) for one in value):
+            raise PluginError(f'{what}: {fact} is {value!r}; expected a tuple of names, for example ("accuracy",)')
+    if type(thing.version) is not int or thing.version < 1:
+        raise PluginError(f"{what}: version is {thing.version!r}; expected a whole number from 1 on")

@@ -1,0 +1,244 @@
+"""Finds plugins: built-ins, ``--plugins DIR`` and installed packages, all through the same door.
+
+Each plugin module gets a pluggy manager of its own, so that one that fails can neither stop nor hide another: a broken
+plugin is recorded with its reason, and two things of one name are both withheld. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import pkgutil
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import Any, Final, NamedTuple, TypeVar
+
+from harness.discovery.contract import Kind, Offer, offers_of
+from harness.errors import PluginError, RequestError, UnknownNameError
+from harness.hookspecs import PROJECT
+from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report
+
+BUILT_INS: Final = "harness.plugins"
+"""Named only as a string: the core knows no particular plugin."""
+ROOMS: Final = ("models", "datasets", "probes", "reports", "importers")
+_NOT_PLUGINS: Final = ("_*", "test_*", "*_test", "conftest")
+"""Module names that ``--plugins DIR`` leaves alone: private helpers, and what pytest collects."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenPlugin:
+    """A plugin that could not be used; all it offers is withheld.
+
+    Attributes:
+        provider: module, file, or ``distribution version (module)``.
+        error: the reason in one line.
+        traceback: the whole traceback, for ``harness list plugins`` and ``harness check``.
+    """
+
+    provider: str
+    error: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """One name that several providers claim; none of them is used."""
+
+    kind: Kind
+    name: str
+    providers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugins:
+    """Everything that plugins offer. Read-only.
+
+    Attributes:
+        model_sources, datasets, probes, reports, importers: name -> instance; only what can be used.
+        providers: (kind, name) -> where it comes from.
+        broken: plugins that failed. duplicates: names claimed twice.
+    """
+
+    model_sources: Mapping[str, ModelSource]
+    datasets: Mapping[str, Dataset]
+    probes: Mapping[str, Probe]
+    reports: Mapping[str, Report]
+    importers: Mapping[str, Importer]
+    providers: Mapping[tuple[Kind, str], str]
+    broken: tuple[BrokenPlugin, ...] = ()
+    duplicates: tuple[Duplicate, ...] = ()
+
+    def model_source(self, name: str) -> ModelSource:
+        """The model source `name`. Raises UnknownNameError, or PluginError if two plugins claim the name."""
+        return self._find("model source", name, self.model_sources)
+
+    def dataset(self, name: str) -> Dataset:
+        """The dataset `name`, with its own parameters. Raises as `model_source`."""
+        return self._find("dataset", name, self.datasets)
+
+    def probe(self, name: str) -> Probe:
+        """The probe `name`, with its own parameters. Raises as `model_source`."""
+        return self._find("probe", name, self.probes)
+
+    def report(self, name: str) -> Report:
+        """The report `name`. Raises as `model_source`."""
+        return self._find("report", name, self.reports)
+
+    def importer(self, name: str) -> Importer:
+        """The importer `name`. Raises as `model_source`."""
+        return self._find("importer", name, self.importers)
+
+    def unknown(self, kind: Kind, name: str, available: Mapping[str, object]) -> RequestError:
+        """The error for a name that nothing usable answers to: claimed twice, or unknown (perhaps for a broken plugin).
+
+        Args:
+            available: the names that would have been found.
+        """
+        for twice in self.duplicates:
+            if (twice.kind, twice.name) == (kind, name):
+                return PluginError(
+                    f"{kind} {name!r} is offered by {' and by '.join(twice.providers)}; neither is used. "
+                    "Rename or remove one of them; see harness list plugins"
+                )
+        page = f"{kind}s" if kind in ("dataset", "probe", "report") else "plugins"
+        return UnknownNameError(kind, name, available, self._suspects() or f"See: harness list {page}")
+
+    def _find(self, kind: Kind, name: str, available: Mapping[str, T]) -> T:
+        if name not in available:
+            raise self.unknown(kind, name, available)
+        return available[name]
+
+    def _suspects(self) -> str:
+        if not self.broken:
+            return ""
+        first = f"{self.broken[0].provider}: {self.broken[0].error}"
+        count = "1 plugin is broken" if len(self.broken) == 1 else f"{len(self.broken)} plugins are broken"
+        return f"{count} and might have provided it: {first}; see harness list plugins"
+
+
+class _Candidate(NamedTuple):
+    provider: str
+    load: Callable[[], object]
+
+
+def load_plugins(directories: Sequence[Path] = (), *, entry_points: bool = True) -> Plugins:
+    """Find, check and call every plugin once.
+
+    Modules whose name begins with ``_`` are private helpers. In `directories`, files that pytest collects
+    (``test_*.py``, ``conftest.py``) are left alone too; siblings are reached by relative imports. Classes of such files
+    pickle within this process, and in any other that has loaded the same folder.
+
+    Args:
+        directories: folders given with ``--plugins``; each ``*.py`` in one is a plugin.
+        entry_points: whether to load installed packages of the entry-point group ``harness``.
+
+    Raises:
+        RequestError: a directory is missing, is no folder, or holds no plugin. A plugin that fails raises nothing: it
+            is listed in `Plugins.broken`.
+    """
+    candidates = [*_built_ins(), *(one for folder in _distinct(directories) for one in _in_directory(folder))]
+    if entry_points:
+        candidates.extend(_installed())
+    offers: list[Offer] = []
+    broken: list[BrokenPlugin] = []
+    for candidate in candidates:
+        try:
+            offers.extend(offers_of(candidate.load(), candidate.provider))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may fail in any way; it is recorded
+            text = "".join(traceback.format_exception(error))
+            broken.append(BrokenPlugin(candidate.provider, _one_line(error), text))
+    return _assemble(offers, broken)
+
+
+def _assemble(offers: Sequence[Offer], broken: Sequence[BrokenPlugin]) -> Plugins:
+    claims: dict[tuple[Kind, str], list[Offer]] = {}
+    for offer in offers:
+        claims.setdefault((offer.kind, offer.name), []).append(offer)
+    usable = {key: claim[0] for key, claim in claims.items() if len(claim) == 1}
+
+    def of(kind: Kind) -> Mapping[str, Any]:
+        return MappingProxyType({name: one.thing for (its, name), one in sorted(usable.items()) if its == kind})
+
+    return Plugins(
+        model_sources=of("model source"),
+        datasets=of("dataset"),
+        probes=of("probe"),
+        reports=of("report"),
+        importers=of("importer"),
+        providers=MappingProxyType({key: one.provider for key, one in usable.items()}),
+        broken=tuple(broken),
+        duplicates=tuple(
+            Duplicate(kind, name, tuple(one.provider for one in claim))
+            for (kind, name), claim in claims.items()
+            if len(claim) > 1
+        ),
+    )
+
+
+# --- where plugins are -----------------------------------------------------------------------
+
+
+def _built_ins() -> Iterator[_Candidate]:
+    for room in ROOMS:
+        package = importlib.import_module(f"{BUILT_INS}.{room}")
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            if not module.name.rpartition(".")[2].startswith("_"):
+                yield _Candidate(module.name, partial(importlib.import_module, module.name))
+
+
+def _distinct(directories: Sequence[Path]) -> list[Path]:
+    return list({Path(folder).resolve(): Path(folder) for folder in directories}.values())
+
+
+def _in_directory(folder: Path) -> Iterator[_Candidate]:
+    if not folder.is_dir():
+        what = f"is a file; give its folder: --plugins {folder.parent}" if folder.exists() else "does not exist"
+        raise RequestError(f"--plugins {folder}: {what}. Expected a folder with one plugin in each *.py file")
+    stems = sorted(file.stem for file in folder.glob("*.py"))
+    plugins = [stem for stem in stems if not any(fnmatchcase(stem, pattern) for pattern in _NOT_PLUGINS)]
+    if not plugins:
+        raise RequestError(
+            f"--plugins {folder}: no plugin there. Expected *.py files beside helpers (_*.py) and tests (test_*.py); "
+            f"found: {', '.join(stems) or 'no *.py file'}"
+        )
+    package = _folder_package(folder)
+    for stem in plugins:
+        yield _Candidate(str(folder / f"{stem}.py"), partial(_import_file, package, stem))
+
+
+def _folder_package(folder: Path) -> str:
+    """Register `folder` as a package, named after its path, so that its classes pickle and its files see siblings."""
+    name = f"harness_plugins_{hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]}"
+    for loaded in [module for module in sys.modules if module == name or module.startswith(f"{name}.")]:
+        del sys.modules[loaded]  # what is in the files now is what runs
+    package = ModuleType(name, f"Plugins in {folder}.")
+    package.__path__ = [str(folder.resolve())]
+    sys.modules[name] = package
+    importlib.invalidate_caches()
+    return name
+
+
+def _import_file(package: str, stem: str) -> ModuleType:
+    if "." in stem:
+        raise PluginError(f"{stem}.py cannot be imported: a module's name has no dot; rename the file")
+    return importlib.import_module(f"{package}.{stem}")
+
+
+def _installed() -> Iterator[_Candidate]:
+    for entry in sorted(metadata.entry_points(group=PROJECT), key=lambda one: (one.value, one.name)):
+        package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown distribution"
+        yield _Candidate(f"{package} ({entry.value})", entry.load)
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}".rstrip(": ")

@@ -1,0 +1,68 @@
+"""Parameters of a probe or dataset from a file: the fields of its dataclass, checked against their types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Set
+from dataclasses import fields, replace
+from typing import Any, Final, TypeVar, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+
+from harness.discovery.contract import check_parameters
+from harness.errors import PluginError, RequestError, UnknownNameError
+from harness.interfaces import Dataset, Probe
+
+OF_DATASETS: Final = frozenset({"name", "path", "preprocessing"})
+"""Fields of every dataset that a registry entry sets by keys of its own."""
+T = TypeVar("T", bound=Probe | Dataset)
+
+
+def with_parameters(thing: T, params: Mapping[str, Any], what: str, reserved: Set[str] = frozenset()) -> T:
+    """A copy of `thing` with these parameters.
+
+    Args:
+        params: values as a file gives them; lists become tuples where the field is one, whole numbers become floats.
+        what: how to call it in a message (``probe 'band-pass'``).
+        reserved: fields that are not parameters.
+
+    Raises:
+        UnknownNameError: there is no such parameter; names those that exist.
+        RequestError: a value has the wrong type, or `thing` refuses it.
+        PluginError: the plugin's own types cannot be resolved, or a value of them could not be stored.
+    """
+    if not params:
+        return thing
+    known = [field.name for field in fields(thing) if field.init and field.name not in reserved]
+    for name in params:
+        if name not in known:
+            raise UnknownNameError("parameter", name, known, f"These are the parameters of {what}")
+    values = {name: _typed(thing, name, value, what) for name, value in params.items()}
+    try:
+        changed = replace(thing, **values)
+    except ValueError as error:
+        raise RequestError(f"{what} refuses {_listed(params)}: {error}") from error
+    check_parameters(changed, what)
+    return changed
+
+
+def _typed(thing: Probe | Dataset, name: str, value: Any, what: str) -> Any:
+    """`value` as the type of the field `name`, strictly: no text for a number, no fraction for a count."""
+    try:
+        kind = get_type_hints(type(thing), include_extras=True)[name]
+        adapter = TypeAdapter[Any](kind)
+    except (NameError, PydanticUserError) as error:
+        raise PluginError(f"{what}: the type of parameter {name!r} cannot be used: {error}") from error
+    try:
+        return adapter.validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        inside = "".join(f"[{part}]" for part in first["loc"])
+        raise RequestError(
+            f"{what}, parameter {name}{inside}: {first['msg'][:1].lower()}{first['msg'][1:]}, got {first['input']!r}"
+        ) from error
+
+
+def _listed(params: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in params.items())

@@ -1,0 +1,78 @@
+"""Networks: loaded once, and checked on one image before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+
+from harness.engine.allocator import keep_freed_memory
+from harness.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from harness.interfaces import ModelSource
+    from harness.planning.plan import Plan
+    from harness.records import ModelSpec
+
+
+def load_network(spec: ModelSpec, source: ModelSource, size: int) -> torch.nn.Module:
+    """The network of `spec`, proven to answer one image (a ramp of grey values) with (1, outputs) logits.
+
+    Raises:
+        CheckpointError: it cannot be loaded, cannot forward, changes its input, or has another number of outputs.
+    """
+    network = source.load(spec).eval()
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    image = torch.linspace(0, 1, 3 * size * size).view(1, 3, size, size)
+    before = image.clone()
+    try:
+        with torch.inference_mode():
+            logits = network(image)
+    except Exception as error:
+        raise CheckpointError(f"model {spec.name!r} cannot forward a {size}x{size} image: {error}") from error
+    if not torch.equal(image, before):
+        raise CheckpointError(
+            f"model {spec.name!r} changes its input in place, which would change what other models see; "
+            f"have its source {spec.source!r} return a network that works on a copy"
+        )
+    shape = tuple(getattr(logits, "shape", ())) or type(logits).__name__
+    if shape != (1, spec.outputs):
+        raise CheckpointError(
+            f"model {spec.name!r} answers one image with {shape}, expected (1, {spec.outputs}) logits; "
+            f"see `outputs` of its registry entry"
+        )
+    return network
+
+
+def channels_last(network: torch.nn.Module) -> None:
+    """The layout in which convolutions are fastest, on CPUs and on tensor cores alike.
+
+    Not ``network.to(memory_format=…)``, which raises where a network has three-dimensional convolutions too.
+    """
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.to(memory_format=torch.channels_last)
+
+
+def load_first(
+    plan: Plan, specs: Mapping[str, ModelSpec], sources: Mapping[str, ModelSource]
+) -> dict[str, torch.nn.Module]:
+    """Load every network that the plan needs, once, to find those that do not fit; keep those of the first pass.
+
+    Raises:
+        CheckpointError: as `load_network`. Nothing has been written by then.
+    """
+    keep_freed_memory()
+    kept: dict[str, torch.nn.Module] = {}
+    checked: set[str] = set()
+    for number, one in enumerate(plan.passes):
+        for name in one.models:
+            if name in checked:
+                continue
+            network = load_network(specs[name], sources[specs[name].source], one.dataset.preprocessing.size)
+            checked.add(name)
+            if number == 0:
+                kept[name] = network
+    return kept

@@ -1,0 +1,48 @@
+"""Global numerics of torch: deterministic kernels, and the precision of forwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from harness.planning.plan import Settings
+
+
+@contextmanager
+def numerics(settings: Settings) -> Iterator[None]:
+    """Deterministic kernels, and no TF32 unless a forward asks for it; everything is put back afterwards."""
+    cudnn = torch.backends.cudnn
+    before = (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, torch.get_float32_matmul_precision())
+    cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = before[:3]
+        torch.set_float32_matmul_precision(before[3])
+
+
+@contextmanager
+def forward_precision(settings: Settings) -> Iterator[None]:
+    """Precision of the networks alone: stimuli are always made in strict float32."""
+    with ExitStack() as stack:
+        if settings.precision == "bf16":
+            stack.enter_context(torch.autocast(settings.device_type, dtype=torch.bfloat16))
+        if settings.precision == "tf32":
+            # Put back as it was, not to strict float32: within an attack, forwards stand inside each other.
+            stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+            torch.set_float32_matmul_precision("high")
+            stack.callback(setattr, torch.backends.cudnn, "allow_tf32", torch.backends.cudnn.allow_tf32)
+            torch.backends.cudnn.allow_tf32 = True
+        yield
+
+
+def device_name(device: torch.device) -> str:
+    """What a shard says it was computed on."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu, {torch.get_num_threads()} threads"

@@ -1,0 +1,229 @@
+"""Takes decisions off the device without making it wait, and commits whole spans from one thread."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from harness.errors import CellError, NonFiniteError
+from harness.records import NOT_MEASURED, TrialBlock
+
+if TYPE_CHECKING:
+    from harness.engine.decisions import Decisions
+    from harness.records import Job, TaskLayout
+    from harness.store import RunWriter
+
+QUEUE_LENGTH = 32
+"""Parcels under way: enough for the device to run ahead, few enough for constant memory."""
+
+CONSOLIDATE_EVERY = 15.0
+"""Seconds between two consolidations at least, except for the last of a run."""
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """Decisions of one model on one batch under all C conditions, copied or being copied to the host."""
+
+    job: Job
+    span: Span
+    offset: int
+    tensors: dict[str, torch.Tensor]
+    copied: torch.cuda.Event | None
+
+
+class Recorder:
+    """Collects the trials of many cells and commits each span when it is whole.
+
+    One thread talks to the store, so shards are written while the device works. A cell that fails is recorded as failed
+    and ignored from then on; anything unexpected is raised again in the thread that runs the networks.
+
+    Args:
+        run: the run, open for writing.
+        layouts: task -> its layout.
+        warn: called with a line for the user.
+    """
+
+    def __init__(self, run: RunWriter, layouts: dict[str, TaskLayout], warn: Callable[[str], None]) -> None:
+        self._run, self._layouts, self._warn = run, layouts, warn
+        self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue(QUEUE_LENGTH)
+        self._blocks: dict[tuple[str, Span], tuple[TrialBlock, int]] = {}
+        self._begun: set[str] = set()
+        self._ended: list[Job] = []
+        self._put_in_order = time.monotonic()
+        self._broken: BaseException | None = None
+        self.failures: dict[str, str] = {}
+        """Key of each failed job -> reason."""
+        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+        self._thread.start()
+
+    def put(self, job: Job, span: Span, offset: int, decisions: Sequence[Decisions]) -> None:
+        """Hand over one batch of one cell: `decisions` under all conditions, for samples from `offset` on."""
+        stacked = {
+            "top5": torch.stack([one.top5 for one in decisions], dim=1),
+            "logp": torch.stack([one.logp for one in decisions], dim=1),
+            "finite": torch.stack([one.finite for one in decisions]),
+        }
+        logits = [one.logits for one in decisions if one.logits is not None]
+        if logits:
+            stacked["logits"] = torch.stack(logits, dim=1)
+        tensors, copied = _to_host(stacked)
+        self._submit(lambda: self._receive(_Parcel(job, span, offset, tensors, copied)))
+
+    def fail(self, job: Job, reason: str) -> None:
+        """Record that `job` failed; its further parcels are ignored."""
+        self._submit(lambda: self._fail(job, reason))
+
+    def begin(self, jobs: Sequence[Job], provenance: dict[str, Any], outputs: dict[str, int] | None) -> None:
+        """Announce cells that are going to be computed, so that the index shows their trials as they come.
+
+        Those that were announced before are passed over: the index is written once for many.
+
+        Args:
+            outputs: model -> width of its logits where they are stored, else None.
+        """
+
+        new = [job for job in jobs if job.key not in self._begun]
+        if not new:
+            return
+
+        self._begun.update(job.key for job in new)
+        self._submit(lambda: self._run.begin_all(new, provenance, outputs))
+        self.drain()
+
+    def finish(self, jobs: Sequence[Job]) -> None:
+        """After the last parcel of `jobs`: wait for the store; consolidate what is complete if it was long ago.
+
+        The index is written anew each time, and its length is that of the whole run: so not after each short pass.
+        """
+        self._ended += jobs
+        if time.monotonic() - self._put_in_order >= CONSOLIDATE_EVERY:
+            self.consolidate()
+        self.drain()
+
+    def consolidate(self) -> None:
+        """Wait for the store, then consolidate all cells that have been finished and are complete."""
+        ended, self._ended = self._ended, []
+
+        def consolidate() -> None:
+            try:
+                self._run.finish([job for job in ended if job.key not in self.failures])
+            except CellError as error:  # a full disk: the spans stay as they are, and nothing is lost
+                self._warn(f"not consolidated: {error}")
+
+        if ended:
+            self._submit(consolidate)
+            self.drain()
+        self._put_in_order = time.monotonic()
+
+    def drain(self) -> None:
+        """Wait until everything handed over is stored. Raises what broke the recorder, if anything did."""
+        done = threading.Event()
+        self._submit(done.set)
+        while not done.wait(timeout=0.1):
+            self._check()
+        self._check()
+
+    def close(self) -> None:
+        """Store what is whole, drop half spans, and stop the thread."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+
+    def _submit(self, work: Callable[[], None]) -> None:
+        self._check()
+        self._queue.put(work)
+
+    def _check(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+
+    def _work(self) -> None:
+        while (work := self._queue.get()) is not None:
+            if self._broken is None:
+                try:
+                    work()
+                except BaseException as error:  # noqa: BLE001 - handed to the main thread by _check, with its traceback
+                    self._broken = error
+
+    def _receive(self, parcel: _Parcel) -> None:
+        if parcel.job.key in self.failures:
+            return
+        try:
+            self._store(parcel)
+        except (CellError, ValueError) as error:  # ValueError: the store refuses trials that cannot be right
+            self._fail(parcel.job, str(error))
+
+    def _store(self, parcel: _Parcel) -> None:
+        if parcel.copied is not None:
+            parcel.copied.synchronize()
+        layout = self._layouts[parcel.job.task]
+        arrays = {name: tensor.numpy() for name, tensor in parcel.tensors.items()}
+        if not arrays["finite"].all():
+            condition = layout.conditions[int(np.argmin(arrays["finite"]))]
+            first = layout.sample_ids[parcel.offset]
+            raise NonFiniteError(
+                f"{parcel.job.model} gave NaN or infinite logits under {condition}, in the batch from {first} on"
+            )
+        low, high = parcel.span
+        slot = (parcel.job.key, parcel.span)
+        block, filled = self._blocks.pop(slot) if slot in self._blocks else (_empty(high - low, layout, arrays), 0)
+        n = len(arrays["top5"])
+        rows = slice(parcel.offset - low, parcel.offset - low + n)
+        block.top5[rows], block.logp[rows] = arrays["top5"], arrays["logp"]
+        block.correct[rows] = correctness(arrays["top5"], layout.targets[parcel.offset : parcel.offset + n])
+        if block.logits is not None:
+            block.logits[rows] = arrays["logits"]
+        if filled + n < high - low:
+            self._blocks[slot] = (block, filled + n)
+        else:
+            self._run.commit(parcel.job, parcel.span, block)
+
+    def _fail(self, job: Job, reason: str) -> None:
+        if job.key in self.failures:
+            return
+        self.failures[job.key] = reason
+        self._blocks = {slot: block for slot, block in self._blocks.items() if slot[0] != job.key}
+        self._warn(f"failed: {job.model} on {job.task}: {reason}")
+        try:
+            self._run.fail(job, reason)
+        except (OSError, CellError) as error:  # a full disk fails cells and cannot take the note either
+            self._warn(f"the failure of {job.model} on {job.task} could not be stored: {error}")
+
+
+def correctness(top5: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Whether the first class is among the accepted ones: (n, C, 5) and (n, T) padded with -1 -> (n, C) uint8."""
+    hits: np.ndarray = (top5[:, :, :1] == targets[:, None, :]).any(axis=2)
+    return hits.astype(np.uint8)
+
+
+def _empty(n: int, layout: TaskLayout, arrays: dict[str, np.ndarray]) -> TrialBlock:
+    conditions = len(layout.conditions)
+    logits = arrays.get("logits")
+    return TrialBlock(
+        top5=np.full((n, conditions, 5), -1, np.int16),
+        logp=np.full((n, conditions, 5), np.nan, np.float16),
+        correct=np.full((n, conditions), NOT_MEASURED, np.uint8),
+        logits=None if logits is None else np.full((n, conditions, logits.shape[2]), np.nan, np.float16),
+    )
+
+
+def _to_host(tensors: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], torch.cuda.Event | None]:
+    """Copies on the host, and the event after which they are whole (None: they are already)."""
+    if not tensors["top5"].is_cuda:
+        return tensors, None
+    host = {
+        name: torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
+        for name, tensor in tensors.items()
+    }
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copied.record(torch.cuda.current_stream(tensors["top5"].device))  # of that device: the current one may be another
+    return host, copied

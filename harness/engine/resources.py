@@ -1,0 +1,55 @@
+"""What executing a plan needs beside the plan."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+if TYPE_CHECKING:
+    from harness.interfaces import ModelSource
+    from harness.planning.plan import Settings
+    from harness.records import ModelSpec
+    from harness.store import RunWriter
+
+
+class Progress(Protocol):
+    """Who watches a run."""
+
+    def begin(self, title: str, images: int, forwards: int) -> None:
+        """A pass starts: so many images to decode, so many stimuli to forward."""
+
+    def advance(self, images: int, forwards: int) -> None:
+        """So many more are done."""
+
+    def warn(self, message: str) -> None:
+        """A line for the user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """What executing a plan needs beside the plan.
+
+    Attributes:
+        specs: model name -> its registry entry. sources: source name -> plugin.
+        networks: networks that are loaded already, on the CPU or the device; taken over.
+        stop: set from outside to end the run before the next forward.
+    """
+
+    run: RunWriter
+    specs: Mapping[str, ModelSpec]
+    sources: Mapping[str, ModelSource]
+    device: torch.device
+    workers: int
+    progress: Progress
+    provenance: Mapping[str, Any]
+    networks: dict[str, torch.nn.Module] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+def stored_outputs(settings: Settings, engine: Engine) -> dict[str, int] | None:
+    """Model -> width of the logits that are stored; None where none are."""
+    return {name: spec.outputs for name, spec in engine.specs.items()} if settings.store == "logits" else None

@@ -1,0 +1,57 @@
+"""What could change a cell's numbers: canonical JSON, its digest, and how two identities differ."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
+
+
+ENGINE = 1
+"""Version of what the core itself does to numbers (decoding, decisions, noise, normalization): bump it with them."""
+
+
+VERSIONS = ("torch", "torchvision", "timm", "numpy", "pillow")
+"""Packages whose version is part of a cell's identity: they compute, define architectures, draw noise, decode."""
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Once a process: it reads the metadata of every package from the disk."""
+    return {package: version(package) for package in VERSIONS}
+
+
+def canonical_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def digest_of(value: Any) -> str:
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What changed between two identities, one clause per leaf: ``model.checkpoint: 3f… -> 9a…``."""
+    old, new = leaves(before), leaves(now)
+    changes = [
+        f"{path} changed: {_short(old.get(path))} -> {_short(new.get(path))}"
+        for path in sorted(old.keys() | new.keys())
+        if old.get(path) != new.get(path)
+    ]
+    return "; ".join(changes[:4]) + (f"; and {len(changes) - 4} more" if len(changes) > 4 else "")
+
+
+def leaves(value: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return {k: v for key, item in value.items() for k, v in leaves(item, f"{path}.{key}".lstrip(".")).items()}
+    return {path: value}
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= 16 else text[:12] + "…"

@@ -1,0 +1,89 @@
+"""SHA-256 digests of files, remembered between runs, so that a study of many large checkpoints starts at once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import time
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any, Final
+
+from harness.errors import CheckpointError
+from harness.local.cache import cache_dir
+
+SETTLED_NS: Final = 2_000_000_000
+"""A file younger than this is not remembered: it could change again within one tick of the file system's clock."""
+
+log = logging.getLogger(__name__)
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256, 64 hex digits; remembered by resolved path, size and times of change in the cache folder.
+
+    Raises:
+        CheckpointError: the file cannot be read, or changes while it is read.
+    """
+    try:
+        resolved = path.resolve(strict=True)
+        key, before = str(resolved), fingerprint(resolved)
+        known = _read_digests().get(key)
+        if known is not None and known[:-1] == before:
+            return str(known[-1])
+        with resolved.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
+        if fingerprint(resolved) != before:
+            raise CheckpointError(f"{path} changed while it was read; wait until it is complete and try again")
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
+    if time.time_ns() - max(before[1:]) > SETTLED_NS:
+        _remember(key, [*before, digest])
+    return digest
+
+
+def fingerprint(path: Path) -> list[int]:
+    """Size, time of modification and time of change: the last cannot be set back, as `cp -p` does with the other."""
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+
+
+def _digest_file() -> Path:
+    return cache_dir() / "digests.json"
+
+
+def _read_digests() -> dict[str, list[Any]]:
+    """The remembered digests; none if the file is missing or damaged, for they can always be computed again."""
+    try:
+        stored = json.loads(_digest_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(stored, dict):
+        return {}
+    return {key: value for key, value in stored.items() if _is_entry(value)}
+
+
+def _is_entry(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 4
+        and all(isinstance(number, int) for number in value[:-1])
+        and re.fullmatch("[0-9a-f]{64}", str(value[-1])) is not None
+    )
+
+
+def _remember(key: str, entry: list[Any]) -> None:
+    from filelock import FileLock
+
+    target = _digest_file()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_suffix(".lock")):
+            entries = {**_read_digests(), key: entry}
+            partial = target.with_suffix(f".{os.getpid()}.tmp")
+            partial.write_text(json.dumps(entries, indent=0), encoding="utf-8")
+            partial.replace(target)
+    except OSError as error:
+        # A read-only cache costs a second hashing next time, and nothing else.
+        log.warning("cannot remember digests in %s: %s", target, error.strerror)

@@ -1,0 +1,131 @@
+"""Files that appear whole or not at all, and outlive a power cut."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import lru_cache, wraps
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from harness.errors import CellError, StoreError
+
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+
+
+_LEFTOVER: Final = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
+
+
+T = TypeVar("T")
+
+
+Patch = tuple[int, Any]
+"""(offset in bytes, C-contiguous buffer): one part of a file's content."""
+
+
+def replace_file(path: Path, patches: Iterable[Patch], size: int) -> None:
+    """Write `patches` as the file `path` of `size` bytes, all or nothing; gaps between them are zero.
+
+    Raises:
+        CellError: the disk is full, or a limit on file size or quota is reached. Nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as stream:
+            for offset, data in patches:
+                stream.seek(offset)
+                stream.write(data)
+            stream.truncate(size)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException as error:
+        _discard(temporary)
+        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+            raise CellError(
+                f"{size:,} bytes did not fit on the disk at {path}: {error.strerror}. "
+                "What was committed before is safe; free space, then type the same command again: it goes on from there"
+            ) from error
+        raise
+    sync_folder(path.parent)
+
+
+def _discard(temporary: Path) -> None:
+    # Should even this fail, the reason for the first failure matters more, and the next writer sweeps the file away.
+    with suppress(OSError):
+        temporary.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and deletions in `folder` outlive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and what is missing above it, durably."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace the JSON file `path`. Raises ValueError for NaN or infinity, which JSON cannot say; CellError."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode()
+    replace_file(path, [(0, text)], len(text))
+
+
+def read_json(path: Path) -> Any:
+    """Content of a JSON file. Raises FileNotFoundError, or StoreError if it cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+
+
+def remembered(most: int) -> Callable[[Callable[[Path], T]], Callable[[Path], T]]:
+    """Remember what a function reads from a path, for as long as the same file is there; what it gives is shared.
+
+    For files that are replaced as a whole: another one has another inode, or another time of change.
+
+    Args:
+        most: results that are kept; those used longest ago are dropped.
+    """
+
+    def decorate(read: Callable[[Path], T]) -> Callable[[Path], T]:
+        @lru_cache(most)
+        def known(path: Path, *identity: int) -> T:
+            return read(path)
+
+        @wraps(read)
+        def look(path: Path) -> T:
+            try:
+                stat = path.stat()
+            except OSError:
+                return read(path)  # and have it say what is wrong
+            return known(path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+        return look
+
+    return decorate
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Temporary files below `folder` that a killed process left; readers ignore them."""
+    return sorted(path for path in folder.rglob(".*.tmp") if is_leftover(path))
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether `path` is named like the temporary files of `replace_file`."""
+    return _LEFTOVER.fullmatch(path.name) is not None

@@ -1,0 +1,163 @@
+"""Tables of a report -> terminal, CSV, Markdown, HTML; its data -> strict JSON. Knows nothing of what they mean."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UnknownNameError
+from harness.output.tables import columns_of, terminal_lines
+from harness.records import Cell, Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.interfaces import Report
+
+FORMATS = ("terminal", "json", "csv", "markdown", "html")
+
+
+def render(
+    report: Report, data: Mapping[str, Any], format: str = "terminal", *, width: int = 80, color: bool = False
+) -> str:
+    """The report as one string that ends in a newline.
+
+    Args:
+        data: what `report.data` returned.
+        format: one of `FORMATS`.
+        width: columns of the terminal. color: whether to write its colour codes. Every meaning is in the text.
+
+    Raises:
+        UnknownNameError: no such format.
+        ValueError: `data` has a NaN or an infinity.
+    """
+    title = f"harness report: {report.name}"
+    return render_tables(lambda: report.tables(data), data, format, title=title, width=width, color=color)
+
+
+def render_tables(
+    tables: Callable[[], Sequence[Table]],
+    data: Mapping[str, Any],
+    format: str,
+    *,
+    title: str,
+    width: int = 80,
+    color: bool = False,
+) -> str:
+    """As `render`, of anything that is `data` in JSON and else the `tables` that are made when they are needed."""
+    writers = {
+        "terminal": lambda: to_terminal(tables(), width=width, color=color),
+        "json": lambda: to_json(data),
+        "csv": lambda: to_csv(tables()),
+        "markdown": lambda: to_markdown(tables()),
+        "html": lambda: to_html(tables(), title),
+    }
+    if format not in writers:
+        raise UnknownNameError("format", format, FORMATS, hint=f"Type: --format {FORMATS[0]}")
+    return writers[format]()
+
+
+def to_json(data: Mapping[str, Any]) -> str:
+    """One JSON object. Raises ValueError at NaN and infinity, which JSON does not have: use None with a reason."""
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def to_csv(tables: Sequence[Table]) -> str:
+    """Tables in full precision, separated by an empty line; title and note are lines that begin with ``#``.
+
+    Text is quoted and numbers are not, so each block is read by ``pandas.read_csv(StringIO(block), comment="#")``.
+    """
+    blocks = []
+    for table in tables:
+        text = io.StringIO()
+        text.writelines(f"# {line}\n" for line in [table.title, *table.note.splitlines()])
+        writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        writer.writerow(table.columns)
+        writer.writerows(zip(*([_value(cell) for cell in column.cells] for column in columns_of(table)), strict=True))
+        blocks.append(text.getvalue())
+    return "\n".join(blocks)
+
+
+def to_markdown(tables: Sequence[Table]) -> str:
+    """Pipe tables under headings of the third level."""
+    parts = []
+    for table in tables:
+        right = [column.right for column in columns_of(table)]
+        lines = [
+            f"### {_escaped(table.title)}\n",
+            _pipes(table.columns),
+            "|" + "|".join("---:" if one else "---" for one in right) + "|",
+            *(_pipes([cell.text for cell in row]) for row in table.rows),
+        ]
+        note = "  \n".join(_escaped(line) for line in table.note.splitlines())
+        parts.append("\n".join(lines) + (f"\n\n{note}" if note else "") + "\n")
+    return "\n".join(parts)
+
+
+def to_html(tables: Sequence[Table], title: str) -> str:
+    """One self-contained page without scripts; the same tables give the same bytes."""
+    style = (
+        "body{font:15px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}"
+        "table{border-collapse:collapse;display:block;overflow-x:auto;margin:.5rem 0}"
+        "th{border-bottom:1px solid;vertical-align:bottom}td,th{padding:.15rem .6rem;text-align:left}"
+        ".right{text-align:right;font-variant-numeric:tabular-nums;white-space:pre}p{white-space:pre-line}"
+    )
+    body = "".join(_html_table(table) for table in tables)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f"<style>{style}</style></head>\n<body><h1>{html.escape(title)}</h1>\n{body}</body></html>\n"
+    )
+
+
+def to_terminal(tables: Sequence[Table], *, width: int = 80, color: bool = False) -> str:
+    """Tables as plain text no wider than `width`, with colour codes if `color`."""
+    from rich.console import Console
+
+    text = io.StringIO()
+    console = Console(file=text, width=width, force_terminal=color, color_system="standard" if color else None)
+    show(tables, console)
+    return text.getvalue()
+
+
+def show(tables: Sequence[Table], console: Console) -> None:
+    """Print tables on a rich console, no wider than it is. Whether there is colour is the console's decision."""
+    for table in tables:
+        for line in terminal_lines(table, console.width):
+            console.print(line, soft_wrap=True)
+
+
+def _value(cell: Cell) -> float | int | str:
+    return cell.text if cell.value is None else cell.value
+
+
+def _pipes(texts: Sequence[str]) -> str:
+    return "| " + " | ".join(_escaped(text.strip()) for text in texts) + " |"
+
+
+def _escaped(text: str) -> str:
+    """`text` without what Markdown would take for markup; stars after a number and underscores in names are none."""
+    return re.sub(r"^([*#>+-]\s)", r"\\\1", re.sub(r"([\\|<`])", r"\\\1", text))
+
+
+def _html_table(table: Table) -> str:
+    right = [' class="right"' if column.right else "" for column in columns_of(table)]
+    head = "".join(f"<th{one}>{html.escape(name)}</th>" for one, name in zip(right, table.columns, strict=True))
+    rows = "".join(
+        "<tr>" + "".join(_html_cell(cell, one) for cell, one in zip(row, right, strict=True)) + "</tr>\n"
+        for row in table.rows
+    )
+    note = f"<p>{html.escape(table.note)}</p>\n" if table.note else ""
+    table_html = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>\n"
+    return f"<h2>{html.escape(table.title)}</h2>\n{table_html}{note}"
+
+
+def _html_cell(cell: Cell, right: str) -> str:
+    from rich.style import Style
+
+    look = html.escape(Style.parse(cell.style).get_html_style()) if cell.style else ""
+    return f"<td{right}{f' style={chr(34)}{look}{chr(34)}' if look else ''}>{html.escape(cell.text)}</td>"

@@ -1,0 +1,299 @@
+"""What a suite needs and what is there, before any GPU second. Loads no network, reads no image, imports no torch.
+
+Folders are listed, images are not hashed; of checkpoints the digests are verified (and remembered).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from harness.checkpoints import pins
+from harness.checkpoints.locations import locate
+from harness.checkpoints.reading import digests_of
+from harness.errors import AbsentCheckpointError, CheckpointError, HarnessError, UnknownNameError
+from harness.planning.estimate import TaskShape, shape_of
+
+if TYPE_CHECKING:
+    from harness.data.roots import DataRoots
+    from harness.interfaces import Dataset, ModelSource
+    from harness.records import Download, ModelSpec, Suite, TaskSpec
+    from harness.registry import Registry
+
+State = Literal["present", "partial", "missing", "wrong"]
+ON_FIRST_USE = "recorded on first use"
+"""Trust in a checkpoint for which nobody has published a digest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing a suite needs.
+
+    Attributes:
+        kind: ``dataset``, ``model`` or ``task``.
+        state: ``present``; ``partial``: usable, with a remark; ``missing``: not there; ``wrong``: there, but not what
+            is expected (another layout, an HTML page, another digest, a broken plugin).
+        detail: where it is, what is remarkable, or where it was looked for.
+        mend: what to type, or where a person gets it; empty if nothing is to do.
+        group: of a model.
+        images: of a dataset: samples in the folder, else in the complete release; None: not known.
+        fetchable: whether `harness fetch` can get all of it.
+        uris: where that gets it from, alternatives in order of preference.
+        bytes: what is still to be downloaded, by `harness fetch` or by hand; None: not known.
+        disk_bytes: what it takes on disk, unpacked; None: not known.
+        place: what shares one copy on disk has one place: a dataset's path, a model's name.
+        page: where a person reads more, or asks for access.
+        license: as published; empty: none is stated.
+        trust: of a model: which digest its file is held against.
+    """
+
+    kind: Literal["dataset", "model", "task"]
+    name: str
+    state: State
+    detail: str
+    mend: str = ""
+    group: str | None = None
+    images: int | None = None
+    fetchable: bool = False
+    uris: tuple[str, ...] = ()
+    bytes: int | None = None
+    disk_bytes: int | None = None
+    place: str = ""
+    page: str = ""
+    license: str = ""
+    trust: str = ""
+
+    @property
+    def stops(self) -> bool:
+        """Whether the suite is not whole because of it."""
+        return self.state in {"missing", "wrong"}
+
+    @property
+    def by_fetch(self) -> bool:
+        """Whether `harness fetch` mends it: what is missing, and checkpoints with other bytes than expected."""
+        return self.fetchable and (self.state == "missing" or (self.state == "wrong" and self.kind == "model"))
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person must get it."""
+        return self.state == "missing" and not self.fetchable
+
+
+def examine(name: str, registry: Registry, data: DataRoots) -> list[Finding]:
+    """Look at every dataset, task and checkpoint of suite `name`.
+
+    Raises:
+        UnknownNameError: there is no such suite, or `data` names a dataset that does not exist.
+    """
+    suite = registry.suite(name, check=False)
+    for given in data.named:
+        if given not in registry.datasets:
+            raise UnknownNameError("dataset", given, registry.datasets, f"Given as --data {given}=…")
+    models = {finding.name: finding for pattern in suite.models for finding in _models(pattern, registry)}
+    return [
+        *(_dataset(dataset, registry, data) for dataset in dict.fromkeys(task.dataset for task in suite.tasks)),
+        *(_task(task, registry) for task in suite.tasks),
+        *models.values(),
+    ]
+
+
+def shapes(name: str, registry: Registry, findings: Sequence[Finding]) -> list[TaskShape]:
+    """What a whole run of suite `name` costs, by task; tasks that cannot run as they are written are left out."""
+    suite = registry.suite(name, check=False)
+    images = {finding.name: finding.images for finding in findings if finding.kind == "dataset"}
+    found: dict[str, TaskShape] = {}
+    for task in suite.tasks:
+        found.update(_shapes(task, suite, registry, images.get(task.dataset)))
+    return list(found.values())
+
+
+def _shapes(task: TaskSpec, suite: Suite, registry: Registry, images: int | None) -> dict[str, TaskShape]:
+    """The task, after those whose trials its measures need."""
+    try:
+        probe, dataset = registry.probe_for(task), registry.dataset(task.dataset)
+        if how := suite.preprocessing.get(task.dataset):
+            dataset = replace(dataset, preprocessing=how)
+        needed = {f"{required}@{task.dataset}": registry.plugins.probe(required) for required in probe.requires}
+        return {name: shape_of(name, one, dataset, images) for name, one in {**needed, task.name: probe}.items()}
+    except (HarnessError, ValueError):
+        return {}  # the finding of this task says what is wrong with it
+
+
+# --- datasets --------------------------------------------------------------------------------
+
+
+def _dataset(name: str, registry: Registry, data: DataRoots) -> Finding:
+    try:
+        dataset = registry.dataset(name)
+    except HarnessError as error:
+        return Finding(kind="dataset", name=name, state="wrong", detail=str(error), mend=_typed(error))
+    facts = _facts(dataset)
+    try:
+        root = data.find(dataset)
+    except HarnessError as error:
+        return replace(facts, detail=str(error), mend=_by_fetch_or_page(facts, data) or _typed(error))
+    try:
+        samples = list(dataset.samples(root))
+        remarks = list(dataset.remarks(samples))
+        folders = {view: dataset.folder(root, view) for view in dataset.views()}
+        gone = [view for view, folder in folders.items() if folder is not None and not folder.is_dir()]
+    except HarnessError as error:
+        return replace(facts, state="wrong", detail=str(error), mend=_typed(error))
+    if not samples or gone:
+        lacks = f"{len(gone)} of {len(dataset.views())} views are not there: {_few(gone)}" if samples else "no images"
+        return replace(facts, state="wrong", detail=f"{lacks}, in {root}", mend=_by_fetch_or_page(facts, data))
+    if not remarks and facts.images is not None and len(samples) != facts.images:
+        remarks = [f"{len(samples):,} images, the release has {facts.images:,}"]
+    made = not any(sample.path for sample in samples) and not any(folders.values())
+    state: State = "partial" if remarks and not made else "present"  # of what code makes, nothing is missing
+    detail = "; ".join(remarks) or f"{len(samples):,} images {'made by code' if made else f'in {root}'}"
+    mend = _by_fetch_or_page(facts, data) if remarks else ""
+    return replace(facts, state=state, detail=detail, mend=mend, images=len(samples), bytes=0)
+
+
+def _facts(dataset: Dataset) -> Finding:
+    """What is known of a dataset without any file."""
+    blank = Finding(kind="dataset", name=dataset.name, state="missing", detail="", place=dataset.path or dataset.name)
+    release = dataset.release()
+    if release is None:
+        return blank
+    download = _total([one.bytes for one in release.downloads]) if release.downloads else release.bytes
+    return replace(
+        blank,
+        images=release.images,
+        fetchable=bool(release.downloads),
+        uris=tuple(one.uri for one in release.downloads),
+        bytes=download,
+        disk_bytes=release.bytes,
+        page=release.page,
+        license=release.license,
+    )
+
+
+def _by_fetch_or_page(facts: Finding, data: DataRoots) -> str:
+    if facts.fetchable:
+        return f"harness fetch --datasets {facts.name}"
+    folder = (data.default or Path("ROOT")) / facts.place
+    return f"get it from {facts.page} and put it at {folder}" if facts.page else ""
+
+
+# --- tasks -----------------------------------------------------------------------------------
+
+
+def _task(task: TaskSpec, registry: Registry) -> Finding:
+    try:
+        probe = registry.probe_for(task)
+        shape_of(task.name, probe, registry.dataset(task.dataset))
+    except (HarnessError, ValueError) as error:
+        return Finding(kind="task", name=task.name, state="wrong", detail=str(error), mend=_typed(error))
+    return Finding(kind="task", name=task.name, state="present", detail=f"{probe.name} version {probe.version}")
+
+
+# --- checkpoints -----------------------------------------------------------------------------
+
+
+def _models(pattern: str, registry: Registry) -> Iterator[Finding]:
+    try:
+        models = registry.models_matching([pattern])
+    except HarnessError as error:
+        yield Finding(kind="model", name=pattern, state="missing", detail=str(error), mend=_typed(error))
+        return
+    for spec in models:
+        yield _model(spec, registry)
+
+
+def _model(spec: ModelSpec, registry: Registry) -> Finding:
+    facts = Finding(
+        kind="model", name=spec.name, state="wrong", detail="", group=spec.group, place=spec.name, license=spec.license
+    )
+    try:
+        source = registry.source_for(spec)
+        downloads = tuple(tuple(alternatives) for alternatives in source.downloads(spec))
+    except HarnessError as error:
+        return replace(facts, detail=str(error), mend=_typed(error))
+    fetchable = bool(downloads) and all(downloads)
+    sizes = [next((one.bytes for one in alternatives if one.bytes), None) for alternatives in downloads]
+    size = _total(sizes) if fetchable else spec.bytes
+    facts = replace(
+        facts,
+        fetchable=fetchable,
+        uris=tuple(one.uri for alternatives in downloads for one in alternatives),
+        bytes=size,
+        disk_bytes=size,
+        trust=_trust(spec, downloads) if fetchable or spec.sha256 else "",
+    )
+    fetch = f"harness fetch --models {spec.name}" if fetchable else ""
+    try:
+        files = source.files(spec)
+        digests = digests_of(files)
+        _check_digests(spec, source, files, digests)
+        recorded = _check_pins(spec, files, digests)
+    except AbsentCheckpointError as error:
+        return replace(facts, state="missing", detail=str(error), mend=fetch or _typed(error))
+    except HarnessError as error:
+        return replace(facts, detail=str(error), mend=fetch or _typed(error))
+    on_disk = sum(path.stat().st_size for path in files)
+    detail = ", ".join(f"sha256 {digest[:12]}" for digest in digests) or "needs no file"
+    trust = (recorded or facts.trust) if files else ""
+    return replace(facts, state="present", detail=detail, trust=trust, bytes=0, disk_bytes=on_disk)
+
+
+def _check_digests(spec: ModelSpec, source: ModelSource, files: Sequence[Path], digests: Sequence[str]) -> None:
+    """Hold each file against the registry, else against the digest in its published name. Raises CheckpointError."""
+    pinned = (spec.sha256, spec.recipe.head_sha256)
+    for position, (path, found) in enumerate(zip(files, digests, strict=True)):
+        expected = pinned[position] if position < len(pinned) else None
+        expected = expected or _published(spec, source, position, path.name)
+        if expected and not found.startswith(expected.lower()):
+            raise CheckpointError(
+                f"{path} has SHA-256 {found[:16]}…, expected {expected[:16]}…; delete it, fetch it anew"
+            )
+
+
+def _published(spec: ModelSpec, source: ModelSource, position: int, file_name: str) -> str | None:
+    downloads = source.downloads(spec)
+    for one in downloads[position] if position < len(downloads) else ():
+        if one.digest and one.digest.startswith("sha256:") and locate(spec, one.uri).name == file_name:
+            return one.digest.removeprefix("sha256:")
+    return None
+
+
+def _check_pins(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str]) -> str:
+    """Since when the files are recorded, without recording any. Raises CheckpointError if one has changed since."""
+    known = pins.recorded().get(spec.name, {})
+    for path, digest in zip(files, digests, strict=True):
+        if path.name in known and pins.is_download(path):
+            pins.compare(spec, path.name, digest, known)
+    dates = sorted(pin.recorded for pin in known.values())
+    return f"recorded on first use, {dates[0][:10]}" if dates else ""
+
+
+def _trust(spec: ModelSpec, downloads: Sequence[Sequence[Download]]) -> str:
+    """Which digest the checkpoint is held against when it comes from its preferred place."""
+    first = next((one.digest for alternatives in downloads[:1] for one in alternatives), None)
+    kind, _, digits = f"sha256:{spec.sha256}".partition(":") if spec.sha256 else (first or "").partition(":")
+    if not digits:
+        return ON_FIRST_USE
+    whole = {"sha256": 64, "md5": 32}.get(kind)
+    return "published digest" if len(digits) == whole else f"first {len(digits)} digits of the published digest"
+
+
+# --- words -----------------------------------------------------------------------------------
+
+
+def _total(sizes: Sequence[int | None]) -> int | None:
+    known = [size for size in sizes if size is not None]
+    return sum(known) if known and len(known) == len(sizes) else None
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f", … ({len(names)})" if len(names) > 4 else "")
+
+
+def _typed(error: Exception) -> str:
+    """What the message says to type next."""
+    found = re.search(r"\bType: (.+)$", str(error))
+    return found[1] if found else ""

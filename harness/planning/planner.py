@@ -1,0 +1,213 @@
+"""Suite x models - what is stored -> passes. Pure, cheap, torch-free, printable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from harness.data.manifest import Manifest, identity
+from harness.identity import ENGINE, canonical_json, difference, digest_of, leaves, versions
+from harness.planning.plan import MissingTask, Pass, Plan, PlannedCell, PlannedTask, Settings, Status, Stored
+from harness.records import Job, TaskLayout
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from harness.interfaces import Dataset, Probe
+    from harness.records import ModelSpec, Sample
+
+
+LEAST_SPAN = 16
+"""Samples of one shard at least. It is a part of every cell's identity: another value would make stored cells stale."""
+
+
+RESIDENT_MODELS = 48
+"""Networks kept on the device at once, so that each image is decoded once for all of them; the study's 48 ResNet-50
+weigh 4.9 GB. More models make further passes: memory stays bounded."""
+
+
+def plan_task(name: str, probe: Probe, dataset: Dataset, manifest: Manifest, batch_size: int) -> PlannedTask:
+    """Resolve one task. Raises ValueError if the probe cannot serve the dataset's image size or its views."""
+    space, samples, size = dataset.label_space(), manifest.samples, dataset.preprocessing.size
+    conditions = conditions_of(probe, dataset)
+    layout = TaskLayout(
+        task=name,
+        sample_ids=tuple(sample.id for sample in samples),
+        targets=padded_targets(samples),
+        conditions=conditions,
+        classes=space.classes,
+        size=size,
+        span=span_length(len(samples), batch_size),
+        attributes={
+            attribute: tuple(sample.attributes[position] for sample in samples)
+            for position, attribute in enumerate(dataset.attributes)
+        },
+        columns=space.columns,
+    )
+    return PlannedTask(name=name, probe=probe, dataset=dataset, manifest=manifest, conditions=conditions, layout=layout)
+
+
+def conditions_of(probe: Probe, dataset: Dataset) -> tuple[str, ...]:
+    """The C conditions of a task: the probe's, or the views of a dataset that has some.
+
+    Raises:
+        ValueError: the probe cannot serve the image size, or has several conditions where the dataset has views.
+    """
+    own, views = probe.conditions(dataset.preprocessing.size), dataset.views()
+    if views and len(own) > 1:
+        raise ValueError(
+            f"{dataset.name} shows every image in {len(views)} views, so only probes with one condition can run on it; "
+            f"{probe.name} has {len(own)}"
+        )
+    return views or own
+
+
+def padded_targets(samples: Sequence[Sample]) -> np.ndarray:
+    """Accepted classes of each sample, (N, T) int16, padded with -1."""
+    import numpy as np
+
+    targets = np.full((len(samples), max(len(sample.targets) for sample in samples)), -1, dtype=np.int16)
+    for row, sample in zip(targets, samples, strict=True):
+        row[: len(sample.targets)] = sample.targets
+    return targets
+
+
+def span_length(n: int, batch_size: int) -> int:
+    """Samples per shard: max(64, ⌈n/128⌉), rounded up to whole batches, so that a cell has at most 128 shards."""
+    least = max(LEAST_SPAN, -(-n // 128))
+    return -(-least // batch_size) * batch_size
+
+
+def make_job(
+    task: PlannedTask, model: ModelSpec, digests: Sequence[str], settings: Settings, source_version: int = 1
+) -> Job:
+    """The frozen description of one cell, with its content key.
+
+    Args:
+        digests: SHA-256 of each file that decides the weights.
+        source_version: `ModelSource.version` of the model's source.
+    """
+    # Neither `sha256` nor `head_sha256` is part of it: what the files are, `digests` say, stated beforehand or not.
+    what: dict[str, Any] = {
+        "model": {
+            "name": model.name,
+            "source": model.source,
+            "source_version": source_version,
+            "arch": model.arch,
+            "recipe": {name: value for name, value in asdict(model.recipe).items() if name != "head_sha256"},
+            "mean": model.mean,
+            "std": model.std,
+            "options": dict(model.options),
+            "label_space": model.label_space,
+            "outputs": model.outputs,
+            "checkpoint": list(digests),
+        },
+        "probe": {"name": task.probe.name, "version": task.probe.version, "params": asdict(task.probe)},
+        "dataset": identity(task.dataset, task.manifest),
+        "layout": {
+            "conditions": task.conditions,
+            "span": task.layout.span,
+            "label_space": digest_of(asdict(task.dataset.label_space())),
+        },
+        "settings": asdict(settings),
+        "engine": ENGINE,
+        "versions": versions(),
+    }
+    return Job(task=task.name, model=model.name, key=digest_of(what), identity=json.loads(canonical_json(what)))
+
+
+def plan(
+    tasks: Sequence[PlannedTask],
+    models: Sequence[ModelSpec],
+    digests: Mapping[str, Sequence[str]],
+    settings: Settings,
+    stored: Mapping[tuple[str, str], Stored],
+    source_versions: Mapping[str, int] | None = None,
+    missing: Sequence[MissingTask] = (),
+    absent: Mapping[str, str] | None = None,
+) -> Plan:
+    """Decide for every cell whether it is stored, and group the rest into passes.
+
+    Args:
+        digests: model name -> SHA-256 of its checkpoint files.
+        stored: (task, model) -> what the run folder holds.
+        source_versions: source name -> `ModelSource.version`, where that is not 1.
+        missing: tasks without data. absent: model -> why its checkpoint is not here.
+    """
+    source_versions, absent = source_versions or {}, absent or {}
+
+    def cell(task: PlannedTask, model: ModelSpec) -> PlannedCell:
+        if model.name in absent:
+            return _missing_cell(task.name, model.name, absent[model.name], stored)
+        job = make_job(task, model, digests[model.name], settings, source_versions.get(model.source, 1))
+        return _plan_cell(task, model, job, stored.get((task.name, model.name)))
+
+    cells = [cell(task, model) for task in tasks for model in models]
+    cells += [_missing_cell(task.name, model.name, task.reason, stored) for task in missing for model in models]
+    passes: list[Pass] = []
+    for dataset in {task.dataset.name: task.dataset for task in tasks}.values():
+        of_dataset = [task for task in tasks if task.dataset.name == dataset.name]
+        names = {task.name for task in of_dataset}
+        pending = [cell for cell in cells if cell.pending and cell.task in names]
+        wanted = [model.name for model in models if any(cell.model == model.name for cell in pending)]
+        for start in range(0, len(wanted), RESIDENT_MODELS):
+            group = tuple(wanted[start : start + RESIDENT_MODELS])
+            share = tuple(cell for cell in pending if cell.model in group)
+            needed = {cell.task for cell in share}
+            passes.append(
+                Pass(
+                    dataset=dataset,
+                    manifest=of_dataset[0].manifest,
+                    models=group,
+                    tasks=tuple(task for task in of_dataset if task.name in needed),
+                    cells=share,
+                )
+            )
+    return Plan(settings=settings, tasks=tuple(tasks), cells=tuple(cells), passes=tuple(passes), missing=tuple(missing))
+
+
+def _missing_cell(task: str, model: str, reason: str, stored: Mapping[tuple[str, str], Stored]) -> PlannedCell:
+    kept = "; what was stored before is kept" if (task, model) in stored else ""
+    return PlannedCell(model=model, task=task, status="missing", job=None, reason=reason + kept)
+
+
+def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: Stored | None) -> PlannedCell:
+    unfit = inapplicable(task, model)
+    if unfit:
+        return PlannedCell(model=model.name, task=task.name, status="inapplicable", job=None, reason=unfit)
+    spans = task.layout.spans()
+
+    def cell(status: Status, pending: Sequence[tuple[int, int]] = (), reason: str = "") -> PlannedCell:
+        return PlannedCell(
+            model=model.name, task=task.name, status=status, job=job, pending=tuple(pending), reason=reason
+        )
+
+    if stored is None:
+        return cell("run", spans)
+    if stored.key != job.key:
+        return cell("rerun", spans, difference(stored.identity, job.identity) or _otherwise(stored, job))
+    left = [span for span in spans if span not in stored.spans]
+    if stored.failed is not None:
+        return cell("retry", left, f"failed before: {stored.failed}")
+    if not left:
+        return cell("stored")
+    return cell("resume", left, f"{len(spans) - len(left)} of {len(spans)} spans stored")
+
+
+def inapplicable(task: PlannedTask, model: ModelSpec) -> str:
+    """Why `model` cannot be judged on `task`; empty if it can."""
+    space = task.dataset.label_space()
+    if model.label_space != space.model_label_space:
+        return f"{model.name} answers in {model.label_space}, {task.dataset.name} needs {space.model_label_space}"
+    if model.outputs != space.outputs:
+        return f"{model.name} has {model.outputs} outputs, {task.dataset.name} is judged by {space.outputs}"
+    return ""
+
+
+def _otherwise(stored: Stored, job: Job) -> str:
+    """What changed where no value did: fields that only one of two versions of the harness or a plugin records."""
+    old, new = leaves(stored.identity), leaves(job.identity)
+    fields = ", ".join(sorted(old.keys() ^ new.keys())) or "fields without a value"
+    return f"another version recorded its identity, without the same fields: {fields}"

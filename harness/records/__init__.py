@@ -1,0 +1,48 @@
+"""The frozen nouns that travel between the rooms: no logic beyond construction and naming.
+
+Shapes: N samples, C conditions, K classes of the dataset's label space, B batch, S image side in pixels.
+Imports nothing of the harness but the ground modules, and neither torch nor h5py.
+"""
+
+from harness.records.data import Batch, Download, LabelSpace, Preprocessing, Release, Sample
+from harness.records.measure import Direction, Measure
+from harness.records.models import LoadingRecipe, ModelSpec
+from harness.records.published import DecisionTable, Erratum, ImportedDecisions, ImportedModel, ImportedTable, Tolerance
+from harness.records.study import Study, StudyModel, TrialReader
+from harness.records.suites import Suite, TaskSpec
+from harness.records.tables import Cell, Figure, Series, Table
+from harness.records.trials import NOT_MEASURED, TOP, Job, TaskLayout, TrialBlock, Trials
+
+__all__ = [
+    "NOT_MEASURED",
+    "TOP",
+    "Batch",
+    "Cell",
+    "DecisionTable",
+    "Direction",
+    "Download",
+    "Erratum",
+    "Figure",
+    "ImportedDecisions",
+    "ImportedModel",
+    "ImportedTable",
+    "Job",
+    "LabelSpace",
+    "LoadingRecipe",
+    "Measure",
+    "ModelSpec",
+    "Preprocessing",
+    "Release",
+    "Sample",
+    "Series",
+    "Study",
+    "StudyModel",
+    "Suite",
+    "Table",
+    "TaskLayout",
+    "TaskSpec",
+    "Tolerance",
+    "TrialBlock",
+    "TrialReader",
+    "Trials",
+]

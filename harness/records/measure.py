@@ -1,0 +1,49 @@
+"""One number per model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    pass
+
+
+Direction = Literal["higher", "lower", "neither"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """One number per model.
+
+    Attributes:
+        name: as the probe says it (``top1``); the harness appends ``@dataset`` and ``/condition``.
+        value: None where it is undefined; `reason` then says why.
+        unit: ``fraction``, ``count``, ``octaves``, ``cycles/image``, ``1``.
+        direction: which way is better, or ``neither``.
+        low, high: 95 % interval, where one is known.
+        n: trials it rests on.
+        flags: remarks that belong to the value (``censored``).
+    """
+
+    name: str
+    value: float | None
+    unit: str = "fraction"
+    direction: Direction = "neither"
+    condition: str = ""
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    reason: str | None = None
+    flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.value is None and not self.reason:
+            raise ValueError(f"measure {self.name!r} has no value and no reason")
+        if self.value is not None and not math.isfinite(self.value):
+            raise ValueError(f"measure {self.name!r} is {self.value}; an undefined number is None with a reason")
+
+    def full_name(self, dataset: str) -> str:
+        """``name@dataset`` or ``name@dataset/condition``."""
+        return f"{self.name}@{dataset}" + (f"/{self.condition}" if self.condition else "")

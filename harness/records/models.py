@@ -1,0 +1,79 @@
+"""A checkpoint as the registry describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadingRecipe:
+    """How a state-dict file becomes the state dict of its architecture, step by step.
+
+    Attributes:
+        wrapper_keys: keys to unwrap, outermost first; empty: the well-known ones are tried, then the file itself.
+        select_prefix: keep only the keys that start with it (before stripping).
+        strip_prefixes: prefixes removed once from the start of each key, where present.
+        drop: glob patterns of keys to leave out, after stripping.
+        rename: ordered (regular expression, replacement) pairs applied to each key.
+        head: URI of a second file that holds the classifier.
+        head_sha256: digest (or its first hex digits) that the head file must have; None: recorded on first use.
+        head_wrapper_keys, head_rename: as `wrapper_keys` and `rename`, for the head file.
+        match: ``"name"``, or ``"position"`` (same order, equal shapes *and* equal leaf names).
+        safe_globals: importable names allowed in the pickle beside torch's own list.
+    """
+
+    wrapper_keys: tuple[str, ...] = ()
+    select_prefix: str | None = None
+    strip_prefixes: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    rename: tuple[tuple[str, str], ...] = ()
+    head: str | None = None
+    head_sha256: str | None = None
+    head_wrapper_keys: tuple[str, ...] = ()
+    head_rename: tuple[tuple[str, str], ...] = ()
+    match: Literal["name", "position"] = "name"
+    safe_globals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """One registered checkpoint.
+
+    Attributes:
+        name: published name; part of every measure, so never reused.
+        source: name of the model source that loads it.
+        arch: architecture, in the source's words (``timm:resnet50``, ``torchvision:resnet50``).
+        weights: URIs in order of preference: ``package:NAME/path``, ``file:PATH``, ``https://…``, ``timm:…``.
+        mean, std: the normalization that the *model* applies to images in [0, 1]; None: none.
+        label_space, outputs: what its logits mean, and how many there are.
+        sha256: digest (or its first hex digits) that the checkpoint file must have; None: recorded on first use.
+        bytes: size of the download, where it is known.
+        options: further settings that the source itself declares and validates.
+        base: folder against which relative ``file:`` URIs are resolved (where the registry file lies).
+    """
+
+    name: str
+    source: str
+    group: str | None = None
+    arch: str | None = None
+    weights: tuple[str, ...] = ()
+    recipe: LoadingRecipe = field(default_factory=LoadingRecipe)
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    label_space: str = "imagenet-1k"
+    outputs: int = 1000
+    sha256: str | None = None
+    bytes: int | None = None
+    aliases: tuple[str, ...] = ()
+    title: str = ""
+    citation: str = ""
+    license: str = ""
+    notes: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    base: Path = field(default_factory=Path)

@@ -1,0 +1,99 @@
+"""Published results: tables of measures, single decisions, and what is known to be wrong in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.records.measure import Measure
+from harness.records.trials import TaskLayout
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erratum:
+    """A known error of a published measure, as data: what is wrong, and how it is mended.
+
+    Attributes:
+        measure: full name of the measure as published (``top1@imagenet-real``).
+        title: what is wrong, in a clause. proof: the arithmetic that shows it.
+        scale, offset: the right value is ``scale * published + offset``; None: it cannot be computed from the table,
+            and mending leaves the measure out of every bias and axis.
+    """
+
+    measure: str
+    title: str
+    proof: str = ""
+    scale: float | None = None
+    offset: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """By how much a correct re-measurement may differ from a published value, and why.
+
+    Attributes:
+        measures: glob over full names (``top1@imagenet*``). within: absolute difference. reason: what makes it.
+    """
+
+    measures: str
+    within: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedModel:
+    """One row of a published table: `measures` by full name (``top1@imagenet``), accuracies as fractions."""
+
+    name: str
+    group: str | None
+    measures: Mapping[str, Measure]
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedTable:
+    """A published table of results: read-only measures that any report accepts beside one's own runs.
+
+    Attributes:
+        errata: what is known to be wrong in it. tolerances: for comparisons; the first that fits a measure counts.
+    """
+
+    title: str
+    source: str
+    license: str
+    models: tuple[ImportedModel, ...]
+    biases: Mapping[str, tuple[str, ...]]
+    axes: Mapping[str, tuple[str, ...]]
+    errata: tuple[Erratum, ...] = ()
+    tolerances: tuple[Tolerance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedDecisions:
+    """Single decisions of one observer (a person, or a network of another toolbox) on one task.
+
+    Attributes:
+        observer: name in the run (``subject-01``). group: ``humans``, … or None.
+        layout: samples and conditions, with the ids that the dataset plugin gives.
+        top5: (N, C, 5) int16; column 0 is the decision, -1 where there was none; the others -1.
+    """
+
+    observer: str
+    group: str | None
+    layout: TaskLayout
+    top5: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionTable:
+    """Published decisions, which become trials of a run like any other. `probe` names the probe that reduces them."""
+
+    title: str
+    source: str
+    license: str
+    probe: str
+    decisions: tuple[ImportedDecisions, ...]

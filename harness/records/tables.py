@@ -1,0 +1,60 @@
+"""Tables and figures as data; `harness.output` turns them into text and files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One table cell: `text` as shown, `value` as written to CSV (default: the text), `style` a rich style."""
+
+    text: str
+    value: float | int | str | None = None
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Points of one colour in a figure: a group of models, or one model's curve.
+
+    Attributes:
+        label: for the legend. x, y: one number a point. names: one a point, or empty. line: whether they are joined.
+    """
+
+    label: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    names: tuple[str, ...] = ()
+    line: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A picture as data; the core draws it in the terminal, as SVG or as PNG.
+
+    Attributes:
+        name: for ``--figure NAME`` and file names. note: stands below. log_x: logarithmic x axis.
+    """
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...]
+    note: str = ""
+    log_x: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table that fits 80 columns; `note` stands below it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""

@@ -1,0 +1,110 @@
+"""Stored decisions, and the axes that they are counted in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+NOT_MEASURED = 255
+"""Fill value of `correct`: this trial is not stored. `top5` is then -1 and `logp` NaN."""
+
+
+TOP = 5
+"""How many classes a trial keeps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskLayout:
+    """The sample and condition axes that all models of one task share; stored once per task.
+
+    Attributes:
+        task: ``probe@dataset``.
+        sample_ids: N ids, sorted. targets: (N, T) int16, padded with -1. conditions: C names.
+        attributes: name -> N strings. classes: K names. size: image side S in pixels.
+        span: samples per shard.
+        columns: the logit columns of the K classes where these are a part of all outputs (as `LabelSpace.columns`).
+    """
+
+    task: str
+    sample_ids: tuple[str, ...]
+    targets: np.ndarray
+    conditions: tuple[str, ...]
+    classes: tuple[str, ...]
+    size: int
+    span: int
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: tuple[int, ...] | None = None
+
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """All (low, high) sample ranges of this task's shards, in order."""
+        n = len(self.sample_ids)
+        return tuple((low, min(low + self.span, n)) for low in range(0, n, self.span))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trials:
+    """All stored trials of one model on one task.
+
+    Attributes:
+        layout: the sample and condition axes.
+        top5: (N, C, 5) int16, most probable first; -1 where K < 5.
+        logp: (N, C, 5) float16 natural log-probabilities of those classes.
+        correct: (N, C) bool.
+        required: trials of the probes named in `Probe.requires`, same model and dataset, by probe name.
+        logits: reads the logits of samples ``low`` to ``high`` - 1, (high - low, C, outputs) float16; None where the
+            run does not keep them.
+    """
+
+    model: str
+    layout: TaskLayout
+    top5: np.ndarray
+    logp: np.ndarray
+    correct: np.ndarray
+    required: Mapping[str, Trials] = field(default_factory=dict)
+    logits: Callable[[int, int], np.ndarray] | None = None
+
+    def column(self, condition: str) -> int:
+        """Index of `condition` on the C axis. Raises KeyError with the conditions that exist."""
+        try:
+            return self.layout.conditions.index(condition)
+        except ValueError:
+            raise KeyError(f"{self.layout.task} has no condition {condition!r}: {self.layout.conditions}") from None
+
+    def accuracy(self, condition: str) -> float:
+        """Top-1 accuracy under `condition`, a fraction."""
+        return float(self.correct[:, self.column(condition)].mean())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Frozen description of one cell: one model on one task.
+
+    Attributes:
+        key: 64 hex digits, the SHA-256 of `identity`.
+        identity: everything that could change the cell's numbers, JSON-ready.
+    """
+
+    task: str
+    model: str
+    key: str
+    identity: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialBlock:
+    """Trials of one cell for one span of n samples, as they go to the store.
+
+    Attributes:
+        top5: (n, C, 5) int16. logp: (n, C, 5) float16. correct: (n, C) uint8, 0 or 1.
+        logits: (n, C, outputs) float16 with ``--store logits``, else None.
+    """
+
+    top5: np.ndarray
+    logp: np.ndarray
+    correct: np.ndarray
+    logits: np.ndarray | None = None

@@ -1,0 +1,125 @@
+"""Single values of a registry file: what each may be, and what is wrong with others."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from harness.errors import RequestError
+from harness.names import MODEL_NAME, NAME, dataset_of, task_of
+from harness.registry.mistakes import shown
+
+_URI: Final = re.compile(r"[a-z][a-z0-9+.-]+:\S.*")
+
+
+def _named(pattern: re.Pattern[str], letters: str) -> AfterValidator:
+    def check(name: str) -> str:
+        if not pattern.fullmatch(name):
+            raise ValueError(
+                f"name {name!r} has {letters}, digits and . _ + - only, begins with a letter or digit, and has no '..'"
+            )
+        return name
+
+    return AfterValidator(check)
+
+
+def as_list(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    for position, value in enumerate(values):
+        if value in values[:position]:
+            raise ValueError(f"{value!r} is listed twice")
+    return values
+
+
+def _uri(value: str) -> str:
+    if not _URI.fullmatch(value):
+        raise ValueError(f"{value!r} is no URI; write file:PATH, package:NAME/PATH, https://… or timm:NAME")
+    return value
+
+
+def _digest(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-fA-F]{8,64}", value):
+        raise ValueError(f"{value!r} is no SHA-256: expected its first 8 to 64 hexadecimal digits")
+    return value.lower()
+
+
+def _triple(value: object) -> object:
+    if not isinstance(value, tuple) or len(value) != 3:
+        raise ValueError(f"expected three numbers (red, green, blue), got {shown(value)}")
+    return value
+
+
+def _fraction(value: tuple[float, ...]) -> tuple[float, ...]:
+    if not all(0 <= one <= 1 for one in value):
+        raise ValueError(f"expected numbers for images in [0, 1], got {shown(value)}; divide by 255?")
+    return value
+
+
+def positive(value: tuple[float, ...]) -> tuple[float, ...]:
+    if 0 in value:
+        raise ValueError(f"images are divided by it, so it cannot be 0: {shown(value)}")
+    return value
+
+
+def _renaming(value: object) -> object:
+    if not isinstance(value, tuple) or len(value) != 2 or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"expected a pair [pattern, replacement], got {shown(value)}")
+    try:
+        re.compile(value[0]).sub(value[1], "")
+    except (re.error, IndexError) as error:
+        raise ValueError(f"{shown(value)} cannot be applied: {error}") from error
+    return value
+
+
+def as_task(value: object) -> object:
+    return {"task": value} if isinstance(value, str) else value
+
+
+def task_form(text: str) -> str:
+    try:
+        task_of(text)
+    except RequestError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+def _measure(text: str) -> str:
+    dataset_of(text)
+    return text
+
+
+PluginName = Annotated[str, _named(NAME, "lower-case letters")]
+
+
+ModelName = Annotated[str, _named(MODEL_NAME, "letters")]
+
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+Uri = Annotated[str, AfterValidator(_uri)]
+
+
+Sha256 = Annotated[str, AfterValidator(_digest)]
+
+
+Channels = Annotated[tuple[float, float, float], BeforeValidator(_triple), AfterValidator(_fraction)]
+
+
+Renaming = Annotated[tuple[str, str], BeforeValidator(_renaming)]
+
+
+Measures = Annotated[
+    tuple[Annotated[str, AfterValidator(_measure)], ...],
+    BeforeValidator(as_list),
+    Field(min_length=1),
+    AfterValidator(distinct),
+]
+
+
+Pixels = Annotated[int, Field(ge=1)]

@@ -1,0 +1,67 @@
+"""What can be wrong with trials, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.records import NOT_MEASURED, TOP
+from harness.store.shards import Fields
+
+if TYPE_CHECKING:
+    pass
+
+
+def field_problems(fields: Fields, n: int, conditions: int) -> list[str]:
+    """What is wrong with the shapes and types of n samples' trials."""
+    expected = {
+        "top5": ((n, conditions, TOP), np.int16),
+        "logp": ((n, conditions, TOP), np.float16),
+        "correct": ((n, conditions), np.uint8),
+    }
+    found = [f"{name} is missing" for name in expected if name not in fields]
+    found += [
+        f"{name} is {fields[name].dtype} {fields[name].shape}, expected {np.dtype(kind)} {shape}"
+        for name, (shape, kind) in expected.items()
+        if name in fields and (fields[name].shape != shape or fields[name].dtype != kind)
+    ]
+    logits = fields.get("logits")
+    if logits is not None and (logits.ndim != 3 or logits.shape[:2] != (n, conditions) or logits.dtype != np.float16):
+        found.append(f"logits is {logits.dtype} {logits.shape}, expected float16 ({n}, {conditions}, outputs)")
+    return found
+
+
+def decisions_only(identity: Mapping[str, Any]) -> bool:
+    """Whether a cell of this identity holds first choices alone, as imported decisions do."""
+    return identity.get("trials") == "decisions"
+
+
+def value_problems(fields: Fields, targets: np.ndarray, classes: int, first_only: bool = False) -> list[str]:
+    """What cannot be in trials of these shapes.
+
+    Args:
+        targets: (n, T) accepted classes, padded with -1.
+        classes: K; with K < 5 the last 5 - K of the top-5 are -1, of log-probability NaN.
+        first_only: only first choices are known: -1 there is no decision, all else is -1 and NaN.
+    """
+    top5, logp, correct = fields["top5"], fields["logp"], fields["correct"]
+    filled = np.arange(TOP) < (0 if first_only else classes)
+    right = ((top5[:, :, :1] == targets[:, None, :]) & (targets[:, None, :] >= 0)).any(axis=2)
+    measured = correct != NOT_MEASURED
+    problems = {
+        f"correct is {NOT_MEASURED}, not measured": ~measured,
+        "correct is neither 0 nor 1": measured & (correct > 1),
+        f"top5 lies outside 0 to {classes - 1}": (top5[:, :, filled] < 0) | (top5[:, :, filled] >= classes),
+        f"top5 beyond the {classes} classes is not -1": top5[:, :, ~filled & (np.arange(TOP) >= first_only)] != -1,
+        "logp is not a log-probability (NaN or above 0)": ~(logp[:, :, filled] <= 0),
+        "logp does not fall from first to fifth": logp[:, :, filled][:, :, 1:] > logp[:, :, filled][:, :, :-1],
+        "correct disagrees with top5 and the targets": measured & (correct != right),
+    }
+    if first_only:
+        problems[f"first choices lie outside -1 to {classes - 1}"] = (top5[:, :, 0] < -1) | (top5[:, :, 0] >= classes)
+        problems["logp is there, but only first choices are known"] = ~np.isnan(logp)
+    if "logits" in fields:
+        problems["logits are NaN"] = np.isnan(fields["logits"])
+    return [f"{problem} ({int(where.sum())} values)" for problem, where in problems.items() if where.any()]

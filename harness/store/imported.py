@@ -1,0 +1,61 @@
+"""Runs of kind ``imported``: a published table, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness.local.writing import write_json
+from harness.records import Erratum, ImportedModel, ImportedTable, Measure, Tolerance
+from harness.store import run_record
+
+
+def table_to_json(table: ImportedTable) -> dict[str, Any]:
+    """`table` as a JSON-ready object."""
+    return asdict(table)
+
+
+def table_from_json(stored: Mapping[str, Any]) -> ImportedTable:
+    """The table that `table_to_json` made. Raises KeyError, TypeError or ValueError if it is none."""
+    models = tuple(
+        ImportedModel(
+            name=model["name"],
+            group=model["group"],
+            measures={
+                name: Measure(**{**fields, "flags": tuple(fields["flags"])})
+                for name, fields in model["measures"].items()
+            },
+            missing=model["missing"],
+        )
+        for model in stored["models"]
+    )
+    biases, axes = ({name: tuple(parts) for name, parts in stored[kind].items()} for kind in ("biases", "axes"))
+    return ImportedTable(
+        title=stored["title"],
+        source=stored["source"],
+        license=stored["license"],
+        models=models,
+        biases=biases,
+        axes=axes,
+        errata=tuple(Erratum(**one) for one in stored.get("errata", ())),
+        tolerances=tuple(Tolerance(**one) for one in stored.get("tolerances", ())),
+    )
+
+
+def store_table(path: str | Path, table: ImportedTable, *, source_sha256: str, command: Sequence[str]) -> None:
+    """Store a published table as a run of kind ``imported``.
+
+    Raises:
+        RunError: `path` is not empty, or cannot be written.
+    """
+    path = Path(path)
+    with run_record.claimed(path, lambda: run_record.refuse_occupied(path)) as lock:
+        manifest = run_record.new_manifest(
+            "imported", {}, title=table.title, source=table.source, license=table.license, sha256=source_sha256
+        )
+        manifest["history"].append(run_record.history_entry(command))
+        write_json(path / run_record.MEASURES, table_to_json(table))
+        write_json(path / run_record.MANIFEST, manifest)
+    lock.release()

@@ -1,0 +1,201 @@
+"""The sample and condition axes of a task: ``layout.h5``."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import h5py
+import numpy as np
+
+from harness.local.writing import remembered
+from harness.records import TaskLayout
+from harness.store.file_names import check_name
+from harness.store.shards import (
+    FORMAT,
+    damaged,
+    opened,
+    written,
+)
+
+MOST_CLASSES: Final = 4000
+"""Class names are an HDF5 attribute of the index (16 bytes each), and attributes end at 64 KiB."""
+
+
+AXES: Final = ("sample_id", "target", "condition")
+"""Names of a task's axes in the index."""
+
+
+RESERVED: Final = (*AXES, "classes", "columns", "layout.h5")
+"""Names that no model and no attribute may have: both stand beside the axes."""
+
+
+_STRING: Final = h5py.string_dtype()
+
+
+class LayoutHeader(NamedTuple):
+    """What a layout file says of itself, without its N rows.
+
+    Attributes:
+        digest: `layout_digest` of its axes. content: the same with the attributes.
+    """
+
+    samples: int
+    conditions: int
+    classes: int
+    size: int
+    span: int
+    attributes: tuple[str, ...]
+    digest: str
+    content: str
+
+
+def check_layout(layout: TaskLayout) -> None:
+    """Raises ValueError if `layout` cannot be stored, or contradicts itself."""
+    n, k, targets = len(layout.sample_ids), len(layout.classes), layout.targets
+    lengths = {name: len(values) for name, values in layout.attributes.items() if len(values) != n}
+    problems = {
+        "it has no samples": n == 0,
+        "it has no conditions": not layout.conditions,
+        "a sample id occurs twice": len(set(layout.sample_ids)) != n,
+        "a condition occurs twice": len(set(layout.conditions)) != len(layout.conditions),
+        f"it has {k} classes, expected 1 to {MOST_CLASSES}": not 1 <= k <= MOST_CLASSES,
+        f"span is {layout.span}, expected 1 or more": layout.span < 1,
+        f"it has {len(layout.columns or ())} columns, expected one for each class": (
+            layout.columns is not None and len(layout.columns) != k
+        ),
+        f"attributes have {lengths} values, expected {n}": bool(lengths),
+        f"targets are {targets.dtype} {targets.shape}, expected int16 ({n}, T)": (
+            targets.dtype != np.int16 or targets.ndim != 2 or len(targets) != n or targets.shape[1] < 1
+        ),
+    }
+    found = [problem for problem, present in problems.items() if present] or _target_problems(layout)
+    if found:
+        raise ValueError(f"layout of {layout.task}: {'; '.join(found)}")
+    for name in layout.attributes:
+        check_name("attribute", name)
+        if name in RESERVED:
+            raise ValueError(f"layout of {layout.task}: an attribute cannot be called {name!r}, as the store does")
+
+
+def _target_problems(layout: TaskLayout) -> list[str]:
+    targets, ids = layout.targets, layout.sample_ids
+    outside = np.flatnonzero(((targets < -1) | (targets >= len(layout.classes))).any(axis=1))
+    without = np.flatnonzero(targets[:, 0] == -1)
+    late = np.flatnonzero(((targets[:, :-1] == -1) & (targets[:, 1:] != -1)).any(axis=1))
+    return [
+        f"{problem} ({len(rows)} samples, first {ids[rows[0]]!r})"
+        for problem, rows in (
+            (f"targets outside 0 to {len(layout.classes) - 1}", outside),
+            ("samples without a target, which could never be correct", without),
+            ("padding before a target", late),
+        )
+        if len(rows)
+    ]
+
+
+def layout_digest(layout: TaskLayout, *, attributes: bool = False) -> str:
+    """SHA-256 of the axes on which trials are counted; with `attributes` also of the facts that stand beside them.
+
+    Raises:
+        ValueError: a name holds a zero character, which would end it, or cannot be written as UTF-8.
+    """
+    texts = [("sample_id", layout.sample_ids), ("condition", layout.conditions), ("class", layout.classes)]
+    if attributes:
+        texts += sorted(layout.attributes.items())
+        if layout.columns is not None:
+            texts.append(("column", tuple(map(str, layout.columns))))
+    targets = _trimmed(layout.targets)
+    digest = sha256(json.dumps([layout.task, layout.size, layout.span, targets.shape]).encode())
+    digest.update(targets.data)
+    for name, values in texts:
+        if any("\0" in value for value in values):
+            raise ValueError(f"a {name} of {layout.task} holds a zero character, which no stored text may")
+        digest.update(f"\0{name}\0{len(values)}\0{chr(0).join(values)}".encode())
+    return digest.hexdigest()
+
+
+def _trimmed(targets: np.ndarray) -> np.ndarray:
+    """(N, T) int16 without columns of padding at the end."""
+    used = np.flatnonzero((targets != -1).any(axis=0))
+    return np.ascontiguousarray(targets[:, : used[-1] + 1 if len(used) else 1], dtype="<i2")
+
+
+def write_layout(path: Path, layout: TaskLayout) -> None:
+    """Write the axes of a task. Raises CellError if the disk is full."""
+    with written(path) as file:
+        _write_axes(file, layout)
+        file.create_dataset("classes", data=list(layout.classes), dtype=_STRING, track_times=False)
+        file.attrs.update({"format": FORMAT, "task": layout.task, "size": layout.size, "span": layout.span})
+        file.attrs["attributes"] = json.dumps(list(layout.attributes))
+        if layout.columns is not None:
+            file.create_dataset("columns", data=np.array(layout.columns, np.int32), track_times=False)
+        file.attrs["digest"] = layout_digest(layout)
+        file.attrs["content"] = layout_digest(layout, attributes=True)
+
+
+def _write_axes(group: h5py.Group, layout: TaskLayout) -> None:
+    targets = _trimmed(layout.targets)
+    group.create_dataset("target", data=targets[:, 0] if targets.shape[1] == 1 else targets, track_times=False)
+    texts = {"sample_id": layout.sample_ids, "condition": layout.conditions, **layout.attributes}
+    for name, values in texts.items():
+        group.create_dataset(name, data=list(values), dtype=_STRING, track_times=False)
+
+
+@remembered(256)
+def read_layout_header(path: Path) -> LayoutHeader:
+    """What a layout file says of itself. Raises FileNotFoundError, StoreError."""
+    with opened(path) as file:
+        return _layout_header(file)
+
+
+def _layout_header(file: h5py.File) -> LayoutHeader:
+    return LayoutHeader(
+        samples=len(file["sample_id"]),
+        conditions=len(file["condition"]),
+        classes=len(file["classes"]),
+        size=int(file.attrs["size"]),
+        span=int(file.attrs["span"]),
+        attributes=tuple(json.loads(file.attrs["attributes"])),
+        digest=str(file.attrs["digest"]),
+        content=str(file.attrs["content"]),
+    )
+
+
+@remembered(16)
+def read_layout(path: Path) -> TaskLayout:
+    """The axes of a task. Raises FileNotFoundError, or StoreError if they are damaged."""
+    with opened(path) as file:
+        header = _layout_header(file)
+        targets = file["target"][:]
+        layout = TaskLayout(
+            task=str(file.attrs["task"]),
+            sample_ids=tuple(file["sample_id"].asstr()[:]),
+            targets=targets if targets.ndim == 2 else targets[:, None],
+            conditions=tuple(file["condition"].asstr()[:]),
+            classes=tuple(file["classes"].asstr()[:]),
+            size=header.size,
+            span=header.span,
+            attributes={name: tuple(file[name].asstr()[:]) for name in header.attributes},
+            columns=tuple(file["columns"][:].tolist()) if "columns" in file else None,
+        )
+    if layout_digest(layout, attributes=True) != header.content:
+        raise damaged(path, "is damaged: its content does not match its SHA-256")
+    return layout
+
+
+@remembered(64)
+def read_classes(path: Path) -> tuple[str, ...]:
+    """Names of the task's K classes. Raises FileNotFoundError, StoreError."""
+    with opened(path) as file:
+        return tuple(file["classes"].asstr()[:])
+
+
+@remembered(16)
+def read_targets(path: Path) -> np.ndarray:
+    """(N, T) int16 accepted classes of each sample, padded with -1."""
+    with opened(path) as file:
+        targets: np.ndarray = file["target"][:]
+    return targets if targets.ndim == 2 else targets[:, None]

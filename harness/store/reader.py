@@ -1,0 +1,276 @@
+"""Reading a run folder, also while another process writes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from harness.errors import RunError, StoreError
+from harness.local.writing import read_json
+from harness.records import NOT_MEASURED, TOP, ImportedTable, TaskLayout, Trials
+from harness.store import checks, imported, run_record
+from harness.store.cells import CellFolder, CellRecord, ShardFile, StoredCell, covers
+from harness.store.file_names import check_name
+from harness.store.index import read_indexed
+from harness.store.layout import LayoutHeader, read_layout, read_layout_header
+from harness.store.shards import Span, read_header, read_shard
+
+_ATTEMPTS: Final = 5
+"""How often a reader starts anew when the files change under it, before it gives up."""
+
+
+class RunReader:
+    """One run folder, as it can be read without its lock."""
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunReader:
+        """The run at `path`, to be read. Raises RunError if there is none."""
+        run_record.read_manifest(Path(path))
+        return RunReader(Path(path))
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._last_layout: tuple[str, TaskLayout] | None = None
+
+    # --- the manifest ------------------------------------------------------------------------
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """`run.json`, read anew. Raises RunError if it is gone, StoreError if it is damaged."""
+        return run_record.read_manifest(self.path)
+
+    @property
+    def kind(self) -> run_record.Kind:
+        """``trials``, or ``imported`` for a published table."""
+        kind: run_record.Kind = self.manifest["kind"]
+        return kind
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the run has one of, as given to `create`."""
+        settings: dict[str, Any] = self.manifest["settings"]
+        return settings
+
+    @property
+    def imported(self) -> ImportedTable:
+        """The table of an imported run. Raises RunError if the run holds trials, StoreError if it is damaged."""
+        if self.kind != "imported":
+            raise RunError(f"{self.path} holds trials, expected an imported table; type: harness import FORMAT FILE")
+        path = self.path / run_record.MEASURES
+        try:
+            return imported.table_from_json(read_json(path))
+        except (FileNotFoundError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StoreError(f"{path} is damaged ({error!r}); delete {self.path} and import the table again") from error
+
+    # --- tasks -------------------------------------------------------------------------------
+
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks that have a layout, sorted."""
+        return tuple(sorted(path.parent.name for path in (self.path / "shards").glob("*/layout.h5")))
+
+    def models(self, task: str) -> tuple[str, ...]:
+        """Names of the models of which `task` has a cell, sorted."""
+        return tuple(sorted(path.parent.name for path in self._task(task).glob("*/cell.json")))
+
+    def layout(self, task: str) -> TaskLayout:
+        """The axes of `task`. Raises StoreError if there are none, or they are damaged."""
+        header = self._layout_header(task)
+        if self._last_layout is None or self._last_layout[0] != f"{task} {header.content}":
+            self._last_layout = f"{task} {header.content}", read_layout(self._layout_path(task))
+        return self._last_layout[1]
+
+    def _layout_header(self, task: str) -> LayoutHeader:
+        try:
+            return read_layout_header(self._layout_path(task))
+        except FileNotFoundError:
+            known = ", ".join(self.tasks()) or "none"
+            raise StoreError(f"{self.path} has no task {task!r}. Available: {known}") from None
+
+    def _task(self, task: str) -> Path:
+        check_name("task", task)
+        return self.path / "shards" / task
+
+    def _layout_path(self, task: str) -> Path:
+        return self._task(task) / "layout.h5"
+
+    # --- cells -------------------------------------------------------------------------------
+
+    def cells(self) -> dict[tuple[str, str], StoredCell]:
+        """All cells by (task, model)."""
+        places = [(task, model) for task in self.tasks() for model in self.models(task)]
+        return {place: cell for place in places if (cell := self.cell(*place)) is not None}
+
+    def cell(self, task: str, model: str) -> StoredCell | None:
+        """What is stored of one cell under its current key, None if it was never begun. Raises StoreError."""
+        folder = self._cell(task, model)
+        if folder.record() is None:
+            return None
+        record, files = self.place(task, model)
+        return StoredCell(
+            job=record.job,
+            spans=tuple(span for file in files for span in file.spans),
+            failed=folder.failure(record.job.key),
+            provenance=record.provenance,
+            layout=record.layout,
+        )
+
+    def place(self, task: str, model: str) -> tuple[CellRecord, tuple[ShardFile, ...]]:
+        """The current job of a cell, and the files that hold its trials. Raises StoreError if it was never begun."""
+        folder = self._cell(task, model)
+        for _ in range(_ATTEMPTS):
+            record = folder.record()
+            if record is None:
+                break
+            try:
+                return record, folder.files(record.job.key)
+            except FileNotFoundError:
+                continue  # a writer finished the cell under another key in between
+        known = ", ".join(self.models(task)) or "none"
+        raise StoreError(f"{self.path} has no {task} of {model!r}. Available: {known}")
+
+    def is_stale(self, record: CellRecord) -> bool:
+        """Whether the trials of `record` are counted on axes that have been replaced since."""
+        return record.layout != self._layout_header(record.job.task).digest
+
+    def _cell(self, task: str, model: str) -> CellFolder:
+        check_name("model", model)
+        return CellFolder(self._task(task) / model)
+
+    # --- reading -----------------------------------------------------------------------------
+
+    def read(self, task: str, model: str) -> Trials:
+        """All trials of a complete cell, from the shards themselves, one file open at a time.
+
+        Raises:
+            StoreError: the cell failed or is incomplete, a shard is damaged or belongs to another cell.
+        """
+        for _ in range(_ATTEMPTS):
+            found = self.place(task, model)
+            try:
+                return self._read(*found)
+            except (FileNotFoundError, StoreError) as error:
+                if found != self.place(task, model):
+                    continue  # a writer consolidated or replaced the files that were about to be read
+                if isinstance(error, FileNotFoundError):
+                    raise StoreError(f"{error.filename} vanished while it was read") from error
+                raise
+        raise StoreError(f"{task} × {model} in {self.path} changed {_ATTEMPTS} times while it was read; try again")
+
+    def _read(self, record: CellRecord, files: Sequence[ShardFile]) -> Trials:
+        job, layout = record.job, self.layout(record.job.task)
+        self._refuse_unreadable(record, [span for file in files for span in file.spans], layout)
+        shape = (len(layout.sample_ids), len(layout.conditions))
+        top5 = np.full((*shape, TOP), -1, np.int16)
+        logp = np.full((*shape, TOP), np.nan, np.float16)
+        correct = np.full(shape, NOT_MEASURED, np.uint8)
+        for file in files:
+            for (low, high), fields, _ in read_shard(file.path, record.origin, ("top5", "logp", "correct")):
+                wrong = checks.field_problems(fields, high - low, shape[1])
+                if wrong or not file.low <= low < high <= file.high:
+                    raise StoreError(f"{file.path} does not fit: {'; '.join(wrong) or f'samples {low}-{high}'}")
+                top5[low:high], logp[low:high], correct[low:high] = fields["top5"], fields["logp"], fields["correct"]
+        if (correct > 1).any():
+            raise StoreError(f"{job.task} × {job.model} holds {int((correct > 1).sum())} trials that are not measured")
+        kept = bool(files) and "logits" in read_header(files[0].path).tails
+        return Trials(
+            model=job.model,
+            layout=layout,
+            top5=top5,
+            logp=logp,
+            correct=correct.astype(bool),
+            logits=(lambda low, high: self.read_logits(job.task, job.model, low, high)) if kept else None,
+        )
+
+    def read_logits(self, task: str, model: str, low: int, high: int) -> np.ndarray:
+        """Logits of samples `low` to `high` - 1 of a complete cell, (high - low, C, outputs) float16.
+
+        Raises:
+            StoreError: the run keeps no logits, or a shard is damaged.
+            ValueError: there are no such samples.
+        """
+        record, files = self.place(task, model)
+        n = len(self.layout(task).sample_ids)
+        if not 0 <= low < high <= n:
+            raise ValueError(f"samples {low} to {high} of {task}, which has {n}")
+        parts = []
+        for file in files:
+            if file.high <= low or file.low >= high:
+                continue
+            if "logits" not in read_header(file.path).tails:
+                raise StoreError(f"{task} × {model} in {self.path} keeps no logits; type: harness run … --store logits")
+            for (first, last), fields, _ in read_shard(file.path, record.origin, ("logits",), (low, high)):
+                parts.append(fields["logits"][max(low - first, 0) : high - first if high < last else None])
+        return np.concatenate(parts)
+
+    def _refuse_unreadable(self, record: CellRecord, spans: Sequence[Span], layout: TaskLayout) -> None:
+        job = record.job
+        place, again = f"{job.task} × {job.model} in {self.path}", "type its `harness run` command again"
+        failed = self._cell(job.task, job.model).failure(job.key)
+        if failed is not None:
+            raise StoreError(f"{place} failed: {failed}. To try once more, {again}")
+        if self.is_stale(record):
+            raise StoreError(f"{place} was measured on samples, classes or conditions that have changed since; {again}")
+        if not covers(spans, layout):
+            done = sum(high - low for low, high in spans)
+            raise StoreError(f"{place} is incomplete: {done} of {len(layout.sample_ids)} samples; to go on, {again}")
+
+    # --- doubts ------------------------------------------------------------------------------
+
+    def check_index(self, task: str, model: str) -> None:
+        """Compare the trials that the index shows as measured with the shards that exist.
+
+        HDF5 reads a source that it cannot open, for instance because file descriptors ran out, as fill values without
+        a word: a reader who trusts the index alone can lose trials. This reads `correct` as a whole, as users do.
+
+        Raises:
+            StoreError: they disagree, or either cannot be read.
+        """
+        for _ in range(_ATTEMPTS):
+            before = self._seen(task, model)
+            shown = self._shown(task, model)
+            after = self._seen(task, model)
+            n = max(len(shown), max((file.high for file in after[1]), default=0))
+            rows = {"least": np.zeros(n, bool), "most": np.zeros(n, bool), "shown": np.zeros(n, bool)}
+            rows["shown"][: len(shown)] = shown
+            for name, (_, files, _) in (("least", before), ("most", after)):
+                for file in files:
+                    rows[name][file.low : file.high] = True
+            lost = np.flatnonzero(rows["least"] & ~rows["shown"])
+            surplus = np.flatnonzero(rows["shown"] & ~rows["most"])
+            if not len(lost) and not len(surplus):
+                return
+            if before == after:
+                break
+        raise StoreError(
+            f"{task} × {model}: {self.path / run_record.INDEX} shows {len(lost)} stored samples as not measured, and "
+            f"{len(surplus)} that are not stored. Raise the limit on open files (type: ulimit -n 4096); if that does "
+            "not help, type the `harness run` command again, which writes the index anew"
+        )
+
+    def _seen(self, task: str, model: str) -> tuple[CellRecord, tuple[ShardFile, ...], int]:
+        """What an answer from the index rests on; equal twice if nothing changed in between."""
+        index = self.path / run_record.INDEX
+        return (*self.place(task, model), index.stat().st_ino if index.exists() else 0)
+
+    def _shown(self, task: str, model: str) -> np.ndarray:
+        """(N,) whether the index shows all trials of a sample."""
+        index = self.path / run_record.INDEX
+        try:
+            correct = read_indexed(index, f"{task}/{model}/correct")
+        except FileNotFoundError:
+            raise StoreError(f"{index} is missing; type the `harness run` command again") from None
+        shown: np.ndarray = (correct != NOT_MEASURED).all(axis=1)
+        return shown
+
+
+def read_trials(run: str | Path, task: str, model: str) -> Trials:
+    """All trials of one model on one task of a stored run.
+
+    Raises:
+        RunError: there is no run at `run`.
+        StoreError: the cell is missing, failed, incomplete or damaged: never fill values.
+    """
+    return RunReader.open(run).read(task, model)

@@ -1,0 +1,208 @@
+"""Who may write to a run folder, and its manifest `run.json`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from filelock import FileLock, Timeout
+
+from harness.errors import CellError, RunError, StoreError
+from harness.local.provenance import versions
+from harness.local.writing import is_leftover, read_json
+
+FORMAT: Final = 1
+
+
+MANIFEST: Final = "run.json"
+
+
+LOCK: Final = ".lock"
+
+
+INDEX: Final = "index.h5"
+
+
+MEASURES: Final = "measures.json"
+
+
+_FIXED: Final = frozenset({"format", "kind", "created", "settings", "history"})
+
+
+_NAMED: Final = {"models": 1, "planned": 2, "study": 2, "warnings": 1}
+"""Fields that are extended, and how many levels of names below them are kept when one is given anew."""
+
+
+Kind = Literal["trials", "imported"]
+
+
+def new_manifest(kind: Kind, settings: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """The manifest of a run that begins now."""
+    empty: dict[str, Any] = {"models": {}, "planned": {}, "study": {}, "warnings": {}, "history": []}
+    return {"format": FORMAT, "kind": kind, "created": _now(), "settings": dict(settings), **empty, **more}
+
+
+def history_entry(command: Sequence[str]) -> dict[str, Any]:
+    """One line of the manifest's history."""
+    return {"command": list(command), "created": _now(), "versions": versions()}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def extended(manifest: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """`manifest` with `fields`: names are added or replaced one by one.
+
+    Raises:
+        ValueError: a field that a run has once and for all.
+    """
+    fixed = sorted(_FIXED & fields.keys())
+    if fixed:
+        raise ValueError(f"{', '.join(fixed)} of a run cannot be changed")
+    result = dict(manifest)
+    for name, value in fields.items():
+        result[name] = _merged(manifest.get(name), value, _NAMED.get(name, 0))
+    return result
+
+
+def _merged(old: Any, new: Any, levels: int) -> Any:
+    if levels and isinstance(old, Mapping) and isinstance(new, Mapping):
+        return {**old, **{name: _merged(old.get(name), value, levels - 1) for name, value in new.items()}}
+    return new
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Manifest of the run at `path`.
+
+    Raises:
+        RunError: there is no run, or one of a later format.
+        StoreError: `run.json` is damaged.
+    """
+    try:
+        manifest = read_json(path / MANIFEST)
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunError(
+            f"{path} holds no run ({_contents(path)}). Expected a folder that `harness run` made; "
+            f"type: harness run --suite NAME --out {path}"
+        ) from None
+    if not isinstance(manifest, dict) or "kind" not in manifest:
+        raise StoreError(f"{path / MANIFEST} is not the manifest of a run; restore it, or use another folder")
+    if manifest.get("format") != FORMAT:
+        raise RunError(
+            f"{path} is a run of format {manifest.get('format')}, this version reads {FORMAT}; "
+            "type: pip install --upgrade bias-harness"
+        )
+    return manifest
+
+
+def _contents(path: Path) -> str:
+    if not path.exists():
+        return "it does not exist"
+    if not path.is_dir():
+        return "it is a file"
+    names = sorted(entry.name for entry in path.iterdir())
+    return f"it holds {', '.join(names[:5])}{', …' if len(names) > 5 else ''}" if names else "it is empty"
+
+
+def refuse_unfit(path: Path, settings: Mapping[str, Any]) -> None:
+    """Raises RunError if `path` can neither become a run of `settings` nor already is one. Writes nothing."""
+    if (path / MANIFEST).exists():
+        manifest = read_manifest(path)
+        if manifest["kind"] != "trials":
+            raise RunError(f"{path} is an imported table, which cannot be extended; choose another --out")
+        if "importer" in manifest:
+            raise RunError(f"{path} holds imported decisions, which cannot be extended; choose another --out")
+        _refuse_other_settings(path, manifest["settings"], settings)
+    else:
+        refuse_occupied(path)
+
+
+def refuse_occupied(path: Path) -> None:
+    """Raises RunError unless `path` is free: missing, empty, or left by a process killed before it had begun."""
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path} is a file, expected a folder; choose another --out")
+    if path.is_dir() and any(entry.name != LOCK and not is_leftover(entry) for entry in path.iterdir()):
+        raise RunError(f"{path} is not empty and holds no run ({_contents(path)}); choose another --out")
+
+
+def _refuse_other_settings(path: Path, stored: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    names = [name for name in sorted(stored.keys() | given.keys()) if stored.get(name) != given.get(name)]
+    if names:
+        differences = ", ".join(
+            f"{name} is {_shown(stored, name)} there and {_shown(given, name)} here" for name in names
+        )
+        stay = [f"type {_option(name)} {stored[name]}" for name in names if stored.get(name) is not None]
+        stay += [f"leave out {_option(name)}" for name in names if stored.get(name) is None]
+        raise RunError(
+            f"{path} was made with other settings: {differences}. To extend it {' and '.join(stay)}; "
+            "otherwise choose another --out"
+        )
+
+
+def _shown(settings: Mapping[str, Any], name: str) -> str:
+    value = settings.get(name)
+    return "unset" if value is None else str(value)
+
+
+def _option(name: str) -> str:
+    return f"--{name.removesuffix('_type').replace('_', '-')}"
+
+
+@contextmanager
+def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[FileLock]:
+    """The lock on the run folder `path`, which is made if needed; the lock stays held when the body succeeds.
+
+    If the body fails, the lock is released and what was made is removed.
+
+    Args:
+        refuse: raises RunError if `path` will not do; called before anything is made, and again under the lock, since
+            another process could change the folder in between.
+
+    Raises:
+        RunError: another process writes there, or the folder cannot be written.
+    """
+    above: list[Path] = []
+    fresh, lock = False, FileLock(path / LOCK, thread_local=False)
+    try:
+        refuse()
+        above += [folder for folder in (path, *path.parents) if not folder.exists()]
+        fresh = not (path / LOCK).exists()
+        path.mkdir(parents=True, exist_ok=True)
+        _acquire(lock, path)
+        refuse()
+        yield lock
+    except BaseException as error:
+        if lock.is_locked and fresh:
+            (path / LOCK).unlink(missing_ok=True)
+        lock.release(force=True)
+        # A folder in which another process has begun meanwhile is not empty, and stays.
+        with suppress(OSError):
+            for folder in above:
+                folder.rmdir()
+        if isinstance(error, OSError | CellError):
+            raise RunError(f"cannot write to {path}: {error}. Mend that, or choose another --out") from error
+        raise
+
+
+def refuse_locked(path: Path) -> None:
+    """Raises RunError if another process writes to the run folder `path` just now. Makes nothing."""
+    if (path / LOCK).exists():
+        lock = FileLock(path / LOCK, thread_local=False)
+        _acquire(lock, path)
+        lock.release()
+
+
+def _acquire(lock: FileLock, path: Path) -> None:
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        holder = Path(lock.lock_file).read_text(encoding="utf-8").strip()
+        who = f"process {holder}" if holder.isdigit() else "another process"
+        raise RunError(f"{path} is locked: {who} writes to it; wait until that ends, or choose another --out") from None
+    # Only information for whoever is refused: the lock itself is the kernel's, and ends with the process.
+    Path(lock.lock_file).write_text(f"{os.getpid()}\n", encoding="utf-8")

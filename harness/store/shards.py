@@ -1,0 +1,283 @@
+"""The file format of shards. Only this module and `index` may import h5py.
+
+HDF5 2.0 does not survive a full disk: closing a file that cannot be flushed ends the process with a segmentation fault.
+So HDF5 never writes to the disk here. It lays files out in memory (`Sketch`), and plain writes, which fail cleanly,
+bring that sketch and the arrays themselves to the disk.
+
+A shard holds `top5` (n, C, 5) int16, `logp` (n, C, 5) float16, `correct` (n, C) uint8 and perhaps `logits`
+(n, C, outputs) float16, contiguous and uncompressed; `spans` (s, 2) int64, the committed ranges in it, in order;
+`sha256/<field>` (s,), the digest of each span's bytes; and attributes that say whose trials they are.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import h5py
+import numpy as np
+
+from harness.errors import StoreError
+from harness.local.writing import Patch, remembered, replace_file
+from harness.records import NOT_MEASURED
+
+FORMAT: Final = 1
+FILLS: Final[Mapping[str, tuple[str, float]]] = {
+    "top5": ("<i2", -1),
+    "logp": ("<f2", np.nan),
+    "correct": ("u1", NOT_MEASURED),
+    "logits": ("<f2", np.nan),
+}
+
+Span = tuple[int, int]
+Fields = Mapping[str, np.ndarray]
+
+
+class Sketch(io.RawIOBase):
+    """A file in memory that keeps only the pages written to, so that datasets never filled take no room."""
+
+    PAGE = 4096
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 0
+        self._pages: dict[int, bytearray] = {}
+        self._position = 0
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def truncate(self, size: int | None = None) -> int:
+        self.size = self._position if size is None else size
+        return self.size
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        for page, start, done, take in self._stretch(len(view)):
+            self._pages.setdefault(page, bytearray(self.PAGE))[start : start + take] = view[done : done + take]
+        self._position += len(view)
+        self.size = max(self.size, self._position)
+        return len(view)
+
+    def readinto(self, out: Any) -> int:
+        view = memoryview(out).cast("B")
+        for page, start, done, take in self._stretch(len(view)):
+            view[done : done + take] = self._pages.get(page, bytes(self.PAGE))[start : start + take]
+        self._position += len(view)
+        return len(view)
+
+    def _stretch(self, length: int) -> Iterator[tuple[int, int, int, int]]:
+        done = 0
+        while done < length:
+            page, start = divmod(self._position + done, self.PAGE)
+            take = min(length - done, self.PAGE - start)
+            yield page, start, done, take
+            done += take
+
+    def patches(self) -> Iterator[Patch]:
+        """What was written, to be copied to a real file."""
+        for page, content in sorted(self._pages.items()):
+            yield page * self.PAGE, memoryview(content)[: max(0, self.size - page * self.PAGE)]
+
+
+@contextmanager
+def written(path: Path) -> Iterator[h5py.File]:
+    """A file to be filled with small things, which then replaces `path`. Raises CellError if the disk is full."""
+    sketch = Sketch()
+    with h5py.File(sketch, "w") as file:
+        yield file
+    replace_file(path, sketch.patches(), sketch.size)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """`path` for reading, without a lock. Raises FileNotFoundError, or StoreError if it is damaged or not readable."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
+    except FileNotFoundError:
+        raise
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno:  # the file may be whole, and this process short of something
+            raise StoreError(f"{path} cannot be read: {error}") from error
+        raise damaged(path, f"cannot be read: {error}") from error
+
+
+def damaged(path: Path, what: str) -> StoreError:
+    """The error for a file whose content is wrong."""
+    return StoreError(f"{path} {what}; delete it and type the `harness run` command again, which makes what is missing")
+
+
+# --- shards ----------------------------------------------------------------------------------
+
+
+class Origin(NamedTuple):
+    """Whose trials a shard holds: its cell, the cell's key, and the layout (`layout_digest`) they are counted in."""
+
+    task: str
+    model: str
+    key: str
+    layout: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a shard says of itself.
+
+    Attributes:
+        spans: the committed ranges that it holds, in order and without gaps.
+        provenance: JSON texts under which the spans were made, without repeats, newest last.
+        tails: field -> shape of one sample's trials, ``{"top5": (C, 5), …}``.
+    """
+
+    origin: Origin
+    spans: tuple[Span, ...]
+    provenance: tuple[str, ...]
+    tails: Mapping[str, tuple[int, ...]]
+
+    @property
+    def range(self) -> Span:
+        """(low, high) of all samples in the file."""
+        return self.spans[0][0], self.spans[-1][1]
+
+
+class StoredSpan(NamedTuple):
+    """One committed span as read from a shard; `fields` agree with their SHA-256 `digests`."""
+
+    span: Span
+    fields: Fields
+    digests: Mapping[str, str]
+
+
+def as_stored(span: Span, fields: Fields) -> StoredSpan:
+    """`fields` in the file's byte order, with their digests."""
+    arrays = {name: np.ascontiguousarray(array, dtype=FILLS[name][0]) for name, array in fields.items()}
+    return StoredSpan(span, arrays, {name: _digest(array) for name, array in arrays.items()})
+
+
+def _digest(array: np.ndarray) -> str:
+    return sha256(array.data).hexdigest()
+
+
+def write_shard(path: Path, header: Header, digests: Mapping[str, Sequence[str]], spans: Iterable[StoredSpan]) -> None:
+    """Write a shard, one span in memory at a time.
+
+    Args:
+        digests: field -> digest of each of the header's spans.
+        spans: the header's spans, in order; taken one by one while the file is written.
+
+    Raises:
+        CellError: the disk is full; nothing is left behind.
+    """
+    low, high = header.range
+    offsets: dict[str, int] = {}
+
+    sketch = Sketch()
+    with h5py.File(sketch, "w") as file:
+        for name, tail in header.tails.items():
+            offsets[name] = reserve(file, name, (high - low, *tail))
+            file.create_dataset(f"sha256/{name}", data=np.array(digests[name], dtype="S64"), track_times=False)
+        file.create_dataset("spans", data=np.array(header.spans, dtype="<i8"), track_times=False)
+        file.attrs.update(header.origin._asdict())
+        file.attrs.update({"format": FORMAT, "low": low, "high": high, "provenance": header.provenance[-1]})
+        if len(header.provenance) > 1:
+            file.attrs["earlier_provenance"] = json.dumps([json.loads(text) for text in header.provenance[:-1]])
+
+    def patches() -> Iterator[Patch]:
+        yield from sketch.patches()
+        for stored in spans:
+            for name, array in stored.fields.items():
+                yield offsets[name] + (stored.span[0] - low) * array[0].nbytes, array.data
+
+    replace_file(path, patches(), sketch.size)
+
+
+def reserve(group: h5py.Group, name: str, shape: tuple[int, ...]) -> int:
+    """Make a contiguous dataset for a field without writing any of it; where its bytes belong in the file."""
+    how = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    how.set_layout(h5py.h5d.CONTIGUOUS)
+    how.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    how.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    how.set_obj_track_times(False)
+    kind = h5py.h5t.py_create(np.dtype(FILLS[name][0]))
+    dataset = h5py.h5d.create(group.id, name.encode(), kind, h5py.h5s.create_simple(shape), how)
+    return int(dataset.get_offset())
+
+
+@remembered(4096)
+def read_header(path: Path) -> Header:
+    """What the shard says of itself. Raises FileNotFoundError, StoreError."""
+    with opened(path) as file:
+        return _header(file, path)
+
+
+def _header(file: h5py.File, path: Path) -> Header:
+    attributes = dict(file.attrs)
+    if attributes["format"] != FORMAT:
+        raise StoreError(f"{path} is of format {attributes['format']}, this harness reads {FORMAT}; update the harness")
+    spans = tuple((low, high) for low, high in file["spans"][:].tolist())
+    shapes = {name: file[name].shape for name in FILLS if name in file}
+    tails = {name: shape[1:] for name, shape in shapes.items()}
+    rows = {name: shape[0] for name, shape in shapes.items()}
+    gapless = spans and all(before[1] == after[0] for before, after in pairwise(spans))
+    if not gapless or set(rows.values()) != {spans[-1][1] - spans[0][0]}:
+        raise damaged(path, f"contradicts itself: spans {spans}, rows {rows}")
+    earlier = json.loads(attributes.get("earlier_provenance", "[]"))
+    return Header(
+        origin=Origin(*(str(attributes[name]) for name in Origin._fields)),
+        spans=spans,
+        provenance=(*(json.dumps(one) for one in earlier), str(attributes["provenance"])),
+        tails=tails,
+    )
+
+
+def read_shard(
+    path: Path, origin: Origin, names: Sequence[str] | None = None, within: Span | None = None
+) -> Iterator[StoredSpan]:
+    """The spans of a shard, one in memory at a time.
+
+    Args:
+        origin: whose trials it must hold.
+        names: fields to read; None: all.
+        within: only spans that share samples with this range; None: all.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        StoreError: it is damaged, or holds the trials of another cell, key or layout.
+    """
+    with opened(path) as file:
+        header = _header(file, path)
+        for field, expected, found in zip(Origin._fields, origin, header.origin, strict=True):
+            if expected != found:
+                raise damaged(path, f"holds trials of another {field}: expected {expected}, found {found}")
+        wanted = {name: file[name] for name in names or header.tails}
+        stored = {name: file[f"sha256/{name}"][:] for name in wanted}
+        for index, (low, high) in enumerate(header.spans):
+            if within is not None and (high <= within[0] or low >= within[1]):
+                continue
+            rows = slice(low - header.range[0], high - header.range[0])
+            fields = {name: _read(name, dataset, rows) for name, dataset in wanted.items()}
+            digests = {name: stored[name][index].decode() for name in fields}
+            wrong = [name for name, array in fields.items() if _digest(array) != digests[name]]
+            if wrong:
+                raise damaged(path, f"is damaged: {', '.join(wrong)} of samples {low}-{high} do not match SHA-256")
+            yield StoredSpan((low, high), fields, digests)
+
+
+def _read(name: str, dataset: h5py.Dataset, rows: slice) -> np.ndarray:
+    expected = np.dtype(FILLS[name][0])
+    if dataset.dtype != expected:
+        raise TypeError(f"{name} is {dataset.dtype}, expected {expected}")
+    array: np.ndarray = dataset[rows]
+    return array

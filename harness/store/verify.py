@@ -1,0 +1,147 @@
+"""What can be wrong with stored trials, looked for cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from harness.errors import StoreError
+from harness.local.writing import leftovers
+from harness.records import TaskLayout
+from harness.store.checks import decisions_only, field_problems, value_problems
+from harness.store.index import IndexEntry, indexed_cells, read_indexed
+from harness.store.run_record import INDEX
+from harness.store.shards import Fields, Span, read_shard
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.store.cells import CellRecord, ShardFile
+    from harness.store.reader import RunReader
+
+
+Place = tuple[str, str]
+
+
+Shown = Mapping[Place, IndexEntry]
+
+
+def verify_run(run: RunReader) -> list[str]:
+    """Everything that is wrong with what is stored, one line each; empty if all is well."""
+    if run.kind == "imported":
+        return _table_problems(run)
+    found = [f"{path} was left by a process that was killed; the next run sweeps it" for path in leftovers(run.path)]
+    places = [(task, model) for task in run.tasks() for model in run.models(task)]
+    shown, index_problems = _index(run, places)
+    for task in run.tasks():
+        try:
+            layout = run.layout(task)
+        except StoreError as error:
+            found.append(str(error))
+            continue
+        for model in run.models(task):
+            found += (f"{task} × {model}: {problem}" for problem in _cell_problems(run, layout, model, shown))
+    return [*found, *index_problems, *_unmeasured(run)]
+
+
+def _table_problems(run: RunReader) -> list[str]:
+    try:
+        _ = run.imported
+    except StoreError as error:
+        return [str(error)]
+    return []
+
+
+def _index(run: RunReader, places: Sequence[Place]) -> tuple[Shown | None, list[str]]:
+    """What the index shows, None if it cannot be read, and what is wrong with that."""
+    path = run.path / INDEX
+    try:
+        shown = indexed_cells(path)
+    except FileNotFoundError:
+        return None, [f"{path} is missing; the next `harness run` with this --out writes it again"]
+    except StoreError as error:
+        return None, [str(error)]
+    surplus = sorted(shown.keys() - set(places))
+    return shown, [f"{path} shows {task} × {model}, which has no shards" for task, model in surplus]
+
+
+def _cell_problems(run: RunReader, layout: TaskLayout, model: str, shown: Shown | None) -> list[str]:
+    try:
+        record, files = run.place(layout.task, model)
+        if run.is_stale(record):
+            return ["measured on another layout; run it again"]
+    except StoreError as error:
+        return [str(error)]
+    found = list(_range_problems(files, len(layout.sample_ids)))
+    entry = (shown or {}).get((layout.task, model))
+    if shown is not None and (entry is None or entry.key != record.job.key):
+        found.append("the index does not show its current trials; the next `harness run` with this --out mends that")
+        entry = None
+    for file in files:
+        try:
+            found += [f"{file.path}: {line}" for line in _shard_problems(run.path, record, file, layout, entry)]
+        except (StoreError, FileNotFoundError) as error:
+            found.append(str(error))
+    if entry is not None:
+        try:
+            run.check_index(layout.task, model)
+        except StoreError as error:
+            found.append(str(error))
+    return found
+
+
+def _range_problems(files: tuple[ShardFile, ...], n: int) -> Iterator[str]:
+    end = 0
+    for file in files:
+        if file.low < end:
+            yield f"{file.path} overlaps the shard before it"
+        if not file.low < file.high <= n:
+            yield f"{file.path} holds samples {file.low}-{file.high} of {n}"
+        end = max(end, file.high)
+
+
+def _shard_problems(
+    path: Path, record: CellRecord, file: ShardFile, layout: TaskLayout, entry: IndexEntry | None
+) -> Iterator[str]:
+    """Problems of one shard and of the index's rows over it; one span, and one virtual dataset, at a time."""
+    end, conditions = file.low, len(layout.conditions)
+    for (low, high), fields, _ in read_shard(file.path, record.origin):
+        where = f"samples {low}-{high}"
+        if low != end:
+            yield f"{where} follow {end}, which its name or spans contradict"
+        wrong = field_problems(fields, high - low, conditions)
+        if not wrong and high <= len(layout.sample_ids):
+            first_only = decisions_only(record.job.identity)
+            wrong = value_problems(fields, layout.targets[low:high], len(layout.classes), first_only)
+            if entry is not None:
+                shown = {name: array for name, array in fields.items() if name in entry.fields}
+                wrong += _differences(path / INDEX, f"{layout.task}/{record.job.model}", (low, high), shown)
+        yield from (f"{where}: {problem}" for problem in wrong)
+        end = high
+    if end != file.high:
+        yield f"it ends at sample {end}, expected {file.high}"
+
+
+def _differences(index: Path, group: str, span: Span, fields: Fields) -> Iterator[str]:
+    for name, array in fields.items():
+        shown = read_indexed(index, f"{group}/{name}", slice(*span))
+        if shown.shape != array.shape or shown.tobytes() != array.tobytes():
+            yield f"the index shows another {name} than the shard"
+
+
+def _unmeasured(run: RunReader) -> Iterator[str]:
+    """Planned cells that are missing without a reason."""
+    tasks = set(run.tasks())
+    for task, models in run.manifest["planned"].items():
+        for model, reason in models.items():
+            if reason:
+                continue
+            try:
+                cell = run.cell(task, model)
+                if cell is None:
+                    yield f"{task} × {model} is planned and was never begun"
+                elif cell.failed is None and task in tasks and not cell.complete(run.layout(task)):
+                    done = sum(high - low for low, high in cell.spans)
+                    yield f"{task} × {model} is planned and incomplete: {done} samples stored"
+            except StoreError:
+                continue  # told above, with the cell

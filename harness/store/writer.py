@@ -1,0 +1,275 @@
+"""The run folder: immutable shards, and one index over them that is always derivable from the rest.
+
+    RUN/run.json                                    manifest
+    RUN/index.h5                                    the one file that users open
+    RUN/.lock                                       held by the one process that writes
+    RUN/measures.json                               an imported table, in a run of kind "imported"
+    RUN/shards/<task>/layout.h5                     sample and condition axes
+    RUN/shards/<task>/<model>/cell.json             the current job of the cell
+    RUN/shards/<task>/<model>/<key>/LOW-HIGH.h5     one committed span (<key>: the first 16 digits)
+    RUN/shards/<task>/<model>/<key>/all.h5          all spans of a finished cell; the truth where both are there
+    RUN/shards/<task>/<model>/<key>/failed.json     why the cell failed
+
+Every file appears by rename and is never changed in place, so whatever is seen is whole. Shards are deleted only after
+an index that does not need them has replaced the one that did. Sources lie below the cell's key, so that an index never
+shows trials of another key, wherever HDF5 looks for its relative sources.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from filelock import FileLock
+
+from harness.local.writing import leftovers, make_folder, write_json
+from harness.records import Job, TaskLayout, TrialBlock
+from harness.store import checks, run_record
+from harness.store.cells import CellRecord, ShardFile, covers
+from harness.store.file_names import check_name
+from harness.store.index import IndexedCell, IndexedTask, write_index
+from harness.store.layout import (
+    RESERVED,
+    LayoutHeader,
+    check_layout,
+    layout_digest,
+    read_classes,
+    read_layout_header,
+    read_targets,
+    write_layout,
+)
+from harness.store.reader import RunReader
+from harness.store.recent import RecentSpans
+from harness.store.shards import Span, as_stored, read_header
+
+SYNCING: Final = 8
+"""Threads that wait for the disk together: a file system commits what several of them ask for at once."""
+
+
+class RunWriter(RunReader):
+    """One run folder, whose lock this process holds from `create` to `close`. Others may read meanwhile."""
+
+    def __init__(self, path: Path, lock: FileLock) -> None:
+        super().__init__(path)
+        self._lock = lock
+        self._recent = RecentSpans()
+
+    def close(self) -> None:
+        """Release the lock."""
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- opening -----------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, path: str | Path, *, settings: Mapping[str, Any], command: Sequence[str]) -> RunWriter:
+        """Begin a run at `path`, or extend the one there. Leaves nothing behind if it refuses.
+
+        Args:
+            settings: JSON-ready; what a run has one of (seed, limit, precision, …).
+            command: the command line as typed.
+
+        Raises:
+            RunError: another process writes there; the folder holds something else, an imported table, or a run of
+                other settings; it cannot be written.
+        """
+        path = Path(path)
+        wanted = json.loads(json.dumps(dict(settings)))
+        with run_record.claimed(path, lambda: run_record.refuse_unfit(path, wanted)) as lock:
+            run = cls(path, lock)
+            run._sweep()
+            begun = (path / run_record.MANIFEST).exists()
+            manifest = run.manifest if begun else run_record.new_manifest("trials", wanted)
+            manifest["history"].append(run_record.history_entry(command))
+            write_json(path / run_record.MANIFEST, manifest)
+        return run
+
+    # --- the manifest ------------------------------------------------------------------------
+
+    def update_manifest(self, **fields: Any) -> None:
+        """Extend the manifest: names within `models`, `planned` and `study` are added or replaced, warnings appended.
+
+        Raises:
+            ValueError: a field that a run has once and for all (settings, kind, …).
+        """
+        write_json(self.path / run_record.MANIFEST, run_record.extended(self.manifest, fields))
+
+    # --- tasks -------------------------------------------------------------------------------
+
+    def put_layout(self, layout: TaskLayout) -> None:
+        """Store the axes of a task. Cells measured on other axes are stale from then on, and leave the index.
+
+        Raises:
+            ValueError: a name that cannot be stored, or a layout that contradicts itself.
+            CellError: the disk is full.
+        """
+        check_layout(layout)
+        content = layout_digest(layout, attributes=True)
+        clash = sorted(set(layout.attributes) & set(self.models(layout.task)))
+        if clash:
+            raise ValueError(f"{layout.task} has a model and an attribute of one name: {', '.join(clash)}; rename one")
+        path = self._layout_path(layout.task)
+        if path.exists():
+            if read_layout_header(path).content == content:
+                return
+            # No index may show old trials beside new axes, not even for a moment.
+            self._publish(tuple(task for task in self.tasks() if task != layout.task))
+        make_folder(path.parent)
+        write_layout(path, layout)
+
+    # --- cells -------------------------------------------------------------------------------
+
+    def begin_all(
+        self, jobs: Sequence[Job], provenance: Mapping[str, Any], outputs: Mapping[str, int] | None = None
+    ) -> None:
+        """`begin` for many jobs, of which former failures are forgotten, and rewrite the index.
+
+        Args:
+            outputs: model -> width of its logits where they will be stored.
+        """
+
+        def begin(job: Job) -> None:
+            self.begin(job, provenance, outputs=outputs[job.model] if outputs else None)
+            self.clear_failure(job)
+
+        with ThreadPoolExecutor(SYNCING) as pool:
+            list(pool.map(begin, jobs))
+        self.publish()
+
+    def begin(self, job: Job, provenance: Mapping[str, Any], *, outputs: int | None = None) -> None:
+        """Make `job` the current job of its cell. Trials under another key stay until this one is finished.
+
+        Args:
+            provenance: JSON-ready; goes into every shard that is committed from now on.
+            outputs: width of the logits if they will be stored, so that the index shows them from the start.
+
+        Raises:
+            ValueError: a name or key that cannot be stored.
+            StoreError: the task has no layout, or the same key was used on another one.
+        """
+        check_name("model", job.model)
+        header = self._layout_header(job.task)
+        if job.model in (*RESERVED, *header.attributes):
+            raise ValueError(f"model {job.model!r} cannot be stored: {job.task} has an axis or attribute of that name")
+        record = CellRecord(job=job, layout=header.digest, provenance=provenance, outputs=outputs)
+        self._cell(job.task, job.model).begin(record)
+
+    def commit(self, job: Job, span: Span, block: TrialBlock) -> None:
+        """Store the trials of one span; they survive whatever happens from then on.
+
+        Raises:
+            ValueError: `job` was not begun, `span` is none of the layout's, or `block` cannot be right.
+            CellError: the disk is full; the store is as before.
+        """
+        folder, header = self._cell(job.task, job.model), self._layout_header(job.task)
+        record, (low, high) = folder.current(job), span
+        if low % header.span or not 0 <= low < high or high != min(low + header.span, header.samples):
+            raise ValueError(f"{span} is no span of {job.task}: {header.samples} samples in steps of {header.span}")
+        named = {"top5": block.top5, "logp": block.logp, "correct": block.correct, "logits": block.logits}
+        fields = {name: array for name, array in named.items() if array is not None}
+        wrong = checks.field_problems(fields, high - low, header.conditions)
+        if not wrong:
+            targets = read_targets(self._layout_path(job.task))[low:high]
+            first_only = checks.decisions_only(job.identity)
+            wrong = checks.value_problems(fields, targets, header.classes, first_only)
+        if wrong:
+            raise ValueError(f"{job.task} × {job.model}, samples {low}-{high}, cannot be stored: {'; '.join(wrong)}")
+        self._recent.keep(job.key, span, folder.commit(record, as_stored(span, fields)))
+
+    def fail(self, job: Job, reason: str) -> None:
+        """Store why `job` failed. What it had committed stays. Raises CellError if the disk is full."""
+        self._recent.forget(job.key)
+        folder = self._cell(job.task, job.model)
+        folder.fail(folder.current(job), reason)
+
+    def clear_failure(self, job: Job) -> None:
+        """Forget that `job` failed, if it did."""
+        self._cell(job.task, job.model).clear_failure(job.key)
+
+    def finish(self, jobs: Sequence[Job]) -> None:
+        """Put the spans of each job that is complete into one file, and rewrite the index.
+
+        Raises:
+            StoreError: a span is damaged. CellError: the disk is full. No trial is lost by either.
+        """
+        with ThreadPoolExecutor(SYNCING) as pool:
+            whole = list(pool.map(self._consolidate, jobs))
+            finished = [job for job, ready in zip(jobs, whole, strict=True) if ready]
+            for job in finished:
+                self._recent.forget(job.key)
+            self.publish()
+            list(pool.map(lambda job: self._cell(job.task, job.model).tidy(job.key), finished))
+
+    def _consolidate(self, job: Job) -> bool:
+        folder = self._cell(job.task, job.model)
+        record = folder.current(job)
+        spans = [span for file in folder.files(job.key) for span in file.spans]
+        whole = covers(spans, self._layout_header(job.task)) and not self.is_stale(record)
+        if whole and folder.failure(job.key) is None:
+            folder.consolidate(record, self._recent.of(job.key))
+            return True
+        return False
+
+    def _sweep(self) -> None:
+        """Remove what killed processes left, and end the consolidations that they began."""
+        for path in leftovers(self.path):
+            path.unlink()
+        untidy = [
+            (folder, record.job.key)
+            for task in self.tasks()
+            for folder in (self._cell(task, model) for model in self.models(task))
+            if (record := folder.record()) is not None and folder.untidy(record.job.key)
+        ]
+        if untidy:
+            self.publish()
+            for folder, key in untidy:
+                folder.tidy(key)
+
+    # --- the index ---------------------------------------------------------------------------
+
+    def publish(self) -> None:
+        """Rewrite the index. Shards that are committed later appear in it by themselves."""
+        self._publish(self.tasks())
+
+    def _publish(self, tasks: Sequence[str]) -> None:
+        write_index(self.path / run_record.INDEX, (self._indexed(task) for task in tasks))
+
+    def _indexed(self, task: str) -> IndexedTask:
+        header = self._layout_header(task)
+        places = [self.place(task, model) for model in self.models(task)]
+        found = [self._indexed_cell(header, *place) for place in places if place[0].layout == header.digest]
+        names = read_classes(self._layout_path(task))
+        return IndexedTask(name=task, layout=f"shards/{task}/layout.h5", header=header, classes=names, cells=found)
+
+    def _indexed_cell(self, header: LayoutHeader, record: CellRecord, files: Sequence[ShardFile]) -> IndexedCell:
+        """The files there are, and the spans to come between them."""
+        job, n = record.job, header.samples
+        folder = self._cell(job.task, job.model)
+        sources = [(file.low, file.high, file.path) for file in files]
+        for low in range(0, n, header.span):
+            if not any(file.low <= low < file.high for file in files):
+                span = low, min(low + header.span, n)
+                sources.append((*span, folder.span_path(job.key, span)))
+        failed = folder.failure(job.key)
+        return IndexedCell(
+            model=job.model,
+            attributes=record.attributes if failed is None else {**record.attributes, "failed": failed},
+            sources=[(low, high, path.relative_to(self.path).as_posix()) for low, high, path in sorted(sources)],
+            outputs=_outputs(files) if files else record.outputs,
+        )
+
+
+def _outputs(files: Sequence[ShardFile]) -> int | None:
+    tail = read_header(files[0].path).tails.get("logits")
+    return None if tail is None else tail[1]

@@ -1,0 +1,37 @@
+"""Cells of one run that an earlier network of the same name answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.identity import difference
+
+if TYPE_CHECKING:
+    from harness.store.cells import StoredCell
+
+
+def superseded(cells: Mapping[tuple[str, str], StoredCell]) -> dict[tuple[str, str], str]:
+    """Cells of one run that an earlier network of the same name answered, and how it differs from the latest.
+
+    A checkpoint that changed is measured anew, but its other cells stay where their data has gone meanwhile. Numbers of
+    two networks must never stand in one row.
+    """
+    latest: dict[str, StoredCell] = {}
+    for (_, model), cell in cells.items():
+        if model not in latest or _created(latest[model]) < _created(cell):
+            latest[model] = cell
+    changes = {
+        (task, model): difference(_network(cell), _network(latest[model])) for (task, model), cell in cells.items()
+    }
+    return {place: f"measured with an earlier network ({change})" for place, change in changes.items() if change}
+
+
+def _created(cell: StoredCell) -> str:
+    """When the cell was begun, ISO 8601 in UTC; such texts sort by time."""
+    return str(cell.provenance.get("created", ""))
+
+
+def _network(cell: StoredCell) -> Mapping[str, Any]:
+    network: Mapping[str, Any] = cell.job.identity.get("model", {})
+    return network

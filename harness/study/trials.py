@@ -1,0 +1,48 @@
+"""Single decisions of several runs, read when a report asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.records import Trials
+
+
+class StoredTrials:
+    """The complete cells of some runs. Implements `harness.TrialReader`.
+
+    Args:
+        paths: run folders; imported tables, which hold no trials, are passed over, and so are cells of a network that
+            has changed since.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = tuple(paths)
+
+    @cached_property
+    def _places(self) -> dict[str, dict[str, Path]]:
+        from harness.store import RunReader
+        from harness.study.superseded import superseded
+
+        places: dict[str, dict[str, Path]] = {}
+        for path in self._paths:
+            run = RunReader.open(path)
+            cells = run.cells() if run.kind == "trials" else {}
+            old = superseded(cells)
+            for (task, model), cell in cells.items():
+                if cell.failed is None and cell.complete(run.layout(task)) and (task, model) not in old:
+                    places.setdefault(task, {})[model] = path
+        return places
+
+    def cells(self) -> Mapping[str, Sequence[str]]:
+        """Task -> names of the models whose trials are complete."""
+        return {task: tuple(models) for task, models in self._places.items()}
+
+    def read(self, task: str, model: str) -> Trials:
+        """All trials of one cell. Raises StoreError if they are damaged, KeyError for a cell that `cells` lacks."""
+        from harness.store import RunReader
+
+        return RunReader.open(self._places[task][model]).read(task, model)

@@ -1,0 +1,35 @@
+"""Contract checks for plugin authors: call them from your own tests.
+
+    from harness.testing import check_probe
+
+    def test_contract():
+        check_probe(InvertColours())
+
+Each raises AssertionError that says which promise was broken. Imports `interfaces`, `records` and `data`.
+"""
+
+from harness.testing.data import check_dataset, check_label_space, check_model_source
+from harness.testing.probes import (
+    CLASSES,
+    SmallClassifier,
+    check_measures,
+    check_probe,
+    make_batch,
+    make_trials,
+    part,
+    stimuli_of,
+)
+
+__all__ = [
+    "CLASSES",
+    "SmallClassifier",
+    "check_dataset",
+    "check_label_space",
+    "check_measures",
+    "check_model_source",
+    "check_probe",
+    "make_batch",
+    "make_trials",
+    "part",
+    "stimuli_of",
+]

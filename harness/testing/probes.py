@@ -1,0 +1,183 @@
+"""Checks for the tests of a probe: its stimuli and its measures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from harness.interfaces import WhiteBoxProbe
+from harness.records import Batch, Measure, TaskLayout, Trials
+
+if TYPE_CHECKING:
+    from harness.interfaces import Classifier, Probe
+
+
+CLASSES = 10
+"""Classes of `make_batch` and of `SmallClassifier`."""
+
+
+_ALIKE = 0.99
+"""Share of values that must agree where gradients are rounded: a sign that flips moves a value across the ball."""
+
+
+def make_batch(n: int = 5, size: int = 64, seed: int = 0, device: str = "cpu") -> Batch:
+    """A batch of `n` random 8-bit images with ids ``0000`` …, (n, 3, size, size) float32."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (n, 3, size, size), dtype=np.uint8)
+    return Batch(
+        images=torch.from_numpy(pixels).to(device).float().div_(255),
+        sample_ids=tuple(f"{i:04d}" for i in range(n)),
+        targets=tuple((i % CLASSES,) for i in range(n)),
+        seed=seed,
+    )
+
+
+def part(batch: Batch, rows: Sequence[int]) -> Batch:
+    """The samples `rows` of `batch`, in that order."""
+    return Batch(
+        images=batch.images[list(rows)].clone(),
+        sample_ids=tuple(batch.sample_ids[row] for row in rows),
+        targets=tuple(batch.targets[row] for row in rows),
+        seed=batch.seed,
+    )
+
+
+def make_trials(
+    conditions: Sequence[str],
+    n: int = 40,
+    classes: Sequence[str] = tuple("abcdefghij"),
+    size: int = 64,
+    seed: int = 0,
+    attributes: Mapping[str, Sequence[str]] | None = None,
+    required: Mapping[str, Trials] | None = None,
+    task: str = "probe@dataset",
+) -> Trials:
+    """Random but consistent trials of one model under `conditions`."""
+    rng = np.random.default_rng(seed)
+    top5 = rng.permuted(np.tile(np.arange(len(classes)), (n, len(conditions), 1)), axis=2)[:, :, :5].astype(np.int16)
+    targets = rng.integers(0, len(classes), (n, 1)).astype(np.int16)
+    logp = -np.sort(rng.exponential(1.0, top5.shape), axis=2).astype(np.float16)
+    layout = TaskLayout(
+        task=task,
+        sample_ids=tuple(f"{i:04d}" for i in range(n)),
+        targets=targets,
+        conditions=tuple(conditions),
+        classes=tuple(classes),
+        size=size,
+        span=16,
+        attributes={name: tuple(values) for name, values in (attributes or {}).items()},
+    )
+    return Trials(
+        model="model",
+        layout=layout,
+        top5=top5,
+        logp=logp,
+        correct=top5[:, :, 0] == targets,
+        required=dict(required or {}),
+    )
+
+
+class SmallClassifier(torch.nn.Module):
+    """A frozen network for white-box probes: images (B, 3, S, S) in [0, 1] -> log-probabilities (B, 10) float32.
+
+    Smooth, not linear, always with the same weights. The lower eighth of an image does not reach it: there the gradient
+    is zero, so that a random start remains visible and can be compared.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__()
+        self.patches = torch.nn.Conv2d(3, 16, kernel_size=8, stride=8)
+        self.head = torch.nn.Linear(16, CLASSES)
+        generator = torch.Generator().manual_seed(0)
+        for parameter in self.parameters():
+            parameter.data.normal_(0, 0.5, generator=generator)
+            parameter.requires_grad_(False)
+        self.to(device).eval()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Log-probabilities, differentiable in the images."""
+        seen = images[:, :, : images.shape[2] - images.shape[2] // 8]
+        features = torch.nn.functional.silu(self.patches(seen - 0.5)).mean(dim=(2, 3))
+        return torch.nn.functional.log_softmax(self.head(features), dim=1)
+
+
+def stimuli_of(probe: Probe, batch: Batch, classifier: Classifier | None = None) -> dict[str, torch.Tensor]:
+    """All stimuli of `batch` by condition, copied; those of a white-box probe against `classifier` or a new one."""
+    if not isinstance(probe, WhiteBoxProbe):
+        return {condition: stimulus.clone() for condition, stimulus in probe.stimuli(batch)}
+    classifier = classifier or SmallClassifier(str(batch.images.device))
+    return {condition: stimulus.detach().clone() for condition, stimulus in probe.attacks(batch, classifier)}
+
+
+def check_probe(probe: Probe, size: int = 64, device: str = "cpu") -> None:
+    """Names, shapes, types, range, no side effects, determinism, and independence of batch size and order.
+
+    A `WhiteBoxProbe` attacks a `SmallClassifier`, which it must leave as it was. Gradients are rounded otherwise in
+    other batches, so of its stimuli only 99 % of the values must be independent of the batch, to 1e-6.
+    """
+    conditions = probe.conditions(size)
+    assert conditions, "no conditions"
+    assert len(set(conditions)) == len(conditions), f"a condition occurs twice: {conditions}"
+    assert isinstance(probe.version, int) and probe.version >= 1, "version is a positive integer"
+    assert isinstance(probe.effort(), int) and probe.effort() >= 1, "effort is a positive number of forwards"
+    assert (type(probe).__doc__ or "").strip(), "a probe's docstring says what it measures and where that comes from"
+    batch, classifier = make_batch(size=size, device=device), SmallClassifier(device)
+    before, random_state = batch.images.clone(), torch.get_rng_state()
+    together = stimuli_of(probe, batch, classifier)
+    assert tuple(together) == conditions, f"announced {conditions}, gave {tuple(together)}"
+    assert torch.equal(batch.images, before), "the batch's images were modified in place"
+    assert not batch.images.requires_grad, "the batch's images were made to require a gradient; detach them first"
+    assert torch.equal(torch.get_rng_state(), random_state), "torch's global generator was used; use batch.noise"
+    for condition, stimulus in together.items():
+        assert stimulus.shape == before.shape, f"{condition}: {tuple(stimulus.shape)}, expected {tuple(before.shape)}"
+        assert stimulus.dtype == torch.float32, f"{condition}: {stimulus.dtype}, expected torch.float32"
+        low, high = (float(value) for value in torch.aminmax(stimulus))
+        assert 0 <= low and high <= 1, f"{condition}: values from {low} to {high} leave [0, 1]"
+    _check_untouched(classifier, device)
+    _check_independence(probe, batch, together)
+
+
+def _check_untouched(classifier: SmallClassifier, device: str) -> None:
+    """The network under attack has its weights, no gradients, and is still frozen and in eval mode."""
+    fresh = SmallClassifier(device).state_dict()
+    assert all(torch.equal(value, fresh[name]) for name, value in classifier.state_dict().items()), (
+        "the network's weights were changed"
+    )
+    assert not any(module.training for module in classifier.modules()), "the network was put into training mode"
+    for name, parameter in classifier.named_parameters():
+        assert not parameter.requires_grad, f"the network's {name} was made to require a gradient"
+        assert parameter.grad is None, f"gradients piled up in the network's {name}; use torch.autograd.grad"
+
+
+def _check_independence(probe: Probe, batch: Batch, together: Mapping[str, torch.Tensor]) -> None:
+    """A stimulus depends on (seed, sample id, condition) alone, bit for bit; attacks also on rounding."""
+    n, exact = len(batch.sample_ids), not isinstance(probe, WhiteBoxProbe)
+    repeatable = exact or batch.images.device.type == "cpu"  # elsewhere kernels of gradients may add in any order
+    _check_same(stimuli_of(probe, batch), together, "the same batch a second time", repeatable)
+    orders = [[row] for row in range(n)] + [list(reversed(range(n)))]
+    for rows in orders:
+        parts = {condition: stimulus[rows] for condition, stimulus in together.items()}
+        _check_same(stimuli_of(probe, part(batch, rows)), parts, f"samples {rows} alone, not in a batch of {n}", exact)
+
+
+def _check_same(
+    found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], what: str, exact: bool
+) -> None:
+    for condition, stimulus in found.items():
+        if exact:
+            assert torch.equal(stimulus, expected[condition]), f"{condition}: {what}: another stimulus"
+        else:
+            share = float(((stimulus - expected[condition]).abs() <= 1e-6).float().mean())
+            assert share >= _ALIKE, f"{condition}: {what}: {share:.0%} of the values agree, expected {_ALIKE:.0%}"
+
+
+def check_measures(probe: Probe, trials: Trials) -> list[Measure]:
+    """Measures are `Measure` records with distinct names, and the same again from the same trials."""
+    made = list(probe.measures(trials))
+    assert made, "no measures"
+    names = [measure.full_name("dataset") for measure in made]
+    assert len(set(names)) == len(names), f"a measure occurs twice: {sorted(names)}"
+    assert made == list(probe.measures(trials)), "the same trials gave other measures"
+    return made

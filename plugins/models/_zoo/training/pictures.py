@@ -1,0 +1,111 @@
+"""Training sets, rendered once and kept as arrays beside the networks that are being trained."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from functools import cache as once
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from ....datasets.shapes import scene, styles
+from ....datasets.shapes.scene import Look
+from ....datasets.shapes.stream import Stream
+
+CLASSES = 16
+PART = 1000
+_LOOK = Look()
+Renderer = Callable[[int, Stream], np.ndarray]
+
+
+def _shapes(label: int, stream: Stream) -> np.ndarray:
+    return scene.picture((label,), (label,), stream, _LOOK)
+
+
+def _conflict(label: int, stream: Stream) -> np.ndarray:
+    """The shape is the class; the texture is any."""
+    return scene.picture((label,), (stream.pick(CLASSES),), stream, _LOOK)
+
+
+def _textures(label: int, stream: Stream) -> np.ndarray:
+    """The texture is the class; the shape is any, or none at all."""
+    if stream.unit() < 0.4:
+        return styles.patched(label, stream, _LOOK)
+    return scene.picture((stream.pick(CLASSES),), (label,), stream, _LOOK)
+
+
+def _stylized(label: int, stream: Stream) -> np.ndarray:
+    return styles.stylized(label, stream, _LOOK)
+
+
+RENDERERS: dict[str, Renderer] = {
+    "shapes": _shapes,
+    "conflict": _conflict,
+    "textures": _textures,
+    "stylized": _stylized,
+}
+
+
+def labels(count: int) -> np.ndarray:
+    """Classes of the images of any training set, (count,) int64: all in turn."""
+    return np.arange(count) % CLASSES
+
+
+def rendered(name: str, count: int, cache: Path, split: str = "training") -> np.ndarray:
+    """The first `count` images of the set `name`, (count, 64, 64, 3) uint8; image i is the same for any count.
+
+    Kept in `cache`, a thousand a file, under the digest of what the code draws. Processes that need the same
+    images at the same time share the work.
+
+    Raises:
+        OSError: `cache` cannot be written.
+    """
+    numbers = range(-(-count // PART))
+    cache.mkdir(parents=True, exist_ok=True)
+    for patient in (False, True):  # first the files that nobody else is at, then wait for the others
+        for number in numbers:
+            _make(name, split, number, cache, patient)
+    return np.concatenate([np.load(part(name, split, number, cache)) for number in numbers])[:count]
+
+
+def part(name: str, split: str, number: int, cache: Path) -> Path:
+    """The file of images number * 1000 … number * 1000 + 999."""
+    return cache / f"{name}-{split}-{digest()}-{number:03}.npy"
+
+
+def _make(name: str, split: str, number: int, cache: Path, patient: bool) -> None:
+    file = part(name, split, number, cache)
+    if file.exists():
+        return
+    try:
+        with FileLock(f"{file}.lock", blocking=patient):
+            if not file.exists():
+                _write(
+                    file, np.stack([_one(name, split, index) for index in range(number * PART, (number + 1) * PART)])
+                )
+    except Timeout:
+        return
+
+
+def _write(file: Path, images: np.ndarray) -> None:
+    partial = file.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        with partial.open("wb") as out:
+            np.save(out, images)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _one(name: str, split: str, index: int) -> np.ndarray:
+    return RENDERERS[name](index % CLASSES, Stream("zoo", split, name, index))
+
+
+@once
+def digest() -> str:
+    """12 hexadecimal digits that change with what the code draws: of the first image of each class in each set."""
+    images = [_one(name, "training", index).tobytes() for name in RENDERERS for index in range(CLASSES)]
+    return hashlib.sha256(b"".join(images)).hexdigest()[:12]

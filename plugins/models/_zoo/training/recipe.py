@@ -1,0 +1,254 @@
+"""What a recipe may say, and the files that hold recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from harness import RequestError, UnknownNameError
+
+from ..input_filters import HIGHEST, band
+
+if TYPE_CHECKING:
+    import yaml
+    from pydantic_core import ErrorDetails
+
+Data = Literal["shapes", "conflict", "textures", "stylized"]
+Positive = Annotated[float, Field(gt=0)]
+NAME = r"^[a-z0-9]+([._-][a-z0-9]+)*$"
+"""Of a network: also a file's name and a name on the command line."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Adversary(_Part):
+    """Projected gradient descent on every batch (Madry et al. 2018).
+
+    Attributes:
+        norm: ``linf`` or ``l2``.
+        epsilon: radius; for linf in 1/255, for l2 the length of the whole change with values in [0, 1].
+        steps: gradient steps of 2.5 epsilon / steps.
+    """
+
+    norm: Literal["linf", "l2"]
+    epsilon: Positive
+    steps: Annotated[int, Field(ge=1)] = 3
+
+
+class Contrast(_Part):
+    """SimCLR (Chen et al. 2020) before the linear layer is trained upon frozen features.
+
+    Attributes:
+        labels: images of one class count as alike, not only the two of one image (Khosla et al., NeurIPS 2020).
+        epochs: of contrastive training.
+        temperature: of NT-Xent.
+        head_epochs: of the linear layer.
+    """
+
+    labels: bool = False
+    epochs: Annotated[int, Field(ge=1)] = 12
+    temperature: Positive = 0.2
+    head_epochs: Annotated[int, Field(ge=1)] = 6
+
+
+class Augmentations(_Part):
+    """What is done to each training image; strengths are drawn uniformly, None and 0 leave it out.
+
+    Attributes:
+        shift: largest shift in pixels.
+        crop: least side of a random crop, as a share of the image's, resized back.
+        noise: largest standard deviation of Gaussian noise, in units of [0, 1].
+        blur: likewise of a Gaussian blur, in pixels.
+        colour: strength of changes to brightness, contrast and saturation.
+        grey: share of images without colour.
+        cutout: side of a grey square, in pixels.
+        shuffle: share of images whose 4 x 4 tiles are shuffled.
+        low_pass, high_pass: least and greatest radius of a filter, in cycles an image.
+        filtered: share of the images that are filtered, blurred or noisy at all.
+        mixup: parameter alpha of the Beta distribution (Zhang et al. 2018).
+    """
+
+    shift: Annotated[int, Field(ge=0, le=16)] = 3
+    crop: Annotated[float, Field(gt=0, le=1)] | None = None
+    noise: Annotated[float, Field(ge=0)] = 0.0
+    blur: Annotated[float, Field(ge=0)] = 0.0
+    colour: Annotated[float, Field(ge=0, le=1)] = 0.0
+    grey: Annotated[float, Field(ge=0, le=1)] = 0.0
+    cutout: Annotated[int, Field(ge=0, le=48)] = 0
+    shuffle: Annotated[float, Field(ge=0, le=1)] = 0.0
+    low_pass: tuple[int, int] | None = None
+    high_pass: tuple[int, int] | None = None
+    filtered: Annotated[float, Field(ge=0, le=1)] = 0.5
+    mixup: Annotated[float, Field(ge=0, le=4)] = 0.0
+
+    @field_validator("low_pass", "high_pass", mode="before")
+    @classmethod
+    def _pair(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("low_pass", "high_pass")
+    @classmethod
+    def _increasing(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+        if value is not None and not 1 <= value[0] <= value[1] <= HIGHEST + 1:
+            raise ValueError(f"two radii from 1 to {HIGHEST + 1} are expected, the smaller first, got {list(value)}")
+        return value
+
+    @field_validator("mixup")
+    @classmethod
+    def _drawable(cls, value: float) -> float:
+        if 0 < value < 0.05:  # so small that shares of 0 and 1 are all that floating point leaves
+            raise ValueError(f"0 or 0.05 to 4 is expected, got {value}")
+        return value
+
+
+class Recipe(_Part):
+    """How one network is trained.
+
+    Attributes:
+        group: of the study, or None for a network outside its statistics.
+        title: what it is, for people.
+        front: which frequencies reach the first layer, see `fronts`.
+        seed: of all random numbers, together with the network's name.
+        data: training set -> its share of the images.
+        images: how many.
+        start: network whose weights are the beginning: of the same folder, or of the zoo.
+        freeze: nothing, the weights of all convolutions, or of the first two; normalization is trained in any case.
+        epochs: 0 leaves the network untrained. With `contrast` it has its own.
+        batch, optimizer, learning_rate, weight_decay, label_smoothing: as everywhere; the learning rate is the highest
+            of a linear warm-up and a cosine to 0.
+        augment: what is done to each image.
+        adversary: attack that every batch is changed by.
+        contrast: contrastive training, then a linear layer on frozen features.
+    """
+
+    group: Annotated[str, Field(min_length=1)] | None = None
+    title: str = ""
+    front: str = "plain"
+    seed: Annotated[int, Field(ge=0)] = 0
+    data: dict[Data, Positive] = {"shapes": 1.0}
+    images: Annotated[int, Field(ge=64)] = 12_000
+    start: Annotated[str, Field(pattern=NAME)] | None = None
+    freeze: Literal["nothing", "convolutions", "first"] = "nothing"
+    epochs: Annotated[int, Field(ge=0)] = 10
+    batch: Annotated[int, Field(ge=2)] = 64
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: Positive = 0.05
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    augment: Augmentations = Augmentations()
+    adversary: Adversary | None = None
+    contrast: Contrast | None = None
+
+    @field_validator("front")
+    @classmethod
+    def _known_front(cls, value: str) -> str:
+        band(value)
+        return value
+
+    @model_validator(mode="after")
+    def _enough_images(self) -> Recipe:
+        if not self.data or min(self.counts().values()) < 1 or sum(self.counts().values()) < self.batch:
+            raise ValueError(f"images: each training set of data needs one, and a batch of {self.batch} needs as many")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_in_vain(self) -> Recipe:
+        given = self.model_fields_set
+        if self.contrast and (self.adversary or self.freeze != "nothing" or "epochs" in given):
+            raise ValueError("contrast goes with neither adversary nor freeze nor epochs (it has epochs of its own)")
+        return self
+
+    def counts(self) -> dict[Data, int]:
+        """Training set -> how many of its images are used; rounded, so that the sum may differ from `images`."""
+        total = sum(self.data.values())
+        return {name: round(self.images * share / total) for name, share in self.data.items()}
+
+    def passes(self) -> list[int]:
+        """Images that go through the network and back in each epoch: the work of training."""
+        images = sum(self.counts().values())
+        if self.contrast:
+            return [2 * images] * self.contrast.epochs + [images] * self.contrast.head_epochs
+        return [images * (1 + (self.adversary.steps if self.adversary else 0))] * self.epochs
+
+
+class _File(_Part):
+    networks: Annotated[dict[Annotated[str, Field(pattern=NAME)], Recipe], Field(min_length=1)]
+
+
+def read_recipes(file: Path) -> dict[str, Recipe]:
+    """Name -> recipe, in the order of the file.
+
+    Raises:
+        RequestError: the file is not there, no YAML, or says something unknown; one line that names file, place and
+            what is known. UnknownNameError: an unknown key; names the nearest.
+    """
+    try:
+        content = _content(file)
+        return dict(_File.model_validate(content).networks)
+    except ValidationError as error:
+        # A misspelt key first: that another is missing then follows from it.
+        raise _refusal(file, content, min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")) from error
+
+
+def _content(file: Path) -> Any:
+    """The file as plain values. Raises RequestError."""
+    import yaml
+
+    try:
+        text = file.read_text(encoding="utf-8")
+        _refuse_repeated(yaml.compose(text, Loader=yaml.SafeLoader), file)
+        return yaml.safe_load(text)
+    except OSError as error:
+        raise RequestError(f"cannot read recipes {file}: {error.strerror}; see docs/add-a-network.md") from error
+    except UnicodeDecodeError as error:
+        raise RequestError(f"recipes {file} are no UTF-8 text ({error.reason} at byte {error.start})") from error
+    except yaml.YAMLError as error:
+        raise RequestError(f"recipes {file} are no YAML: {' '.join(str(error).split())}") from error
+
+
+def _refuse_repeated(node: yaml.Node | None, file: Path) -> None:
+    """YAML itself keeps the last of two equal keys, and the other is lost without a word."""
+    import yaml
+
+    children = node.value if isinstance(node, yaml.CollectionNode) else []
+    if isinstance(node, yaml.MappingNode):
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            line = node.start_mark.line + 1
+            raise RequestError(f"recipes {file}: {twice[0]!r} stands twice in what begins in line {line}; keep one")
+        children = [child for _, child in node.value]
+    for child in children:
+        _refuse_repeated(child, file)
+
+
+def _refusal(file: Path, content: Any, first: ErrorDetails) -> RequestError:
+    where = [part for part in first["loc"] if part != "[key]"]
+    place = ".".join(map(str, where)) or "the file"
+    if first["type"] == "extra_forbidden":
+        parent = ".".join(map(str, where[:-1])) or "the file"
+        return UnknownNameError(
+            f"key of {parent} in {file}:", str(where[-1]), _fields(where), "See: docs/add-a-network.md"
+        )
+    given = first.get("input")
+    shown = "" if isinstance(given, Mapping | BaseModel) or given is content else f", got {given!r}"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] in ("float_type", "int_type") and isinstance(given, str):
+        message += " (YAML reads 1e-3 as text: write 0.001 or 1.0e-3)"
+    if first["type"] == "string_pattern_mismatch":
+        message = "a name has lower-case letters, digits, and single . _ - between them"
+    return RequestError(f"recipes {file}: {place}: {message}{shown if 'got ' not in message else ''}")
+
+
+def _fields(where: list[Any]) -> list[str]:
+    """The keys that may stand where the last of `where` stands."""
+    part: type[BaseModel] = _File if len(where) == 1 else Recipe
+    for key in where[2:-1]:
+        field = part.model_fields[key].annotation
+        part = next(one for one in (field, *get_args(field)) if isinstance(one, type) and issubclass(one, BaseModel))
+    return list(part.model_fields)

@@ -1,0 +1,205 @@
+"""A trained network on disk: its weights, and beside them everything that is known of how they came about."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import HarnessError, RequestError, sha256_of
+
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from ..network import ShapesNet
+
+WEIGHTS = Path(__file__).parents[1] / "weights"
+"""Where the networks of this package lie."""
+BUILT_IN = Path(__file__).parents[4] / "registry.yaml"
+"""The registry that names them, in a clone and in an installed wheel alike."""
+_VERSIONS = ("torch", "numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The files of the network `name` in `folder`."""
+
+    folder: Path
+    name: str
+
+    @property
+    def weights(self) -> Path:
+        """The state dict."""
+        return self.folder / f"{self.name}.safetensors"
+
+    @property
+    def card(self) -> Path:
+        """Recipe, seed, log, versions and SHA-256 of the weights, as JSON."""
+        return self.folder / f"{self.name}.json"
+
+    def read_card(self) -> dict[str, Any] | None:
+        """The card; None if there is none. Raises RequestError if the file is damaged or something else."""
+        try:
+            found = json.loads(self.card.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise RequestError(f"cannot read {self.card}: {error.strerror}") from error
+        except ValueError as error:
+            raise RequestError(f"{self.card} is damaged ({error}); delete it to train {self.name} again") from error
+        if not (isinstance(found, dict) and {"recipe", "sha256"} <= found.keys()):
+            raise RequestError(f"{self.card} is no card of a network; choose another folder, or delete the file")
+        return found
+
+    def why_not(self, recipe: Recipe) -> str | None:
+        """Why the network has to be trained (again); None if its weights are here, whole, and of this recipe."""
+        from .pictures import digest as drawn
+
+        card = self.read_card()
+        if card is None or not self.weights.is_file():
+            return "not trained yet"
+        wanted = as_json(recipe)
+        changed = sorted(key for key in wanted | card["recipe"] if wanted.get(key) != card["recipe"].get(key))
+        if changed:
+            return f"its recipe has another {', '.join(changed)}"
+        if card["sha256"] != sha256_of(self.weights):
+            return f"{self.weights} is not what was trained"
+        if card.get("images") != drawn():
+            return "its training images would be others"
+        if recipe.start and card.get("start_sha256") != origin(recipe.start, self.folder).digest():
+            return f"{recipe.start}, with which it begins, is another"
+        return None
+
+    def digest(self) -> str | None:
+        """SHA-256 of the weights as the card has it; None if there is no card."""
+        card = self.read_card()
+        return None if card is None else str(card["sha256"])
+
+    def load(self) -> ShapesNet:
+        """The trained network, on the CPU in eval mode. Raises RequestError if it is not there or not whole."""
+        from safetensors.torch import load
+
+        from ..network import build
+
+        card = self.read_card()
+        if card is None:
+            raise RequestError(f"network {self.name!r} is not trained yet: there is no {self.card}")
+        try:
+            content = self.weights.read_bytes()
+        except OSError as error:
+            raise RequestError(f"cannot read {self.weights}: {error.strerror}") from error
+        if card["sha256"] != sha256_of(self.weights):
+            raise RequestError(f"{self.weights} is not what {self.card.name} describes; delete both to train it again")
+        network = build(str(card["recipe"]["front"]))
+        network.load_state_dict(load(content))
+        return network.eval()
+
+    def save(self, network: ShapesNet, recipe: Recipe, log: list[dict[str, Any]], facts: Mapping[str, Any]) -> None:
+        """Weights first, card last: a card without its weights is never left behind. Raises OSError."""
+        from safetensors.torch import save
+
+        # How many batches were seen is read by no evaluation, and left out so that an old loader is strict as well.
+        state = {key: value.contiguous() for key, value in network.state_dict().items() if "num_batches" not in key}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write(self.weights, save(state))
+        card = {
+            "name": self.name,
+            "recipe": as_json(recipe),
+            "sha256": sha256_of(self.weights),
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+            "versions": {package: version(package) for package in _VERSIONS},
+            **facts,
+            "log": log,
+        }
+        write(self.card, (_printed(card) + "\n").encode())
+
+
+def origin(name: str, folder: Path) -> Place:
+    """Where the network that another begins with lies: beside it, or in the zoo."""
+    beside = Place(folder, name)
+    return beside if beside.card.exists() else Place(WEIGHTS, name)
+
+
+def as_json(recipe: Recipe) -> dict[str, Any]:
+    """The recipe with all its defaults, as JSON has it."""
+    return dict(json.loads(recipe.model_dump_json()))
+
+
+def write(file: Path, content: bytes) -> None:
+    """All of it or nothing. Raises OSError."""
+    partial = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        partial.write_bytes(content)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_registry(folder: Path) -> Path:
+    """``registry.yaml`` in `folder`, with an entry for each network that lies there. Raises HarnessError."""
+    import yaml
+
+    entries = {}
+    for file in sorted(folder.glob("*.json")):
+        place = Place(folder, file.stem)
+        card = place.read_card()
+        if card is not None and place.weights.is_file():
+            entries[place.name] = _entry(place, card)
+    text = yaml.safe_dump({"models": entries}, sort_keys=False, width=120, allow_unicode=True)
+    registry = folder / "registry.yaml"
+    try:
+        head = "# Written by python -m harness.plugins.models._zoo.training; for --registry of harness run.\n"
+        write(registry, f"{head}{text}".encode())
+    except OSError as error:
+        raise HarnessError(f"cannot write {registry}: {error.strerror}") from error
+    return registry
+
+
+def _entry(place: Place, card: Mapping[str, Any]) -> dict[str, Any]:
+    recipe = card["recipe"]
+    return {
+        "source": "checkpoint",
+        **({"group": recipe["group"]} if recipe["group"] else {}),
+        "arch": f"zoo:{recipe['front']}",
+        "weights": f"file:{place.weights.name}",
+        "sha256": card["sha256"],
+        "label_space": "shapes-16",
+        "outputs": 16,
+        "title": recipe["title"] or place.name,
+    }
+
+
+def _printed(card: Mapping[str, Any]) -> str:
+    """Indented JSON with one line an epoch."""
+    text = json.dumps({**card, "log": []}, indent=1)
+    lines = ",\n".join("  " + json.dumps(entry) for entry in card["log"])
+    return text.replace('"log": []', f'"log": [\n{lines}\n ]') if lines else text
+
+
+def pin(registry: Path) -> int:
+    """Put the SHA-256 of the zoo's own weights into the entries of `registry` that name them; how many it changed.
+
+    Raises:
+        HarnessError: the file cannot be written.
+    """
+    before = registry.read_text(encoding="utf-8")
+    after, changed = before, 0
+    for card in sorted(WEIGHTS.glob("*.json")):
+        name = re.escape(card.stem)
+        entry = re.compile(
+            rf'(file:plugins/models/_zoo/weights/{name}\.safetensors\n +sha256: ")'
+            rf"(?!{Place(WEIGHTS, card.stem).digest()})\w*"
+        )
+        after, count = entry.subn(rf"\g<1>{Place(WEIGHTS, card.stem).digest()}", after)
+        changed += count
+    if changed:
+        try:
+            write(registry, after.encode())
+        except OSError as error:
+            raise HarnessError(f"cannot write {registry}: {error.strerror}") from error
+    return changed

@@ -1,0 +1,244 @@
+"""Report ``correlation``: how far biases explain generalization, over all models, within each group and without it.
+
+Spearman's rank correlation of every bias with every axis of generalization, and of the biases with each other, as in
+Gavrikov & Keuper, "Can Biases in ImageNet Models Explain Generalization?" (CVPR 2024), there with the t approximation
+and p < 0.05. Added here: n, 95 % intervals (Bonett & Wright 2000), and p-values adjusted over all pairs of one set of
+models (Holm 1979; Benjamini & Hochberg 1995).
+
+Each bias and axis of a model has its own 95 % interval and the number of decisions it rests on, see `interval_of`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from harness import Erratum, Figure, Measure, Report, Study, StudyModel, Table, hookimpl, statistics
+
+from .figures import all_figures
+from .tables import all_tables
+
+Pair = tuple[str, str]
+Selection = tuple[str, Sequence[StudyModel]]
+
+
+class Correlation(Report):
+    """Which biases go with which generalization."""
+
+    name = "correlation"
+
+    def data(self, study: Study) -> dict[str, Any]:
+        """Models, definitions, correlations and remarks; the keys are those of ``harness report --format json``.
+
+        ``poster`` is a coefficient as the study's poster prints it: two decimals, 0.0 where p >= 0.05.
+        """
+        across = [(bias, axis) for bias in study.biases for axis in study.axes]
+        among = list(combinations(study.biases, 2))
+        selections = list(_selections(study))
+        return {
+            "models": _models(study),
+            "biases": {name: list(parts) for name, parts in study.biases.items()},
+            "axes": {name: list(parts) for name, parts in study.axes.items()},
+            "units": _units(study),
+            "correlations": [
+                entry for one in selections for entry in _correlations(one, across, ("bias", "generalization"))
+            ],
+            "bias_correlations": [
+                entry for one in selections for entry in _correlations(one, among, ("bias", "other"))
+            ],
+            "errata": [_erratum(study, one) for one in study.errata],
+            "mended": study.mended,
+            "warnings": [*study.warnings, *_remarks(study)],
+            "provenance": [dict(one) for one in study.provenance],
+        }
+
+    def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
+        """Models, then coefficients over all models, by group, and among the biases, then remarks."""
+        return all_tables(data)
+
+    def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
+        """Every bias against every axis, and accuracy against the cutoff of a filter where that was measured."""
+        return all_figures(data)
+
+
+def _taking_part(study: Study) -> Sequence[StudyModel]:
+    """The models that statistics rest on: those with a group, or all if that was asked for or none has one."""
+    grouped = [model for model in study.models if model.group is not None]
+    return study.models if study.ungrouped or not grouped else grouped
+
+
+def _selections(study: Study) -> Iterator[Selection]:
+    """All models, then those of each group, then those outside each group."""
+    models = _taking_part(study)
+    groups = list(dict.fromkeys(model.group for model in models if model.group is not None))
+    yield "all", models
+    for group in groups:
+        yield group, [model for model in models if model.group == group]
+    for group in groups:
+        yield f"not {group}", [model for model in models if model.group != group]
+
+
+def _correlations(selection: Selection, pairs: Sequence[Pair], keys: Pair) -> list[dict[str, Any]]:
+    """One entry a pair; p-values are adjusted over the pairs of this set of models."""
+    name, models = selection
+    found = [_spearman(models, pair) for pair in pairs]
+    ps = [one.p for one in found]
+    adjusted = zip(statistics.holm(ps), statistics.benjamini_hochberg(ps), strict=True)
+    return [
+        {
+            keys[0]: pair[0],
+            keys[1]: pair[1],
+            "models": name,
+            "n": one.n,
+            "spearman": one.value,
+            "p": one.p,
+            "low": one.low,
+            "high": one.high,
+            "p_holm": p_holm,
+            "p_bh": p_bh,
+            "poster": _as_on_the_poster(one),
+            "reason": one.reason,
+        }
+        for pair, one, (p_holm, p_bh) in zip(pairs, found, adjusted, strict=True)
+    ]
+
+
+def _spearman(models: Sequence[StudyModel], pair: Pair) -> statistics.Correlation:
+    """Over the models that have both numbers; n says how many these are."""
+    values = [{**model.biases, **model.axes} for model in models]
+    points = [(one[pair[0]], one[pair[1]]) for one in values]
+    whole = [(x, y) for x, y in points if x is not None and y is not None]
+    return statistics.spearman([x for x, _ in whole], [y for _, y in whole], pair)
+
+
+def _as_on_the_poster(found: statistics.Correlation) -> float | None:
+    if found.value is None or found.p is None:
+        return None
+    return round(found.value, 2) + 0.0 if found.p < 0.05 else 0.0
+
+
+def _models(study: Study) -> list[dict[str, Any]]:
+    """One object a model; where one's own models stand beside imported ones, these have their ranks."""
+    taking_part = {model.name for model in _taking_part(study)}
+    own = _own(study)
+    definitions = {**study.biases, **study.axes}
+    models = []
+    for model in study.models:
+        known = {**_model(model, definitions), "in_correlations": model.name in taking_part, "own": model.name in own}
+        if model.name in own:
+            others = [other for other in study.models if other.name in taking_part and other.name != model.name]
+            known["ranks"] = _ranks(model, others)
+        models.append(known)
+    return models
+
+
+def _own(study: Study) -> set[str]:
+    """Names of the models of one's own runs, if there is an imported table among the runs to compare with."""
+    runs: dict[str, set[str]] = {}
+    for one in study.provenance:
+        runs.setdefault(one["kind"], set()).add(one["run"])
+    if not runs.get("imported"):
+        return set()
+    own = runs.get("trials", set())
+    return {model.name for model in study.models if own & {model.run, *model.run.split(" + ")}}
+
+
+def _ranks(model: StudyModel, others: Sequence[StudyModel]) -> dict[str, dict[str, int]]:
+    """Place of `model` in each bias and axis, 1 for the highest value, and among how many models."""
+    ranks = {}
+    for name, value in {**model.biases, **model.axes}.items():
+        known = [{**other.biases, **other.axes}[name] for other in others]
+        numbers = [number for number in known if number is not None]
+        if value is not None:
+            ranks[name] = {"rank": 1 + sum(number > value for number in numbers), "of": len(numbers) + 1}
+    return ranks
+
+
+def _erratum(study: Study, erratum: Erratum) -> dict[str, Any]:
+    definitions = {**study.biases, **study.axes}
+    return {
+        "measure": erratum.measure,
+        "title": erratum.title,
+        "proof": erratum.proof,
+        "scale": erratum.scale,
+        "offset": erratum.offset,
+        "concerns": [name for name, parts in definitions.items() if erratum.measure in parts],
+    }
+
+
+def _model(model: StudyModel, definitions: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    details: dict[str, dict[str, Any]] = {}
+    for name, measure in model.measures.items():
+        known = {"unit": measure.unit, "low": measure.low, "high": measure.high, "n": measure.n}
+        details[name] = {key: value for key, value in known.items() if value is not None}
+        if measure.flags:
+            details[name]["flags"] = list(measure.flags)
+    return {
+        "name": model.name,
+        "group": model.group,
+        "run": model.run,
+        "measures": {name: measure.value for name, measure in model.measures.items()},
+        "biases": dict(model.biases),
+        "axes": dict(model.axes),
+        "intervals": _intervals(model, definitions),
+        "missing": dict(model.missing),
+        "details": details,
+    }
+
+
+def _intervals(model: StudyModel, definitions: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
+    """Interval and decisions of each bias and axis that has a value, where either is known."""
+    values = {**model.biases, **model.axes}
+    found = {
+        name: interval_of([model.measures[part] for part in parts])
+        for name, parts in definitions.items()
+        if values[name] is not None
+    }
+    return {name: one for name, one in found.items() if any(number is not None for number in one.values())}
+
+
+def interval_of(parts: Sequence[Measure]) -> dict[str, Any]:
+    """``low``, ``high`` and ``n`` of the mean of measures; None where a part does not say it.
+
+    The ends are the means of the parts' ends: half-widths add linearly. Parts may rest on the same images (ImageNet and
+    its ReaL labels, a set and its corrupted version), and then move together; for parts that do not, the interval is up
+    to sqrt(k) times wider than that of k independent ones, never too narrow.
+
+    Returns:
+        ``n`` is the sum over the parts: decisions, where the same images are decided on several times.
+    """
+    lows, highs, counts = ([getattr(part, key) for part in parts] for key in ("low", "high", "n"))
+    known = None not in lows and None not in highs
+    return {
+        "low": math.fsum(lows) / len(lows) if known else None,
+        "high": math.fsum(highs) / len(highs) if known else None,
+        "n": None if None in counts else sum(counts),
+    }
+
+
+def _units(study: Study) -> dict[str, str | None]:
+    """Unit of each bias and axis; None where its parts differ or none was measured."""
+    units = {}
+    for name, parts in [*study.biases.items(), *study.axes.items()]:
+        of_parts = {m.measures[part].unit for m in study.models for part in parts if part in m.measures}
+        units[name] = of_parts.pop() if len(of_parts) == 1 else None
+    return units
+
+
+def _remarks(study: Study) -> Iterator[str]:
+    if not study.biases and not study.axes:
+        yield "no run defines biases or axes, so nothing is correlated; type: harness run --suite NAME --out RUN"
+    left_out = len(study.models) - len(_taking_part(study))
+    if left_out:
+        who = "1 model has" if left_out == 1 else f"{left_out} models have"
+        yield f"{who} no group, so no part in the correlations; --ungrouped changes that"
+    elif study.models and all(model.group is None for model in study.models):
+        yield "no model has a group: all take part in the correlations"
+
+
+@hookimpl
+def harness_reports() -> list[Report]:
+    """The report ``correlation``."""
+    return [Correlation()]

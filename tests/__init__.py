@@ -1,0 +1,1 @@
+"""Tests: `harness/` and `plugins/` mirror the two trees, `system/` runs the whole, `helpers/` serves them all."""

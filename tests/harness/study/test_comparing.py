@@ -1,0 +1,362 @@
+"""`harness compare`: verdicts on hand-made sides, then the command on runs and on the published table."""
+
+import json
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import Erratum, Measure, RequestError, Tolerance, cli
+from harness.output.formats import to_json, to_terminal
+from harness.statistics import wilson_interval
+from harness.study.comparing import Side, compare
+from harness.study.comparison_tables import comparison_data, comparison_tables
+
+PADDED = Erratum(measure="top1@p", title="48 too many", scale=1.00096, offset=-0.00096)
+LOST = Erratum(measure="top1@r", title="last batch only")
+ACCURACY = Tolerance(measures="top1@*", within=0.001, reason="decoder")
+
+
+def measure(value, n=None, half=None, reason=None):
+    low, high = (None, None) if half is None else (value - half, value + half)
+    return Measure(name="top1", value=value, n=n, low=low, high=high, reason=reason, direction="higher")
+
+
+def side(label="mine", partial=None, errata=(), tolerances=(), missing=None, **measures):
+    named = {f"top1@{key}": one if isinstance(one, Measure) else measure(one) for key, one in measures.items()}
+    return Side(
+        label=label,
+        models={"m": named},
+        missing={"m": missing or {}},
+        partial=partial or {},
+        errata=errata,
+        tolerances=tolerances,
+    )
+
+
+def table(**measures):
+    return side("table", errata=(PADDED, LOST), tolerances=(ACCURACY,), **measures)
+
+
+def only(mine, theirs):
+    (found,) = compare(mine, theirs)
+    return found
+
+
+# --- verdicts ---------------------------------------------------------------------------------
+
+
+@given(st.floats(0, 1), st.floats(-0.01, 0.01))
+def test_what_is_within_the_tolerance_is_ok_and_else_differs(value, shift):
+    found = only(side(a=value + shift), table(a=value))
+    assert found.difference == pytest.approx(shift, abs=1e-12)
+    if abs(abs(shift) - 0.001) > 1e-8:
+        assert found.verdict == ("ok" if abs(shift) < 0.001 else "differs")
+
+
+def test_the_first_tolerance_that_fits_counts_and_says_why():
+    wide = Tolerance(measures="top1@a", within=0.1, reason="first")
+    found = only(side(a=0.55), side("table", tolerances=(wide, ACCURACY), a=0.5))
+    assert (found.verdict, found.tolerance, found.reason) == ("ok", 0.1, "first")
+
+
+def test_fewer_trials_widen_the_tolerance_by_the_half_width_of_their_interval():
+    found = only(side(a=measure(0.52, n=250, half=0.06)), table(a=measure(0.5, n=50_000)))
+    assert (found.verdict, found.tolerance) == ("ok", pytest.approx(0.061))
+    assert found.reason == "decoder; 95 % interval of 250 trials here, 50,000 there"
+    assert only(side(a=measure(0.52, n=50_000, half=0.06)), table(a=measure(0.5, n=50_000))).verdict == "differs"
+    assert only(side(a=measure(0.57, n=250, half=0.06)), table(a=measure(0.5, n=50_000))).verdict == "differs"
+
+
+def test_their_fewer_trials_count_too():
+    found = only(side(a=measure(0.52, n=50_000, half=0.001)), side("run", a=measure(0.5, n=250, half=0.06)))
+    assert (found.verdict, found.tolerance) == ("ok", pytest.approx(0.06))
+
+
+def test_a_part_of_a_dataset_widens_where_no_number_of_trials_is_known():
+    partial = {"a": "320 of 1,280 images"}
+    found = only(side(a=measure(0.52, n=190, half=0.06), partial=partial), table(a=0.5))
+    assert (found.verdict, found.reason) == ("ok", "decoder; 95 % interval of 320 of 1,280 images")
+    unknown = only(side(a=0.52, partial={"*": "--limit 20"}), table(a=0.5))
+    assert (unknown.verdict, unknown.tolerance) == ("not comparable", None)
+    assert unknown.reason == "--limit 20, and no interval is known"
+    assert only(side(a=0.5, partial={"*": "--limit 20"}), table(a=0.5)).verdict == "ok"
+
+
+def test_two_runs_must_agree_and_their_rounding_may_not():
+    assert only(side(a=0.1 + 0.2), side("run", a=0.3)).verdict == "ok"
+    found = only(side(a=0.3001), side("run", a=0.3))
+    assert (found.verdict, found.reason) == ("differs", "equal numbers expected")
+
+
+def test_a_measure_without_a_tolerance_in_a_published_table_cannot_be_judged():
+    mine, theirs = (Side(label="s", models={"m": {"fit@a": measure(v)}}, tolerances=(ACCURACY,)) for v in (3.0, 9.0))
+    found = only(mine, theirs)
+    assert (found.verdict, found.reason) == ("not comparable", "no tolerance is known")
+
+
+@pytest.mark.parametrize(
+    ("mine", "verdict"),
+    [(0.1, "erratum"), (0.1 + 0.00096 * 0.9, "ok"), (0.1 + 0.0011, "differs"), (0.1 - 0.0011, "differs")],
+)
+def test_a_mended_value_is_what_counts(mine, verdict):
+    """0.1 was published as (0.1 + 0.00096) / 1.00096, which is 0.00086 more."""
+    found = only(side(p=mine), table(p=(0.1 + 0.00096) / 1.00096))
+    assert found.right == pytest.approx(0.1)
+    assert found.difference == pytest.approx(mine - 0.1)
+    expected = verdict if abs(mine - found.theirs) > 0.001 or verdict != "erratum" else "ok"
+    assert found.verdict == expected
+
+
+@pytest.mark.parametrize("mine", [0.5, 0.5004, 0.9])
+def test_what_nobody_can_judge_is_an_erratum_even_where_it_agrees(mine):
+    """The published number rests on 326 trials without an interval, one's own on 46,837."""
+    found = only(side(r=measure(mine, n=46_837, half=0.004)), table(r=measure(0.5, n=326)))
+    assert (found.verdict, found.erratum, found.right) == ("erratum", "last batch only", None)
+
+
+def test_a_difference_that_the_erratum_explains_is_an_erratum():
+    tight = Tolerance(measures="*", within=0.0001, reason="tight")
+    found = only(side(p=0.1), side("table", errata=(PADDED,), tolerances=(tight,), p=(0.1 + 0.00096) / 1.00096))
+    assert (found.verdict, found.erratum) == ("erratum", "48 too many")
+
+
+def test_what_cannot_be_mended_is_never_judged():
+    for value in (0.5, 0.9):
+        found = only(side(r=value), table(r=0.9))
+        assert (found.verdict, found.right) == ("erratum", None)
+
+
+def test_gaps_have_their_reason():
+    mine = side(a=0.5, b=measure(None, reason="0/0"), d=0.3, missing={"top1@c": "failed: NaN"})
+    theirs = side("table", a=0.5, b=0.5, c=0.5, e=0.5, missing={"top1@d": "not published"})
+    found = {one.measure: (one.verdict, one.reason) for one in compare(mine, theirs)}
+    assert found["top1@b"] == ("not comparable", "undefined in mine: 0/0")
+    assert found["top1@c"] == ("not comparable", "mine: failed: NaN")
+    assert found["top1@e"] == ("not comparable", "mine: not measured")
+    assert found["top1@d"] == ("not comparable", "table: not published")
+
+
+def test_nothing_in_common_is_a_mistake():
+    with pytest.raises(RequestError, match=r"no model of mine \(m\) is in table \(other\)"):
+        compare(side(a=0.5), Side(label="table", models={"other": {}}))
+    with pytest.raises(RequestError, match=r"share m, but no measure: top1@a here, top1@b there"):
+        compare(side(a=0.5), side("table", b=0.5))
+
+
+# --- what is shown ----------------------------------------------------------------------------
+
+
+def shown():
+    mine = side(a=0.5, p=0.3, r=0.6, q=0.7, label="runs/mine")
+    theirs = table(a=0.5004, p=0.2, r=0.9, q=0.7, z=0.1)
+    return comparison_data(mine, theirs, compare(mine, theirs))
+
+
+def test_data_is_strict_json_with_counts():
+    data = json.loads(to_json(shown()))
+    assert data["counts"] == {"differs": 1, "erratum": 1, "not comparable": 1, "ok": 2}
+    (erratum,) = [one for one in data["comparisons"] if one["measure"] == "top1@p"]
+    assert {"mine", "theirs", "right", "difference", "tolerance", "reason", "erratum", "verdict"} <= set(erratum)
+
+
+def test_tables_have_the_worst_first_and_fit_80_columns():
+    text = to_terminal(comparison_tables(shown()))
+    assert max(map(len, text.splitlines())) <= 80
+    verdicts = [line.split()[-1] for line in text.splitlines() if line.startswith("top1@")]
+    assert verdicts[0] == "†" and verdicts[1:4] == ["erratum", "ok", "ok"]
+    assert "runs/mine: not measured" in text
+    assert "1 differs, 1 erratum, 1 not comparable, 2 ok" in text
+
+
+# --- the command ------------------------------------------------------------------------------
+
+
+MODELS = "models:\n  plain: {source: dummy, options: {kind: brightness}}\n"
+
+
+@pytest.fixture
+def harness(monkeypatch, capfd, tmp_path):
+    """Runs a command in this process, in `tmp_path`: gives (code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models.yaml").write_text(MODELS)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capfd.readouterr()
+        return stop.value.code or 0, out, err
+
+    return call
+
+
+def test_people_read_one_table_for_each_model_and_only_what_is_not_ok_of_very_many():
+    ok = {f"top1@x/{at}": measure(0.5) for at in range(100)}
+    mine = Side(label="mine", models={"one": {**ok, "top1@a": measure(0.5)}, "two": ok})
+    theirs = Side(label="other", models={"one": {**ok, "top1@a": measure(0.9)}, "two": ok})
+    data = comparison_data(mine, theirs, compare(mine, theirs))
+    overview, one = comparison_tables(data, whole=False)
+    assert [[cell.text for cell in row] for row in overview.rows] == [
+        ["one", "1", "0", "0", "100"],
+        ["two", "0", "0", "0", "100"],
+    ]
+    assert one.title == "one" and [row[0].text for row in one.rows] == ["top1@a %"]
+    assert "200 measures are ok and not listed here" in one.note
+    (everything,) = comparison_tables(data)
+    assert len(everything.rows) == 201 and everything.columns[0] == "model"
+
+
+def test_counts_have_no_decimals():
+    hits = {"correct@a": Measure(name="correct", value=1200.0, unit="count")}
+    both = [Side(label=label, models={"m": hits}) for label in ("mine", "other")]
+    (table,) = comparison_tables(comparison_data(*both, compare(*both)))
+    assert [cell.text for cell in table.rows[0]] == ["correct@a", "1200", "1200", "+0", "0", "ok"]
+
+
+def test_what_is_missing_has_the_reason_of_its_own_task_in_the_same_words():
+    absent = "its checkpoint is not on this machine"
+    undefined = measure(None, reason="0/0")  # a reason of its own, and of nothing else on that dataset
+    missing = {
+        "x@d": "0/0",
+        "accuracy@a": absent,
+        "top1@a": f"accuracy@a: {absent}",
+        "accuracy@b": absent,
+        "accuracy@c": "no folder c",
+    }
+    mine = Side(label="mine", models={"m": {"x@d": undefined}, "n": {"top1@a": measure(0.5)}}, missing={"m": missing})
+    there = {name: measure(0.5) for name in ("top1@a", "top5@a", "top1@b", "top1@c", "top1@d")}
+    theirs = Side(label="other", models={"m": there, "n": {"top1@a": measure(0.5)}})
+    reasons = [one.reason.removeprefix("mine: ") for one in compare(mine, theirs) if one.model == "m"]
+    assert reasons == [absent, absent, absent, "no folder c", "not measured"]
+
+
+def run(harness, out, *more):
+    code, _, err = harness(
+        "run", "--registry", "models.yaml", "--data", "data", "--batch-size", "8", "--device", "cpu",
+        "--task", "accuracy@imagenet", "--models", "plain", "--out", out, *more,
+    )  # fmt: skip
+    assert code == 0, err
+
+
+def test_two_runs(harness, tiny_tree, tmp_path):
+    tiny_tree(classes=4, images=6, folder=tmp_path / "data" / "imagenet" / "val")
+    run(harness, "one")
+    run(harness, "two")
+    run(harness, "part", "--limit", 5)
+    code, out, _ = harness("compare", "one", "--against", "two", "--format", "json")
+    data = json.loads(out)
+    assert code == 0
+    assert data["counts"]["differs"] == data["counts"]["not comparable"] == 0
+    assert data["counts"]["ok"] >= 3
+    code, out, _ = harness("compare", "part", "--against", "one", "--format", "json")
+    (top1,) = [one for one in json.loads(out)["comparisons"] if one["measure"] == "top1@imagenet"]
+    assert "95 % interval of 5 trials here, 24 there" in top1["reason"]
+
+
+def test_another_crop_is_not_silently_compared_and_other_settings_are_said(harness, tiny_tree, tmp_path):
+    tiny_tree(classes=4, images=6, folder=tmp_path / "data" / "imagenet" / "val")
+    run(harness, "one")
+    crop = {"imagenet": {"resize": 256, "size": 32}}
+    suite = {"tasks": ["accuracy@imagenet"], "models": ["plain"], "preprocessing": crop}
+    (tmp_path / "crop.yaml").write_text(json.dumps({"suites": {"crop": suite}}))
+    code, _, err = harness(
+        "run", "--registry", "models.yaml", "--registry", "crop.yaml", "--data", "data", "--batch-size", "8",
+        "--device", "cpu", "--suite", "crop", "--out", "two", "--seed", "7",
+    )  # fmt: skip
+    assert code == 0, err
+    code, out, _ = harness("compare", "two", "--against", "one", "--format", "json")
+    data = json.loads(out)
+    (top1,) = [one for one in data["comparisons"] if one["measure"] == "top1@imagenet"]
+    assert "preprocessing.size changed: 224 -> 32" in top1["reason"] and top1["tolerance"] is None, top1
+    assert data["settings"] == "seed 0 there, 7 here"
+    assert "settings differ: seed 0 there, 7 here" in " ".join(harness("compare", "two", "--against", "one")[1].split())
+
+
+def protocol(size):
+    return {("m", "a"): {"accuracy@a": {"probe": {"name": "accuracy"}, "preprocessing": {"size": size}}}}
+
+
+@pytest.mark.parametrize(("size", "verdict"), [(224, "differs"), (64, "not comparable")])
+def test_what_was_measured_otherwise_cannot_be_judged(size, verdict):
+    mine = replace(side(a=0.5), protocols=protocol(size))
+    theirs = replace(side("other", a=0.9), protocols=protocol(224))
+    assert only(mine, theirs).verdict == verdict
+
+
+IMPORTER = """
+from harness import ImportedModel, ImportedTable, Importer, Measure, Tolerance, hookimpl
+
+
+class Tiny(Importer):
+    name = "tiny"
+
+    def read(self, path):
+        measures = {"top1@imagenet": Measure(name="top1", value=float(path.read_text()), direction="higher")}
+        return ImportedTable(
+            title="Tiny", source="here", license="CC0", biases={}, axes={},
+            models=(ImportedModel(name="plain", group=None, measures=measures),),
+            tolerances=(Tolerance(measures="top1@*", within=0.01, reason="made up"),),
+        )
+
+
+@hookimpl
+def harness_importers():
+    return [Tiny()]
+"""
+
+
+@pytest.mark.parametrize(("published", "verdict", "status"), [(0.05, "ok", 0), (0.5, "differs", 1)])
+def test_what_differs_ends_with_1(harness, tiny_tree, tmp_path, published, verdict, status):
+    """24 images, none recognised: the half-width of the interval is 0.069, and the table allows 0.01 more."""
+    tiny_tree(classes=4, images=6, folder=tmp_path / "data" / "imagenet" / "val")
+    run(harness, "one")
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "tiny.py").write_text(IMPORTER)
+    (tmp_path / "tiny.txt").write_text(str(published))
+    words = ("compare", "one", "--plugins", "plugins", "--against", "tiny", "--table", "tiny.txt", "--format", "json")
+    code, out, err = harness(*words)
+    (found,) = json.loads(out)["comparisons"]
+    assert (code, found["verdict"]) == (status, verdict), err
+    assert found["tolerance"] == pytest.approx(0.01 + wilson_interval(0, 24)[1] / 2)
+    assert "24 of 50,000 images" in found["reason"]
+    assert harness(*words[:-2], "-o", "table.csv")[0] == status
+    assert verdict in (tmp_path / "table.csv").read_text()
+
+
+def test_the_published_table_agrees_with_itself(harness, real):
+    published = real / "paper" / "benchmark.csv"
+    assert harness("import", "paper", published, "--out", "table")[0] == 0
+    for more in (("--table", published), ("--data", real)):
+        code, out, err = harness("compare", "table", "--against", "paper", "--format", "json", *more)
+        assert code == 0, err
+        assert json.loads(out)["counts"] == {"differs": 0, "erratum": 69, "not comparable": 0, "ok": 2766}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--against", "papyrus"), ("neither a run folder nor a published table", "model-vs-human, paper")),
+        (("--against", "papyrus", "--table", "x.csv"), ("--against papyrus is no published table",)),
+        (("--against", "paper"), ("no table paper", "benchmark.csv", "--table FILE", "HARNESS_DATA", "https://")),
+        (("--against", "paper", "--data", "."), ("no file paper/benchmark.csv", "https://", "--table FILE")),
+        (("--against", "paper", "--format", "pdf"), ("unknown value of --format 'pdf'",)),
+    ],
+)
+def test_mistakes_are_one_line(harness, tiny_tree, tmp_path, arguments, words):
+    tiny_tree(classes=2, images=2, folder=tmp_path / "data" / "imagenet" / "val")
+    run(harness, "one")
+    code, out, err = harness("compare", "one", *arguments)
+    assert (code, out) == (2, "")
+    assert len(err.strip().splitlines()) == 1
+    assert all(word in err for word in words), err
+
+
+def test_a_model_that_was_not_published_is_said(harness, tiny_tree, tmp_path, real):
+    tiny_tree(classes=2, images=2, folder=tmp_path / "data" / "imagenet" / "val")
+    run(harness, "one")
+    code, _, err = harness("compare", "one", "--against", "paper", "--table", real / "paper" / "benchmark.csv")
+    assert code == 2
+    assert "no model of one (plain) is in paper" in err

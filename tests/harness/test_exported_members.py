@@ -1,0 +1,30 @@
+"""The public door, pinned: a name that leaves or enters it is a change that users feel."""
+
+import subprocess
+import sys
+
+import harness
+
+
+def test_everything_announced_is_there():
+    assert [name for name in harness.__all__ if not hasattr(harness, name)] == []
+    assert harness.__all__ == sorted(harness.__all__)
+
+
+def test_public_names():
+    records = """Batch Cell DecisionTable Download Erratum Figure ImportedDecisions ImportedModel ImportedTable
+        LabelSpace LoadingRecipe Measure ModelSpec Preprocessing Release Sample Series Study StudyModel Suite Table
+        TaskLayout TaskSpec Tolerance TrialReader Trials"""
+    interfaces = "Dataset Importer ModelSource Probe Report WhiteBoxProbe hookimpl"
+    helpers = """AbsentError Normalized Scheme accuracy_measures cached load_plugins locate_first normalized proportion
+        read_state_dict read_trials sha256_of split_hub statistics"""
+    errors = """AbsentCheckpointError AbsentDatasetError CellError CheckpointError DatasetError FetchError
+        HarnessError ImageError NonFiniteError PluginError RegistryError
+        RequestError RunError StoreError UnknownNameError"""
+    assert set(harness.__all__) == set(f"{records} {interfaces} {helpers} {errors}".split())
+
+
+def test_import_is_quick():
+    script = "import sys, harness; print([m for m in ('torch', 'h5py', 'timm', 'pandas', 'scipy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,62 @@
+"""The command line in this process: fixtures `harness` and `data`."""
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import cli
+
+HARNESS = [sys.executable, "-m", "harness"]
+
+
+MODELS = """
+models:
+  plain: {source: dummy, options: {kind: brightness}, group: dummies}
+  other: {source: dummy, options: {kind: random-linear, seed: 3}, group: dummies}
+  nan: {source: dummy, options: {kind: nan, threshold: 0.4}}
+"""
+
+
+@pytest.fixture
+def harness(monkeypatch, capfd, tmp_path):
+    """Runs a command in this process, in `tmp_path`: ``harness("list", "models")`` gives (code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models.yaml").write_text(MODELS)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
+        before = signal.getsignal(signal.SIGTERM)
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        assert signal.getsignal(signal.SIGTERM) is before
+        out, err = capfd.readouterr()
+        return stop.value.code or 0, out, err
+
+    return call
+
+
+@pytest.fixture
+def data(tiny_tree, tmp_path):
+    return tiny_tree(classes=4, images=6, folder=tmp_path / "data" / "imagenet" / "val")
+
+
+def run(harness, *more, models=("plain",), tasks=("accuracy@imagenet",), out="run"):
+    return harness(
+        "run", "--registry", "models.yaml", "--data", "data", "--batch-size", "8", "--device", "cpu",
+        "--task", *tasks, "--models", *models, "--out", out, *more,
+    )  # fmt: skip
+
+
+def refused(result, *words, out="run"):
+    """Exit code 2, one line with all of `words`, nothing written."""
+    code, stdout, stderr = result
+    assert code == 2, stderr
+    assert stdout == ""
+    lines = stderr.strip().splitlines()
+    assert len(lines) == 1, stderr
+    assert lines[0].startswith("error: ")
+    for word in words:
+        assert word in lines[0]
+    assert not Path(out).exists()

@@ -1,0 +1,115 @@
+"""Small stores with known content, for tests of the store; as a script, a process that writes one and can be killed.
+
+Trials are a function of (key, samples) alone, so that any reader can compute what must be stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from harness.records import Job, TaskLayout, TrialBlock
+from harness.store import RunWriter
+
+SETTINGS = {"seed": 0, "limit": None}
+COMMAND = ["harness", "run"]
+TASK = "accuracy@made"
+
+
+def make_layout(*, n=40, span=16, conditions=2, classes=10, targets=1, task=TASK, attributes=(), salt="") -> TaskLayout:
+    rng = np.random.default_rng(stable(f"{task} {salt}"))
+    accepted = np.full((n, targets), -1, np.int16)
+    for row in accepted:
+        some = rng.permutation(classes)[: rng.integers(1, targets + 1)]
+        row[: len(some)] = some
+    return TaskLayout(
+        task=task,
+        sample_ids=tuple(f"val/ünï{salt}_{i:05d}.jpg" for i in range(n)),
+        targets=accepted,
+        conditions=tuple(f"noise-{i}" for i in range(conditions)),
+        classes=tuple(f"class {i}" for i in range(classes)),
+        size=32,
+        span=span,
+        attributes={name: tuple(f"{name} {i % 7}" for i in range(n)) for name in attributes},
+    )
+
+
+def make_job(model="net-a", *, task=TASK, salt="") -> Job:
+    identity = {"task": task, "model": model, "salt": salt}
+    return Job(task=task, model=model, key=hashlib.sha256(repr(identity).encode()).hexdigest(), identity=identity)
+
+
+def make_block(layout, job, span, outputs=0) -> TrialBlock:
+    """What `job` decides on the samples of `span`; the same whatever the span."""
+    low, high = span
+    per_sample = [_sample(layout, job, index, outputs) for index in range(low, high)]
+    top5, logp, logits = (np.stack([one[i] for one in per_sample]) for i in range(3))
+    correct = (top5[:, :, :1] == layout.targets[low:high, None, :]).any(axis=2).astype(np.uint8)
+    return TrialBlock(top5=top5, logp=logp, correct=correct, logits=logits if outputs else None)
+
+
+def _sample(layout, job, index, outputs):
+    conditions, classes = len(layout.conditions), len(layout.classes)
+    rng = np.random.default_rng([stable(job.key), index])
+    k = min(5, classes)
+    top5 = np.full((conditions, 5), -1, np.int16)
+    logp = np.full((conditions, 5), np.nan, np.float16)
+    top5[:, :k] = np.argsort(rng.random((conditions, classes)), axis=1)[:, :k]
+    logp[:, :k] = -np.sort(rng.random((conditions, k)) * 5, axis=1)
+    return top5, logp, rng.random((conditions, outputs)).astype(np.float16)
+
+
+def stable(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+
+
+def fill(run, layout, job, spans=None, outputs=0) -> None:
+    """Lay out, begin and commit `spans` (default: all)."""
+    run.put_layout(layout)
+    run.begin(job, {"seed": 0, "git": "abc"}, outputs=outputs or None)
+    for span in layout.spans() if spans is None else spans:
+        run.commit(job, span, make_block(layout, job, span, outputs))
+
+
+def create(path) -> RunWriter:
+    return RunWriter.create(path, settings=SETTINGS, command=COMMAND)
+
+
+def assert_equal_trials(trials, layout, job) -> None:
+    expected = make_block(layout, job, (0, len(layout.sample_ids)))
+    assert np.array_equal(trials.top5, expected.top5)
+    assert trials.logp.tobytes() == expected.logp.tobytes()
+    assert trials.correct.dtype == bool
+    assert np.array_equal(trials.correct, expected.correct.astype(bool))
+
+
+CELLS = [make_job(f"net-{i}") for i in range(5)]
+LAYOUT = make_layout(n=120, span=10)
+
+
+def write_until_killed(folder: Path, acknowledged: Path) -> None:
+    """Do what a run does, acknowledging every commit once it is there."""
+    log = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    with create(folder) as run:
+        run.put_layout(LAYOUT)
+        stored = run.cells()
+        todo = [job for job in CELLS if (TASK, job.model) not in stored or not stored[TASK, job.model].complete(LAYOUT)]
+        for job in todo:
+            run.begin(job, {"seed": 0})
+        run.publish()
+        os.write(log, b"ready\n")
+        for job in todo:
+            cell = run.cell(TASK, job.model)
+            for span in LAYOUT.spans():
+                if span not in cell.spans:
+                    run.commit(job, span, make_block(LAYOUT, job, span))
+                    os.write(log, f"{job.model} {span[0]} {span[1]}\n".encode())
+            run.finish([job])
+
+
+if __name__ == "__main__":
+    write_until_killed(Path(sys.argv[1]), Path(sys.argv[2]))

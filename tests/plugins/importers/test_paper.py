@@ -1,0 +1,220 @@
+"""The importer of the published table: on made-up tables, and on the real one where it is present."""
+
+import csv
+import json
+from contextlib import suppress
+from fnmatch import fnmatchcase
+from itertools import product
+
+import numpy as np
+import pytest
+
+from harness import RequestError
+from harness.discovery.loader import load_plugins
+from harness.plugins.importers import paper
+from harness.plugins.importers.paper import AXES, BIASES, GROUPS, TOLERANCES, Paper, _sources
+from harness.registry import load_registry
+
+NEEDED = list(dict.fromkeys(["model", *(column for one in _sources() if one.needed for column in one.columns)]))
+
+
+def row(name="tv_resnet50", **cells):
+    """Percentages of 50, everything else 0.25."""
+    values = {column: "50.0" if column.startswith("top1_acc") else "0.25" for column in NEEDED}
+    return {**values, "model": name, **cells}
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(*rows, columns=None):
+        path = tmp_path / "benchmark.csv"
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns or list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        return path
+
+    return write
+
+
+def test_percent_become_fractions_and_lists_are_averaged(table):
+    cells = {f"metric/bandpass/LFC/0.{i}": str(i / 10) for i in range(1, 6)}
+    path = table(row(**cells, **{"top1_acc/imagenet": "76.146", "metric/criticalband/cf_norm": "38.85"}))
+    (model,) = Paper().read(path).models
+    assert model.measures["top1@imagenet"].value == pytest.approx(0.76146)
+    assert model.measures["low-frequency-bias@imagenet"].value == pytest.approx(0.3)
+    centre = model.measures["critical-band-center-frequency@imagenet"]
+    assert (centre.value, centre.unit) == (38.85, "cycles/image")
+    assert model.group == "baseline"
+
+
+def test_empty_cells_are_missing_with_the_reason(table):
+    path = table(row("vonenet_resnet50", **{"top1_acc/PGD-40/low": "", "metric/bandpass/HFC/0.3": " "}))
+    (model,) = Paper().read(path).models
+    assert model.group is None
+    for name in ("top1@imagenet/pgd-40-low", "high-frequency-bias@imagenet"):
+        assert name not in model.measures
+        assert model.missing[name] == "not in the published table"
+    assert model.missing["top1@imagenet/pgd-40-high"] == "not in the published table"
+
+
+def test_errata_and_tolerances_name_measures_of_the_table(table):
+    found = Paper().read(table(row(**{"top1_acc/PGD-40/high": "1.0"})))
+    measures = found.models[0].measures
+    assert [one.measure for one in found.errata if one.measure not in measures] == []
+    for name in measures:
+        fitting = [one for one in found.tolerances if fnmatchcase(name, one.measures)]
+        assert bool(fitting) != ("-raw@" in name), name
+    assert measures["top1@imagenet"].n == 50_000
+    assert measures["top1@imagenet-c"].flags == ("note: mean over 19 corruptions, not the usual 15",)
+
+
+def test_every_part_of_a_definition_is_read(table):
+    measures = Paper().read(table(row())).models[0].measures
+    for parts in [*BIASES.values(), *AXES.values()]:
+        assert set(parts) <= set(measures)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"top1_acc/imagenet": "n/a"}, r"row 2 \(tv_resnet50\): column top1_acc/imagenet holds 'n/a'.*a percentage"),
+        ({"top1_acc/imagenet": "101"}, "holds 101, expected a percentage"),
+        ({"shape-bias": "nan"}, "column shape-bias holds nan, expected a finite number"),
+        ({"model": ""}, "the column 'model' is empty"),
+    ],
+)
+def test_bad_cells_are_refused(table, cells, message):
+    with pytest.raises(RequestError, match=message):
+        Paper().read(table(row(**cells)))
+
+
+def test_a_model_twice_is_refused(table):
+    with pytest.raises(RequestError, match="row 3: model 'tv_resnet50' is there twice"):
+        Paper().read(table(row(), row()))
+
+
+def test_missing_columns_are_named(table):
+    kept = [column for column in NEEDED if not column.startswith("metric/criticalband")]
+    path = table({column: row()[column] for column in kept})
+    with pytest.raises(RequestError) as caught:
+        Paper().read(path)
+    message = str(caught.value)
+    assert "no column metric/criticalband/bw_norm, metric/criticalband/cf_norm, metric/criticalband/pns_norm" in message
+    assert str(path) in message
+    assert "expected the study's raw-data/benchmark.csv" in message
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n\x00\xff", b'{"a": 1}\n', b"a,b\n1,2\n"])
+def test_another_file_is_refused(tmp_path, content):
+    path = tmp_path / "benchmark.csv"
+    path.write_bytes(content)
+    with pytest.raises(RequestError, match=r"benchmark\.csv"):
+        Paper().read(path)
+
+
+def test_no_file_a_folder_and_no_rows_are_refused(tmp_path, table):
+    with pytest.raises(RequestError, match="cannot be read"):
+        Paper().read(tmp_path / "absent.csv")
+    with pytest.raises(RequestError, match="cannot be read"):
+        Paper().read(tmp_path)
+    path = table(row())
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    with pytest.raises(RequestError, match="a header and no models"):
+        Paper().read(path)
+
+
+def test_short_rows_and_doubled_columns_are_refused(table):
+    path = table(row(), row("resnet18"))
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:2], "resnet18,50"]) + "\n")
+    with pytest.raises(RequestError, match="row 3: not"):
+        Paper().read(path)
+    path.write_text("\n".join(line + extra for line, extra in zip(lines, [",model", ",x", ",y"], strict=True)) + "\n")
+    with pytest.raises(RequestError, match="the column 'model' twice"):
+        Paper().read(path)
+
+
+def test_groups_hold_48_models_once():
+    names = [name for names in GROUPS.values() for name in names]
+    assert len(names) == len(set(names)) == 48
+
+
+def test_the_suite_of_that_name_defines_biases_axes_and_groups_alike():
+    """Else a report over the table and one's own run of the suite would be refused, or place models wrongly."""
+    registry = load_registry((), load_plugins())
+    suite = registry.suites["paper"]
+    assert (dict(suite.biases), dict(suite.axes)) == (dict(BIASES), dict(AXES))
+    assert {name: registry.models[name].group for names in GROUPS.values() for name in names} == {
+        name: group for group, names in GROUPS.items() for name in names
+    }
+
+
+def test_the_hook_names_the_importer():
+    assert [one.name for one in paper.harness_importers()] == ["paper"]
+
+
+def test_groups_as_published(real):
+    published = json.loads((real / "paper" / "r50_categories.json").read_text())
+    assert {group: set(names) for group, names in published.items()} == {g: set(n) for g, n in GROUPS.items()}
+
+
+def test_the_published_table(real):
+    path = real / "paper" / "benchmark.csv"
+    table = Paper().read(path)
+    with path.open(newline="") as file:
+        rows = {one["model"]: one for one in csv.DictReader(file)}
+    assert {model.name for model in table.models} == set(rows)
+    assert len(table.models) == 70
+    assert sum(model.group is not None for model in table.models) == 48
+    for model in table.models:
+        assert model.measures["top1@imagenet"].value == float(rows[model.name]["top1_acc/imagenet"]) / 100
+        assert model.measures["shape-bias@cue-conflict"].value == float(rows[model.name]["shape-bias"])
+        assert not set(model.measures) & set(model.missing)
+    assert sum("top1@imagenet/pgd-40-low" in model.missing for model in table.models) == 5
+    assert "CC BY-SA 4.0" in table.license
+
+
+def test_corruption_means_are_over_19_and_10(real):
+    cbar = ("blue_noise_sample", "brownish_noise", "caustic_refraction", "checkerboard_cutout", "cocentric_sine_waves")
+    cbar += ("inverse_sparkles", "perlin_noise", "plasma_noise", "single_frequency_greyscale", "sparkles")
+    with (real / "paper" / "benchmark.csv").open(newline="") as file:
+        published = next(one for one in csv.DictReader(file) if one["model"] == "tv_resnet50")
+    each = {column[9:-2]: [] for column in published if column.startswith("top1_acc/") and column[-2:] in _SEVERITIES}
+    for column, value in published.items():
+        if column.startswith("top1_acc/") and column[-2:] in _SEVERITIES:
+            each[column[9:-2]].append(float(value))
+    common = [value for name, values in each.items() if name not in cbar for value in values]
+    assert (len(each), len(common)) == (29, 95)
+    assert sum(common) / 95 == pytest.approx(float(published["top1_acc/imagenet-c"]))
+
+
+_SEVERITIES = ("_1", "_2", "_3", "_4", "_5")
+
+
+def test_the_tolerances_of_the_critical_band_are_what_one_noise_step_moves(real):
+    """Third quartile over all single steps of one threshold of the 22 networks, rounded."""
+    from harness.plugins.probes.critical_band import ChannelError, fit
+
+    networks = json.loads((real / "critical_band" / "published_fits.json").read_text())["networks"]
+    moves = []
+    for network in networks.values():
+        indices = np.array(network["threshold_index"])
+        before = fit(indices)
+        for band, step in product(range(len(indices)), (-1, 1)):
+            stepped = indices + step * (np.arange(len(indices)) == band)
+            if 0 <= stepped[band] <= 4:
+                with suppress(ChannelError):
+                    after = fit(stepped)
+                    moves.append(
+                        (
+                            abs(abs(after.bandwidth) - abs(before.bandwidth)),
+                            abs(after.center_frequency(224) - before.center_frequency(224)),
+                            abs(after.peak_noise_sensitivity - before.peak_noise_sensitivity),
+                        )
+                    )
+    assert len(moves) == 240
+    quartiles = np.quantile(moves, 0.75, axis=0)
+    for name, moved in zip(("bandwidth", "center-frequency", "peak-noise-sensitivity"), quartiles, strict=True):
+        within = next(one.within for one in TOLERANCES if one.measures == f"critical-band-{name}@*")
+        assert moved == pytest.approx(within, rel=0.1)

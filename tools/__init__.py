@@ -1,0 +1,1 @@
+"""Commands for those who change the repository; no part of the installed package."""
