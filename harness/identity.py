@@ -7,11 +7,9 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    pass
-
+from harness.records import Identity, Job
 
 ENGINE = 1
 """Version of what the core itself does to numbers (decoding, decisions, noise, normalization): bump it with them."""
@@ -27,11 +25,19 @@ def versions() -> dict[str, str]:
     return {package: version(package) for package in VERSIONS}
 
 
+def job_of(task: str, model: str, identity: Identity) -> Job:
+    """The job of one cell; its key is the digest of `identity`."""
+    document = json.loads(canonical_json(identity.document))
+    return Job(task=task, model=model, key=digest_of(document), identity=Identity(document))
+
+
 def canonical_json(value: Any) -> str:
+    """One text for equal values: keys sorted, no white space."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def digest_of(value: Any) -> str:
+    """SHA-256 of the canonical JSON of `value`, 64 hex digits."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
@@ -47,6 +53,7 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def leaves(value: Any, path: str = "") -> dict[str, Any]:
+    """Dotted path -> value of each leaf of nested mappings."""
     if isinstance(value, Mapping):
         return {k: v for key, item in value.items() for k, v in leaves(item, f"{path}.{key}".lstrip(".")).items()}
     return {path: value}

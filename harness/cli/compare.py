@@ -86,9 +86,7 @@ def _protocols(run: RunReader) -> dict[tuple[str, str], dict[str, dict[str, Any]
     """(model, dataset) -> task -> the probe, and resize and crop, with which its trials were made."""
     found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for (task, model), cell in run.cells().items():
-        known = cell.job.identity
-        made = {"probe": known.get("probe"), "preprocessing": known.get("dataset", {}).get("preprocessing")}
-        found.setdefault((model, task.partition("@")[2]), {})[task] = made
+        found.setdefault((model, task.partition("@")[2]), {})[task] = cell.job.identity.measurement()
     return found
 
 

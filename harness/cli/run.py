@@ -110,7 +110,7 @@ def _plan(request: RunRequest, selection: Selection, out: Path, device_type: str
     from dataclasses import replace
 
     from harness.cli.progress import digesting
-    from harness.planning.request import existing_run, resolve, settle, stored_cells
+    from harness.planning.request import existing_run, resolve, settle
     from harness.store.run_record import refuse_locked, refuse_unfit
 
     existing = existing_run(out)
@@ -119,7 +119,7 @@ def _plan(request: RunRequest, selection: Selection, out: Path, device_type: str
     refuse_unfit(out, asdict(settings))
     refuse_locked(out)
     with digesting(stderr_console()) as watch:
-        return resolve(selection, settings, request.data, stored_cells(existing), watch)
+        return resolve(selection, settings, request.data, existing.cells() if existing else {}, watch)
 
 
 def _execute(request: RunRequest, selection: Selection, out: Path, device: str, workers: int | None) -> None:

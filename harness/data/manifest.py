@@ -195,7 +195,7 @@ def _unreadable(path: Path, error: OSError) -> DatasetError:
     return DatasetError(f"cannot read {path}: {error.strerror}. Mend or remove the file")
 
 
-def identity(dataset: Dataset, manifest: Manifest) -> dict[str, object]:
+def dataset_identity(dataset: Dataset, manifest: Manifest) -> dict[str, object]:
     """What of a dataset can change a number; JSON-ready."""
     fields = asdict(dataset)
     fields.pop("path")

@@ -89,8 +89,8 @@ class Sweep:
         if name not in engine.networks:
             with torch.inference_mode(False):
                 engine.networks[name] = load_network(spec, source, self.one.dataset.preprocessing.size)
-        planned = next(job for (_, model), job in self.jobs.items() if model == name).identity["model"]["checkpoint"]
-        if planned != (now := [sha256_of(path) for path in source.files(spec)]):
+        planned = next(job for (_, model), job in self.jobs.items() if model == name).identity.checkpoint
+        if planned != (now := tuple(sha256_of(path) for path in source.files(spec))):
             raise CheckpointError(f"the checkpoint of {name} changed since the run was planned: {planned} -> {now}")
         # Not in inference mode: weights that are copied in it cannot take part in the gradients of a white-box probe.
         with torch.inference_mode(False):

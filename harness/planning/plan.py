@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.data.manifest import Manifest
 from harness.records import Job, TaskLayout
@@ -67,16 +66,6 @@ class MissingTask:
         """Samples of the complete dataset; 0 where that is not known."""
         release = self.dataset.release()
         return release.images if release else 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """What the store knows of one cell: the identity it was made under, its spans, whether it failed."""
-
-    key: str
-    identity: Mapping[str, Any]
-    spans: frozenset[tuple[int, int]]
-    failed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.data.manifest import Manifest, identity
-from harness.identity import ENGINE, canonical_json, difference, digest_of, leaves, versions
-from harness.planning.plan import MissingTask, Pass, Plan, PlannedCell, PlannedTask, Settings, Status, Stored
-from harness.records import Job, TaskLayout
+from harness.data.manifest import Manifest, dataset_identity
+from harness.identity import ENGINE, difference, digest_of, job_of, leaves, versions
+from harness.planning.plan import MissingTask, Pass, Plan, PlannedCell, PlannedTask, Settings, Status
+from harness.records import Identity, Job, ProbeIdentity, TaskLayout
 
 if TYPE_CHECKING:
     import numpy as np
 
     from harness.interfaces import Dataset, Probe
     from harness.records import ModelSpec, Sample
+    from harness.store import StoredCell
 
 
 LEAST_SPAN = 16
@@ -90,32 +90,33 @@ def make_job(
         source_version: `ModelSource.version` of the model's source.
     """
     # Neither `sha256` nor `head_sha256` is part of it: what the files are, `digests` say, stated beforehand or not.
-    what: dict[str, Any] = {
-        "model": {
-            "name": model.name,
-            "source": model.source,
-            "source_version": source_version,
-            "arch": model.arch,
-            "recipe": {name: value for name, value in asdict(model.recipe).items() if name != "head_sha256"},
-            "mean": model.mean,
-            "std": model.std,
-            "options": dict(model.options),
-            "label_space": model.label_space,
-            "outputs": model.outputs,
-            "checkpoint": list(digests),
-        },
-        "probe": {"name": task.probe.name, "version": task.probe.version, "params": asdict(task.probe)},
-        "dataset": identity(task.dataset, task.manifest),
-        "layout": {
+    network = {
+        "name": model.name,
+        "source": model.source,
+        "source_version": source_version,
+        "arch": model.arch,
+        "recipe": {name: value for name, value in asdict(model.recipe).items() if name != "head_sha256"},
+        "mean": model.mean,
+        "std": model.std,
+        "options": dict(model.options),
+        "label_space": model.label_space,
+        "outputs": model.outputs,
+        "checkpoint": list(digests),
+    }
+    identity = Identity.of(
+        model=network,
+        probe=ProbeIdentity(name=task.probe.name, version=task.probe.version, params=asdict(task.probe)),
+        dataset=dataset_identity(task.dataset, task.manifest),
+        layout={
             "conditions": task.conditions,
             "span": task.layout.span,
             "label_space": digest_of(asdict(task.dataset.label_space())),
         },
-        "settings": asdict(settings),
-        "engine": ENGINE,
-        "versions": versions(),
-    }
-    return Job(task=task.name, model=model.name, key=digest_of(what), identity=json.loads(canonical_json(what)))
+        settings=asdict(settings),
+        engine=ENGINE,
+        versions=versions(),
+    )
+    return job_of(task.name, model.name, identity)
 
 
 def plan(
@@ -123,7 +124,7 @@ def plan(
     models: Sequence[ModelSpec],
     digests: Mapping[str, Sequence[str]],
     settings: Settings,
-    stored: Mapping[tuple[str, str], Stored],
+    stored: Mapping[tuple[str, str], StoredCell],
     source_versions: Mapping[str, int] | None = None,
     missing: Sequence[MissingTask] = (),
     absent: Mapping[str, str] | None = None,
@@ -168,12 +169,12 @@ def plan(
     return Plan(settings=settings, tasks=tuple(tasks), cells=tuple(cells), passes=tuple(passes), missing=tuple(missing))
 
 
-def _missing_cell(task: str, model: str, reason: str, stored: Mapping[tuple[str, str], Stored]) -> PlannedCell:
+def _missing_cell(task: str, model: str, reason: str, stored: Mapping[tuple[str, str], StoredCell]) -> PlannedCell:
     kept = "; what was stored before is kept" if (task, model) in stored else ""
     return PlannedCell(model=model, task=task, status="missing", job=None, reason=reason + kept)
 
 
-def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: Stored | None) -> PlannedCell:
+def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: StoredCell | None) -> PlannedCell:
     unfit = inapplicable(task, model)
     if unfit:
         return PlannedCell(model=model.name, task=task.name, status="inapplicable", job=None, reason=unfit)
@@ -186,8 +187,8 @@ def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: Stored | N
 
     if stored is None:
         return cell("run", spans)
-    if stored.key != job.key:
-        return cell("rerun", spans, difference(stored.identity, job.identity) or _otherwise(stored, job))
+    if stored.job.key != job.key:
+        return cell("rerun", spans, _changes(stored.job.identity, job.identity))
     left = [span for span in spans if span not in stored.spans]
     if stored.failed is not None:
         return cell("retry", left, f"failed before: {stored.failed}")
@@ -206,8 +207,9 @@ def inapplicable(task: PlannedTask, model: ModelSpec) -> str:
     return ""
 
 
-def _otherwise(stored: Stored, job: Job) -> str:
-    """What changed where no value did: fields that only one of two versions of the harness or a plugin records."""
-    old, new = leaves(stored.identity), leaves(job.identity)
-    fields = ", ".join(sorted(old.keys() ^ new.keys())) or "fields without a value"
+def _changes(before: Identity, now: Identity) -> str:
+    """What changed. Where no value did: the fields that only one of two versions of the harness or a plugin records."""
+    if values := difference(before.document, now.document):
+        return values
+    fields = ", ".join(sorted(leaves(before.document).keys() ^ leaves(now.document).keys())) or "fields without a value"
     return f"another version recorded its identity, without the same fields: {fields}"

@@ -14,14 +14,14 @@ from harness.data.roots import DataRoots
 from harness.errors import AbsentCheckpointError, AbsentDatasetError, RequestError, UnknownNameError
 from harness.names import is_pattern
 from harness.planning import planner
-from harness.planning.plan import MissingTask, PlannedTask, Settings, Stored
+from harness.planning.plan import MissingTask, PlannedTask, Settings
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset, ModelSource, Probe
     from harness.planning.plan import Plan
     from harness.records import ModelSpec, Preprocessing, Suite, TaskSpec
     from harness.registry import Registry
-    from harness.store import RunReader
+    from harness.store import RunReader, StoredCell
 
 DEFAULT_BATCH = {"cpu": 32, "cuda": 256}
 """``--batch-size auto``: on the CPU larger batches only cost cache, on a GPU smaller ones leave it idle."""
@@ -157,7 +157,7 @@ def resolve(
     selection: Selection,
     settings: Settings,
     data: DataRoots,
-    stored: Mapping[tuple[str, str], Stored],
+    stored: Mapping[tuple[str, str], StoredCell],
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Plan:
     """Find data and checkpoints, digest them, and plan. Reads no weights and imports no torch.
@@ -233,7 +233,7 @@ def record_checkpoints(plan: Plan, selection: Selection) -> None:
     for spec in selection.models:
         if spec.name in planned:
             files = selection.sources[spec.source].files(spec)
-            pins.check(spec, files, planned[spec.name].identity["model"]["checkpoint"])
+            pins.check(spec, files, planned[spec.name].identity.checkpoint)
 
 
 def missing_task(selection: Selection, task: TaskSpec, reason: str) -> MissingTask:
@@ -261,16 +261,6 @@ def plan_task(selection: Selection, task: TaskSpec, manifest: manifests.Manifest
         return planned
     except ValueError as error:
         raise RequestError(f"task {task.name}: {error}") from error
-
-
-def stored_cells(run: RunReader | None) -> dict[tuple[str, str], Stored]:
-    """What a run folder holds, in the planner's words."""
-    if run is None:
-        return {}
-    return {
-        place: Stored(key=cell.job.key, identity=cell.job.identity, spans=frozenset(cell.spans), failed=cell.failed)
-        for place, cell in run.cells().items()
-    }
 
 
 def existing_run(path: Path) -> RunReader | None:

@@ -5,6 +5,7 @@ Imports nothing of the harness but the ground modules, and neither torch nor h5p
 """
 
 from harness.records.data import Batch, Download, LabelSpace, Preprocessing, Release, Sample
+from harness.records.identity import FIRST_CHOICES, Identity, ProbeIdentity
 from harness.records.measure import Direction, Measure
 from harness.records.models import LoadingRecipe, ModelSpec
 from harness.records.published import DecisionTable, Erratum, ImportedDecisions, ImportedModel, ImportedTable, Tolerance
@@ -14,6 +15,7 @@ from harness.records.tables import Cell, Figure, Series, Table
 from harness.records.trials import NOT_MEASURED, TOP, Job, TaskLayout, TrialBlock, Trials
 
 __all__ = [
+    "FIRST_CHOICES",
     "NOT_MEASURED",
     "TOP",
     "Batch",
@@ -23,6 +25,7 @@ __all__ = [
     "Download",
     "Erratum",
     "Figure",
+    "Identity",
     "ImportedDecisions",
     "ImportedModel",
     "ImportedTable",
@@ -32,6 +35,7 @@ __all__ = [
     "Measure",
     "ModelSpec",
     "Preprocessing",
+    "ProbeIdentity",
     "Release",
     "Sample",
     "Series",

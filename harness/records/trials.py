@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from harness.records.identity import Identity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,13 +88,13 @@ class Job:
 
     Attributes:
         key: 64 hex digits, the SHA-256 of `identity`.
-        identity: everything that could change the cell's numbers, JSON-ready.
+        identity: everything that could change the cell's numbers.
     """
 
     task: str
     model: str
     key: str
-    identity: Mapping[str, Any]
+    identity: Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

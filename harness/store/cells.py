@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from harness.errors import StoreError
 from harness.local.writing import make_folder, read_json, remembered, sync_folder, write_json
-from harness.records import Job, TaskLayout
+from harness.records import Identity, Job, TaskLayout
 from harness.store.layout import LayoutHeader, layout_digest
 from harness.store.shards import Header, Origin, Span, StoredSpan, read_header, read_shard, write_shard
 
@@ -54,6 +54,12 @@ class CellRecord:
     layout: str
     provenance: Mapping[str, Any]
     outputs: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What `cell.json` holds."""
+        stored = asdict(self)
+        stored["job"]["identity"] = dict(self.job.identity.document)
+        return stored
 
     @property
     def origin(self) -> Origin:
@@ -98,7 +104,8 @@ def covers(spans: Sequence[Span], layout: TaskLayout | LayoutHeader) -> bool:
 def _read_record(path: Path) -> CellRecord:
     stored = read_json(path)
     try:
-        return CellRecord(**{**stored, "job": Job(**stored["job"])})
+        job = Job(**{**stored["job"], "identity": Identity(stored["job"]["identity"])})
+        return CellRecord(**{**stored, "job": job})
     except (KeyError, TypeError) as error:
         raise StoreError(f"{path} is damaged ({error!r}); delete {path.parent} to measure the cell again") from error
 
@@ -137,7 +144,7 @@ class CellFolder:
                 f"changed, but nothing that identifies the cell did. Bump the dataset's version, or delete {self.path}"
             )
         make_folder(self.path)
-        write_json(self.path / _RECORD, asdict(record))
+        write_json(self.path / _RECORD, record.as_json())
 
     def current(self, job: Job) -> CellRecord:
         """The record of `job`. Raises ValueError if `begin` was not called for it, or for another since."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,11 +30,6 @@ def field_problems(fields: Fields, n: int, conditions: int) -> list[str]:
     if logits is not None and (logits.ndim != 3 or logits.shape[:2] != (n, conditions) or logits.dtype != np.float16):
         found.append(f"logits is {logits.dtype} {logits.shape}, expected float16 ({n}, {conditions}, outputs)")
     return found
-
-
-def decisions_only(identity: Mapping[str, Any]) -> bool:
-    """Whether a cell of this identity holds first choices alone, as imported decisions do."""
-    return identity.get("trials") == "decisions"
 
 
 def value_problems(fields: Fields, targets: np.ndarray, classes: int, first_only: bool = False) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.errors import StoreError
 from harness.local.writing import leftovers
 from harness.records import TaskLayout
-from harness.store.checks import decisions_only, field_problems, value_problems
+from harness.store.checks import field_problems, value_problems
 from harness.store.index import IndexEntry, indexed_cells, read_indexed
 from harness.store.run_record import INDEX
 from harness.store.shards import Fields, Span, read_shard
@@ -111,7 +111,7 @@ def _shard_problems(
             yield f"{where} follow {end}, which its name or spans contradict"
         wrong = field_problems(fields, high - low, conditions)
         if not wrong and high <= len(layout.sample_ids):
-            first_only = decisions_only(record.job.identity)
+            first_only = record.job.identity.first_choices_only
             wrong = value_problems(fields, layout.targets[low:high], len(layout.classes), first_only)
             if entry is not None:
                 shown = {name: array for name, array in fields.items() if name in entry.fields}

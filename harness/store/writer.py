@@ -181,7 +181,7 @@ class RunWriter(RunReader):
         wrong = checks.field_problems(fields, high - low, header.conditions)
         if not wrong:
             targets = read_targets(self._layout_path(job.task))[low:high]
-            first_only = checks.decisions_only(job.identity)
+            first_only = job.identity.first_choices_only
             wrong = checks.value_problems(fields, targets, header.classes, first_only)
         if wrong:
             raise ValueError(f"{job.task} × {job.model}, samples {low}-{high}, cannot be stored: {'; '.join(wrong)}")

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from harness.errors import RequestError
+from harness.identity import job_of
 from harness.interfaces import Probe
 from harness.local.provenance import provenance
 from harness.names import task_of
-from harness.records import DecisionTable, ImportedDecisions, Job, TrialBlock
+from harness.records import FIRST_CHOICES, DecisionTable, Identity, ImportedDecisions, Job, ProbeIdentity, TrialBlock
 from harness.store import RunWriter
-
-DECISIONS = "decisions"
-"""What `Job.identity["trials"]` says of trials that are first choices alone: no log-probabilities, no second choice."""
 
 
 def source_digest(path: Path) -> str:
@@ -76,18 +72,16 @@ def _job(one: ImportedDecisions, probe: Probe, importer: str) -> Job:
     content = hashlib.sha256(repr((one.layout.sample_ids, sorted(one.layout.attributes.items()))).encode())
     content.update(one.layout.targets.tobytes())
     content.update(one.top5.tobytes())
-    identity: dict[str, Any] = {
-        "model": {"name": one.observer, "source": f"import {importer}"},
-        "probe": {"name": probe.name, "version": probe.version, "params": asdict(probe)},
-        "dataset": {"name": task_of(one.layout.task).dataset},
-        "layout": {"conditions": one.layout.conditions, "span": one.layout.span},
-        "settings": {},
-        "trials": DECISIONS,
-        "content": content.hexdigest(),
-    }
-    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-    key = hashlib.sha256(text.encode()).hexdigest()
-    return Job(task=one.layout.task, model=one.observer, key=key, identity=json.loads(text))
+    identity = Identity.of(
+        model={"name": one.observer, "source": f"import {importer}"},
+        probe=ProbeIdentity(name=probe.name, version=probe.version, params=asdict(probe)),
+        dataset={"name": task_of(one.layout.task).dataset},
+        layout={"conditions": one.layout.conditions, "span": one.layout.span},
+        settings={},
+        trials=FIRST_CHOICES,
+        content=content.hexdigest(),
+    )
+    return job_of(one.layout.task, one.observer, identity)
 
 
 def _refuse_misfits(table: DecisionTable, probes: Mapping[str, Probe]) -> None:

@@ -147,11 +147,10 @@ class RowReader:
         """Remember which task yields which measures, and under which conditions a model was measured."""
         self._produced_by.update(dict.fromkeys(measures, task))
         identity = cell.job.identity
-        if identity.get("trials") == "decisions":
+        if identity.first_choices_only:
             return  # what people decided has no settings; the samples are compared by whoever puts trials side by side
-        settings = identity.get("settings", {})
-        compared = {name: identity.get(name) for name in ("probe", "dataset", "layout")}
-        compared["settings"] = {name: settings.get(name) for name in COMPARED_SETTINGS}
+        settings = {name: identity.settings.get(name) for name in COMPARED_SETTINGS}
+        compared = {**identity.protocol(), "settings": settings}
         variants = self._measured_as.setdefault(task, {})
         variants.setdefault(json.dumps(compared, sort_keys=True), []).append(model)
 
@@ -189,9 +188,8 @@ class _RowBuilder:
             self.missing[task] = reason
             return
         cell, (_, _, dataset) = self.cells[task, self.model], task.partition("@")
-        probe = with_params(
-            self.reader.probes[cell.job.identity["probe"]["name"]], cell.job.identity["probe"]["params"]
-        )
+        stored = cell.job.identity.probe
+        probe = with_params(self.reader.probes[stored.name], stored.params)
         required = {}
         for name in probe.requires:
             reason = self._unusable(f"{name}@{dataset}", "") or self._unlike(cell, f"{name}@{dataset}")
@@ -213,7 +211,7 @@ class _RowBuilder:
                 f"{doubled[0]} of {self.model} is measured by two tasks, one of them {task}; rename it in one"
             )
         self.measures.update(found)
-        self.tasks[task] = cell.job.identity.get("model", {})
+        self.tasks[task] = cell.job.identity.network
         self.reader.note(task, self.model, cell, found)
 
     def finished(self, group: str | None) -> Row:
@@ -245,13 +243,13 @@ class _RowBuilder:
             return f"incomplete: {done} of {spans} spans; resume with {resume}"
         if not cell.complete(layout):
             return f"measured on samples, classes or conditions that the run has replaced since; rerun with {resume}"
-        stored = cell.job.identity["probe"]
-        probe = self.reader.probes.get(stored["name"])
+        stored = cell.job.identity.probe
+        probe = self.reader.probes.get(stored.name)
         if probe is None:
-            return f"probe {stored['name']!r} is not installed; see harness list probes"
-        if probe.version != stored["version"]:
+            return f"probe {stored.name!r} is not installed; see harness list probes"
+        if probe.version != stored.version:
             return (
-                f"made by version {stored['version']} of probe {probe.name!r}, installed is {probe.version}; "
+                f"made by version {stored.version} of probe {probe.name!r}, installed is {probe.version}; "
                 f"rerun with {resume}"
             )
         return ""
@@ -259,11 +257,7 @@ class _RowBuilder:
     def _unlike(self, cell: StoredCell, task: str) -> str:
         """What tells `cell` from the cell whose trials its probe needs, other than the probe; empty if nothing does."""
         other = self.cells[task, self.model]
-        mine, theirs = (
-            {name: value for name, value in one.job.identity.items() if name not in ("probe", "layout")}
-            for one in (cell, other)
-        )
-        changed = difference(theirs, mine)
+        changed = difference(other.job.identity.without_task(), cell.job.identity.without_task())
         if not changed and self.run.layout(task).sample_ids != self.run.layout(cell.job.task).sample_ids:
             changed = "its samples are others"
         return f"{changed}; rerun both with harness run … --out {self.label}" if changed else ""

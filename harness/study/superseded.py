@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.identity import difference
 
@@ -22,7 +22,8 @@ def superseded(cells: Mapping[tuple[str, str], StoredCell]) -> dict[tuple[str, s
         if model not in latest or _created(latest[model]) < _created(cell):
             latest[model] = cell
     changes = {
-        (task, model): difference(_network(cell), _network(latest[model])) for (task, model), cell in cells.items()
+        (task, model): difference(cell.job.identity.network, latest[model].job.identity.network)
+        for (task, model), cell in cells.items()
     }
     return {place: f"measured with an earlier network ({change})" for place, change in changes.items() if change}
 
@@ -30,8 +31,3 @@ def superseded(cells: Mapping[tuple[str, str], StoredCell]) -> dict[tuple[str, s
 def _created(cell: StoredCell) -> str:
     """When the cell was begun, ISO 8601 in UTC; such texts sort by time."""
     return str(cell.provenance.get("created", ""))
-
-
-def _network(cell: StoredCell) -> Mapping[str, Any]:
-    network: Mapping[str, Any] = cell.job.identity.get("model", {})
-    return network

@@ -11,9 +11,9 @@ from harness import Dataset, LabelSpace, Measure, ModelSpec, Probe, Sample
 from harness.data.manifest import build
 from harness.engine.execute import execute
 from harness.engine.resources import Engine
-from harness.planning.plan import Settings, Stored
+from harness.planning.plan import Settings
 from harness.planning.planner import plan, plan_task
-from harness.store import RunReader, RunWriter
+from harness.store import RunReader, RunWriter, StoredCell
 
 CLASSES = tuple("abcdefghij")
 
@@ -137,11 +137,7 @@ def run(path, networks, dataset=None, probes=(Shades(), Plain()), workers=2, wat
     tasks = [plan_task(f"{probe.name}@made", probe, dataset, manifest, chosen.batch_size) for probe in probes]
     specs = specs_of(*networks)
     with RunWriter.create(path, settings=asdict(chosen), command=["test"]) as opened:
-        stored = {
-            place: Stored(key=cell.job.key, identity=cell.job.identity, spans=frozenset(cell.spans), failed=cell.failed)
-            for place, cell in opened.cells().items()
-        }
-        planned = plan(tasks, list(specs.values()), {name: () for name in specs}, chosen, stored)
+        planned = plan(tasks, list(specs.values()), {name: () for name in specs}, chosen, opened.cells())
         for task in tasks:
             opened.put_layout(task.layout)
         opened.publish()
@@ -177,3 +173,8 @@ def same(a, b):
     return a.keys() == b.keys() and all(
         np.array_equal(x, y, equal_nan=x.dtype.kind == "f") for key in a for x, y in zip(a[key], b[key], strict=True)
     )
+
+
+def stored_cell(job, spans, failed=None):
+    """What a run folder says of `job`."""
+    return StoredCell(job=job, spans=tuple(spans), failed=failed, provenance={}, layout="")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.records import Job, TaskLayout, TrialBlock
+from harness.records import Identity, Job, TaskLayout, TrialBlock
 from harness.store import RunWriter
 
 SETTINGS = {"seed": 0, "limit": None}
@@ -39,8 +39,9 @@ def make_layout(*, n=40, span=16, conditions=2, classes=10, targets=1, task=TASK
 
 
 def make_job(model="net-a", *, task=TASK, salt="") -> Job:
-    identity = {"task": task, "model": model, "salt": salt}
-    return Job(task=task, model=model, key=hashlib.sha256(repr(identity).encode()).hexdigest(), identity=identity)
+    document = {"task": task, "model": model, "salt": salt}
+    key = hashlib.sha256(repr(document).encode()).hexdigest()
+    return Job(task=task, model=model, key=key, identity=Identity(document))
 
 
 def make_block(layout, job, span, outputs=0) -> TrialBlock:

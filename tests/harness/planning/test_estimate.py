@@ -15,9 +15,10 @@ from harness.cli.plan import plan_data, print_plan
 from harness.cli.words import count, hours
 from harness.data.roots import DataRoots
 from harness.planning.estimate import TaskShape, estimate, shape_of, shapes_of
-from harness.planning.plan import Settings, Stored
+from harness.planning.plan import Settings
 from harness.planning.planner import RESIDENT_MODELS
 from harness.planning.request import RunRequest, resolve, select, settle
+from tests.helpers.engine import stored_cell
 
 # --- the study -------------------------------------------------------------------------------
 
@@ -282,11 +283,7 @@ def test_of_a_run_that_was_interrupted_the_rest_is_estimated(planned, pictures, 
     pictures("set-0", 40)
     before, _ = planned("mixed", str(tmp_path / "data"), models=("one", "two"))
     stored = {
-        (cell.task, cell.model): Stored(
-            key=cell.job.key,
-            identity=cell.job.identity,
-            spans=frozenset(cell.pending[: 1 if cell.model == "one" else 2]),
-        )
+        (cell.task, cell.model): stored_cell(cell.job, cell.pending[: 1 if cell.model == "one" else 2])
         for cell in before.cells
     }
     plan, cost = planned("mixed", str(tmp_path / "data"), models=("one", "two"), stored=stored)

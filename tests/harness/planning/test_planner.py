@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from harness import Dataset, LabelSpace, LoadingRecipe, Measure, ModelSpec, Probe, Sample
 from harness.data.manifest import Manifest
 from harness.identity import difference
-from harness.planning.plan import Settings, Stored
+from harness.planning.plan import Settings
 from harness.planning.planner import LEAST_SPAN, RESIDENT_MODELS, make_job, plan, plan_task, span_length
 from harness.remarks import joined
+from tests.helpers.engine import stored_cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ def task(n=40, probe=None, dataset=None, **more):
 
 
 def stored(job, spans, failed=None):
-    return {("two@made", job.model): Stored(key=job.key, identity=job.identity, spans=frozenset(spans), failed=failed)}
+    return {("two@made", job.model): stored_cell(job, spans, failed)}
 
 
 @given(st.integers(1, 200_000), st.integers(1, 512))
@@ -113,7 +114,7 @@ def test_a_new_cell_is_run_a_stored_one_is_not_and_half_a_one_is_resumed():
 def test_whatever_changes_numbers_changes_the_key_and_is_named(change, word):
     before, now = make_job(task(), model(), ["c"], SETTINGS), change()
     assert before.key != now.key
-    assert word in difference(before.identity, now.identity)
+    assert word in difference(before.identity.document, now.identity.document)
 
 
 def test_a_probe_version_changes_the_key():
@@ -137,7 +138,7 @@ def test_what_cannot_change_numbers_does_not_change_the_key(field):
 def test_a_digest_that_is_stated_later_computes_nothing_again(recipe):
     """The digests of the files themselves are in the key; runs of before the head could have one go on too."""
     before = make_job(task(), model(), ["c", "h"], SETTINGS)
-    assert "head_sha256" not in before.identity["model"]["recipe"]
+    assert "head_sha256" not in before.identity.network["recipe"]
     assert make_job(task(), model(recipe=LoadingRecipe(**recipe)), ["c", "h"], SETTINGS) == before
     assert make_job(task(), model(sha256="a" * 64), ["c", "h"], SETTINGS) == before
 

@@ -23,7 +23,7 @@ from harness import (
 )
 from harness.output.formats import render
 from harness.plugins.reports.correlation import Correlation
-from harness.records import Job, TrialBlock
+from harness.records import Identity, Job, TrialBlock
 from harness.store import RunWriter, store_table
 from harness.study.compose import Row, compose, measures_of, mended, open_study, sorted_by, with_params
 from harness.testing import make_trials
@@ -256,7 +256,9 @@ class Lab:
             "dataset": {"name": "photos", "n": samples},
             "settings": dict(self.settings),
         }
-        job = Job(task=task, model=model, key=f"{abs(hash(str((task, identity)))):064x}"[-64:], identity=identity)
+        job = Job(
+            task=task, model=model, key=f"{abs(hash(str((task, identity)))):064x}"[-64:], identity=Identity(identity)
+        )
         run.begin(job, {"created": changes["created"]} if "created" in changes else {})
         correct = np.arange(samples) < hits
         for low, high in layout.spans()[:spans]:

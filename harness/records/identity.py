@@ -1,0 +1,100 @@
+"""What could change a cell's numbers, as it is stored with the cell. Only this module knows the keys of its JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+FIRST_CHOICES: Final = "decisions"
+"""What the key ``trials`` says of imported decisions: first choices alone, without log-probabilities."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeIdentity:
+    """The probe that made a cell's stimuli.
+
+    Attributes:
+        params: parameter -> value, JSON-ready (tuples have become lists).
+    """
+
+    name: str
+    version: int
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Everything that could change a cell's numbers; the SHA-256 of its canonical JSON is the cell's key.
+
+    Attributes:
+        document: the JSON object as stored. Older versions of the harness, and importers, record fewer fields.
+    """
+
+    document: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        model: Mapping[str, Any],
+        probe: ProbeIdentity,
+        dataset: Mapping[str, Any],
+        layout: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        **more: Any,
+    ) -> Identity:
+        """From its parts, in the order in which they are stored.
+
+        Args:
+            model: name, source, loading recipe, and in ``checkpoint`` the SHA-256 of each file.
+            dataset: parameters, version and the manifest's digest.
+            layout: columns, span and label space.
+            settings: what the run has one of.
+            more: ``engine`` and ``versions`` of a run; ``trials`` and ``content`` of imported decisions.
+        """
+        made_by = {"name": probe.name, "version": probe.version, "params": probe.params}
+        return cls(
+            {"model": model, "probe": made_by, "dataset": dataset, "layout": layout, "settings": settings, **more}
+        )
+
+    @property
+    def probe(self) -> ProbeIdentity:
+        """The probe. Raises KeyError where none is recorded."""
+        stored = self.document["probe"]
+        return ProbeIdentity(name=stored["name"], version=stored["version"], params=stored["params"])
+
+    @property
+    def network(self) -> Mapping[str, Any]:
+        """Checkpoint and loading; empty where they are not recorded."""
+        network: Mapping[str, Any] = self.document.get("model", {})
+        return network
+
+    @property
+    def checkpoint(self) -> tuple[str, ...]:
+        """SHA-256 of each file that decides the weights; empty where there is none."""
+        return tuple(self.network.get("checkpoint", ()))
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the run had one of; empty for imported decisions."""
+        settings: Mapping[str, Any] = self.document.get("settings", {})
+        return settings
+
+    @property
+    def first_choices_only(self) -> bool:
+        """Whether the trials are first choices alone, as imported decisions are."""
+        return self.document.get("trials") == FIRST_CHOICES
+
+    def protocol(self) -> dict[str, Any]:
+        """What two models must share to be compared: probe, dataset and layout; None for what is not recorded."""
+        return {name: self.document.get(name) for name in ("probe", "dataset", "layout")}
+
+    def measurement(self) -> dict[str, Any]:
+        """How the trials were made: the probe, and resize and crop; None for what is not recorded."""
+        dataset = self.document.get("dataset", {})
+        return {"probe": self.document.get("probe"), "preprocessing": dataset.get("preprocessing")}
+
+    def without_task(self) -> dict[str, Any]:
+        """What a probe's trials share with those that its measures need: all but probe and layout."""
+        return {name: value for name, value in self.document.items() if name not in ("probe", "layout")}
