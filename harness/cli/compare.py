@@ -64,10 +64,10 @@ def _run_side(path: Path, house: House) -> Side:
     study = open_study([path], house.plugins.probes)
     run = RunReader.open(path)
     table = run.imported if run.kind == "imported" else None
-    settings = dict(run.manifest["settings"])
+    settings = dict(run.settings)
     limit = settings.get("limit")
     protocols = _protocols(run)
-    partial = {name: f"{path}: {remarks[0]}" for name, remarks in run.manifest["warnings"].items() if remarks}
+    partial = {name: f"{path}: {remarks[0]}" for name, remarks in run.record.warnings.items() if remarks}
     if limit is not None:
         partial = {"*": f"{path}: --limit {limit}"}
     return Side(

@@ -31,7 +31,7 @@ def versions() -> dict[str, str]:
 @cache
 def revision() -> str | None:
     """Git revision of the harness's source tree, with ``+dirty`` where it differs; None for an installed wheel."""
-    tree = Path(__file__).resolve().parent.parent
+    tree = Path(__file__).resolve().parents[2]
     if not (tree / ".git").exists():
         return None
     git = ["git", "-C", str(tree)]

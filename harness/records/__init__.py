@@ -9,6 +9,7 @@ from harness.records.identity import FIRST_CHOICES, Identity, ProbeIdentity
 from harness.records.measure import Direction, Measure
 from harness.records.models import LoadingRecipe, ModelSpec
 from harness.records.published import DecisionTable, Erratum, ImportedDecisions, ImportedModel, ImportedTable, Tolerance
+from harness.records.run import RunKind, RunModel, RunRecord
 from harness.records.study import Study, StudyModel, TrialReader
 from harness.records.suites import Suite, TaskSpec
 from harness.records.tables import Cell, Figure, Series, Table
@@ -37,6 +38,9 @@ __all__ = [
     "Preprocessing",
     "ProbeIdentity",
     "Release",
+    "RunKind",
+    "RunModel",
+    "RunRecord",
     "Sample",
     "Series",
     "Study",

@@ -86,7 +86,7 @@ def complete_cells(run: RunReader) -> list[tuple[str, str]]:
 def left_out(run: RunReader) -> list[str]:
     """``model on task: why`` of every cell, begun or only planned, that an export does not hold."""
     complete, cells = set(complete_cells(run)), run.cells()
-    planned = {(task, model) for task, models in run.manifest.get("planned", {}).items() for model in models}
+    planned = {(task, model) for task, models in run.record.planned.items() for model in models}
     reasons = []
     for task, model in sorted((planned | set(cells)) - complete):
         cell = cells.get((task, model))

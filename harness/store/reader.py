@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.errors import RunError, StoreError
 from harness.local.writing import read_json
-from harness.records import NOT_MEASURED, TOP, ImportedTable, TaskLayout, Trials
+from harness.records import NOT_MEASURED, TOP, ImportedTable, RunKind, RunRecord, TaskLayout, Trials
 from harness.store import checks, imported, run_record
 from harness.store.cells import CellFolder, CellRecord, ShardFile, StoredCell, covers
 from harness.store.file_names import check_name
@@ -28,31 +28,29 @@ class RunReader:
     @classmethod
     def open(cls, path: str | Path) -> RunReader:
         """The run at `path`, to be read. Raises RunError if there is none."""
-        run_record.read_manifest(Path(path))
+        run_record.read_run(Path(path))
         return RunReader(Path(path))
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._last_layout: tuple[str, TaskLayout] | None = None
 
-    # --- the manifest ------------------------------------------------------------------------
+    # --- what the run says of itself ---------------------------------------------------------
 
     @property
-    def manifest(self) -> dict[str, Any]:
-        """`run.json`, read anew. Raises RunError if it is gone, StoreError if it is damaged."""
-        return run_record.read_manifest(self.path)
+    def record(self) -> RunRecord:
+        """`run.json` as it is now. Raises RunError if it is gone, StoreError if it is damaged."""
+        return run_record.read_run(self.path)
 
     @property
-    def kind(self) -> run_record.Kind:
+    def kind(self) -> RunKind:
         """``trials``, or ``imported`` for a published table."""
-        kind: run_record.Kind = self.manifest["kind"]
-        return kind
+        return self.record.kind
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Mapping[str, Any]:
         """What the run has one of, as given to `create`."""
-        settings: dict[str, Any] = self.manifest["settings"]
-        return settings
+        return self.record.settings
 
     @property
     def imported(self) -> ImportedTable:

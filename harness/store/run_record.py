@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
 from harness.errors import CellError, RunError, StoreError
 from harness.local.provenance import versions
-from harness.local.writing import is_leftover, read_json
+from harness.local.writing import is_leftover, read_json, remembered
+from harness.records import RunKind, RunRecord
 
 FORMAT: Final = 1
 
@@ -37,10 +38,7 @@ _NAMED: Final = {"models": 1, "planned": 2, "study": 2, "warnings": 1}
 """Fields that are extended, and how many levels of names below them are kept when one is given anew."""
 
 
-Kind = Literal["trials", "imported"]
-
-
-def new_manifest(kind: Kind, settings: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+def new_manifest(kind: RunKind, settings: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """The manifest of a run that begins now."""
     empty: dict[str, Any] = {"models": {}, "planned": {}, "study": {}, "warnings": {}, "history": []}
     return {"format": FORMAT, "kind": kind, "created": _now(), "settings": dict(settings), **empty, **more}
@@ -76,28 +74,38 @@ def _merged(old: Any, new: Any, levels: int) -> Any:
     return new
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """Manifest of the run at `path`.
+def read_run(path: Path) -> RunRecord:
+    """What the run at `path` says of itself; parsed again only where the file has been replaced since.
 
     Raises:
         RunError: there is no run, or one of a later format.
         StoreError: `run.json` is damaged.
     """
+    return _parsed(path / MANIFEST)
+
+
+@remembered(64)
+def _parsed(file: Path) -> RunRecord:
+    folder = file.parent
     try:
-        manifest = read_json(path / MANIFEST)
+        document = read_json(file)
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(
-            f"{path} holds no run ({_contents(path)}). Expected a folder that `harness run` made; "
-            f"type: harness run --suite NAME --out {path}"
+            f"{folder} holds no run ({_contents(folder)}). Expected a folder that `harness run` made; "
+            f"type: harness run --suite NAME --out {folder}"
         ) from None
-    if not isinstance(manifest, dict) or "kind" not in manifest:
-        raise StoreError(f"{path / MANIFEST} is not the manifest of a run; restore it, or use another folder")
-    if manifest.get("format") != FORMAT:
+    damaged = f"{file} is not the manifest of a run; restore it, or use another folder"
+    if not isinstance(document, dict) or "kind" not in document:
+        raise StoreError(damaged)
+    if document.get("format") != FORMAT:
         raise RunError(
-            f"{path} is a run of format {manifest.get('format')}, this version reads {FORMAT}; "
+            f"{folder} is a run of format {document.get('format')}, this version reads {FORMAT}; "
             "type: pip install --upgrade bias-harness"
         )
-    return manifest
+    try:
+        return RunRecord.parse(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StoreError(f"{damaged} ({error!r})") from error
 
 
 def _contents(path: Path) -> str:
@@ -112,12 +120,12 @@ def _contents(path: Path) -> str:
 def refuse_unfit(path: Path, settings: Mapping[str, Any]) -> None:
     """Raises RunError if `path` can neither become a run of `settings` nor already is one. Writes nothing."""
     if (path / MANIFEST).exists():
-        manifest = read_manifest(path)
-        if manifest["kind"] != "trials":
+        run = read_run(path)
+        if run.kind != "trials":
             raise RunError(f"{path} is an imported table, which cannot be extended; choose another --out")
-        if "importer" in manifest:
+        if run.importer is not None:
             raise RunError(f"{path} holds imported decisions, which cannot be extended; choose another --out")
-        _refuse_other_settings(path, manifest["settings"], settings)
+        _refuse_other_settings(path, run.settings, settings)
     else:
         refuse_occupied(path)
 

@@ -132,7 +132,7 @@ def _differences(index: Path, group: str, span: Span, fields: Fields) -> Iterato
 def _unmeasured(run: RunReader) -> Iterator[str]:
     """Planned cells that are missing without a reason."""
     tasks = set(run.tasks())
-    for task, models in run.manifest["planned"].items():
+    for task, models in run.record.planned.items():
         for model, reason in models.items():
             if reason:
                 continue

@@ -90,8 +90,8 @@ class RunWriter(RunReader):
             run = cls(path, lock)
             run._sweep()
             begun = (path / run_record.MANIFEST).exists()
-            manifest = run.manifest if begun else run_record.new_manifest("trials", wanted)
-            manifest["history"].append(run_record.history_entry(command))
+            manifest = dict(run.record.document) if begun else run_record.new_manifest("trials", wanted)
+            manifest["history"] = [*manifest["history"], run_record.history_entry(command)]
             write_json(path / run_record.MANIFEST, manifest)
         return run
 
@@ -103,7 +103,7 @@ class RunWriter(RunReader):
         Raises:
             ValueError: a field that a run has once and for all (settings, kind, …).
         """
-        write_json(self.path / run_record.MANIFEST, run_record.extended(self.manifest, fields))
+        write_json(self.path / run_record.MANIFEST, run_record.extended(self.record.document, fields))
 
     # --- tasks -------------------------------------------------------------------------------
 

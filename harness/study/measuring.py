@@ -89,8 +89,8 @@ class RowReader:
             RequestError: it defines a bias or axis otherwise than an earlier run.
             StoreError: stored trials are damaged.
         """
-        origin = {key: value for key, value in run.manifest.items() if key not in ("models", "planned", "study")}
-        stored = [str(remark) for remarks in origin.pop("warnings", {}).values() for remark in remarks]
+        record = run.record
+        origin, stored = record.origin, [remark for remarks in record.warnings.values() for remark in remarks]
         self._remarks += [(label, remark) for remark in joined(stored)]
         if run.kind == "imported":
             table = run.imported
@@ -101,8 +101,7 @@ class RowReader:
                 for one in table.models
             ]
         else:
-            study = run.manifest.get("study", {})
-            self._define(label, study.get("biases", {}), study.get("axes", {}))
+            self._define(label, record.biases, record.axes)
             self._add_trials(run, label)
         self.provenance.append({**origin, "run": label, "kind": run.kind})
 
@@ -132,16 +131,16 @@ class RowReader:
                 self._defined_by.setdefault(name, label)
 
     def _add_trials(self, run: RunReader, label: str) -> None:
-        cells, planned = run.cells(), run.manifest.get("planned", {})
+        cells, planned = run.cells(), run.record.planned
         old = superseded(cells)
-        known = run.manifest.get("models", {})
+        known = run.record.models
         tasks = dict.fromkeys([*planned, *(task for task, _ in cells)])
         for model in dict.fromkeys([*known, *(model for _, model in cells)]):
             row = _RowBuilder(self, run, label, model, cells, old)
             for task in tasks:
                 if (task, model) in cells or model in planned.get(task, {}):
                     row.add(task, planned.get(task, {}).get(model, ""))
-            self._rows.append(row.finished(known.get(model, {}).get("group")))
+            self._rows.append(row.finished(known[model].group if model in known else None))
 
     def note(self, task: str, model: str, cell: StoredCell, measures: Iterable[str]) -> None:
         """Remember which task yields which measures, and under which conditions a model was measured."""

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from harness import ImportedModel, ImportedTable, Measure, RunError, StoreError, read_trials
 from harness.local.writing import read_json, remembered, write_json
+from harness.records import RunModel
 from harness.store import RunReader, RunWriter, store_table, verify_run
 from harness.store.export import compact
 from tests.helpers.store_writer import (
@@ -470,7 +471,10 @@ def test_extending_a_run(path):
         )
         with pytest.raises(ValueError, match="settings of a run cannot be changed"):
             run.update_manifest(settings={"seed": 1})
-    manifest = RunReader.open(path).manifest
+    record = RunReader.open(path).record
+    manifest = record.document
+    assert record.models == {"a": RunModel(group="x"), "b": RunModel()}
+    assert record.axes["ID"] == ("top1@made",) and record.warnings["made"] == ("few",)
     assert manifest["models"] == {"a": {"group": "x"}, "b": {"group": None}}
     assert manifest["planned"] == {TASK: {"a": "", "b": "needs 16 classes"}, "other@made": {"a": ""}}
     assert manifest["study"] == {"axes": {"ID": ["top1@made"], "Robustness": ["top1@c"]}, "biases": {}}
@@ -596,7 +600,7 @@ def test_imported_table(path):
     run = RunReader.open(path)
     assert run.kind == "imported"
     assert RunReader.open(path).imported == table
-    assert run.manifest["sha256"] == digest
+    assert run.record.document["sha256"] == digest
     assert verify_run(run) == []
     with pytest.raises(RunError, match="is not empty"):
         store_table(path, table, source_sha256=digest, command=[])

@@ -1,0 +1,70 @@
+"""What a run folder says of itself: ``run.json``. Only this module knows the keys that other rooms read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+RunKind = Literal["trials", "imported"]
+_OWN_FIELDS = ("models", "planned", "study", "warnings")
+"""Fields that a study reads one by one; the others say where the run comes from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunModel:
+    """One model of a run, as the registry described it when the run was made."""
+
+    group: str | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """``run.json``, parsed once.
+
+    Attributes:
+        kind: ``trials``, or ``imported`` for a published table.
+        settings: what the run has one of (seed, limit, precision, …).
+        models: name -> what is known of the model.
+        planned: task -> model -> why the cell cannot be computed, empty where it can.
+        biases: name -> full names of the measures whose mean it is.
+        axes: likewise.
+        warnings: dataset -> remarks about its data.
+        importer: name of the importer whose decisions the run holds; None for a run of one's own.
+        document: the JSON object as stored.
+    """
+
+    kind: RunKind
+    settings: Mapping[str, Any]
+    models: Mapping[str, RunModel]
+    planned: Mapping[str, Mapping[str, str]]
+    biases: Mapping[str, tuple[str, ...]]
+    axes: Mapping[str, tuple[str, ...]]
+    warnings: Mapping[str, tuple[str, ...]]
+    importer: str | None
+    document: Mapping[str, Any]
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any]) -> RunRecord:
+        """From the JSON object. Raises KeyError, TypeError, ValueError or AttributeError if it is none."""
+        study = document.get("study", {})
+        return cls(
+            kind=document["kind"],
+            settings=document["settings"],
+            models={
+                name: RunModel(group=facts.get("group"), title=facts.get("title", ""))
+                for name, facts in document.get("models", {}).items()
+            },
+            planned=document.get("planned", {}),
+            biases={name: tuple(parts) for name, parts in study.get("biases", {}).items()},
+            axes={name: tuple(parts) for name, parts in study.get("axes", {}).items()},
+            warnings={name: tuple(map(str, texts)) for name, texts in document.get("warnings", {}).items()},
+            importer=document.get("importer"),
+            document=document,
+        )
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Where the run comes from, JSON-ready: format, kind, settings, history, and what an importer says."""
+        return {name: value for name, value in self.document.items() if name not in _OWN_FIELDS}
