@@ -206,7 +206,7 @@ class Report(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def data(self, study: Study) -> dict[str, Any]:
+    def data(self, study: Study) -> Mapping[str, Any]:
         """The whole report as one JSON-ready object; an undefined number is None with a reason."""
 
     @abstractmethod

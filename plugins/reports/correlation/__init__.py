@@ -13,11 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, cast
 
 from harness import Erratum, Figure, Measure, Report, Study, StudyModel, Table, hookimpl, statistics
 
 from .figures import all_figures
+from .schema import CorrelationData, Details, ErratumEntry, Interval, ModelEntry, Numbers, Rank
 from .tables import all_tables
 
 Pair = tuple[str, str]
@@ -29,7 +30,7 @@ class Correlation(Report):
 
     name = "correlation"
 
-    def data(self, study: Study) -> dict[str, Any]:
+    def data(self, study: Study) -> CorrelationData:
         """Models, definitions, correlations and remarks; the keys are those of ``harness report --format json``.
 
         ``poster`` is a coefficient as the study's poster prints it: two decimals, 0.0 where p >= 0.05.
@@ -43,10 +44,14 @@ class Correlation(Report):
             "axes": {name: list(parts) for name, parts in study.axes.items()},
             "units": _units(study),
             "correlations": [
-                entry for one in selections for entry in _correlations(one, across, ("bias", "generalization"))
+                {"bias": bias, "generalization": axis, **numbers}
+                for chosen in selections
+                for (bias, axis), numbers in zip(across, _coefficients(chosen, across), strict=True)
             ],
             "bias_correlations": [
-                entry for one in selections for entry in _correlations(one, among, ("bias", "other"))
+                {"bias": bias, "other": other, **numbers}
+                for chosen in selections
+                for (bias, other), numbers in zip(among, _coefficients(chosen, among), strict=True)
             ],
             "errata": [_erratum(study, one) for one in study.errata],
             "mended": study.mended,
@@ -56,11 +61,11 @@ class Correlation(Report):
 
     def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
         """Models, then coefficients over all models, by group, and among the biases, then remarks."""
-        return all_tables(data)
+        return all_tables(cast(CorrelationData, data))
 
     def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
         """Every bias against every axis, and accuracy against the cutoff of a filter where that was measured."""
-        return all_figures(data)
+        return all_figures(cast(CorrelationData, data))
 
 
 def _taking_part(study: Study) -> Sequence[StudyModel]:
@@ -80,16 +85,14 @@ def _selections(study: Study) -> Iterator[Selection]:
         yield f"not {group}", [model for model in models if model.group != group]
 
 
-def _correlations(selection: Selection, pairs: Sequence[Pair], keys: Pair) -> list[dict[str, Any]]:
-    """One entry a pair; p-values are adjusted over the pairs of this set of models."""
+def _coefficients(selection: Selection, pairs: Sequence[Pair]) -> list[Numbers]:
+    """The numbers of each pair; p-values are adjusted over the pairs of this set of models."""
     name, models = selection
     found = [_spearman(models, pair) for pair in pairs]
     ps = [one.p for one in found]
     adjusted = zip(statistics.holm(ps), statistics.benjamini_hochberg(ps), strict=True)
     return [
         {
-            keys[0]: pair[0],
-            keys[1]: pair[1],
             "models": name,
             "n": one.n,
             "spearman": one.value,
@@ -101,7 +104,7 @@ def _correlations(selection: Selection, pairs: Sequence[Pair], keys: Pair) -> li
             "poster": _as_on_the_poster(one),
             "reason": one.reason,
         }
-        for pair, one, (p_holm, p_bh) in zip(pairs, found, adjusted, strict=True)
+        for one, (p_holm, p_bh) in zip(found, adjusted, strict=True)
     ]
 
 
@@ -119,18 +122,18 @@ def _as_on_the_poster(found: statistics.Correlation) -> float | None:
     return round(found.value, 2) + 0.0 if found.p < 0.05 else 0.0
 
 
-def _models(study: Study) -> list[dict[str, Any]]:
+def _models(study: Study) -> list[ModelEntry]:
     """One object a model; where one's own models stand beside imported ones, these have their ranks."""
     taking_part = {model.name for model in _taking_part(study)}
     own = _own(study)
     definitions = {**study.biases, **study.axes}
     models = []
     for model in study.models:
-        known = {**_model(model, definitions), "in_correlations": model.name in taking_part, "own": model.name in own}
+        entry = _model(model, definitions, in_correlations=model.name in taking_part, own=model.name in own)
         if model.name in own:
             others = [other for other in study.models if other.name in taking_part and other.name != model.name]
-            known["ranks"] = _ranks(model, others)
-        models.append(known)
+            entry["ranks"] = _ranks(model, others)
+        models.append(entry)
     return models
 
 
@@ -145,9 +148,9 @@ def _own(study: Study) -> set[str]:
     return {model.name for model in study.models if own & {model.run, *model.run.split(" + ")}}
 
 
-def _ranks(model: StudyModel, others: Sequence[StudyModel]) -> dict[str, dict[str, int]]:
+def _ranks(model: StudyModel, others: Sequence[StudyModel]) -> dict[str, Rank]:
     """Place of `model` in each bias and axis, 1 for the highest value, and among how many models."""
-    ranks = {}
+    ranks: dict[str, Rank] = {}
     for name, value in {**model.biases, **model.axes}.items():
         known = [{**other.biases, **other.axes}[name] for other in others]
         numbers = [number for number in known if number is not None]
@@ -156,7 +159,7 @@ def _ranks(model: StudyModel, others: Sequence[StudyModel]) -> dict[str, dict[st
     return ranks
 
 
-def _erratum(study: Study, erratum: Erratum) -> dict[str, Any]:
+def _erratum(study: Study, erratum: Erratum) -> ErratumEntry:
     definitions = {**study.biases, **study.axes}
     return {
         "measure": erratum.measure,
@@ -168,13 +171,17 @@ def _erratum(study: Study, erratum: Erratum) -> dict[str, Any]:
     }
 
 
-def _model(model: StudyModel, definitions: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    details: dict[str, dict[str, Any]] = {}
-    for name, measure in model.measures.items():
-        known = {"unit": measure.unit, "low": measure.low, "high": measure.high, "n": measure.n}
-        details[name] = {key: value for key, value in known.items() if value is not None}
-        if measure.flags:
-            details[name]["flags"] = list(measure.flags)
+def _details(measure: Measure) -> Details:
+    facts = {"unit": measure.unit, "low": measure.low, "high": measure.high, "n": measure.n}
+    details = cast(Details, {key: value for key, value in facts.items() if value is not None})
+    if measure.flags:
+        details["flags"] = list(measure.flags)
+    return details
+
+
+def _model(
+    model: StudyModel, definitions: Mapping[str, Sequence[str]], *, in_correlations: bool, own: bool
+) -> ModelEntry:
     return {
         "name": model.name,
         "group": model.group,
@@ -184,11 +191,13 @@ def _model(model: StudyModel, definitions: Mapping[str, Sequence[str]]) -> dict[
         "axes": dict(model.axes),
         "intervals": _intervals(model, definitions),
         "missing": dict(model.missing),
-        "details": details,
+        "details": {name: _details(measure) for name, measure in model.measures.items()},
+        "in_correlations": in_correlations,
+        "own": own,
     }
 
 
-def _intervals(model: StudyModel, definitions: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
+def _intervals(model: StudyModel, definitions: Mapping[str, Sequence[str]]) -> dict[str, Interval]:
     """Interval and decisions of each bias and axis that has a value, where either is known."""
     values = {**model.biases, **model.axes}
     found = {
@@ -199,7 +208,7 @@ def _intervals(model: StudyModel, definitions: Mapping[str, Sequence[str]]) -> d
     return {name: one for name, one in found.items() if any(number is not None for number in one.values())}
 
 
-def interval_of(parts: Sequence[Measure]) -> dict[str, Any]:
+def interval_of(parts: Sequence[Measure]) -> Interval:
     """``low``, ``high`` and ``n`` of the mean of measures; None where a part does not say it.
 
     The ends are the means of the parts' ends: half-widths add linearly. Parts may rest on the same images (ImageNet and

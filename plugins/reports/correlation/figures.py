@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from harness import Figure, Series
 
-Entry = Mapping[str, Any]
+from .schema import AxisCoefficient, CorrelationData, ModelEntry
+
 MOST_CURVES = 8
 """With more models than this, curves are means of groups: nobody can tell more apart."""
 NO_GROUP = "no group"
 FILTERED = re.compile(r"relative-top1@(?P<dataset>[^/]+)/(?P<kind>low|high)-pass-(?P<cutoff>[0-9.]+)")
 
 
-def all_figures(data: Mapping[str, Any]) -> list[Figure]:
+def all_figures(data: CorrelationData) -> list[Figure]:
     """``scatter-<bias>-<axis>`` for each pair, then ``low-pass-<dataset>`` and ``high-pass-<dataset>``."""
     return [*_scatters(data), *_curves(data)]
 
 
-def _shown(data: Mapping[str, Any]) -> list[Entry]:
+def _shown(data: CorrelationData) -> list[ModelEntry]:
     """The models that statistics rest on, and one's own beside imported ones."""
     return [model for model in data["models"] if model["in_correlations"] or model["own"]]
 
 
-def _label(model: Entry) -> str:
+def _label(model: ModelEntry) -> str:
     return f"► {model['name']}" if model["own"] else model["group"] or NO_GROUP
 
 
-def _by_label(models: Sequence[Entry]) -> dict[str, list[Entry]]:
+def _by_label(models: Sequence[ModelEntry]) -> dict[str, list[ModelEntry]]:
     """Models by what the legend calls them, one's own last so that they lie on top."""
-    found: dict[str, list[Entry]] = {}
+    found: dict[str, list[ModelEntry]] = {}
     for model in sorted(models, key=lambda one: bool(one["own"])):
         found.setdefault(_label(model), []).append(model)
     return found
@@ -40,7 +40,7 @@ def _by_label(models: Sequence[Entry]) -> dict[str, list[Entry]]:
 # --- scatter ----------------------------------------------------------------------------------
 
 
-def _scatters(data: Mapping[str, Any]) -> Iterator[Figure]:
+def _scatters(data: CorrelationData) -> Iterator[Figure]:
     for entry in data["correlations"]:
         if entry["models"] == "all":
             figure = _scatter(data, entry)
@@ -48,7 +48,7 @@ def _scatters(data: Mapping[str, Any]) -> Iterator[Figure]:
                 yield figure
 
 
-def _scatter(data: Mapping[str, Any], entry: Entry) -> Figure:
+def _scatter(data: CorrelationData, entry: AxisCoefficient) -> Figure:
     bias, axis = entry["bias"], entry["generalization"]
     percent = data["units"][axis] == "fraction"
     series = [_points(label, models, bias, axis, 100 if percent else 1) for label, models in _shown_by_label(data)]
@@ -65,28 +65,29 @@ def _scatter(data: Mapping[str, Any], entry: Entry) -> Figure:
     )
 
 
-def _shown_by_label(data: Mapping[str, Any]) -> list[tuple[str, list[Entry]]]:
+def _shown_by_label(data: CorrelationData) -> list[tuple[str, list[ModelEntry]]]:
     return list(_by_label(_shown(data)).items())
 
 
-def _points(label: str, models: Sequence[Entry], bias: str, axis: str, scale: float) -> Series:
-    whole = [one for one in models if one["biases"][bias] is not None and one["axes"][axis] is not None]
+def _points(label: str, models: Sequence[ModelEntry], bias: str, axis: str, scale: float) -> Series:
+    pairs = [(model["biases"][bias], model["axes"][axis], model["name"]) for model in models]
+    whole = [(x, scale * y, name) for x, y, name in pairs if x is not None and y is not None]
     return Series(
         label=label,
-        x=tuple(one["biases"][bias] for one in whole),
-        y=tuple(scale * one["axes"][axis] for one in whole),
-        names=tuple(one["name"] for one in whole),
+        x=tuple(x for x, _, _ in whole),
+        y=tuple(y for _, y, _ in whole),
+        names=tuple(name for _, _, name in whole),
     )
 
 
-def _statistic(entry: Entry) -> str:
-    if entry["spearman"] is None:
+def _statistic(entry: AxisCoefficient) -> str:
+    if entry["spearman"] is None or entry["p"] is None:
         return f"Spearman's ρ {entry['reason']}"
     p = "p < 0.001" if entry["p"] < 0.001 else f"p = {entry['p']:.3f}"
     return f"Spearman's ρ = {round(entry['spearman'], 2) + 0.0:.2f}, {p}, n = {entry['n']}"
 
 
-def _notes(data: Mapping[str, Any], bias: str, axis: str, lacking: int) -> Iterator[str]:
+def _notes(data: CorrelationData, bias: str, axis: str, lacking: int) -> Iterator[str]:
     outside = [model["name"] for model in _shown(data) if not model["in_correlations"]]
     if outside:
         yield f"ρ is without {', '.join(outside)}."
@@ -101,7 +102,7 @@ def _notes(data: Mapping[str, Any], bias: str, axis: str, lacking: int) -> Itera
 # --- accuracy against the cutoff of a filter --------------------------------------------------
 
 
-def _curves(data: Mapping[str, Any]) -> Iterator[Figure]:
+def _curves(data: CorrelationData) -> Iterator[Figure]:
     models = _shown(data)
     found: dict[tuple[str, str], dict[float, str]] = {}
     for name in dict.fromkeys(name for model in models for name in model["measures"]):
@@ -121,10 +122,10 @@ def _curves(data: Mapping[str, Any]) -> Iterator[Figure]:
             )
 
 
-def _curves_of(models: Sequence[Entry], cutoffs: Mapping[float, str]) -> tuple[Series, ...]:
+def _curves_of(models: Sequence[ModelEntry], cutoffs: Mapping[float, str]) -> tuple[Series, ...]:
     """One curve a model, or a group's mean where there are many; over the cutoffs that all of its models have."""
     grouped = len(models) > MOST_CURVES
-    curves: dict[str, list[Entry]] = _by_label(models) if grouped else {_own_label(one): [one] for one in models}
+    curves: dict[str, list[ModelEntry]] = _by_label(models) if grouped else {_own_label(one): [one] for one in models}
     series = []
     for label, members in curves.items():
         whole = [one for one in members if any(one["measures"].get(name) is not None for name in cutoffs.values())]
@@ -140,5 +141,5 @@ def _curves_of(models: Sequence[Entry], cutoffs: Mapping[float, str]) -> tuple[S
     return tuple(series)
 
 
-def _own_label(model: Entry) -> str:
+def _own_label(model: ModelEntry) -> str:
     return f"► {model['name']}" if model["own"] else str(model["name"])

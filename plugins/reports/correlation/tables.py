@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
 
 from harness import Cell, Table, statistics
 
-Entry = Mapping[str, Any]
+from .schema import AxisCoefficient, BiasCoefficient, CorrelationData, Interval, ModelEntry, Rank
+
+Coefficient = AxisCoefficient | BiasCoefficient
 ABSENT = Cell("–", value="", style="dim")
 BLANK = Cell("", value="")
 MOST_INTERVALS = 12
@@ -24,7 +25,7 @@ LEGEND = (
 )
 
 
-def all_tables(data: Mapping[str, Any]) -> list[Table]:
+def all_tables(data: CorrelationData) -> list[Table]:
     """Every table, the most important first."""
     return [*_models(data), *_places(data), *_intervals(data), *_coefficients(data), *_remarks(data)]
 
@@ -32,7 +33,7 @@ def all_tables(data: Mapping[str, Any]) -> list[Table]:
 # --- models -----------------------------------------------------------------------------------
 
 
-def _models(data: Mapping[str, Any]) -> Iterator[Table]:
+def _models(data: CorrelationData) -> Iterator[Table]:
     biases, axes = list(data["biases"]), list(data["axes"])
     if not biases and not axes:
         yield _values(data, "Models", _unconditioned(data["models"]))
@@ -43,7 +44,7 @@ def _models(data: Mapping[str, Any]) -> Iterator[Table]:
         yield from (_values(data, f"Models: {what}", names) for what, names in kinds if names)
 
 
-def _values(data: Mapping[str, Any], title: str, names: Sequence[str]) -> Table:
+def _values(data: CorrelationData, title: str, names: Sequence[str]) -> Table:
     """One row a model, one column a name."""
     models = _by_group(data["models"])
     values = [{**model["measures"], **model["biases"], **model["axes"]} for model in models]
@@ -65,12 +66,12 @@ def _values(data: Mapping[str, Any], title: str, names: Sequence[str]) -> Table:
     )
 
 
-def _name(model: Entry) -> Cell:
+def _name(model: ModelEntry) -> Cell:
     """The model's name; one's own among imported ones stand out."""
     return Cell(f"► {model['name']}", value=model["name"], style="bold") if model["own"] else Cell(model["name"])
 
 
-def _places(data: Mapping[str, Any]) -> Iterator[Table]:
+def _places(data: CorrelationData) -> Iterator[Table]:
     """Where one's own models stand among the imported ones."""
     own = [model for model in data["models"] if model.get("ranks")]
     names = [name for name in [*data["biases"], *data["axes"]] if any(name in model["ranks"] for model in own)]
@@ -88,11 +89,11 @@ def _places(data: Mapping[str, Any]) -> Iterator[Table]:
         )
 
 
-def _rank(place: Mapping[str, int] | None) -> Cell:
+def _rank(place: Rank | None) -> Cell:
     return ABSENT if place is None else Cell(f"{place['rank']} of {place['of']}", value=place["rank"])
 
 
-def _errata(data: Mapping[str, Any], names: Sequence[str]) -> Iterator[str]:
+def _errata(data: CorrelationData, names: Sequence[str]) -> Iterator[str]:
     """One line for each published value that is known to be wrong and stands in one of `names`."""
     for erratum in () if data["mended"] else data["errata"]:
         concerned = [name for name in erratum["concerns"] if name in names]
@@ -104,13 +105,13 @@ def _errata(data: Mapping[str, Any], names: Sequence[str]) -> Iterator[str]:
             )
 
 
-def _by_group(models: Sequence[Entry]) -> list[Entry]:
+def _by_group(models: Sequence[ModelEntry]) -> list[ModelEntry]:
     """Models of one group side by side, groups in the order of first appearance, those without one last."""
     groups = list(dict.fromkeys(model["group"] for model in models if model["group"] is not None))
     return sorted(models, key=lambda m: groups.index(m["group"]) if m["group"] is not None else len(groups))
 
 
-def _unconditioned(models: Sequence[Entry]) -> list[str]:
+def _unconditioned(models: Sequence[ModelEntry]) -> list[str]:
     names = dict.fromkeys(name for model in models for name in model["measures"])
     return [name for name in names if "/" not in name and not name.startswith(("n@", "correct@"))]
 
@@ -127,13 +128,13 @@ def _numbers(values: Sequence[float | None], percent: bool = False) -> list[Cell
     return [ABSENT if value is None else Cell(f"{scale * value:{form}}", value=scale * value) for value in values]
 
 
-def _definitions(data: Mapping[str, Any], names: Sequence[str]) -> Iterator[str]:
+def _definitions(data: CorrelationData, names: Sequence[str]) -> Iterator[str]:
     for name, parts in {**data["biases"], **data["axes"]}.items():
         if name in names and (len(parts) > 1 or not parts[0].startswith(f"{name}@")):
             yield f"{name} = " + (f"mean of {', '.join(parts)}" if len(parts) > 1 else parts[0])
 
 
-def _reasons(models: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
+def _reasons(models: Sequence[ModelEntry], names: Sequence[str]) -> Iterator[str]:
     """One line for each reason why values are missing, with the values and the models that it concerns."""
     found: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for model in models:
@@ -152,7 +153,7 @@ def _reasons(models: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
             yield f"– {', '.join(lacking)}: {len(who)} more, with reasons in --format json: {', '.join(who)}"
 
 
-def _causes(model: Entry, names: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+def _causes(model: ModelEntry, names: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Which of `names` the model lacks, and why; what several of them lack for one reason stands together.
 
     A bias or axis says of each part why it is missing, in the words that the part's task or measure has: what is said
@@ -179,7 +180,7 @@ def _roots(text: str, reasons: Collection[str]) -> list[str]:
     return sorted((one for one in inside if not any(other != one and other in one for other in inside)), key=text.index)
 
 
-def _precision(data: Mapping[str, Any], models: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
+def _precision(data: CorrelationData, models: Sequence[ModelEntry], names: Sequence[str]) -> Iterator[str]:
     """One line for the columns of which the same is known: decisions behind a value, widest 95 % interval of all."""
     alike: dict[str, list[str]] = {}
     for name in names:
@@ -193,21 +194,21 @@ def _precision(data: Mapping[str, Any], models: Sequence[Entry], names: Sequence
         yield "The interval of a mean is the mean of its parts' intervals: an upper bound, whatever images they share."
 
 
-def _precision_of(data: Mapping[str, Any], models: Sequence[Entry], name: str) -> str:
+def _precision_of(data: CorrelationData, models: Sequence[ModelEntry], name: str) -> str:
     """For example ``n = 214 to 240, 95 % interval at most ±0.066``; empty where nothing is known (published tables)."""
     present = [(model, value) for model in models if (value := _value(model, name)) is not None]
     told = [(model, value, spread) for model, value in present if (spread := _spread(model, name))]
     if not told:
         return ""
-    size = _size(data, [model for model, _, spread in told if spread.get("n") is not None], name)
-    sides = [max(value - spread["low"], spread["high"] - value) for _, value, spread in told if _bounded(spread)]
+    size = _size(data, [model for model, _, spread in told if spread["n"] is not None], name)
+    sides = [max(value - ends[0], ends[1] - value) for _, value, spread in told if (ends := _ends(spread))]
     if not sides:
         return size if all(_is_count(model, name) for model, _ in present) else f"{size}, no interval"
     which = "" if len(sides) == len(present) else f" (of {len(sides)} of {len(present)} models)"
     return f"{size}, 95 % interval at most ±{_width(max(sides), _is_percent(data, name))}{which}"
 
 
-def _size(data: Mapping[str, Any], models: Sequence[Entry], name: str) -> str:
+def _size(data: CorrelationData, models: Sequence[ModelEntry], name: str) -> str:
     """``n = 960``; where the parts of a mean have unlike n, each of them, since the smallest decides what is known."""
     if not models:
         return "n unknown"
@@ -215,32 +216,35 @@ def _size(data: Mapping[str, Any], models: Sequence[Entry], name: str) -> str:
     each = [_from_to([model["details"][part]["n"] for model in models]) for part in parts]
     if len(set(each)) > 1:
         return f"n = {' + '.join(each)}"
-    return f"n = {_from_to([_spread(model, name)['n'] for model in models])}"
+    spreads = [_spread(model, name) for model in models]
+    return f"n = {_from_to([one['n'] for one in spreads if one is not None and one['n'] is not None])}"
 
 
-def _value(model: Entry, name: str) -> float | None:
+def _value(model: ModelEntry, name: str) -> float | None:
     value: float | None = {**model["measures"], **model["biases"], **model["axes"]}.get(name)
     return value
 
 
-def _spread(model: Entry, name: str) -> Mapping[str, Any]:
+def _spread(model: ModelEntry, name: str) -> Interval | None:
     """``low``, ``high`` and ``n`` of a bias, an axis or else a measure, as far as they are known."""
     if name in model["biases"] or name in model["axes"]:
-        spread: Mapping[str, Any] = model["intervals"].get(name, {})
-        return spread
+        return model["intervals"].get(name)
     details = model["details"].get(name, {})
-    return {key: details[key] for key in ("low", "high", "n") if key in details}
+    spread: Interval = {"low": details.get("low"), "high": details.get("high"), "n": details.get("n")}
+    return spread if any(value is not None for value in spread.values()) else None
 
 
-def _bounded(spread: Mapping[str, Any]) -> bool:
-    return spread.get("low") is not None and spread.get("high") is not None
+def _ends(spread: Interval | None) -> tuple[float, float] | None:
+    if spread is None or spread["low"] is None or spread["high"] is None:
+        return None
+    return spread["low"], spread["high"]
 
 
-def _is_count(model: Entry, name: str) -> bool:
+def _is_count(model: ModelEntry, name: str) -> bool:
     return bool(model["details"].get(name, {}).get("unit") == "count")
 
 
-def _is_percent(data: Mapping[str, Any], name: str) -> bool:
+def _is_percent(data: CorrelationData, name: str) -> bool:
     """Whether `name` is a fraction in the data and percent on screen."""
     return name in data["axes"] and data["units"][name] == "fraction"
 
@@ -254,16 +258,16 @@ def _width(half: float, percent: bool) -> str:
     return f"{100 * half:.1f} points" if percent else f"{half:.3f}" if half < 3 else f"{half:.3g}"
 
 
-def _intervals(data: Mapping[str, Any]) -> Iterator[Table]:
+def _intervals(data: CorrelationData) -> Iterator[Table]:
     """95 % intervals of the biases and axes, where these are few."""
     rows = []
     for model in _by_group(data["models"]):
         for name in [*data["biases"], *data["axes"]]:
-            value, known = _value(model, name), _spread(model, name)
-            if value is not None and _bounded(known):
+            value, spread = _value(model, name), _spread(model, name)
+            if value is not None and spread is not None and (ends := _ends(spread)):
                 percent = _is_percent(data, name)
-                numbers = _numbers([value, known["low"], known["high"]], percent)
-                n = ABSENT if known["n"] is None else Cell(f"{known['n']:,}", value=known["n"])
+                numbers = _numbers([value, *ends], percent)
+                n = ABSENT if spread["n"] is None else Cell(f"{spread['n']:,}", value=spread["n"])
                 rows.append((Cell(model["name"]), Cell(f"{name} %" if percent else name), *numbers, n))
     if 0 < len(rows) <= MOST_INTERVALS:
         columns = ("model", "measure", "value", "low", "high", "n")
@@ -273,7 +277,7 @@ def _intervals(data: Mapping[str, Any]) -> Iterator[Table]:
 # --- coefficients -----------------------------------------------------------------------------
 
 
-def _coefficients(data: Mapping[str, Any]) -> Iterator[Table]:
+def _coefficients(data: CorrelationData) -> Iterator[Table]:
     across, among = (list(_selections(data[key])) for key in ("correlations", "bias_correlations"))
     if across and not _defined(across[0]):
         yield _nothing(across[0])
@@ -281,14 +285,14 @@ def _coefficients(data: Mapping[str, Any]) -> Iterator[Table]:
     if across:
         everything, *others = across
         wrong = "\n".join(_errata(data, [*data["biases"], *data["axes"]]))
-        yield _matrix(everything, "generalization", LEGEND, _undefined_sets(others), wrong)
+        yield _matrix(everything, LEGEND, _undefined_sets(others), wrong)
         yield _full(everything)
         yield from _apart(everything, others)
     if among and _defined(among[0]):
-        yield _matrix(among[0], "other", LEGEND)
+        yield _matrix(among[0], LEGEND)
 
 
-def _apart(everything: Sequence[Entry], others: Sequence[Sequence[Entry]]) -> Iterator[Table]:
+def _apart(everything: Sequence[Coefficient], others: Sequence[Sequence[Coefficient]]) -> Iterator[Table]:
     """All models, one group, and the rest side by side, for the group without which most changes."""
     sets = {entries[0]["models"]: entries for entries in others}
     changes = {name: _change(everything, rest) for name in sets if (rest := sets.get(f"not {name}")) and _defined(rest)}
@@ -297,7 +301,7 @@ def _apart(everything: Sequence[Entry], others: Sequence[Sequence[Entry]]) -> It
     most = max(changes, key=lambda name: changes[name])
     three = (everything, sets[most], sets[f"not {most}"])
     rows = [
-        (Cell(entry["bias"]), Cell(entry["generalization"]), *map(_coefficient, (entry, inside, outside)))
+        (Cell(entry["bias"]), Cell(_partner(entry)), *map(_coefficient, (entry, inside, outside)))
         for entry, inside, outside in zip(*three, strict=True)
     ]
     most_models = [max(entry["n"] for entry in entries) for entries in three]
@@ -315,47 +319,52 @@ def _apart(everything: Sequence[Entry], others: Sequence[Sequence[Entry]]) -> It
     )
 
 
-def _change(everything: Sequence[Entry], rest: Sequence[Entry]) -> float:
+def _change(everything: Sequence[Coefficient], rest: Sequence[Coefficient]) -> float:
     """Mean absolute change of the coefficients from all models to `rest`."""
     pairs = [(one["spearman"], other["spearman"]) for one, other in zip(everything, rest, strict=True)]
     found = [abs(before - after) for before, after in pairs if before is not None and after is not None]
     return sum(found) / len(found) if found else 0.0
 
 
-def _nothing(entries: Sequence[Entry]) -> Table:
-    reasons = ", ".join(dict.fromkeys(entry["reason"] for entry in entries))
+def _nothing(entries: Sequence[Coefficient]) -> Table:
+    reasons = ", ".join(dict.fromkeys(entry["reason"] or "" for entry in entries))
     text = f"{reasons}; at least {statistics.LEAST_PAIRS} models with both numbers are needed"
     return Table(title="Spearman's ρ of biases and generalization", columns=("all models",), rows=((Cell(text),),))
 
 
-def _selections(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+def _selections(entries: Sequence[Coefficient]) -> Iterator[list[Coefficient]]:
     """The entries of each set of models, in order."""
-    sets: dict[str, list[Entry]] = {}
+    sets: dict[str, list[Coefficient]] = {}
     for entry in entries:
         sets.setdefault(entry["models"], []).append(entry)
     yield from sets.values()
 
 
-def _defined(entries: Sequence[Entry]) -> bool:
+def _defined(entries: Sequence[Coefficient]) -> bool:
     return any(entry["spearman"] is not None for entry in entries)
 
 
-def _matrix(entries: Sequence[Entry], key: str, *notes: str) -> Table:
-    """Biases down, `key` across. Where the second ones are biases too, each pair stands once, below the diagonal."""
-    among = key == "other"
-    down, across = (key, "bias") if among else ("bias", key)
-    rows, columns = (list(dict.fromkeys(entry[side] for entry in entries)) for side in (down, across))
-    cells = {(entry[down], entry[across]): _coefficient(entry) for entry in entries}
+def _partner(entry: Coefficient) -> str:
+    """What the bias is correlated with."""
+    return entry["other"] if "other" in entry else entry["generalization"]
+
+
+def _matrix(entries: Sequence[Coefficient], *notes: str) -> Table:
+    """Biases down, axes across. Where the partners are biases too, each pair stands once, below the diagonal."""
+    among = "other" in entries[0]
+    places = [(_partner(e), e["bias"]) if among else (e["bias"], _partner(e)) for e in entries]
+    rows, columns = (list(dict.fromkeys(place[side] for place in places)) for side in (0, 1))
+    cells = {place: _coefficient(entry) for place, entry in zip(places, entries, strict=True)}
     which = "all models" if entries[0]["models"] == "all" else f"models: {entries[0]['models']}"
     return Table(
         title=f"Spearman's ρ {'among biases' if among else 'of biases and generalization'}, {which}",
         columns=("bias", *columns),
         rows=tuple((Cell(row), *(cells.get((row, column), BLANK) for column in columns)) for row in rows),
-        note="\n".join(filter(None, [_sizes(entries, key), *_gaps(entries), *notes])),
+        note="\n".join(filter(None, [_sizes(entries), *_gaps(entries), *notes])),
     )
 
 
-def _coefficient(entry: Entry) -> Cell:
+def _coefficient(entry: Coefficient) -> Cell:
     """For example ``-0.76**``; two characters are kept for the stars, so that the digits stand in line."""
     value = entry["spearman"]
     if value is None:
@@ -366,17 +375,17 @@ def _coefficient(entry: Entry) -> Cell:
     return Cell(f"{round(value, 2) + 0.0:.2f}{stars:<2}", value=value, style=style if stars else "dim")
 
 
-def _stars(entry: Entry) -> str:
+def _stars(entry: Coefficient) -> str:
     if entry["p"] is None or entry["p"] >= 0.05:
         return ""
-    return "**" if entry["p_holm"] < 0.05 else "*"
+    return "**" if entry["p_holm"] is not None and entry["p_holm"] < 0.05 else "*"
 
 
-def _sizes(entries: Sequence[Entry], key: str) -> str:
+def _sizes(entries: Sequence[Coefficient]) -> str:
     """How many models, and how well so many fix a coefficient."""
     counts = [entry["n"] for entry in entries]
     usual = max(counts, key=lambda n: (counts.count(n), n))
-    other = [f"{e['bias']} × {e[key]} n = {e['n']}" for e in entries if e["n"] != usual]
+    other = [f"{e['bias']} × {_partner(e)} n = {e['n']}" for e in entries if e["n"] != usual]
     half = _near_zero(usual)
     width = "" if half is None else f" (95 % interval of a ρ near 0: ±{half:.2f})"
     return f"n = {usual} models{width}" + (f", but {', '.join(other)}" if other else "")
@@ -387,23 +396,23 @@ def _near_zero(n: int) -> float | None:
     return statistics.spearman_interval(0.0, n)[1] if n >= statistics.LEAST_PAIRS else None
 
 
-def _gaps(entries: Sequence[Entry]) -> Iterator[str]:
+def _gaps(entries: Sequence[Coefficient]) -> Iterator[str]:
     reasons = dict.fromkeys(entry["reason"] for entry in entries if entry["spearman"] is None)
     yield from (f"– {reason}" for reason in reasons)
 
 
-def _undefined_sets(others: Sequence[Sequence[Entry]]) -> str:
+def _undefined_sets(others: Sequence[Sequence[Coefficient]]) -> str:
     lacking = [f"{one[0]['models']} {one[0]['reason']}" for one in others if not _defined(one)]
     return f"No coefficients for: {', '.join(lacking)}" if lacking else ""
 
 
-def _full(entries: Sequence[Entry]) -> Table:
+def _full(entries: Sequence[Coefficient]) -> Table:
     """All there is to say of each coefficient."""
     rows = []
     for entry in entries:
         value = entry["spearman"]
         numbers = [_plain(value), _plain(entry["low"]), _plain(entry["high"]), _p(entry["p"]), _p(entry["p_holm"])]
-        rows.append((Cell(entry["bias"]), Cell(entry["generalization"]), Cell(str(entry["n"]), entry["n"]), *numbers))
+        rows.append((Cell(entry["bias"]), Cell(_partner(entry)), Cell(str(entry["n"]), entry["n"]), *numbers))
     return Table(
         title="The same with 95 % intervals and p-values, all models",
         columns=("bias", "axis", "n", "ρ", "low", "high", "p", "p Holm"),
@@ -423,7 +432,7 @@ def _p(value: float | None) -> Cell:
 # --- remarks ----------------------------------------------------------------------------------
 
 
-def _remarks(data: Mapping[str, Any]) -> Iterator[Table]:
+def _remarks(data: CorrelationData) -> Iterator[Table]:
     sources = [
         f"{one['run']}: {one['title']}; {one['source']}; {one['license']}"
         for one in data["provenance"]
