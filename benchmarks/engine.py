@@ -19,13 +19,11 @@ import torch
 
 from harness.data.roots import DataRoots
 from harness.discovery.loader import load_plugins
-from harness.engine.execute import execute
 from harness.engine.networks import load_first
-from harness.engine.resources import Engine
-from harness.local.provenance import provenance
-from harness.planning.request import RunRequest, resolve, select, settle
+from harness.planning.request import RunRequest, select
 from harness.registry import load_registry
 from harness.store import RunWriter
+from harness.workflows.execution import compute, plan_run
 
 MODEL = "efficientnet-lite0"
 TASKS = ("accuracy@photos", "band-pass@photos", "critical-band@photos")
@@ -60,9 +58,8 @@ def measure(rounds: int = 3, images: int = 2 * BATCH) -> dict[str, float]:
         registry = load_registry([_photos(base, images)], plugins)
         request = RunRequest(tasks=TASKS, models=(MODEL,), batch_size=BATCH, data=DataRoots(base))
         selection = select(request, registry)
-        plan = resolve(selection, settle(request, None, 224), request.data, {})
-        specs = {spec.name: spec for spec in selection.models}
-        networks = load_first(plan, specs, selection.sources)
+        plan = plan_run(request, selection, base / "run", "cpu")
+        networks = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
         networks[MODEL].to(memory_format=torch.channels_last)  # as the harness has it: the networks must be the same
         bare = _bare_loop(networks[MODEL])
         bare(4)  # warm-up: allocator, kernels, caches
@@ -72,9 +69,16 @@ def measure(rounds: int = 3, images: int = 2 * BATCH) -> dict[str, float]:
             with RunWriter.create(base / f"run{turn}", settings=asdict(plan.settings), command=["benchmark"]) as run:
                 _time_store(run, spent)
                 with _timed(spent, "harness"):
-                    for task in plan.tasks:
-                        run.put_layout(task.layout)
-                    execute(plan, _engine(run, specs, selection.sources, networks))
+                    compute(
+                        run,
+                        plan,
+                        selection,
+                        networks,
+                        device=torch.device("cpu"),
+                        workers=2,
+                        progress=_Quiet(),
+                        command=["benchmark"],
+                    )
     return {
         "ratio": spent["bare"] / spent["harness"],
         "store_share": spent["store"] / spent["harness"],
@@ -91,19 +95,6 @@ def _timed(spent: dict[str, float], name: str) -> Iterator[None]:
         yield
     finally:
         spent[name] += time.perf_counter() - start
-
-
-def _engine(run: RunWriter, specs: Any, sources: Any, networks: dict[str, torch.nn.Module]) -> Engine:
-    return Engine(
-        run=run,
-        specs=specs,
-        sources=sources,
-        device=torch.device("cpu"),
-        workers=2,
-        progress=_Quiet(),
-        provenance=provenance(["benchmark"]),
-        networks=networks,
-    )
 
 
 def _bare_loop(network: torch.nn.Module) -> Callable[[int], None]:

@@ -64,17 +64,27 @@ if TYPE_CHECKING:
     from harness.engine.normalization import Normalized, normalized
     from harness.local.digests import sha256_of
     from harness.store import read_trials
+    from harness.study.opened import OpenedStudy
+    from harness.workflows.display import Progress
+    from harness.workflows.run import run
+    from harness.workflows.run_result import RunResult
+    from harness.workflows.study import open_study
 
 _LAZY = {
     "AbsentError": "checkpoints.locations",
     "Normalized": "engine.normalization",
+    "OpenedStudy": "study.opened",
+    "Progress": "workflows.display",
+    "RunResult": "workflows.run_result",
     "Scheme": "checkpoints.locations",
     "cached": "checkpoints.locations",
     "load_plugins": "discovery.loader",
     "locate_first": "checkpoints.locations",
     "normalized": "engine.normalization",
+    "open_study": "workflows.study",
     "read_state_dict": "checkpoints.reading",
     "read_trials": "store",
+    "run": "workflows.run",
     "sha256_of": "local.digests",
     "split_hub": "checkpoints.locations",
     "statistics": "statistics",
@@ -120,14 +130,17 @@ __all__ = [
     "ModelSpec",
     "NonFiniteError",
     "Normalized",
+    "OpenedStudy",
     "PluginError",
     "Preprocessing",
     "Probe",
+    "Progress",
     "RegistryError",
     "Release",
     "Report",
     "RequestError",
     "RunError",
+    "RunResult",
     "Sample",
     "Scheme",
     "Series",
@@ -149,9 +162,11 @@ __all__ = [
     "load_plugins",
     "locate_first",
     "normalized",
+    "open_study",
     "proportion",
     "read_state_dict",
     "read_trials",
+    "run",
     "sha256_of",
     "split_hub",
     "statistics",

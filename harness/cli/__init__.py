@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("report")(report.report)
-app.command("compare")(compare.compare_runs)
+app.command("compare")(compare.compare)
 app.command("list")(list_.list_things)
 app.command("info")(info.info)
 app.command("doctor")(doctor.doctor)

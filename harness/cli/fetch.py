@@ -95,9 +95,9 @@ def _selected(
 
 
 def _fetched(wanted: Sequence[ModelFetch | DatasetFetch]) -> list[Outcome]:
-    from harness.cli.progress import FetchProgress
     from harness.fetching.datasets import DatasetFetch
     from harness.fetching.files import Fetcher
+    from harness.output.progress import FetchProgress
 
     for one in wanted:
         if isinstance(one, DatasetFetch) and one.survey().state == "missing":

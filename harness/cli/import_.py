@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import PluginFolders, Registries, open_house
-from harness.errors import RequestError
 
 
 def import_table(
@@ -21,21 +20,10 @@ def import_table(
     """Make a run of published results: a read-only table, or single decisions, whose measures are computed here."""
     from harness.local.provenance import command_line
     from harness.records import DecisionTable
-    from harness.store import store_table
-    from harness.store.run_record import refuse_occupied
-    from harness.study.importing import source_digest, store_decisions
+    from harness.workflows.importing import import_results
 
-    house = open_house(registry, plugins)
-    importer = house.plugins.importer(form)
-    if not file.exists():
-        where = f" It is published at {importer.url}" if importer.url else ""
-        raise RequestError(f"no file {file}. Type: harness import {form} FILE --out {out}.{where}")
-    refuse_occupied(out)
-    table, digest, command = importer.read(file), source_digest(file), command_line()
+    table = import_results(form, file, out, open_house(registry, plugins).plugins, command_line())
     if isinstance(table, DecisionTable):
-        tasks = dict.fromkeys(one.layout.task for one in table.decisions)
-        probes = {task: house.plugins.probe(task.partition("@")[0]) for task in tasks}
-        store_decisions(out, table, probes, importer=form, source_sha256=digest, command=command)
         observers = len({one.observer for one in table.decisions})
         trials = sum(one.top5[:, :, 0].size for one in table.decisions)
         typer.echo(
@@ -43,6 +31,5 @@ def import_table(
             f"alike: harness report {out} --report consistency",
             err=True,
         )
-        return
-    store_table(out, table, source_sha256=digest, command=command)
-    typer.echo(f"{len(table.models)} models of {table.title} in {out}; next: harness report {out}", err=True)
+    else:
+        typer.echo(f"{len(table.models)} models of {table.title} in {out}; next: harness report {out}", err=True)

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.errors import RequestError, UnknownNameError
+from harness.workflows.display import stderr_console
+from harness.workflows.options import House, choice, open_house, positive
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.discovery.loader import Plugins
-    from harness.registry import Registry
+__all__ = [
+    "Data",
+    "Format",
+    "House",
+    "PluginFolders",
+    "Registries",
+    "choice",
+    "open_house",
+    "positive",
+    "print_json",
+    "stderr_console",
+    "stdout_console",
+]
 
 Registries = Annotated[
     list[Path] | None, typer.Option("--registry", metavar="FILE", help="A further registry file. Repeatable.")
@@ -35,30 +46,6 @@ Data = Annotated[
 Format = Annotated[str, typer.Option("--format", metavar="terminal|json", help="How to print.")]
 
 
-@dataclass(frozen=True, slots=True)
-class House:
-    """Everything that can be named: plugins and registries."""
-
-    plugins: Plugins
-    registry: Registry
-
-
-def open_house(registries: list[Path] | None, folders: list[Path] | None) -> House:
-    """Load the plugins and the registries."""
-    from harness.discovery.loader import load_plugins
-    from harness.registry import load_registry
-
-    plugins = load_plugins(folders or ())
-    return House(plugins, load_registry(registries or (), plugins))
-
-
-def stderr_console() -> Console:
-    """Where everything goes that is not the result."""
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False, markup=False)
-
-
 def stdout_console() -> Console:
     """Where results go; 80 columns when it is no terminal."""
     from rich.console import Console
@@ -70,19 +57,3 @@ def stdout_console() -> Console:
 def print_json(value: Any) -> None:
     """One JSON document on stdout."""
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
-
-
-def choice(option: str, given: str, choices: tuple[str, ...]) -> str:
-    """`given`, if it is one of `choices`. Raises UnknownNameError."""
-    if given not in choices:
-        raise UnknownNameError(
-            f"value of --{option}", given, choices, hint=f"Type for instance: --{option} {choices[0]}"
-        )
-    return given
-
-
-def positive(option: str, given: int | None) -> int | None:
-    """`given`, if it is positive or None. Raises RequestError."""
-    if given is not None and given < 1:
-        raise RequestError(f"--{option} is {given}, expected a positive number")
-    return given

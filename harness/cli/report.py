@@ -45,13 +45,12 @@ def report(
 ) -> None:
     """Measures of one or more runs, and how far biases explain generalization."""
     from harness.output.formats import FORMATS, render
-    from harness.study.compose import mended, open_study, sorted_by
+    from harness.workflows.study import opened
 
     choice("format", form, FORMATS)
     house = open_house(registry, plugins)
     chosen = house.plugins.report(name)
-    study = open_study(runs, house.plugins.probes, ungrouped=ungrouped)
-    study = sorted_by(mended(study) if mend else study, sort)
+    study = opened(runs, house.plugins, mend=mend, ungrouped=ungrouped, sort=sort)
     if figure is not None:
         _figure(chosen, study, figure, form, output)
         return

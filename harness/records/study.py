@@ -52,7 +52,7 @@ class Study:
         ungrouped: whether models without a group take part in statistics over models.
         warnings: remarks stored with the results (partial data, chance-level accuracy, …).
         provenance: one mapping per run.
-        trials: single decisions of the runs (imported tables have none).
+        trial_reader: single decisions of the runs (imported tables have none).
         errata: known errors of imported tables, as far as they concern these models.
         mended: whether the errata have been mended (`harness report --mend`).
     """
@@ -63,6 +63,6 @@ class Study:
     ungrouped: bool = False
     warnings: tuple[str, ...] = ()
     provenance: tuple[Mapping[str, Any], ...] = ()
-    trials: TrialReader | None = None
+    trial_reader: TrialReader | None = None
     errata: tuple[Erratum, ...] = ()
     mended: bool = False

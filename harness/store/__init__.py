@@ -6,7 +6,7 @@ h5py. Imports `records` and `local`; other rooms import the names below only.
 """
 
 from harness.store.cells import StoredCell
-from harness.store.export import export_run, left_out
+from harness.store.export import export_run, left_out, trials_frame
 from harness.store.imported import store_table
 from harness.store.layout import RESERVED, check_layout
 from harness.store.reader import RunReader, read_trials
@@ -28,5 +28,6 @@ __all__ = [
     "refuse_occupied",
     "refuse_unfit",
     "store_table",
+    "trials_frame",
     "verify_run",
 ]

@@ -95,7 +95,7 @@ def left_out(run: RunReader) -> list[str]:
     return reasons
 
 
-def frame(trials: Trials, attributes: Sequence[str] = ()) -> pd.DataFrame:
+def trials_frame(trials: Trials, attributes: Sequence[str] = ()) -> pd.DataFrame:
     """Trials of one cell as a table, condition by condition within each sample.
 
     Args:
@@ -128,7 +128,7 @@ def _frames(run: RunReader) -> Iterator[pd.DataFrame]:
     cells = complete_cells(run)
     attributes = sorted({name for task, _ in cells for name in run.layout(task).attributes})
     for task, model in cells:
-        yield frame(run.read(task, model), attributes)
+        yield trials_frame(run.read(task, model), attributes)
 
 
 def _to_csv(run: RunReader, output: Path) -> int:

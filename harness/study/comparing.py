@@ -1,6 +1,6 @@
 """Two sets of measures side by side: by how much they differ, how much may be, and whether that is a known erratum.
 
-Pure: runs and tables become a `Side` elsewhere (`harness.cli.compare`).
+Pure: runs and tables become a `Side` in `harness.study.sides`.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def mended(study: Study) -> Study:
         warnings=[*(one for one in study.warnings if one not in said), *_mending(study, gone)],
         provenance=study.provenance,
     )
-    return replace(composed, trials=study.trials, errata=study.errata, mended=True)
+    return replace(composed, trial_reader=study.trial_reader, errata=study.errata, mended=True)
 
 
 def _mending(study: Study, gone: Sequence[str]) -> Iterable[str]:
@@ -184,7 +184,7 @@ def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped:
         provenance=reader.provenance,
         errata=[one for of_run in errata.values() for one in of_run],
     )
-    return replace(composed, trials=StoredTrials(paths))
+    return replace(composed, trial_reader=StoredTrials(paths))
 
 
 # --- rows -> models ---------------------------------------------------------------------------

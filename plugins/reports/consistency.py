@@ -87,7 +87,7 @@ class ErrorConsistency(Report):
 def _datasets(study: Study) -> dict[str, dict[str, str]]:
     """Dataset -> observer -> a task with that observer's decisions; whichever, as the images are the same."""
     found: dict[str, dict[str, str]] = {}
-    for task, models in study.trials.cells().items() if study.trials else ():
+    for task, models in study.trial_reader.cells().items() if study.trial_reader else ():
         probe, _, dataset = task.partition("@")
         for model in models if probe in PROBES else ():
             before = found.setdefault(dataset, {}).setdefault(model, task)
@@ -124,9 +124,9 @@ def _aligned(trials: Mapping[str, Trials]) -> _Aligned:
 
 def _pairs(study: Study, dataset: str, tasks: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """One entry for every pair of observers of one dataset, in the order of the study's models."""
-    if study.trials is None:
+    if study.trial_reader is None:
         return
-    read = {m.name: study.trials.read(tasks[m.name], m.name) for m in study.models if m.name in tasks}
+    read = {m.name: study.trial_reader.read(tasks[m.name], m.name) for m in study.models if m.name in tasks}
     usable = {name: one for name, one in read.items() if CONDITION in one.layout.conditions}
     aligned = _aligned(usable)
     for first, second in combinations(usable, 2):

@@ -18,10 +18,11 @@ def test_public_names():
     interfaces = "Dataset Importer ModelSource Probe Report WhiteBoxProbe hookimpl"
     helpers = """AbsentError Normalized Scheme accuracy_measures cached load_plugins locate_first normalized proportion
         read_state_dict read_trials sha256_of split_hub statistics"""
+    door = "OpenedStudy Progress RunResult open_study run"
     errors = """AbsentCheckpointError AbsentDatasetError CellError CheckpointError DatasetError FetchError
         HarnessError ImageError NonFiniteError PluginError RegistryError
         RequestError RunError StoreError UnknownNameError"""
-    assert set(harness.__all__) == set(f"{records} {interfaces} {helpers} {errors}".split())
+    assert set(harness.__all__) == set(f"{records} {interfaces} {helpers} {door} {errors}".split())
 
 
 def test_import_is_quick():

@@ -9,11 +9,11 @@ from PIL import Image
 
 from harness import Dataset, LabelSpace, Measure, ModelSpec, Probe, Sample
 from harness.data.manifest import build
-from harness.engine.execute import execute
-from harness.engine.resources import Engine
 from harness.planning.plan import Settings
 from harness.planning.planner import plan, plan_task
+from harness.planning.request import Selection
 from harness.store import RunReader, RunWriter, StoredCell
+from harness.workflows.execution import compute
 
 CLASSES = tuple("abcdefghij")
 
@@ -138,19 +138,26 @@ def run(path, networks, dataset=None, probes=(Shades(), Plain()), workers=2, wat
     specs = specs_of(*networks)
     with RunWriter.create(path, settings=asdict(chosen), command=["test"]) as opened:
         planned = plan(tasks, list(specs.values()), {name: () for name in specs}, chosen, opened.cells())
-        for task in tasks:
-            opened.put_layout(task.layout)
-        opened.publish()
-        engine = Engine(
-            run=opened,
-            specs=specs,
+        selection = Selection(
+            suite=None,
+            models=tuple(specs.values()),
+            tasks=(),
+            probes={},
+            datasets={},
             sources={"source": Source(**networks)},
+            known_datasets=frozenset(),
+        )
+        failures = compute(
+            opened,
+            planned,
+            selection,
+            {},
             device=torch.device("cpu"),
             workers=workers,
             progress=watch or Watch(),
-            provenance={"command": ["test"]},
+            command=["test"],
         )
-        return execute(planned, engine), planned
+        return failures, planned
 
 
 def small_images():

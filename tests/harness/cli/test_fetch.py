@@ -476,7 +476,7 @@ def test_progress_in_a_log_and_a_result_on_stdout(harness, server, weights, monk
 def test_progress_on_a_terminal(monkeypatch, colour):
     from rich.console import Console
 
-    from harness.cli.progress import FetchProgress
+    from harness.output.progress import FetchProgress
 
     monkeypatch.delenv("NO_COLOR", raising=False)
     if not colour:

@@ -372,7 +372,7 @@ def test_of_two_checkpoints_the_latest_counts(lab, latest):
     model, old = only(study), "others" if latest == "photos" else "photos"
     assert f"top1@{latest}" in model.measures and f"top1@{old}" not in model.measures
     assert "measured with an earlier network (checkpoint changed" in model.missing[f"clean@{old}"]
-    assert study.trials.cells() == {f"clean@{latest}": ("m",)}
+    assert study.trial_reader.cells() == {f"clean@{latest}": ("m",)}
     if old == "photos":
         assert "could not be done the last time: no folder" in model.missing["clean@photos"]
         assert "an earlier network" in model.missing["ID"]

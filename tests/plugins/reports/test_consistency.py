@@ -64,7 +64,7 @@ def study(found, people=(), reader=None):
         )
         for name in found
     )
-    return Study(models=models, biases={}, axes={}, trials=reader or Reader(cells))
+    return Study(models=models, biases={}, axes={}, trial_reader=reader or Reader(cells))
 
 
 def report(*args, **kwargs):
@@ -211,7 +211,7 @@ def test_two_tasks_of_one_dataset_count_once():
 
 @pytest.mark.parametrize("reader", [None, Reader({})], ids=["tables alone", "no cells"])
 def test_without_trials(reader):
-    empty = Study(models=(), biases={}, axes={}, trials=reader)
+    empty = Study(models=(), biases={}, axes={}, trial_reader=reader)
     data = ErrorConsistency().data(empty)
     assert data["pairs"] == data["models"] == []
     assert "no two observers decided on one dataset; type: harness import model-vs-human" in data["warnings"][0]

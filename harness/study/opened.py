@@ -1,0 +1,173 @@
+"""A study that was opened from run folders, with its numbers as tables of pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.errors import RequestError, UnknownNameError
+from harness.records import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from harness.discovery.loader import Plugins
+    from harness.records import StudyModel
+
+REPORT: Final = "correlation"
+"""The report whose correlations and intervals the frames show."""
+MEASURES: Final = ("model", "group", "run", "kind", "measure", "value", "low", "high", "n", "unit", "direction",
+                   "condition", "flags", "reason")  # fmt: skip
+CORRELATIONS: Final = ("bias", "generalization", "models", "n", "spearman", "p", "low", "high", "p_holm", "p_bh",
+                       "poster", "reason")  # fmt: skip
+"""Columns of a table without rows."""
+_NUMBERS: Final = ("value", "low", "high", "spearman", "p", "p_holm", "p_bh", "poster")
+"""Columns of float64, NaN where the number is undefined; `n` is Int64, <NA> where it is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class OpenedStudy(Study):
+    """A study with its measures, correlations and trials as tables: one row an observation, one column a fact.
+
+    Attributes:
+        plugins: with which it was opened.
+    """
+
+    plugins: Plugins = field(compare=False)
+
+    @classmethod
+    def of(cls, study: Study, plugins: Plugins) -> OpenedStudy:
+        """`study` with its tables."""
+        return cls(**{one.name: getattr(study, one.name) for one in fields(Study)}, plugins=plugins)
+
+    def measures(self) -> pd.DataFrame:
+        """A row for each model × measure, then its biases and axes, then what could not be measured.
+
+        Returns:
+            Columns ``model``, ``group``, ``run``; ``kind`` (``measure``, ``bias``, ``axis`` or, for a task or measure
+            that is not there, ``missing``); ``measure`` (its full name); ``value`` with the 95 % interval ``low``,
+            ``high`` and ``n``, the trials it rests on; ``unit``, ``direction`` (which way is better), ``condition``,
+            ``flags``; ``reason`` why a value is NaN. Fractions are in [0, 1].
+        """
+        report = self.plugins.report(REPORT).data(self)
+        of_report = {one["name"]: one for one in report["models"]}
+        rows = [row for model in self.models for row in _rows(model, of_report[model.name], report["units"])]
+        return _frame(rows, MEASURES)
+
+    def correlations(self) -> pd.DataFrame:
+        """A row for each bias × axis and set of models, as ``correlations`` of ``harness report --format json``.
+
+        Returns:
+            Columns ``bias``, ``generalization``, ``models`` (``all``, a group, or ``not`` a group), ``n``,
+            ``spearman``, ``p``, ``low``, ``high`` (95 % interval), ``p_holm``, ``p_bh`` (adjusted), ``poster``,
+            ``reason`` why a coefficient is NaN.
+        """
+        return _frame(self.plugins.report(REPORT).data(self)["correlations"], CORRELATIONS)
+
+    def trials(self, task: str, model: str) -> pd.DataFrame:
+        """A row for each sample × condition of one model on one task, as ``harness export`` writes them.
+
+        Returns:
+            Columns ``task``, ``model``, ``sample_id``, ``target``, ``condition``, ``correct``, ``top5_1``, ``logp_1``,
+            … ``top5_5``, ``logp_5`` (natural logarithm, float32), and the facts that the dataset knows of its samples.
+
+        Raises:
+            UnknownNameError: the study has no such task or model.
+            RequestError: it has no trials of that model on that task; says why.
+            StoreError: the stored trials are damaged.
+        """
+        from harness.store import trials_frame
+
+        reader = self.trial_reader
+        if reader is None or model not in reader.cells().get(task, ()):
+            raise self._without_trials(task, model)
+        trials = reader.read(task, model)
+        table = trials_frame(trials, sorted(trials.layout.attributes))
+        # pandas cannot print float16 without a warning; float32 holds the same values.
+        return table.astype({name: "float32" for name in map(str, table.columns) if name.startswith("logp_")})
+
+    def _without_trials(self, task: str, model: str) -> RequestError:
+        """Why there are no trials of `model` on `task`."""
+        models = {one.name: one for one in self.models}
+        if model not in models:
+            return UnknownNameError("model", model, models, "See: .measures()")
+        cells = self.trial_reader.cells() if self.trial_reader else {}
+        reason = models[model].missing.get(task)
+        if reason:
+            return RequestError(f"no trials of {model} on {task}: {reason}")
+        own = [name for name, of_task in cells.items() if model in of_task]
+        return UnknownNameError("task", task, own, f"These are the tasks of which {model} has trials")
+
+    def __repr__(self) -> str:
+        return f"<study of {self._size()}; .measures(), .correlations(), .trials(task, model)>"
+
+    def _size(self) -> str:
+        """``31 models, 6 biases, 4 axes, 1 warning``."""
+        counts = (
+            (len(self.models), "model", "models"),
+            (len(self.biases), "bias", "biases"),
+            (len(self.axes), "axis", "axes"),
+            (len(self.warnings), "warning", "warnings"),
+        )
+        return ", ".join(f"{count} {singular if count == 1 else plural}" for count, singular, plural in counts)
+
+    def _overview(self) -> Iterator[list[str]]:
+        """A line for each model, below the names of the columns: its biases and axes."""
+        names = [*self.biases, *self.axes]
+        yield ["model", "group", *names]
+        for model in self.models:
+            values = {**model.biases, **model.axes}
+            numbers = [values[name] for name in names]
+            yield [model.name, model.group or "", *("–" if one is None else f"{one:.3g}" for one in numbers)]
+
+    def _repr_html_(self) -> str:
+        """For notebooks: biases and axes of all models. Names come from strangers' files, so they are escaped."""
+        head, *rows = [[escape(cell) for cell in line] for line in self._overview()]
+        body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+        warnings = "".join(f"<li>{escape(one)}</li>" for one in self.warnings)
+        return (
+            f"<table><caption>study of {self._size()}</caption>"
+            f"<thead><tr>{''.join(f'<th>{cell}</th>' for cell in head)}</tr></thead><tbody>{body}</tbody></table>"
+            + (f"<ul>{warnings}</ul>" if warnings else "")
+        )
+
+    def __rich__(self) -> Table:
+        """For `rich.print`: biases and axes of all models."""
+        from rich.table import Table
+        from rich.text import Text
+
+        head, *rows = self._overview()
+        table = Table(title=Text(f"study of {self._size()}"))
+        for name in head:
+            table.add_column(Text(name))
+        for row in rows:
+            table.add_row(*map(Text, row))
+        return table
+
+
+def _rows(model: StudyModel, of_report: dict[str, Any], units: dict[str, str | None]) -> Iterator[dict[str, Any]]:
+    """The rows of one model. `of_report`: its object in the report, which knows the intervals of biases and axes."""
+    of_model = {"model": model.name, "group": model.group, "run": model.run}
+    for name, measure in model.measures.items():
+        facts = {key: getattr(measure, key) for key in MEASURES if hasattr(measure, key)}
+        yield {**of_model, "kind": "measure", "measure": name, **facts, "flags": "; ".join(measure.flags)}
+    for kind, values in (("bias", model.biases), ("axis", model.axes)):
+        for name, value in values.items():
+            facts = {"value": value, "unit": units[name], **of_report["intervals"].get(name, {})}
+            yield {**of_model, "kind": kind, "measure": name, **facts, "reason": model.missing.get(name)}
+    for name, reason in model.missing.items():
+        if name not in {**model.measures, **model.biases, **model.axes}:
+            yield {**of_model, "kind": "missing", "measure": name, "reason": reason}
+
+
+def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
+    """The rows as a table: `columns` first, then what else a row has."""
+    import pandas as pd
+
+    more = dict.fromkeys(name for row in rows for name in row if name not in columns)
+    table = pd.DataFrame(rows, columns=[*columns, *more])
+    types = {**dict.fromkeys(_NUMBERS, "float64"), "n": "Int64"}
+    return table.astype({name: kind for name, kind in types.items() if name in table})

@@ -1,0 +1,68 @@
+"""What is compared becomes a `Side`: a run, read anew, or a published table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.errors import RequestError
+from harness.records import ImportedTable
+from harness.study.comparing import Side
+
+if TYPE_CHECKING:
+    from harness.interfaces import Importer, Probe
+    from harness.store import RunReader
+
+SETTINGS: Final = ("seed", "precision", "device_type", "batch_size")
+"""Settings of a run that can move its numbers; what ``--limit`` leaves out is said with each measure."""
+
+
+def run_side(path: Path, probes: Mapping[str, Probe]) -> Side:
+    """The measures of a run, and on what they rest. Raises as `harness.study.compose.open_study`."""
+    from harness.store import RunReader
+    from harness.study.compose import open_study
+
+    study = open_study([path], probes)
+    run = RunReader.open(path)
+    table = run.imported if run.kind == "imported" else None
+    settings = dict(run.settings)
+    limit = settings.get("limit")
+    partial = {name: f"{path}: {remarks[0]}" for name, remarks in run.record.warnings.items() if remarks}
+    if limit is not None:
+        partial = {"*": f"{path}: --limit {limit}"}
+    return Side(
+        label=str(path),
+        models={one.name: one.measures for one in study.models},
+        missing={one.name: one.missing for one in study.models},
+        partial=partial,
+        protocols=_protocols(run),
+        settings={name: settings[name] for name in SETTINGS if name in settings},
+        errata=table.errata if table else (),
+        tolerances=table.tolerances if table else (),
+    )
+
+
+def _protocols(run: RunReader) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+    """(model, dataset) -> task -> the probe, and resize and crop, with which its trials were made."""
+    protocols: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for (task, model), cell in run.cells().items():
+        protocols.setdefault((model, task.partition("@")[2]), {})[task] = cell.job.identity.measurement()
+    return protocols
+
+
+def table_side(importer: Importer, path: Path) -> Side:
+    """The measures of the published table in `path`. Raises RequestError if it is none."""
+    table: ImportedTable | object = importer.read(path)
+    if not isinstance(table, ImportedTable):
+        raise RequestError(
+            f"{path} holds single decisions, not measures. Type: harness import {importer.name} {path} --out RUN, "
+            f"then --against RUN"
+        )
+    return Side(
+        label=f"{importer.name} ({path})",
+        models={one.name: one.measures for one in table.models},
+        missing={one.name: one.missing for one in table.models},
+        errata=table.errata,
+        tolerances=table.tolerances,
+    )

@@ -1,0 +1,77 @@
+"""One's own numbers beside published ones, or beside those of another run: what ``harness compare`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import RequestError
+
+if TYPE_CHECKING:
+    from harness.discovery.loader import Plugins
+    from harness.interfaces import Importer
+    from harness.study.comparing import Comparison, Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedRuns:
+    """Both sides, and each measure of the models that both have."""
+
+    mine: Side
+    theirs: Side
+    comparisons: Sequence[Comparison]
+
+
+def compare_runs(
+    run: Path, against: str, plugins: Plugins, *, table: Path | None = None, data: Sequence[str] = ()
+) -> ComparedRuns:
+    """Each measure's difference, its tolerance and its known erratum.
+
+    Args:
+        against: another run folder, else the name of an importer, whose published table is read.
+        table: where that table is. data: else, as ``--data``: the ROOT with ``<importer>/<file name of its URL>``.
+
+    Raises:
+        RequestError: `against` is neither, the table is not there, or the two share no measure.
+        StoreError: stored trials are damaged.
+    """
+    from harness.study.comparing import compare
+    from harness.study.sides import run_side
+
+    mine, theirs = run_side(run, plugins.probes), _other_side(against, table, data, plugins)
+    return ComparedRuns(mine=mine, theirs=theirs, comparisons=compare(mine, theirs))
+
+
+def _other_side(against: str, table: Path | None, data: Sequence[str], plugins: Plugins) -> Side:
+    """A run folder of that name, else the published table that an importer of that name reads."""
+    from harness.study.sides import run_side, table_side
+
+    if table is None and (Path(against) / "run.json").is_file():
+        return run_side(Path(against), plugins.probes)
+    if against not in plugins.importers:
+        available = ", ".join(sorted(plugins.importers)) or "none"
+        given = "no published table" if table is not None else "neither a run folder nor a published table"
+        raise RequestError(
+            f"--against {against} is {given}. Published tables: {available}. Type: --against RUN, or --against FORMAT"
+        )
+    importer = plugins.importer(against)
+    path = table if table is not None else _table_below(importer, data)
+    if not path.is_file():
+        origin = f" It is published at {importer.url}." if importer.url else ""
+        raise RequestError(f"no file {path} to compare with.{origin} Type: --against {against} --table FILE")
+    return table_side(importer, path)
+
+
+def _table_below(importer: Importer, data: Sequence[str]) -> Path:
+    """Where a published table is if nothing else is said: ROOT/<importer>/<file name of its URL>."""
+    from harness.data.roots import DataRoots
+
+    root = DataRoots.parse(data).default
+    name = importer.url.rpartition("/")[2]
+    if root is None or not name:
+        origin = f" It is published at {importer.url};" if importer.url else ""
+        where = f" or --data ROOT (or HARNESS_DATA) with {importer.name}/{name} below it" if name else ""
+        raise RequestError(f"no table {importer.name} to compare with.{origin} type: --table FILE{where}")
+    return root / importer.name / name

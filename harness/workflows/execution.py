@@ -1,0 +1,204 @@
+"""The order of a run: select → choose a device → settle → refuse → resolve → load the networks → create → execute.
+
+It is written here and nowhere else. Nothing is written to disk before the networks are known to load.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from harness.errors import RequestError
+from harness.workflows.display import Display, Progress, display_of
+from harness.workflows.run_result import RunResult
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.planning.plan import Plan
+    from harness.planning.request import RunRequest, Selection
+    from harness.store import RunWriter
+    from harness.workflows.options import House
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM ended a run; everything that was whole is stored, and the same call resumes."""
+
+
+def plan_run(
+    request: RunRequest, selection: Selection, out: Path, device_type: str | None, display: Display | None = None
+) -> Plan:
+    """Settle, refuse, resolve: what the run folder `out` still needs. Imports no torch and writes nothing.
+
+    Args:
+        device_type: ``cpu`` or ``cuda``; None: as stored in the run, else ``cpu``.
+
+    Raises:
+        RequestError: `out` cannot be that run or is locked, data or a checkpoint asked for by name is not there, ….
+    """
+    from harness.planning.request import existing_run, resolve, settle
+    from harness.store import refuse_locked, refuse_unfit
+
+    existing = existing_run(out)
+    stored = existing.settings if existing else None
+    settings = settle(replace(request, device_type=device_type), stored, selection.size)
+    refuse_unfit(out, asdict(settings))
+    refuse_locked(out)
+    with (display or display_of(None)).digesting() as watch:
+        return resolve(selection, settings, request.data, existing.cells() if existing else {}, watch)
+
+
+def execute_run(
+    request: RunRequest,
+    house: House,
+    out: Path,
+    *,
+    device: str,
+    workers: int | None,
+    display: Display,
+    command: Sequence[str],
+) -> RunResult:
+    """Select, plan, load, create and execute. Raises RequestError before anything is written, RunInterrupted."""
+    from harness.engine.networks import load_first
+    from harness.planning.request import record_checkpoints, select
+    from harness.store import RunWriter
+
+    selection = select(request, house.registry)
+    chosen = pick_device(device, out)
+    plan = plan_run(request, selection, out, chosen.type, display)
+    display.planned(plan)
+    if all(cell.status == "missing" for cell in plan.cells):
+        what = f"harness doctor --suite {request.suite}" if request.suite else "harness list datasets"
+        raise RequestError(f"nothing can run: {plan.cells[0].reason}. See: {what}")
+    with display.checking():
+        networks = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
+    record_checkpoints(plan, selection)
+    with _polite_stop() as stop, RunWriter.create(out, settings=asdict(plan.settings), command=command) as opened:
+        try:
+            with display.computing() as progress:
+                failures = compute(
+                    opened,
+                    plan,
+                    selection,
+                    networks,
+                    device=chosen,
+                    workers=workers,
+                    progress=progress,
+                    command=command,
+                    stop=stop,
+                )
+        except KeyboardInterrupt:
+            raise RunInterrupted(f"what was whole is stored in {out}; the same call resumes") from None
+    return RunResult(path=out, plan=plan, failures=failures, plugins=house.plugins)
+
+
+def compute(
+    opened: RunWriter,
+    plan: Plan,
+    selection: Selection,
+    networks: dict[str, torch.nn.Module],
+    *,
+    device: torch.device,
+    progress: Progress,
+    command: Sequence[str],
+    workers: int | None = None,
+    stop: threading.Event | None = None,
+) -> dict[tuple[str, str], str]:
+    """Describe the run in its folder, then compute every pending cell. As `harness.engine.execute.execute`.
+
+    Args:
+        networks: those that are loaded already; taken over.
+    """
+    from harness.engine.execute import execute
+    from harness.engine.numerics import device_name
+    from harness.engine.resources import Engine
+    from harness.local.provenance import provenance
+
+    _describe(opened, plan, selection)
+    engine = Engine(
+        run=opened,
+        specs={spec.name: spec for spec in selection.models},
+        sources=selection.sources,
+        device=device,
+        workers=workers or min(8, os.cpu_count() or 1),
+        progress=progress,
+        provenance=provenance(command, device=device_name(device)),
+        networks=networks,
+        stop=stop or threading.Event(),
+    )
+    return execute(plan, engine)
+
+
+def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> None:
+    """What the run folder knows beside trials: groups, planned cells, definitions, remarks, sample axes."""
+    planned: dict[str, dict[str, str]] = {}
+    for cell in plan.cells:
+        planned.setdefault(cell.task, {})[cell.model] = cell.reason if cell.job is None else ""
+    suite = selection.suite
+    opened.update_manifest(
+        study={
+            "biases": {name: list(parts) for name, parts in (suite.biases if suite else {}).items()},
+            "axes": {name: list(parts) for name, parts in (suite.axes if suite else {}).items()},
+        },
+        models={spec.name: {"group": spec.group, "title": spec.title} for spec in selection.models},
+        planned=planned,
+        warnings={task.dataset.name: list(task.manifest.remarks) for task in plan.tasks},
+    )
+    for task in plan.tasks:
+        opened.put_layout(task.layout)
+    # What a killed run had completed is put in order, and the index is written anew, whatever became of the old one.
+    opened.finish([cell.job for cell in plan.cells if cell.job and cell.status == "stored"])
+
+
+def pick_device(given: str, out: Path) -> torch.device:
+    """The device to run on. Raises RequestError if it is not there."""
+    import torch
+
+    from harness.planning.request import existing_run
+
+    kind = given.partition(":")[0]
+    if kind == "auto":
+        existing = existing_run(out)
+        stored = existing.settings.get("device_type") if existing else None
+        kind = given = stored or ("cuda" if torch.cuda.is_available() else "cpu")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise RequestError(f"--device {given}: no CUDA device here. Type: --device cpu (in a run folder of its own)")
+    try:
+        device = torch.device(given)
+    except RuntimeError as error:
+        raise RequestError(f"--device {given}: {error}") from error
+    if device.index is not None and device.index >= torch.cuda.device_count():
+        raise RequestError(f"--device {given}: there are {torch.cuda.device_count()} CUDA devices, counted from 0")
+    return device
+
+
+@contextmanager
+def _polite_stop() -> Iterator[threading.Event]:
+    """Ctrl-C and SIGTERM (a scheduler's pre-emption) set the event; a second one interrupts at once.
+
+    Not Python's own KeyboardInterrupt: raised between any two instructions, it is swallowed inside a finalizer. Signals
+    reach the main thread only: in another one the event is never set, and who started the thread sees to its end.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

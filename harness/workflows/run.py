@@ -1,0 +1,140 @@
+"""``harness.run``: what is asked for, checked value by value, then executed as `execution` says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import RequestError
+from harness.workflows.display import Progress, display_of
+from harness.workflows.execution import execute_run
+from harness.workflows.options import Paths, choice, names_of, open_house, paths_of, positive
+
+if TYPE_CHECKING:
+    from harness.planning.request import RunRequest
+    from harness.workflows.run_result import RunResult
+
+
+def run(
+    *,
+    out: str | os.PathLike[str],
+    suite: str | None = None,
+    tasks: str | Iterable[str] = (),
+    models: str | Iterable[str] = (),
+    data: Paths = (),
+    registry: Paths = (),
+    plugins: Paths = (),
+    device: str = "auto",
+    precision: str | None = None,
+    batch_size: int | str = "auto",
+    workers: int | None = None,
+    seed: int | None = None,
+    limit: int | None = None,
+    store: str | None = None,
+    progress: Progress | bool | None = None,
+) -> RunResult:
+    """Run probes on models and store every decision, as ``harness run`` does. The same call resumes.
+
+    Args:
+        out: run folder, the only place that is written to; an existing run is resumed or extended. Downloads that are
+            used for the first time have their SHA-256 recorded in the cache.
+        suite: models, tasks and axes by name. At least this, or `tasks` and `models`.
+        tasks: ``probe@dataset``, one or several. models: names or globs (``zoo-*``), one or several; they replace the
+            suite's.
+        data: ``ROOT`` that holds the datasets (else ``HARNESS_DATA``), or ``NAME=DIR`` for one dataset.
+        registry: further registry files. plugins: further folders of plugin files.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:0``; auto is the run's own, else CUDA where there is one.
+        precision: ``fp32``, ``tf32`` or ``bf16``. None here, and for `seed`, `limit` and `store`: as stored in the
+            run, else the default (fp32, 0, all samples, top5).
+        batch_size: samples a forward, or ``auto``. workers: threads that decode images; default one a core, 8 at most.
+        seed: of the stimuli. limit: only so many samples, those with the lowest hashes of their ids.
+        store: ``top5`` or ``logits``.
+        progress: None: nothing is shown. True: bars on stderr. Else an object with the methods of `harness.Progress`.
+
+    Returns:
+        What is stored, and for each cell that is not, why. Cells that fail raise nothing.
+
+    Raises:
+        RequestError: one of its kinds, as exit code 2 of the command line: nothing has been written.
+        KeyboardInterrupt: Ctrl-C, in the main thread; what was whole is stored.
+    """
+    given = {name: value for name, value in locals().items() if name != "progress"}
+    request = run_request(
+        suite=suite,
+        tasks=names_of(tasks),
+        models=names_of(models),
+        data=[data] if isinstance(data, str) else [str(root) for root in paths_of(data)],
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        workers=workers,
+        seed=seed,
+        limit=limit,
+        store=store,
+    )
+    house = open_house(paths_of(registry), paths_of(plugins))
+    (folder,) = paths_of(out)
+    return execute_run(
+        request,
+        house,
+        folder,
+        device=device,
+        workers=workers,
+        display=display_of(progress),
+        command=_as_typed(given),
+    )
+
+
+def _as_typed(given: Mapping[str, Any]) -> list[str]:
+    """The call as a command that a user could type, for the record of the run: arguments that were given."""
+    shown = {name: str(value) if isinstance(value, os.PathLike) else value for name, value in given.items()}
+    kept = [f"{name}={value!r}" for name, value in shown.items() if value not in (None, (), "auto")]
+    return ["python", "-c", f"import harness; harness.run({', '.join(kept)})"]
+
+
+def run_request(
+    *,
+    suite: str | None,
+    tasks: Sequence[str],
+    models: Sequence[str],
+    data: Sequence[str],
+    device: str,
+    precision: str | None,
+    batch_size: int | str,
+    workers: int | None,
+    seed: int | None,
+    limit: int | None,
+    store: str | None,
+) -> RunRequest:
+    """What is asked for, every value checked that can be without plugins. Raises RequestError."""
+    from harness.data.roots import DataRoots
+    from harness.planning.request import RunRequest
+
+    choice("device", device.partition(":")[0], ("auto", "cpu", "cuda"))
+    if precision is not None:
+        choice("precision", precision, ("fp32", "tf32", "bf16"))
+    if store is not None:
+        choice("store", store, ("top5", "logits"))
+    request = RunRequest(
+        suite=suite,
+        tasks=tuple(tasks),
+        models=tuple(models),
+        data=DataRoots.parse(data),
+        seed=seed,
+        limit=positive("limit", limit),
+        precision=precision,
+        batch_size=_batch_size(batch_size),
+        store=store,
+    )
+    positive("workers", workers)
+    return request
+
+
+def _batch_size(given: int | str) -> int | None:
+    """Samples a forward; None for ``auto``."""
+    if given == "auto":
+        return None
+    if not str(given).isdigit():
+        raise RequestError(f"--batch-size is {given!r}, expected a positive number or auto")
+    return positive("batch-size", int(given))

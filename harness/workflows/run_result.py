@@ -1,0 +1,89 @@
+"""What a run has come to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.discovery.loader import Plugins
+    from harness.planning.plan import Plan, Status
+    from harness.study.opened import OpenedStudy
+
+Reasons = Mapping[tuple[str, str], str]
+"""(task, model) -> reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """What a run has come to. A cell is one model on one task.
+
+    Attributes:
+        path: the run folder.
+        failures: cells that failed while they were computed -> reason. They are stored as failed; the same call tries
+            them again.
+        plan: what was planned before anything was computed.
+        plugins: those that the run was made with.
+    """
+
+    path: Path
+    failures: Reasons
+    plan: Plan = field(repr=False)
+    plugins: Plugins = field(repr=False)
+
+    @property
+    def cells(self) -> int:
+        """Cells that were asked for."""
+        return len(self.plan.cells)
+
+    @property
+    def stored(self) -> int:
+        """Of these, the cells whose every trial is stored, by this run or by an earlier one."""
+        return sum(cell.job is not None for cell in self.plan.cells) - len(self.failures)
+
+    @property
+    def missing(self) -> Reasons:
+        """Cells whose data or checkpoint is not on this machine -> reason."""
+        return self._with("missing")
+
+    @property
+    def inapplicable(self) -> Reasons:
+        """Cells whose model cannot be judged on the task's dataset -> reason."""
+        return self._with("inapplicable")
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is stored with the results as warnings, such as partial data."""
+        return tuple(self.plan.remarks)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing failed and nothing was missing: exit code 0 of the command line."""
+        return not self.failures and not self.missing
+
+    def study(self) -> OpenedStudy:
+        """The measures of this run. As `harness.open_study`, with the plugins of the run."""
+        from harness.workflows.study import opened
+
+        return opened([self.path], self.plugins)
+
+    def _with(self, status: Status) -> Reasons:
+        return {(cell.task, cell.model): cell.reason for cell in self.plan.cells if cell.status == status}
+
+    def _lines(self) -> list[str]:
+        """What is stored, then a line for each cell that is not."""
+        lines = [f"{self.stored} of {self.cells} cells stored in {self.path}"]
+        unstored = {"failed": self.failures, "missing": self.missing, "inapplicable": self.inapplicable}
+        for state, reasons in unstored.items():
+            lines += [f"{state}: {model} on {task}: {reason}" for (task, model), reason in reasons.items()]
+        return lines
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return "<br>".join(escape(line) for line in self._lines())

@@ -1,0 +1,57 @@
+"""Runs opened as a study: ``harness.open_study``, and what ``harness report`` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.workflows.options import Paths, paths_of
+
+if TYPE_CHECKING:
+    import os
+
+    from harness.discovery.loader import Plugins
+    from harness.study.opened import OpenedStudy
+
+
+def open_study(
+    *runs: str | os.PathLike[str], plugins: Paths = (), mend: bool = False, ungrouped: bool = False
+) -> OpenedStudy:
+    """Read one or more runs, imported ones too, and recompute every measure. Nothing is written.
+
+    Args:
+        runs: run folders.
+        plugins: folders of plugin files with probes of these runs, beside the installed ones; no registry is needed.
+        mend: put right what is known to be wrong in imported tables.
+        ungrouped: let models without a group take part in correlations.
+
+    Raises:
+        RequestError: no run, a run given twice, a folder that is no run, runs that do not go together, or nothing to
+            mend.
+        StoreError: stored trials are damaged.
+    """
+    from harness.discovery.loader import load_plugins
+
+    return opened(paths_of(runs), load_plugins(paths_of(plugins)), mend=mend, ungrouped=ungrouped)
+
+
+def opened(
+    runs: Sequence[Path],
+    plugins: Plugins,
+    *,
+    mend: bool = False,
+    ungrouped: bool = False,
+    sort: str | None = None,
+) -> OpenedStudy:
+    """As `open_study`, with loaded plugins; within each group the models are in falling order of `sort`.
+
+    Args:
+        sort: a bias, axis or measure. None: the first axis.
+    """
+    from harness.study import compose
+    from harness.study.opened import OpenedStudy
+
+    study = compose.open_study(runs, plugins.probes, ungrouped=ungrouped)
+    study = compose.sorted_by(compose.mended(study) if mend else study, sort)
+    return OpenedStudy.of(study, plugins)
