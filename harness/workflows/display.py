@@ -90,10 +90,10 @@ class TerminalDisplay(Display):
 
 
 def stderr_console() -> Console:
-    """Where everything goes that is not the result."""
+    """Where everything goes that is not the result; plain lines in a notebook too, where rich's bars need a widget."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, markup=False)
+    return Console(stderr=True, highlight=False, markup=False, force_jupyter=False)
 
 
 def display_of(progress: Progress | bool | None) -> Display:

@@ -35,15 +35,15 @@ def open_house(registries: Sequence[Path] | None, folders: Sequence[Path] | None
     return House(plugins=plugins, registry=load_registry(registries or (), plugins))
 
 
-def names_of(given: str | Iterable[str]) -> tuple[str, ...]:
-    """One name or several as a tuple: a single string is one name, not its letters."""
-    return (given,) if isinstance(given, str) else tuple(given)
+def texts_of(given: Paths) -> tuple[str, ...]:
+    """One name or path, or several, as a tuple of texts: a single string is one name, not its letters."""
+    several = (given,) if isinstance(given, str | os.PathLike) else given
+    return tuple(os.fspath(name) for name in several)
 
 
 def paths_of(given: Paths) -> tuple[Path, ...]:
     """One path or several as a tuple; ``~`` is the home folder, as a shell would have it."""
-    several = (given,) if isinstance(given, str | os.PathLike) else given
-    return tuple(Path(path).expanduser() for path in several)
+    return tuple(Path(path).expanduser() for path in texts_of(given))
 
 
 def choice(option: str, given: str, choices: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import RequestError
 from harness.workflows.display import Progress, display_of
 from harness.workflows.execution import execute_run
-from harness.workflows.options import Paths, choice, names_of, open_house, paths_of, positive
+from harness.workflows.options import Paths, choice, open_house, paths_of, positive, texts_of
 
 if TYPE_CHECKING:
     from harness.planning.request import RunRequest
@@ -59,22 +59,23 @@ def run(
         RequestError: one of its kinds, as exit code 2 of the command line: nothing has been written.
         KeyboardInterrupt: Ctrl-C, in the main thread; what was whole is stored.
     """
-    given = {name: value for name, value in locals().items() if name != "progress"}
-    request = run_request(
-        suite=suite,
-        tasks=names_of(tasks),
-        models=names_of(models),
-        data=[data] if isinstance(data, str) else [str(root) for root in paths_of(data)],
-        device=device,
-        precision=precision,
-        batch_size=batch_size,
-        workers=workers,
-        seed=seed,
-        limit=limit,
-        store=store,
-    )
-    house = open_house(paths_of(registry), paths_of(plugins))
-    (folder,) = paths_of(out)
+    given: dict[str, Any] = {
+        "suite": suite,
+        "tasks": texts_of(tasks),
+        "models": texts_of(models),
+        "data": texts_of(data),
+        "device": device,
+        "precision": precision,
+        "batch_size": batch_size,
+        "workers": workers,
+        "seed": seed,
+        "limit": limit,
+        "store": store,
+    }
+    places = {"registry": texts_of(registry), "plugins": texts_of(plugins), "out": os.fspath(out)}
+    request = run_request(**given)
+    house = open_house(paths_of(places["registry"]), paths_of(places["plugins"]))
+    (folder,) = paths_of(places["out"])
     return execute_run(
         request,
         house,
@@ -82,15 +83,14 @@ def run(
         device=device,
         workers=workers,
         display=display_of(progress),
-        command=_as_typed(given),
+        command=_as_typed({**given, **places}),
     )
 
 
 def _as_typed(given: Mapping[str, Any]) -> list[str]:
-    """The call as a command that a user could type, for the record of the run: arguments that were given."""
-    shown = {name: str(value) if isinstance(value, os.PathLike) else value for name, value in given.items()}
-    kept = [f"{name}={value!r}" for name, value in shown.items() if value not in (None, (), "auto")]
-    return ["python", "-c", f"import harness; harness.run({', '.join(kept)})"]
+    """The call as a command that a user could type, for the record of the run: the arguments that were given."""
+    shown = [f"{name}={value!r}" for name, value in given.items() if value not in (None, (), "auto")]
+    return ["python", "-c", f"import harness; harness.run({', '.join(shown)})"]
 
 
 def run_request(

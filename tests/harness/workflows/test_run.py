@@ -14,6 +14,7 @@ import harness as door
 from harness.store import RunReader
 from tests.helpers import command
 from tests.helpers.engine import Watch, same, trials
+from tests.helpers.notebook import executed, output
 
 ABSENT = """
 datasets:
@@ -32,7 +33,7 @@ def run(data, monkeypatch, tmp_path):
 
     def call(**more):
         usual = {"models": "plain", "tasks": "accuracy@imagenet", "out": "door", "device": "cpu", "batch_size": 8}
-        return door.run(registry="more.yaml", data="data", **{**usual, **more})
+        return door.run(**{**usual, "registry": "more.yaml", "data": "data", **more})
 
     return call
 
@@ -174,6 +175,35 @@ def test_ctrl_c_ends_it_cleanly_and_the_same_call_resumes(run):
     assert same_bits("door", "whole")
 
 
+CELLS = """
+import os, signal
+import harness
+
+class Interrupting:
+    def begin(self, title, images, forwards): pass
+    def warn(self, message): pass
+    def advance(self, images, forwards): os.kill(os.getpid(), signal.SIGINT)
+
+asked = dict(models="plain", tasks="accuracy@imagenet", registry="more.yaml", data="data", device="cpu", batch_size=8)
+try:
+    harness.run(**asked, out="door", progress=Interrupting())
+except KeyboardInterrupt as stop:
+    print(stop)
+~~~
+harness.run(**asked, out="door", progress=True)
+"""
+
+
+def test_a_notebook_is_interrupted_and_shows_progress_as_plain_lines(run, tmp_path, monkeypatch):
+    first, second = executed(CELLS.split("~~~"), tmp_path, monkeypatch)["cells"]
+    assert [one["text"] for one in first["outputs"]] == ["what was whole is stored in door; the same call resumes\n"]
+    assert output(second, "text/html") == "1 of 1 cells stored in door"
+    lines = "".join(one["text"] for one in second["outputs"] if one.get("name") == "stderr")
+    assert "img/s" in lines and "ipywidgets" not in lines
+    run(out="whole")
+    assert same_bits("door", "whole")
+
+
 def test_it_runs_in_a_thread_that_gets_no_signals(run):
     results = []
     thread = threading.Thread(target=lambda: results.append(run()))
@@ -183,7 +213,7 @@ def test_it_runs_in_a_thread_that_gets_no_signals(run):
 
 
 def test_the_run_records_a_command_that_repeats_it(run, tmp_path):
-    run(limit=5, workers=1)
+    run(limit=5, workers=1, models=iter(["plain"]), data=[Path("data")], out=Path("door"))
     (entry,) = RunReader.open("door").manifest["history"]
     assert entry["command"][:2] == ["python", "-c"]
     assert "limit=5" in entry["command"][2] and "precision" not in entry["command"][2]

@@ -1,0 +1,58 @@
+"""What ``harness compare`` and ``harness import`` do, without the command line."""
+
+from pathlib import Path
+
+import pytest
+
+import harness as door
+from harness import RequestError
+from harness.workflows.compare import compare_runs
+from harness.workflows.importing import import_results
+from tests.helpers import command
+
+
+@pytest.fixture
+def two(data, harness):
+    """Runs of one model on all samples and on a part of them."""
+    Path("more.yaml").write_text(command.MODELS)
+    for out, limit in (("whole", None), ("part", 10)):
+        door.run(
+            models="plain",
+            tasks="accuracy@imagenet",
+            registry="more.yaml",
+            data="data",
+            device="cpu",
+            limit=limit,
+            out=out,
+        )
+    return door.load_plugins()
+
+
+def test_both_sides_and_what_differs(two):
+    compared = compare_runs(Path("whole"), "part", two)
+    assert (compared.mine.label, compared.theirs.label) == ("whole", "part")
+    assert compared.theirs.partial == {"*": "part: --limit 10"}
+    by_name = {one.measure: one for one in compared.comparisons}
+    value = door.open_study("whole").models[0].measures["top1@imagenet"].value
+    assert by_name["top1@imagenet"].mine == value and "10 trials there, 24 here" in by_name["top1@imagenet"].reason
+    same = compare_runs(Path("whole"), "whole", two)
+    assert {one.verdict for one in same.comparisons} == {"ok"}
+
+
+def test_another_side_that_is_not_there_is_refused(two):
+    with pytest.raises(RequestError, match="neither a run folder nor a published table"):
+        compare_runs(Path("whole"), "nothing", two)
+    with pytest.raises(RequestError, match=r"no file gone\.csv to compare with"):
+        compare_runs(Path("whole"), "paper", two, table=Path("gone.csv"))
+
+
+def test_an_import_is_a_run_and_a_refused_one_writes_nothing(two, real):
+    with pytest.raises(RequestError, match=r"no file gone\.csv"):
+        import_results("paper", Path("gone.csv"), Path("paper"), two, ["test"])
+    with pytest.raises(RequestError, match="is not empty"):
+        import_results("paper", real / "paper" / "benchmark.csv", Path("data"), two, ["test"])
+    assert not Path("paper").exists()
+    table = import_results("paper", real / "paper" / "benchmark.csv", Path("paper"), two, ["test"])
+    study = door.open_study("paper", mend=True)
+    assert study.mended and {one.name for one in study.models} == {one.name for one in table.models}
+    assert sum(one.group is not None for one in study.models) == 48
