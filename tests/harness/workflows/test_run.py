@@ -214,7 +214,7 @@ def test_it_runs_in_a_thread_that_gets_no_signals(run):
 
 def test_the_run_records_a_command_that_repeats_it(run, tmp_path):
     run(limit=5, workers=1, models=iter(["plain"]), data=[Path("data")], out=Path("door"))
-    (entry,) = RunReader.open("door").manifest["history"]
+    (entry,) = RunReader.open("door").record.document["history"]
     assert entry["command"][:2] == ["python", "-c"]
     assert "limit=5" in entry["command"][2] and "precision" not in entry["command"][2]
     moved = Path("door").rename("first")
