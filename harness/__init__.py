@@ -26,7 +26,7 @@ from harness.errors import (
 )
 from harness.hookspecs import hookimpl
 from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report, WhiteBoxProbe
-from harness.proportions import accuracy_measures, proportion
+from harness.proportions import accuracy_measures, proportion, share
 from harness.records import (
     Batch,
     Cell,
@@ -168,6 +168,7 @@ __all__ = [
     "read_trials",
     "run",
     "sha256_of",
+    "share",
     "split_hub",
     "statistics",
 ]

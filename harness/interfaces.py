@@ -111,8 +111,8 @@ class Dataset(ABC):
     def views(self) -> tuple[str, ...]:
         """Names of the versions in which every image exists (``gaussian_noise-3``); empty: there is one.
 
-        A dataset with views stores one trial for each sample and view: the views are the conditions, and only probes
-        with one condition can run on it.
+        On a dataset with V views a probe with C conditions stores V * C trials of each sample, in columns called after
+        the view (C = 1) or ``view/condition``. Probes never see views: the harness has them measure each, and all.
         """
         return ()
 
@@ -179,7 +179,19 @@ class Probe(ABC):
 
     @abstractmethod
     def measures(self, trials: Trials) -> Iterable[Measure]:
-        """Numbers of one model, from stored trials alone: recomputable at any time without the model."""
+        """Numbers of one model, from stored trials alone: recomputable at any time without the model.
+
+        Trials have the conditions of `conditions`, whatever the dataset. Where it shows every image in several views,
+        these are the trials of all views, pooled: `Trials.repeats` rows of each image.
+        """
+
+    def measures_of_view(self, trials: Trials) -> Iterable[Measure]:
+        """Numbers of one model in one view of several, or in those that are levels of one kind, pooled.
+
+        Default: those of `measures`. A probe that says much of a dataset leaves out here what says nothing of one of
+        its many views.
+        """
+        return self.measures(trials)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ NAME: Final = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9._+-]*")
 """Plugins, datasets and suites (`fullmatch`)."""
 MODEL_NAME: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._+-]*")
 """Models: published names have capitals."""
-_MEASURE: Final = re.compile(r"[^@/\s]+@(?P<dataset>[^@/\s]+)(/[^@/\s]+)?")
+_MEASURE: Final = re.compile(r"[^@/\s]+@(?P<dataset>[^@/\s]+)(/[^@/\s]+){0,2}")
 
 
 def task_of(text: str) -> TaskSpec:
@@ -30,7 +30,8 @@ def dataset_of(measure: str) -> str:
     """The dataset in a measure's full name (``top1@imagenet/low-pass-0.1`` -> ``imagenet``)."""
     found = _MEASURE.fullmatch(measure)
     if found is None:
-        raise ValueError(f"measure {measure!r} is not of the form measure@dataset or measure@dataset/condition")
+        forms = "measure@dataset, measure@dataset/condition or measure@dataset/view/condition"
+        raise ValueError(f"measure {measure!r} is not of the form {forms}")
     return found["dataset"]
 
 

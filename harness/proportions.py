@@ -1,10 +1,18 @@
-"""Measures that many probes share: proportions with their interval, accuracy under each condition."""
+"""Measures that many probes have: proportions with their interval, accuracy under each condition."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from harness.records import Direction, Measure, Trials
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+_ALL = slice(None)
 
 
 def proportion(name: str, successes: int, n: int, *, condition: str = "", direction: Direction = "higher") -> Measure:
@@ -17,11 +25,39 @@ def proportion(name: str, successes: int, n: int, *, condition: str = "", direct
     return Measure(name=name, condition=condition, value=successes / n, low=low, high=high, n=n, direction=direction)
 
 
-def accuracy_measures(trials: Trials, condition: str, label: str | None = None) -> Iterator[Measure]:
-    """``top1``, ``correct`` and ``n`` under `condition`, named after `label` (default: the condition itself)."""
+def share(name: str, hits: np.ndarray, *, repeats: int = 1, condition: str = "") -> Measure:
+    """The share of `hits` among all rows, with its 95 % interval; undefined without rows.
+
+    The interval is Wilson's where each row is an image. Where several are of one image (views that are pooled), it is
+    the mean ± 1.96 standard errors of the images' means (what a bootstrap over images tends to), cut to [0, 1]; none
+    if all images have the same mean.
+
+    Args:
+        hits: (N,) bool, the rows of one image next to each other.
+        repeats: rows of each image: `Trials.repeats`.
+    """
+    measure = proportion(name, int(hits.sum()), len(hits), condition=condition)
+    if repeats == 1 or measure.value is None:
+        return measure
+    images = hits.reshape(-1, repeats).mean(axis=1)
+    error = float(images.std(ddof=1)) / len(images) ** 0.5 if len(images) > 1 else 0.0
+    if error == 0:
+        return replace(measure, low=None, high=None)
+    low, high = max(0.0, measure.value - 1.96 * error), min(1.0, measure.value + 1.96 * error)
+    return replace(measure, low=low, high=high, by_image=True)
+
+
+def accuracy_measures(
+    trials: Trials, condition: str, label: str | None = None, rows: np.ndarray | slice = _ALL
+) -> Iterator[Measure]:
+    """``top1``, ``correct`` and ``n`` under `condition`, named after `label` (default: the condition itself).
+
+    Args:
+        rows: of the trials that count, (N,) bool; all of one image or none. Default: every row.
+    """
     label = condition if label is None else label
-    correct = trials.correct[:, trials.column(condition)]
+    correct = trials.correct[rows, trials.column(condition)]
     hits, n = int(correct.sum()), len(correct)
-    yield proportion("top1", hits, n, condition=label)
+    yield share("top1", correct, repeats=trials.repeats, condition=label)
     yield Measure(name="correct", condition=label, value=hits, unit="count", direction="higher", n=n)
     yield Measure(name="n", condition=label, value=n, unit="count", n=n)

@@ -89,11 +89,18 @@ def _tasks(plan: Plan, estimate: Estimate) -> Table:
         statuses = Counter(cell.status for cell in plan.cells if cell.task == task.name)
         table.add_row(
             task.name,
-            f"{task.images:,} × {len(task.conditions)}" if task.images else f"? × {len(task.conditions)}",
+            _factors(task),
             hours(cost.get(task.name, 0)),
             ", ".join(f"{count} {status}" for status, count in statuses.items()),
         )
     return table
+
+
+def _factors(task: PlannedTask | MissingTask) -> str:
+    """``50,000 × 22``, or with the number of views where both they and the conditions are several: ``64 × 75 × 22``."""
+    views, columns = max(1, len(task.dataset.views())), len(task.conditions)
+    several = [f"{views}", f"{columns // views}"] if 1 < views < columns else [f"{columns}"]
+    return " × ".join([f"{task.images:,}" if task.images else "?", *several])
 
 
 def reason_lines(cells: Sequence[PlannedCell]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import UnknownNameError
-from harness.planning.planner import RESIDENT_MODELS, conditions_of
+from harness.planning.planner import RESIDENT_MODELS, columns_for
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset, Probe
@@ -156,7 +156,7 @@ def shape_of(name: str, probe: Probe, dataset: Dataset, images: int | None = Non
     return TaskShape(
         name=name,
         images=images,
-        conditions=len(conditions_of(probe, dataset)),
+        conditions=len(columns_for(probe, dataset)),
         views=max(1, len(dataset.views())),
         size=dataset.preprocessing.size,
         effort=probe.effort(),

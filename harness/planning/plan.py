@@ -36,7 +36,11 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTask:
-    """One ``probe@dataset`` with everything resolved."""
+    """One ``probe@dataset`` with everything resolved.
+
+    Attributes:
+        conditions: names of its columns, views × conditions, as in its layout.
+    """
 
     name: str
     probe: Probe
@@ -53,7 +57,11 @@ class PlannedTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingTask:
-    """One ``probe@dataset`` whose data is not on this machine; `reason` says where it was looked for."""
+    """One ``probe@dataset`` whose data is not on this machine; `reason` says where it was looked for.
+
+    Attributes:
+        conditions: names of its columns, views × conditions.
+    """
 
     name: str
     probe: Probe

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.data.manifest import Manifest, dataset_identity
 from harness.identity import ENGINE, difference, digest_of, job_of, leaves, versions
 from harness.planning.plan import MissingTask, Pass, Plan, PlannedCell, PlannedTask, Settings, Status
-from harness.records import Identity, Job, ProbeIdentity, TaskLayout
+from harness.records import Identity, Job, ProbeIdentity, TaskLayout, columns_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,7 @@ weigh 4.9 GB. More models make further passes: memory stays bounded."""
 def plan_task(name: str, probe: Probe, dataset: Dataset, manifest: Manifest, batch_size: int) -> PlannedTask:
     """Resolve one task. Raises ValueError if the probe cannot serve the dataset's image size or its views."""
     space, samples, size = dataset.label_space(), manifest.samples, dataset.preprocessing.size
-    conditions = conditions_of(probe, dataset)
+    conditions = columns_for(probe, dataset)
     layout = TaskLayout(
         task=name,
         sample_ids=tuple(sample.id for sample in samples),
@@ -49,19 +49,13 @@ def plan_task(name: str, probe: Probe, dataset: Dataset, manifest: Manifest, bat
     return PlannedTask(name=name, probe=probe, dataset=dataset, manifest=manifest, conditions=conditions, layout=layout)
 
 
-def conditions_of(probe: Probe, dataset: Dataset) -> tuple[str, ...]:
-    """The C conditions of a task: the probe's, or the views of a dataset that has some.
+def columns_for(probe: Probe, dataset: Dataset) -> tuple[str, ...]:
+    """Names of a task's columns: the dataset's views × the probe's conditions.
 
     Raises:
-        ValueError: the probe cannot serve the image size, or has several conditions where the dataset has views.
+        ValueError: the probe cannot serve the image size, or names of views and conditions do not fit together.
     """
-    own, views = probe.conditions(dataset.preprocessing.size), dataset.views()
-    if views and len(own) > 1:
-        raise ValueError(
-            f"{dataset.name} shows every image in {len(views)} views, so only probes with one condition can run on it; "
-            f"{probe.name} has {len(own)}"
-        )
-    return views or own
+    return columns_of(dataset.views(), probe.conditions(dataset.preprocessing.size))
 
 
 def padded_targets(samples: Sequence[Sample]) -> np.ndarray:
@@ -75,7 +69,7 @@ def padded_targets(samples: Sequence[Sample]) -> np.ndarray:
 
 
 def span_length(n: int, batch_size: int) -> int:
-    """Samples per shard: max(64, ⌈n/128⌉), rounded up to whole batches, so that a cell has at most 128 shards."""
+    """Samples per shard: max(16, ⌈n/128⌉), rounded up to whole batches, so that a cell has at most 128 shards."""
     least = max(LEAST_SPAN, -(-n // 128))
     return -(-least // batch_size) * batch_size
 

@@ -240,14 +240,14 @@ def missing_task(selection: Selection, task: TaskSpec, reason: str) -> MissingTa
     """One task whose data is not here. Raises RequestError if its probe could not serve the data in any case."""
     probe, dataset = selection.probes[task.name], selection.datasets[task.dataset]
     try:
-        conditions = planner.conditions_of(probe, dataset)
+        conditions = planner.columns_for(probe, dataset)
     except ValueError as error:
         raise RequestError(f"task {task.name}: {error}") from error
     return MissingTask(name=task.name, probe=probe, dataset=dataset, conditions=conditions, reason=reason)
 
 
 def plan_task(selection: Selection, task: TaskSpec, manifest: manifests.Manifest, settings: Settings) -> PlannedTask:
-    """One task with its layout. Raises RequestError if the probe cannot serve the dataset's image size."""
+    """One task with its layout. Raises RequestError if the probe cannot serve the dataset's image size or its views."""
     from harness.store.layout import RESERVED, check_layout
 
     try:

@@ -4,6 +4,7 @@ Shapes: N samples, C conditions, K classes of the dataset's label space, B batch
 Imports nothing of the harness but the ground modules, and neither torch nor h5py.
 """
 
+from harness.records.columns import columns_of, views_of
 from harness.records.data import Batch, Download, LabelSpace, Preprocessing, Release, Sample
 from harness.records.identity import FIRST_CHOICES, Identity, ProbeIdentity
 from harness.records.measure import Direction, Measure
@@ -53,4 +54,6 @@ __all__ = [
     "TrialBlock",
     "TrialReader",
     "Trials",
+    "columns_of",
+    "views_of",
 ]

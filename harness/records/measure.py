@@ -25,6 +25,8 @@ class Measure:
         low, high: 95 % interval, where one is known.
         n: trials it rests on.
         flags: remarks that belong to the value (``censored``).
+        by_image: the interval rests on the spread between images, so it holds where several rows are of one image
+            (`Trials.repeats`); there, intervals of other measures are left out: they would be too narrow.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Measure:
     n: int | None = None
     reason: str | None = None
     flags: tuple[str, ...] = ()
+    by_image: bool = False
 
     def __post_init__(self) -> None:
         if self.value is None and not self.reason:

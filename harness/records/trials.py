@@ -26,7 +26,9 @@ class TaskLayout:
 
     Attributes:
         task: ``probe@dataset``.
-        sample_ids: N ids, sorted. targets: (N, T) int16, padded with -1. conditions: C names.
+        sample_ids: N ids, sorted. targets: (N, T) int16, padded with -1.
+        conditions: names of the C columns: the probe's conditions, or views × conditions (`columns_of`) where the
+            dataset shows every image in several views.
         attributes: name -> N strings. classes: K names. size: image side S in pixels.
         span: samples per shard.
         columns: the logit columns of the K classes where these are a part of all outputs (as `LabelSpace.columns`).
@@ -50,7 +52,12 @@ class TaskLayout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trials:
-    """All stored trials of one model on one task.
+    """All stored trials of one model on one task; what a probe reduces to measures.
+
+    A probe gets the trials of one view at a time: its own conditions, whatever the dataset. It also gets those of
+    several views pooled, which then hold `repeats` rows of each image, one after the other: sample ids, targets and
+    attributes occur as often. A mean over rows is the mean over views; but rows of one image are not independent, so
+    intervals rest on the spread between images (`share`, `accuracy_measures`).
 
     Attributes:
         layout: the sample and condition axes.
@@ -60,6 +67,7 @@ class Trials:
         required: trials of the probes named in `Probe.requires`, same model and dataset, by probe name.
         logits: reads the logits of samples ``low`` to ``high`` - 1, (high - low, C, outputs) float16; None where the
             run does not keep them.
+        repeats: rows of each image, 1 or more; the number of images is N / `repeats`.
     """
 
     model: str
@@ -69,6 +77,7 @@ class Trials:
     correct: np.ndarray
     required: Mapping[str, Trials] = field(default_factory=dict)
     logits: Callable[[int, int], np.ndarray] | None = None
+    repeats: int = 1
 
     def column(self, condition: str) -> int:
         """Index of `condition` on the C axis. Raises KeyError with the conditions that exist."""

@@ -14,7 +14,11 @@ from harness.store import run_record
 
 def table_to_json(table: ImportedTable) -> dict[str, Any]:
     """`table` as a JSON-ready object."""
-    return asdict(table)
+    stored = asdict(table)
+    for model in stored["models"]:
+        for measure in model["measures"].values():
+            del measure["by_image"]  # of rows that are pooled before they are stored, nothing is known
+    return stored
 
 
 def table_from_json(stored: Mapping[str, Any]) -> ImportedTable:

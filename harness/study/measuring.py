@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, PluginError, RequestError
 from harness.identity import difference
-from harness.records import Measure, Trials
+from harness.records import Measure
 from harness.remarks import joined
 from harness.study.rows import Definitions, Row, few
 from harness.study.superseded import superseded
+from harness.views import Views, measures_by_view
 
 if TYPE_CHECKING:
     from harness.interfaces import Probe
@@ -29,14 +30,14 @@ COMPARED_SETTINGS = ("seed", "limit", "precision", "device_type")
 """Settings that must agree before two models can be compared; batch size moves logits in the last digits only."""
 
 
-def measures_of(probe: Probe, trials: Trials, dataset: str) -> dict[str, Measure]:
-    """The measures of one cell by full name.
+def measures_of(probe: Probe, views: Views, dataset: str) -> dict[str, Measure]:
+    """The measures of one cell by full name: over all views of the dataset, and of each.
 
     Raises:
         PluginError: the probe yields two measures of one name, or something that is no measure.
     """
     found: dict[str, Measure] = {}
-    for measure in probe.measures(trials):
+    for measure in measures_by_view(probe, views):
         if not isinstance(measure, Measure):
             raise PluginError(f"probe {probe.name!r} yields {measure!r} as a measure; expected harness.Measure")
         name = measure.full_name(dataset)
@@ -187,18 +188,22 @@ class _RowBuilder:
             self.missing[task] = reason
             return
         cell, (_, _, dataset) = self.cells[task, self.model], task.partition("@")
-        stored = cell.job.identity.probe
-        probe = with_params(self.reader.probes[stored.name], stored.params)
-        required = {}
-        for name in probe.requires:
-            reason = self._unusable(f"{name}@{dataset}", "") or self._unlike(cell, f"{name}@{dataset}")
+        probe = self._probe(task)
+        required = [f"{name}@{dataset}" for name in probe.requires]
+        for needed in required:
+            reason = self._unusable(needed, "") or self._unlike(cell, needed)
             if reason:
-                self.missing[task] = f"needs {name}@{dataset}, which is not usable: {reason}"
+                self.missing[task] = f"needs {needed}, which is not usable: {reason}"
                 return
-            required[name] = self.run.read(f"{name}@{dataset}", self.model)
-        trials = replace(self.run.read(task, self.model), required=required)
         try:
-            found = measures_of(probe, trials, dataset)
+            views = self._views(task, required)
+        except ValueError as error:
+            self.missing[task] = (
+                f"measured under other conditions: {error}; rerun with harness run … --out {self.label}"
+            )
+            return
+        try:
+            found = measures_of(probe, views, dataset)
         except HarnessError:
             raise
         except Exception as error:  # noqa: BLE001 - a plugin's mistake costs its cells, with the reason, and no others
@@ -212,6 +217,17 @@ class _RowBuilder:
         self.measures.update(found)
         self.tasks[task] = cell.job.identity.network
         self.reader.note(task, self.model, cell, found)
+
+    def _probe(self, task: str) -> Probe:
+        """The installed probe of a stored task, with the parameters that its trials were made with."""
+        stored = self.cells[task, self.model].job.identity.probe
+        return with_params(self.reader.probes[stored.name], stored.params)
+
+    def _views(self, task: str, required: Sequence[str] = ()) -> Views:
+        """The stored trials of `task` and of those it requires, by view. ValueError if their columns do not fit."""
+        trials = self.run.read(task, self.model)
+        others = {name.partition("@")[0]: self._views(name) for name in required}
+        return Views.of(trials, self._probe(task).conditions(trials.layout.size), others)
 
     def finished(self, group: str | None) -> Row:
         """The row; all its measures are of one network."""

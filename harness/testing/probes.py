@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from harness.interfaces import WhiteBoxProbe
-from harness.records import Batch, Measure, TaskLayout, Trials
+from harness.records import Batch, Measure, TaskLayout, Trials, columns_of
+from harness.views import Views
 
 if TYPE_CHECKING:
     from harness.interfaces import Classifier, Probe
@@ -120,6 +123,7 @@ def check_probe(probe: Probe, size: int = 64, device: str = "cpu") -> None:
     conditions = probe.conditions(size)
     assert conditions, "no conditions"
     assert len(set(conditions)) == len(conditions), f"a condition occurs twice: {conditions}"
+    columns_of(("view-1", "view-2"), conditions)
     assert isinstance(probe.version, int) and probe.version >= 1, "version is a positive integer"
     assert isinstance(probe.effort(), int) and probe.effort() >= 1, "effort is a positive number of forwards"
     assert (type(probe).__doc__ or "").strip(), "a probe's docstring says what it measures and where that comes from"
@@ -174,10 +178,44 @@ def _check_same(
 
 
 def check_measures(probe: Probe, trials: Trials) -> list[Measure]:
-    """Measures are `Measure` records with distinct names, and the same again from the same trials."""
+    """Measures are `Measure` records with distinct names, and the same again from the same trials.
+
+    The same trials twice, as two views of each image, must give the same fractions in each view and over both.
+    """
     made = list(probe.measures(trials))
     assert made, "no measures"
     names = [measure.full_name("dataset") for measure in made]
     assert len(set(names)) == len(names), f"a measure occurs twice: {sorted(names)}"
     assert made == list(probe.measures(trials)), "the same trials gave other measures"
+    both, first = _of_two_views(probe, trials)
+    pooled, of_view = ({measure.full_name("dataset"): measure for measure in some} for some in (both, first))
+    for name, measure in zip(names, made, strict=True):
+        for what, found in (("over two equal views", pooled), ("in one of two equal views", of_view)):
+            if measure.unit == "fraction" and measure.value is not None and name in found:
+                value = found[name].value
+                assert value is not None and math.isclose(value, measure.value, rel_tol=1e-9), (
+                    f"{name} is {measure.value} of these trials, but {value} {what}; where rows of one image are "
+                    "pooled (Trials.repeats), every row counts"
+                )
     return made
+
+
+def _of_two_views(probe: Probe, trials: Trials) -> tuple[list[Measure], list[Measure]]:
+    """The measures over two views that hold the same `trials`, and those of the first, as the harness takes them."""
+    views = _twice(trials)
+    return list(probe.measures(views.pooled((0, 1)))), list(probe.measures_of_view(views.pooled((0,))))
+
+
+def _twice(trials: Trials) -> Views:
+    """A cell of two equal views made of one without views."""
+    conditions = trials.layout.conditions
+    doubled = replace(
+        trials,
+        layout=replace(trials.layout, conditions=columns_of(("view-1", "view-2"), conditions)),
+        top5=np.concatenate((trials.top5, trials.top5), axis=1),
+        logp=np.concatenate((trials.logp, trials.logp), axis=1),
+        correct=np.concatenate((trials.correct, trials.correct), axis=1),
+        required={},
+        logits=None,
+    )
+    return Views.of(doubled, conditions, {name: _twice(other) for name, other in trials.required.items()})

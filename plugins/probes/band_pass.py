@@ -158,9 +158,10 @@ def _relative(name: str, trials: Trials, clean: Trials, conditions: tuple[str, .
         return Measure(name=name, condition=label, value=None, unit="1", n=n, reason=reason)
     kept = trials.correct[:, [trials.column(condition) for condition in conditions]]
     value = int(kept.sum()) / len(conditions) / hits
-    half = ratio_half_width(kept.mean(axis=1), unmodified)
+    above, below = (rows.reshape(-1, trials.repeats).mean(axis=1) for rows in (kept.mean(axis=1), unmodified))
+    half = ratio_half_width(above, below)
     low, high = (None, None) if half is None else (max(0.0, value - half), value + half)
-    return Measure(name=name, condition=label, value=value, unit="1", n=n, low=low, high=high)
+    return Measure(name=name, condition=label, value=value, unit="1", n=n, low=low, high=high, by_image=True)
 
 
 def ratio_half_width(above: np.ndarray, below: np.ndarray) -> float | None:

@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from harness import Batch, Measure, Trials, WhiteBoxProbe, hookimpl
-
-from ._views import by_view, counted
+from harness import Batch, Measure, Trials, WhiteBoxProbe, accuracy_measures, hookimpl
 
 if TYPE_CHECKING:
     import torch
@@ -85,23 +83,11 @@ class Pgd(WhiteBoxProbe):
         return _FORWARDS_A_GRADIENT * self.steps + 1
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
-        """``top1``, ``correct`` and ``n`` under each condition.
-
-        Where the dataset shows every image in several views, each is attacked: ``top1/pgd-40-low`` is then the mean
-        over all of them, ``top1/pgd-40-low-<view>`` that of one, ``top1/pgd-40-low-<corruption>`` that of its levels.
-        """
+        """``top1``, ``correct`` and ``n`` under each condition."""
         for condition in self._radii():
             flags = self._flags(condition)
-            for measure in self._of(trials, condition):
+            for measure in accuracy_measures(trials, condition):
                 yield replace(measure, flags=flags) if measure.name == "top1" else measure
-
-    def _of(self, trials: Trials, condition: str) -> Iterator[Measure]:
-        stored = trials.layout.conditions
-        if any(name.startswith("pgd-") for name in stored):  # else the conditions are the dataset's views
-            yield from counted(trials.correct[:, [trials.column(condition)]], condition)
-        else:
-            yield from counted(trials.correct, condition)
-            yield from by_view(trials.correct, stored, f"{condition}-")
 
     def _radii(self) -> dict[str, float]:
         """Condition -> ε in units of [0, 1]."""

@@ -1,4 +1,4 @@
-"""Datasets whose images exist in several views: each view is a condition, each file is decoded once."""
+"""Datasets whose images exist in several views: columns are views × conditions, each file is decoded once."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -8,10 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from harness import Dataset, DatasetError, LabelSpace, Preprocessing, Sample
+from harness import Batch, Dataset, DatasetError, LabelSpace, Preprocessing, Sample
 from harness.data.decoding import pixels
 from harness.data.manifest import build
-from harness.planning.planner import conditions_of
+from harness.planning.planner import columns_for
+from harness.store import RunReader
 from tests.helpers.engine import Linear, Plain, Shades, Watch, run, same, trials
 
 SIZE = 32
@@ -90,9 +91,76 @@ def test_a_damaged_file_in_a_later_view_fails_the_cells_from_there_on(tree):
     assert failures["plain@made", "one"].count(str(file)) == 1  # the id alone does not say which of the three it is
 
 
-def test_only_probes_of_one_condition_run_on_views(tree):
-    with pytest.raises(ValueError, match="in 3 views, so only probes with one condition can run on it; shades has 3"):
-        conditions_of(Shades(), Weather())
+def test_columns_are_views_by_conditions_and_equal_a_plain_loop(tree):
+    Weather.decoded.clear()
+    watch, network = Watch(), Linear(1)
+    failures, planned = run(tree / "run", {"one": network}, Weather(), watch=watch)
+    assert failures == {}
+    views, conditions = Weather().views(), Shades().conditions(SIZE)
+    by_name = {task.name: task.conditions for task in planned.tasks}
+    assert by_name["shades@made"] == tuple(f"{view}/{condition}" for view in views for condition in conditions)
+    assert by_name["plain@made"] == views
+    assert (watch.images, watch.forwards) == watch.promised == (60, 20 * 3 * (3 + 1))
+    assert len(Weather.decoded) == 60
+    stored = trials(tree / "run")["shades@made", "one"][0]
+    for row in range(20):
+        for number, view in enumerate(views):
+            batch = one_image(tree, view, row)
+            for place, (_, stimulus) in enumerate(Shades().stimuli(batch)):
+                assert stored[row, number * 3 + place, 0] == network(stimulus).argmax()
+
+
+def one_image(tree, view, row):
+    sample = Sample(id=f"{row:02d}.png", targets=(row % 10,), path=tree / "data" / view / f"{row:02d}.png")
+    image = torch.from_numpy(pixels(Weather(), sample).copy()).permute(2, 0, 1).float().div(255)[None]
+    return Batch(images=image, sample_ids=(sample.id,), targets=(sample.targets,), seed=0)
+
+
+@pytest.mark.parametrize("stop_after", [24, 48])
+def test_a_run_over_views_and_conditions_resumes_to_the_same_bits(tree, stop_after):
+    run(tree / "whole", {"one": Linear(1)}, Weather())
+    with pytest.raises(KeyboardInterrupt):
+        run(tree / "cut", {"one": Linear(1)}, Weather(), watch=Watch(stop_after))
+    run(tree / "cut", {"one": Linear(1)}, Weather())
+    assert same(trials(tree / "whole"), trials(tree / "cut"))
+
+
+class Dies(Linear):
+    """A network that fails in the second view of the first batch."""
+
+    def __init__(self):
+        super().__init__(1)
+        self.calls = 0
+
+    def forward(self, images):
+        self.calls += len(images) > 1
+        if self.calls == 5:
+            raise ValueError("in the second view")
+        return super().forward(images)
+
+
+def test_a_network_that_fails_in_a_later_view_fails_alone(tree):
+    failures, _ = run(tree / "run", {"bad": Dies(), "one": Linear(1)}, Weather(), probes=(Shades(),))
+    assert list(failures) == [("shades@made", "bad")]
+    assert "bad raised ValueError: in the second view" in failures["shades@made", "bad"]
+    run(tree / "alone", {"one": Linear(1)}, Weather(), probes=(Shades(),))
+    stored = RunReader.open(tree / "run").read("shades@made", "one")
+    assert np.array_equal(stored.top5, trials(tree / "alone")["shades@made", "one"][0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foggy(Plain):
+    """Its condition is called as one of the views."""
+
+    name: ClassVar[str] = "foggy"
+
+    def conditions(self, size):
+        return ("fog-1",)
+
+
+def test_a_condition_called_as_a_view_is_refused_before_the_first_forward(tree):
+    with pytest.raises(ValueError, match="'fog-1' is the name of a view and of a condition; rename one"):
+        columns_for(Foggy(), Weather())
 
 
 def test_the_manifest_knows_every_file_by_its_size(tree):

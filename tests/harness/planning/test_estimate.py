@@ -254,8 +254,9 @@ def test_the_shape_of_a_task_is_read_from_probe_and_dataset(planned, tmp_path):
         name="accuracy@blurred", images=50, conditions=5, views=5, resized=False
     )
     assert shape_of("band-pass@set-0", bands, plain, 7) == TaskShape(name="band-pass@set-0", images=7, conditions=22)
-    with pytest.raises(ValueError, match="5 views"):
-        shape_of("band-pass@blurred", bands, blurred)
+    assert shape_of("band-pass@blurred", bands, blurred) == TaskShape(
+        name="band-pass@blurred", images=50, conditions=5 * 22, views=5, resized=False
+    )
 
 
 def test_without_data_the_release_is_what_is_estimated(planned):

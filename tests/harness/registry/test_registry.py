@@ -576,6 +576,7 @@ def test_task_of_another_form(load, text):
 def test_task_forms():
     assert task_of("band-pass@imagenet-v2") == TaskSpec(probe="band-pass", dataset="imagenet-v2")
     assert dataset_of("top1@imagenet/low-pass-0.1") == dataset_of("top1@imagenet") == "imagenet"
+    assert dataset_of("top1@imagenet-c/fog-3/low-pass-0.1") == "imagenet-c"
 
 
 # --- the registry that comes with the harness ------------------------------------------------

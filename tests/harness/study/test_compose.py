@@ -27,6 +27,7 @@ from harness.records import Identity, Job, TrialBlock
 from harness.store import RunWriter, store_table
 from harness.study.compose import Row, compose, measures_of, mended, open_study, sorted_by, with_params
 from harness.testing import make_trials
+from harness.views import Views
 
 
 def row(name="m", run="runs/a", group="g", missing=None, network=None, tasks=(), **values):
@@ -186,12 +187,12 @@ class Doubled(Clean):
 
 
 def test_measures_have_full_names():
-    found = measures_of(Clean(), make_trials(["plain"]), "photos")
+    found = measures_of(Clean(), Views.of(make_trials(["plain"]), ["plain"]), "photos")
     assert set(found) == {"top1@photos", "correct@photos", "n@photos"}
 
 
 def test_two_measures_of_one_name_and_other_things_are_refused():
-    trials, twice = make_trials(["plain"]), Measure(name="x", value=1.0)
+    trials, twice = Views.of(make_trials(["plain"]), ["plain"]), Measure(name="x", value=1.0)
     with pytest.raises(PluginError, match="probe 'clean' yields two measures named 'x@photos'"):
         measures_of(Doubled(yields=(twice, twice)), trials, "photos")
     with pytest.raises(PluginError, match=r"yields 0\.5 as a measure"):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from harness import Batch, TaskLayout, Trials
 from harness.plugins.probes.accuracy import BELOW_CHANCE, Accuracy, hit_rows, is_below_chance, is_chance_level
 from harness.testing import make_trials
+from harness.views import Views, measures_by_view
 
 
 def trials(top5, targets, classes=1000):
@@ -163,6 +164,11 @@ def seen_in(views, correct, **layout):
     return replace(one, layout=axes, top5=top5, logp=np.zeros(top5.shape, np.float16), correct=correct)
 
 
+def in_views(trials):
+    """The measures of accuracy over all views and of each, as a study has them."""
+    return measures_by_view(Accuracy(), Views.of(trials, Accuracy().conditions(8)))
+
+
 def named(made):
     found = {measure.full_name("d"): measure for measure in made}
     assert len(found) == len(list(made))
@@ -174,7 +180,7 @@ VIEWS = tuple(f"{name}-{level}" for name in ("fog", "snow") for level in range(1
 
 def test_views_corruptions_and_their_mean():
     correct = np.random.default_rng(0).random((30, 10)) < np.linspace(0.9, 0.2, 10)
-    found = named(list(Accuracy().measures(seen_in(VIEWS, correct))))
+    found = named(list(in_views(seen_in(VIEWS, correct))))
     assert found["top1@d"].value == pytest.approx(correct.mean())
     assert (found["correct@d"].value, found["n@d"].value, found["top1@d"].n) == (correct.sum(), 300, 300)
     for column, view in enumerate(VIEWS):
@@ -188,7 +194,7 @@ def test_views_corruptions_and_their_mean():
 
 def test_a_single_view_has_the_interval_of_wilson():
     correct = np.arange(40)[:, None] < 30
-    found = named(list(Accuracy().measures(seen_in(("fog-1",), correct))))
+    found = named(list(in_views(seen_in(("fog-1",), correct))))
     alone = measured(np.where(correct, 0, np.arange(1, 6)), np.zeros((40, 1)))
     assert (found["top1@d"].low, found["top1@d"].high) == (alone["top1"].low, alone["top1"].high)
     assert (found["top1@d/fog-1"].low, found["top1@d/fog-1"].high) == (alone["top1"].low, alone["top1"].high)
@@ -204,7 +210,7 @@ def test_a_single_view_has_the_interval_of_wilson():
     ],
 )
 def test_a_corruption_needs_all_its_levels(views, corruptions):
-    found = named(list(Accuracy().measures(seen_in(views, np.ones((4, len(views)))))))
+    found = named(list(in_views(seen_in(views, np.ones((4, len(views)))))))
     assert {name for name in found if name.startswith("top1@d/")} == {
         f"top1@d/{name}" for name in (*views, *corruptions)
     }
@@ -214,7 +220,7 @@ def test_interval_over_views_is_that_of_a_bootstrap_over_images():
     """Images differ in difficulty, so their trials are alike: the interval must not shrink with the number of views."""
     rng = np.random.default_rng(1)
     correct = rng.random((500, 10)) < rng.beta(0.6, 0.4, size=(500, 1))
-    top1 = named(list(Accuracy().measures(seen_in(VIEWS, correct))))["top1@d"]
+    top1 = named(list(in_views(seen_in(VIEWS, correct))))["top1@d"]
     images = correct.mean(axis=1)
     resampled = images[rng.integers(0, 500, size=(20_000, 500))].mean(axis=1)
     low, high = np.quantile(resampled, [0.025, 0.975])
@@ -229,14 +235,14 @@ def test_interval_over_views_covers():
     hits = 0
     for _ in range(400):
         correct = rng.random((200, 4)) < rng.beta(2, 1, size=(200, 1))
-        top1 = next(m for m in Accuracy().measures(seen_in(VIEWS[:4], correct)) if m.name == "top1")
+        top1 = next(m for m in in_views(seen_in(VIEWS[:4], correct)) if m.name == "top1")
         hits += top1.low <= 2 / 3 <= top1.high
     assert abs(hits / 400 - 0.95) < 3 * (0.95 * 0.05 / 400) ** 0.5
 
 
 @pytest.mark.parametrize("correct", [np.ones((9, 10)), np.zeros((9, 10)), np.eye(1, 10), np.empty((0, 10))])
 def test_no_interval_without_a_spread(correct):
-    top1 = named(list(Accuracy().measures(seen_in(VIEWS, correct))))["top1@d"]
+    top1 = named(list(in_views(seen_in(VIEWS, correct))))["top1@d"]
     assert top1.low is None and top1.high is None
     assert (top1.value is None) == (len(correct) == 0)
 
@@ -245,11 +251,11 @@ def test_chance_level_over_views_counts_images_not_trials():
     broken = np.zeros((1000, 10), dtype=bool)
     broken[:3] = True  # says the same whatever it sees: 30 of 10,000 trials, but 3 of 1,000 images
     assert is_chance_level(3, 1000, 1 / 1000) and not is_chance_level(30, 10_000, 1 / 1000)
-    found = named(list(Accuracy().measures(seen_in(VIEWS, broken))))
+    found = named(list(in_views(seen_in(VIEWS, broken))))
     assert found["top1@d"].flags == ("chance-level",)
     assert found["top1@d/fog-1"].flags == found["top1@d/fog"].flags == ()
     works = np.random.default_rng(0).random((1000, 10)) < 0.3
-    assert named(list(Accuracy().measures(seen_in(VIEWS, works))))["top1@d"].flags == ()
+    assert named(list(in_views(seen_in(VIEWS, works))))["top1@d"].flags == ()
 
 
 def test_conditions_and_what_is_kept():
@@ -257,20 +263,20 @@ def test_conditions_and_what_is_kept():
     kept = ("yes", "yes", "no", "no", "no", "yes")
     correct = np.array([[True], [False], [True], [True], [False], [True]])
     one = seen_in(("clean",), correct, attributes={"variant": conditions, "kept": kept})
-    found = named(list(Accuracy().measures(one)))
+    found = named(list(in_views(one)))
     assert {name: found[f"top1@d/{name}"].value for name in set(conditions)} == {"0.9": 0.5, "0": 2 / 3, "true": 1.0}
     assert (found["correct@d/0"].value, found["n@d/0"].value, found["top1@d/0"].n) == (2, 3, 3)
     assert (found["ood-top1@d"].value, found["ood-top1@d"].n) == (2 / 3, 3)
     assert found["ood-top1@d"].low < 2 / 3 < found["ood-top1@d"].high
     assert found["top1@d"].value == 4 / 6
     nothing = replace(one.layout, attributes={"variant": conditions, "kept": ("no",) * 6})
-    ood = named(list(Accuracy().measures(replace(one, layout=nothing))))["ood-top1@d"]
+    ood = named(list(in_views(replace(one, layout=nothing))))["ood-top1@d"]
     assert ood.value is None and ood.reason
 
 
 def test_without_these_attributes_nothing_is_added():
     plain = seen_in(("clean",), np.ones((3, 1)), attributes={"texture": ("a", "b", "c")})
-    assert [measure.full_name("d") for measure in Accuracy().measures(plain)] == [
+    assert [measure.full_name("d") for measure in in_views(plain)] == [
         "top1@d", "correct@d", "n@d", "top5@d"
     ]  # fmt: skip
 
@@ -290,7 +296,7 @@ def test_decisions_among_all_outputs(views):
 
     one = seen_in(views, np.zeros((n, len(views))))
     layout = replace(one.layout, targets=targets.astype(np.int16), columns=columns, classes=("a", "b", "c", "d"))
-    found = named(list(Accuracy().measures(replace(one, layout=layout, logits=read))))["top1-all-outputs@d"]
+    found = named(list(in_views(replace(one, layout=layout, logits=read))))["top1-all-outputs@d"]
     right = sum(
         logits[i, view].argmax() in {columns[target] for target in targets[i] if target >= 0}
         for i in range(n)
@@ -301,7 +307,7 @@ def test_decisions_among_all_outputs(views):
     assert all(before[1] == after[0] for before, after in pairwise(asked))
     assert max(high - low for low, high in asked) * len(views) <= 4096
     for part in ({"logits": None}, {"layout": replace(layout, columns=None)}):
-        without = Accuracy().measures(replace(one, **{"layout": layout, "logits": read, **part}))
+        without = in_views(replace(one, **{"layout": layout, "logits": read, **part}))
         assert "top1-all-outputs" not in {measure.name for measure in without}
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from harness import Batch
 from harness.plugins.probes.pgd import ASSUMED, Pgd, projected
 from harness.testing import SmallClassifier, check_probe, make_batch, make_trials, part, stimuli_of
+from harness.views import Views, measures_by_view
 
 STUDY = Pgd()
 
@@ -216,12 +217,15 @@ def test_measures_and_flags():
 def test_measures_where_every_image_has_several_views():
     views = tuple(f"fog-{level}" for level in range(1, 6))
     trials = make_trials(views, task="pgd@imagenet-c")
-    found = {measure.full_name("c"): measure for measure in Pgd(step=1.0).measures(trials)}
+    probe = Pgd(step=1.0)
+    found = {
+        measure.full_name("c"): measure for measure in measures_by_view(probe, Views.of(trials, probe.conditions(64)))
+    }
     assert found["top1@c/pgd-40-low"].value == pytest.approx(trials.correct.mean())
     assert (found["n@c/pgd-40-low"].value, found["top1@c/pgd-40-low"].n) == (200, 200)
-    assert found["top1@c/pgd-40-low-fog"].value == pytest.approx(trials.correct.mean())
+    assert found["top1@c/fog/pgd-40-low"].value == pytest.approx(trials.correct.mean())
     for column, view in enumerate(views):
-        assert found[f"top1@c/pgd-40-low-{view}"].value == pytest.approx(trials.correct[:, column].mean())
+        assert found[f"top1@c/{view}/pgd-40-low"].value == pytest.approx(trials.correct[:, column].mean())
     assert all(one.flags == ("note: step 1, in the study 2",) for one in found.values() if one.name == "top1")
     with pytest.raises(KeyError, match="no condition 'pgd-40-low'"):
         list(Pgd().measures(make_trials(("pgd-20-low",), task="pgd@imagenet")))

@@ -1,0 +1,95 @@
+"""What a probe promises of its stimuli, checked while they are made; and what every failure says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from harness.errors import CellError
+
+if TYPE_CHECKING:
+    from harness.planning.plan import PlannedTask
+
+
+class StimulusContract:
+    """The promises of all probes of a pass: names, order, number and shapes always, the range on the first batch.
+
+    Args:
+        tasks: those of the pass.
+    """
+
+    def __init__(self, tasks: Sequence[PlannedTask]) -> None:
+        self._announced = {task.name: task.probe.conditions(task.layout.size) for task in tasks}
+        self._in_range: set[tuple[str, str]] = set()
+
+    def conditions(self, task: PlannedTask) -> tuple[str, ...]:
+        """The probe's conditions, each of which every image is shown under in each of its views."""
+        return self._announced[task.name]
+
+    def check(self, task: PlannedTask, number: int, condition: str, stimulus: torch.Tensor, shape: torch.Size) -> None:
+        """Raises CellError if this stimulus breaks a promise.
+
+        Args:
+            number: 1 for the first stimulus of a batch. shape: of the batch's images.
+        """
+        name, announced = task.probe.name, self._announced[task.name]
+        if number > len(announced) or condition != announced[number - 1]:
+            raise CellError(
+                f"probe {name} gave condition {condition!r} as number {number}, not in the order it announced"
+            )
+        if stimulus.shape != shape or stimulus.dtype != torch.float32:
+            raise CellError(
+                f"probe {name} gave {stimulus.dtype} {tuple(stimulus.shape)} under {condition}, "
+                f"expected torch.float32 {tuple(shape)}"
+            )
+        if (task.name, condition) in self._in_range:
+            return
+        low, high = (float(value) for value in torch.aminmax(stimulus))
+        if not (low >= 0.0 and high <= 1.0):
+            raise CellError(f"probe {name} left [0, 1] under {condition}: {low:.4g} to {high:.4g}")
+        self._in_range.add((task.name, condition))
+
+    def check_complete(self, task: PlannedTask, count: int) -> None:
+        """Raises CellError unless the `count` stimuli of a batch are all that the probe announced."""
+        announced = len(self._announced[task.name])
+        if count != announced:
+            raise CellError(f"probe {task.probe.name} gave {count} of {announced} conditions")
+
+
+class FirstImages:
+    """A copy of the images of a pass's first batch, to see whether a probe or a network writes on them."""
+
+    def __init__(self) -> None:
+        self._copy: torch.Tensor | None = None
+        self._over = False
+
+    def follow(self, images: torch.Tensor) -> None:
+        """The next batch begins: copy the images of the first, and forget the copy with the second."""
+        self._copy, self._over = (None if self._over else images.clone()), True
+
+    def restore(self, images: torch.Tensor) -> bool:
+        """Whether the images of the first batch were changed; they are then put back, for the probes that follow."""
+        if self._copy is None or torch.equal(images, self._copy):
+            return False
+        images.copy_(self._copy)
+        return True
+
+
+def reason_of(error: Exception) -> str:
+    """Type and first line of an exception, with what to do where the device ran out of memory."""
+    text = " ".join(str(error).split())[:300]
+    hint = "; choose a smaller --batch-size" if isinstance(error, torch.OutOfMemoryError) else ""
+    where = _place(error)
+    return f"{type(error).__name__}: {text}{hint}{where}"
+
+
+def _place(error: Exception) -> str:
+    """File and line where the exception was raised, so that a plugin's author finds it without a traceback."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return ""
+    return f" ({trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno})"

@@ -1,0 +1,105 @@
+"""Stimuli through networks: one task on one batch, for every model, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.engine.contract import StimulusContract, reason_of
+from harness.engine.decisions import Decisions, decide
+from harness.engine.numerics import forward_precision
+from harness.errors import CellError
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.engine.resources import Engine
+    from harness.planning.plan import PlannedTask, Settings
+    from harness.records import Batch, LabelSpace
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What one task comes to on one batch. Every model that was asked is in one of the two.
+
+    Attributes:
+        decisions: model -> its decisions, one for each condition in their order.
+        failures: model -> reason.
+    """
+
+    decisions: Mapping[str, Sequence[Decisions]]
+    failures: Mapping[str, str]
+
+    def failed(self, reason: str) -> BatchResult:
+        """Nothing of it counts: the models that have not failed yet fail with `reason`."""
+        return BatchResult({}, {**dict.fromkeys(self.decisions, reason), **self.failures})
+
+
+class ForwardError(CellError):
+    """A network raised; the message is the reason that is stored."""
+
+
+class Forwards:
+    """Sends stimuli through the networks of a pass.
+
+    Attributes:
+        count: stimuli so far, those of attacks as often as their gradients cost.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings, space: LabelSpace) -> None:
+        self.engine, self.settings, self.space = engine, settings, space
+        self.count = 0
+
+    def network(self, model: str, images: torch.Tensor) -> torch.Tensor:
+        """Logits (B, outputs) of `model`. Raises KeyboardInterrupt where the run is to stop."""
+        if self.engine.stop.is_set():
+            raise KeyboardInterrupt
+        logits: torch.Tensor = self.engine.networks[model](images)
+        return logits
+
+    def decide(self, model: str, stimulus: torch.Tensor, effort: int) -> Decisions:
+        """The decisions of `model`. Raises ForwardError if the network does not answer."""
+        try:
+            with forward_precision(self.settings):
+                logits = self.network(model, stimulus)
+            decisions = decide(logits, self.space, keep_logits=self.settings.store == "logits")
+        except Exception as error:
+            raise ForwardError(f"{model} raised {reason_of(error)}") from error
+        self.count += len(stimulus) * effort
+        self.engine.progress.advance(0, len(stimulus) * effort)
+        return decisions
+
+
+def show(
+    task: PlannedTask, batch: Batch, models: Sequence[str], forwards: Forwards, contract: StimulusContract
+) -> BatchResult:
+    """Make the stimuli of `task`, and show each to every network before the next is made.
+
+    A network's mistake fails its model, the probe's mistake all that have not failed yet.
+    """
+    decisions: dict[str, list[Decisions]] = {model: [] for model in models}
+    failures: dict[str, str] = {}
+
+    def show_one(stimulus: torch.Tensor) -> None:
+        for model in models:
+            if model not in failures:
+                try:
+                    decisions[model].append(forwards.decide(model, stimulus, task.probe.effort()))
+                except ForwardError as error:
+                    failures[model] = str(error)
+
+    try:
+        count = 0
+        for count, (condition, stimulus) in enumerate(task.probe.stimuli(batch), 1):
+            contract.check(task, count, condition, stimulus, batch.images.shape)
+            show_one(stimulus)
+            if len(failures) == len(models):
+                break
+        else:
+            contract.check_complete(task, count)
+    except CellError as error:
+        failures = {**dict.fromkeys(models, str(error)), **failures}
+    except Exception as error:  # noqa: BLE001 - a plugin's mistake fails its cells, with its reason, and no others
+        failures = {**dict.fromkeys(models, f"probe {task.probe.name} raised {reason_of(error)}"), **failures}
+    return BatchResult({model: made for model, made in decisions.items() if model not in failures}, failures)
