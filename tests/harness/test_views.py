@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness import Measure, Probe, accuracy_measures, proportion
 from harness.records import columns_of
-from harness.testing import make_trials
+from harness.testing import check_measures, make_trials
 from harness.views import Views, measures_by_view
 
 VIEWS, CONDITIONS = ("fog-1", "fog-2", "rain-1", "rain-2", "left"), ("low", "mid", "high")
@@ -148,3 +148,16 @@ def test_the_helper_counts_an_image_that_is_always_right_once():
     (top1, *_), share = accuracy_measures(pooled, "clean"), one.correct.mean()
     error = 1.96 * (share * (1 - share) / 39) ** 0.5
     assert (top1.low, top1.high) == pytest.approx((max(0, share - error), share + error))
+
+
+def test_the_kit_finds_a_probe_that_takes_rows_for_different_images():
+    class ByName(Levels):
+        """Counts each sample id once."""
+
+        def measures(self, trials):
+            hits = dict(zip(trials.layout.sample_ids, trials.correct[:, 0], strict=True))
+            yield Measure(name="share", value=float(sum(hits.values()) / len(trials.correct)))
+
+    check_measures(Levels(), make_trials(CONDITIONS))
+    with pytest.raises(AssertionError, match="over two equal views"):
+        check_measures(ByName(), make_trials(CONDITIONS))
