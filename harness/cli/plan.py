@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.cli.words import FEW, estimate_lines, hours, named, passes, size, without_names, work
+from harness.cli.words import FEW, estimate_lines, hours, named, passes, without_names, work
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,7 +47,7 @@ def plan_data(plan: Plan, estimate: Estimate) -> dict[str, Any]:
             for cell in plan.cells
         ],
         "forwards": plan.forwards,
-        "stored_bytes": plan.stored_bytes,
+        "stored_bytes": estimate.stored_bytes,
         "remarks": plan.remarks,
         "estimate": asdict(estimate),
     }
@@ -65,10 +65,7 @@ def print_plan(plan: Plan, estimate: Estimate, console: Console) -> None:
     for remark in plan.remarks:
         console.print(f"note: {remark}", soft_wrap=True)
     images = sum(one.images for one in plan.passes)
-    console.print(
-        f"{passes(len(plan.passes))}, {images:,} images decoded, {plan.forwards:,} forwards, "
-        f"{size(plan.stored_bytes)} to store"
-    )
+    console.print(f"{passes(len(plan.passes))}, {images:,} images decoded, {plan.forwards:,} forwards")
     if any(cell.status == "missing" for cell in plan.cells):
         console.print(f"with what is missing: {work(estimate)}")
     for line in estimate_lines(estimate):

@@ -116,12 +116,6 @@ class Pass:
         effort = {task.name: len(task.conditions) * task.probe.effort() for task in self.tasks}
         return sum((high - low) * effort[cell.task] for cell in self.cells for low, high in cell.pending)
 
-    @property
-    def trials(self) -> int:
-        """Decisions to store."""
-        conditions = {task.name: len(task.conditions) for task in self.tasks}
-        return sum((high - low) * conditions[cell.task] for cell in self.cells for low, high in cell.pending)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -146,8 +140,3 @@ class Plan:
     def remarks(self) -> list[str]:
         """What is remarkable about the data, each remark once, with the datasets that it is about."""
         return joined(sorted({remark for task in self.tasks for remark in task.manifest.remarks}))
-
-    @property
-    def stored_bytes(self) -> int:
-        """Bytes that the pending trials will take: 2 x 5 x 2 + 1 a trial, and 2 an output with full logits."""
-        return sum(one.trials for one in self.passes) * (21 + (2000 if self.settings.store == "logits" else 0))

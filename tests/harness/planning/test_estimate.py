@@ -165,9 +165,11 @@ class Toy(Dataset):
     images: int = 50
     levels: int = 0
     known: bool = True
+    outputs: int = 1000
 
     def label_space(self):
-        return LabelSpace(name="imagenet-1k", classes=tuple(f"class {i}" for i in range(1000)))
+        classes = tuple(f"class {i}" for i in range(self.outputs))
+        return LabelSpace(name=f"{self.outputs} ways", classes=classes, outputs=self.outputs)
 
     def release(self):
         return Release(images=self.images) if self.known else None
@@ -191,8 +193,10 @@ DATASETS = {
     "blurred": {"plugin": "toy", "path": "blurred", "params": {"levels": 5}, "resize": None},
     "unknown": {"plugin": "toy", "path": "unknown", "params": {"known": False}},
 }
+SIXTEEN = {"sixteen": {"plugin": "toy", "path": "sixteen", "params": {"outputs": 16}}}
 TASKS = [*(f"accuracy@{name}" for name in DATASETS), "band-pass@set-0", "critical-band@set-0", "band-pass@set-1"]
 DUMMIES = {name: {"source": "dummy", "options": {"kind": "brightness"}} for name in ("one", "two")}
+NARROW = {f"narrow-{name}": {**entry, "outputs": 16} for name, entry in DUMMIES.items()}
 ABSENT = {
     f"absent-{number}": {
         "source": "checkpoint", "arch": "timm:test_resnet", "weights": [f"https://example.org/absent-{number}.pth"],
@@ -200,12 +204,13 @@ ABSENT = {
     for number in range(48)
 }  # fmt: skip
 REGISTRY = {
-    "models": {**DUMMIES, **ABSENT},
-    "datasets": DATASETS,
+    "models": {**DUMMIES, **NARROW, **ABSENT},
+    "datasets": {**DATASETS, **SIXTEEN},
     "suites": {
         "large": {"models": ["absent-*"], "tasks": TASKS},
         "mixed": {"models": ["one", "two", "absent-0"], "tasks": ["accuracy@set-0", "band-pass@set-0"]},
         "blur": {"models": ["one"], "tasks": ["accuracy@blurred", "accuracy@unknown"]},
+        "sixteen": {"models": ["narrow-*"], "tasks": ["accuracy@sixteen"]},
     },
 }
 
@@ -275,9 +280,17 @@ def test_with_data_the_estimate_is_what_the_plan_says(planned, pictures, tmp_pat
     assert cost.forwards == plan.forwards == 4 * 5 + 3
     assert cost.images == sum(one.images for one in plan.passes) == 4 * 5 + 3
     assert cost.passes == len(plan.passes) == 2
-    assert cost.stored_bytes == plan.stored_bytes
+    assert cost.stored_bytes == (4 * 5 + 3) * 21
     _, fewer = planned("blur", str(tmp_path / "data"), limit=2)
     assert fewer.forwards == 2 * 5 + 2
+
+
+def test_a_plan_says_once_what_is_stored_and_counts_the_outputs_there_are(planned, pictures, tmp_path):
+    pictures("sixteen", 5)
+    plan, cost = planned("sixteen", str(tmp_path / "data"), store="logits")
+    data = plan_data(plan, cost)
+    assert data["stored_bytes"] == data["estimate"]["stored_bytes"] == 2 * 5 * (21 + 2 * 16)
+    assert printed(plan, cost).count("to store") == 1 and " 530 bytes to store" in printed(plan, cost)
 
 
 def test_of_a_run_that_was_interrupted_the_rest_is_estimated(planned, pictures, tmp_path):
