@@ -32,12 +32,11 @@ again. The time of change cannot be set back, as ``cp -p`` does with the other."
 
 
 WITNESSES = 8
-"""Files of each view that are read for its digest: those whose sizes are equal by design are told apart too. Of images
-that are made and have no views, so many are made for the digest."""
+"""Files of each view that are read for its digest: those whose sizes are equal by design are told apart too."""
 
 
 MADE_WITNESSES = 32
-"""Images that are made anew for the digest of a set without files."""
+"""Images of a set without files and views that are made again for its digest; of one with views, one a view."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ class BrokenPlugin:
     Attributes:
         provider: module, file, or ``distribution version (module)``.
         error: the reason in one line.
-        traceback: the whole traceback, for ``harness list plugins`` and ``harness check``.
+        traceback: the whole traceback, for callers in Python; no command prints it.
     """
 
     provider: str

@@ -69,7 +69,7 @@ def padded_targets(samples: Sequence[Sample]) -> np.ndarray:
 
 
 def span_length(n: int, batch_size: int) -> int:
-    """Samples per shard: max(16, ⌈n/128⌉), rounded up to whole batches, so that a cell has at most 128 shards."""
+    """Samples per shard: max(`LEAST_SPAN`, ⌈n/128⌉), rounded up to whole batches: at most 128 shards a cell."""
     least = max(LEAST_SPAN, -(-n // 128))
     return -(-least // batch_size) * batch_size
 
