@@ -29,7 +29,6 @@ from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report, Wh
 from harness.proportions import accuracy_measures, proportion, share
 from harness.records import (
     Batch,
-    Cell,
     DecisionTable,
     Download,
     Erratum,
@@ -49,6 +48,7 @@ from harness.records import (
     StudyModel,
     Suite,
     Table,
+    TableCell,
     TaskLayout,
     TaskSpec,
     Tolerance,
@@ -91,9 +91,17 @@ _LAZY = {
 }
 """Public name -> module. Those of `engine` import torch: plugins import them inside their methods."""
 
+_RENAMED = {"Cell": "TableCell"}
+"""Former public name -> present one: the former works, with a DeprecationWarning. A cell is one model on one task."""
+
 
 def __getattr__(name: str) -> Any:
     """Names whose modules are heavy or rarely needed are fetched on first use, so that `import harness` stays quick."""
+    if name in _RENAMED:
+        import warnings
+
+        warnings.warn(f"harness.{name} is now harness.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
+        return globals()[_RENAMED[name]]
     if name in _LAZY:
         from importlib import import_module
 
@@ -107,7 +115,6 @@ __all__ = [
     "AbsentDatasetError",
     "AbsentError",
     "Batch",
-    "Cell",
     "CellError",
     "CheckpointError",
     "Dataset",
@@ -149,6 +156,7 @@ __all__ = [
     "StudyModel",
     "Suite",
     "Table",
+    "TableCell",
     "TaskLayout",
     "TaskSpec",
     "Tolerance",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UnknownNameError
 from harness.output.tables import columns_of, terminal_lines
-from harness.records import Cell, Table
+from harness.records import Table, TableCell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -131,7 +131,7 @@ def show(tables: Sequence[Table], console: Console) -> None:
             console.print(line, soft_wrap=True)
 
 
-def _value(cell: Cell) -> float | int | str:
+def _value(cell: TableCell) -> float | int | str:
     return cell.text if cell.value is None else cell.value
 
 
@@ -156,7 +156,7 @@ def _html_table(table: Table) -> str:
     return f"<h2>{html.escape(table.title)}</h2>\n{table_html}{note}"
 
 
-def _html_cell(cell: Cell, right: str) -> str:
+def _html_cell(cell: TableCell, right: str) -> str:
     from rich.style import Style
 
     look = html.escape(Style.parse(cell.style).get_html_style()) if cell.style else ""

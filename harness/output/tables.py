@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from harness.errors import PluginError
-from harness.records import Cell, Table
+from harness.records import Table, TableCell
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -45,7 +45,7 @@ class Column:
     """One column; `first`: it names the rows; `right`: it holds numbers, which stand to the right and are never cut."""
 
     heading: str
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
     first: bool
     right: bool
 

@@ -13,7 +13,7 @@ from harness.records.published import DecisionTable, Erratum, ImportedDecisions,
 from harness.records.run import RunKind, RunModel, RunRecord
 from harness.records.study import Study, StudyModel, TrialReader
 from harness.records.suites import Suite, TaskSpec
-from harness.records.tables import Cell, Figure, Series, Table
+from harness.records.tables import Figure, Series, Table, TableCell
 from harness.records.trials import NOT_MEASURED, TOP, Job, TaskLayout, TrialBlock, Trials
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "NOT_MEASURED",
     "TOP",
     "Batch",
-    "Cell",
     "DecisionTable",
     "Direction",
     "Download",
@@ -48,6 +47,7 @@ __all__ = [
     "StudyModel",
     "Suite",
     "Table",
+    "TableCell",
     "TaskLayout",
     "TaskSpec",
     "Tolerance",

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """One table cell: `text` as shown, `value` as written to CSV (default: the text), `style` a rich style."""
 
     text: str
@@ -56,5 +56,5 @@ class Table:
 
     title: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[TableCell, ...], ...]
     note: str = ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.records import Cell, Table
+from harness.records import Table, TableCell
 from harness.study.comparing import VERDICTS, Comparison, Side, _listed
 
 MOST_EQUAL = 60
@@ -71,7 +71,7 @@ def _overview(data: Mapping[str, Any], models: Sequence[str], title: str) -> Tab
         model: Counter(one["verdict"] for one in data["comparisons"] if one["model"] == model) for model in models
     }
     rows = [
-        (Cell(model), *(Cell(str(found[verdict]), value=found[verdict]) for verdict in VERDICTS))
+        (TableCell(model), *(TableCell(str(found[verdict]), value=found[verdict]) for verdict in VERDICTS))
         for model, found in counts.items()
     ]
     return Table(title=title, columns=("model", *VERDICTS), rows=tuple(rows))
@@ -85,27 +85,27 @@ def _by_model(models: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Itera
             yield Table(title=model, columns=COLUMNS, rows=tuple(_row(one, False) for one in of_model))
 
 
-def _row(one: Mapping[str, Any], several: bool) -> tuple[Cell, ...]:
+def _row(one: Mapping[str, Any], several: bool) -> tuple[TableCell, ...]:
     percent = one["unit"] == "fraction" and one["direction"] == "higher"
     form = ".0f" if one["unit"] == "count" else ".2f" if percent else ".3f"
     style = {"differs": "bold red", "erratum": "yellow", "not comparable": "dim"}.get(one["verdict"], "")
     mark = " †" if one["right"] is not None else ""
     return (
-        *((Cell(one["model"]),) if several else ()),
-        Cell(f"{one['measure']} %" if percent else one["measure"]),
+        *((TableCell(one["model"]),) if several else ()),
+        TableCell(f"{one['measure']} %" if percent else one["measure"]),
         *(_number(one[name], percent, form) for name in ("mine", "theirs")),
         _number(one["difference"], percent, f"+{form}"),
         _number(one["tolerance"], percent, form),
-        Cell(f"{one['verdict']}{mark}", value=one["verdict"], style=style),
+        TableCell(f"{one['verdict']}{mark}", value=one["verdict"], style=style),
     )
 
 
-def _number(value: float | None, percent: bool, form: str) -> Cell:
+def _number(value: float | None, percent: bool, form: str) -> TableCell:
     """Accuracies in percent with two decimals, counts without, everything else with three."""
     if value is None:
-        return Cell("–", value="", style="dim")
+        return TableCell("–", value="", style="dim")
     scale = 100 if percent else 1
-    return Cell(f"{round(scale * value, 6) + 0.0:{form}}", value=scale * value)
+    return TableCell(f"{round(scale * value, 6) + 0.0:{form}}", value=scale * value)
 
 
 def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -128,7 +128,11 @@ def _missing(data: Mapping[str, Any]) -> Iterator[Table]:
         if one["mine"] is None or one["theirs"] is None:
             found.setdefault(one["reason"], []).append((one["model"], one["measure"]))
     rows = tuple(
-        (Cell(str(len(pairs)), len(pairs)), Cell(_listed(dict.fromkeys(name for _, name in pairs))), Cell(reason))
+        (
+            TableCell(str(len(pairs)), len(pairs)),
+            TableCell(_listed(dict.fromkeys(name for _, name in pairs))),
+            TableCell(reason),
+        )
         for reason, pairs in found.items()
     )
     if rows:

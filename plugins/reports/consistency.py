@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import Cell, Report, Study, Table, Trials, hookimpl, statistics
+from harness import Report, Study, Table, TableCell, Trials, hookimpl, statistics
 
 CONDITION = "clean"
 PROBES = ("accuracy", "shape-bias")
@@ -247,8 +247,8 @@ def _remarks(pairs: Sequence[Mapping[str, Any]], with_people: Sequence[Mapping[s
 # --- tables -----------------------------------------------------------------------------------
 
 
-def _number(value: float | None) -> Cell:
-    return Cell("–", value="", style="dim") if value is None else Cell(f"{value:.3f}", value=value)
+def _number(value: float | None) -> TableCell:
+    return TableCell("–", value="", style="dim") if value is None else TableCell(f"{value:.3f}", value=value)
 
 
 def _mean_tables(title: str, entries: Sequence[Mapping[str, Any]], third: str) -> Iterator[Table]:
@@ -256,10 +256,10 @@ def _mean_tables(title: str, entries: Sequence[Mapping[str, Any]], third: str) -
         return
     rows = tuple(
         (
-            Cell(entry["model"]),
-            Cell(entry["group"] or "–", value=entry["group"] or ""),
-            Cell(str(entry[third]), value=entry[third]),
-            Cell(f"{entry['n']:,}", value=entry["n"]),
+            TableCell(entry["model"]),
+            TableCell(entry["group"] or "–", value=entry["group"] or ""),
+            TableCell(str(entry[third]), value=entry[third]),
+            TableCell(f"{entry['n']:,}", value=entry["n"]),
             *(_number(entry[name]) for name in MEANS),
         )
         for entry in entries
@@ -275,8 +275,8 @@ def _pair_tables(pairs: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
     columns = ("first", "second", "dataset", "n", "kappa", "low", "high", "observed")
     rows = tuple(
         (
-            *(Cell(pair[name]) for name in columns[:3]),
-            Cell(f"{pair['n']:,}", value=pair["n"]),
+            *(TableCell(pair[name]) for name in columns[:3]),
+            TableCell(f"{pair['n']:,}", value=pair["n"]),
             *(_number(pair[name]) for name in columns[4:]),
         )
         for pair in pairs[:MOST_PAIRS]
@@ -290,7 +290,7 @@ def _pair_tables(pairs: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
 
 def _remark_tables(warnings: Sequence[str]) -> Iterator[Table]:
     if warnings:
-        yield Table(title="Remarks", columns=("remark",), rows=tuple((Cell(one),) for one in warnings))
+        yield Table(title="Remarks", columns=("remark",), rows=tuple((TableCell(one),) for one in warnings))
 
 
 @hookimpl

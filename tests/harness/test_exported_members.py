@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import harness
 
 
@@ -12,9 +14,9 @@ def test_everything_announced_is_there():
 
 
 def test_public_names():
-    records = """Batch Cell DecisionTable Download Erratum Figure ImportedDecisions ImportedModel ImportedTable
+    records = """Batch DecisionTable Download Erratum Figure ImportedDecisions ImportedModel ImportedTable
         LabelSpace LoadingRecipe Measure ModelSpec Preprocessing Release Sample Series Study StudyModel Suite Table
-        TaskLayout TaskSpec Tolerance TrialReader Trials"""
+        TableCell TaskLayout TaskSpec Tolerance TrialReader Trials"""
     interfaces = "Dataset Importer ModelSource Probe Report WhiteBoxProbe hookimpl"
     helpers = """AbsentError Normalized Scheme accuracy_measures cached load_plugins locate_first normalized proportion
         read_state_dict read_trials sha256_of share split_hub statistics"""
@@ -23,6 +25,15 @@ def test_public_names():
         HarnessError ImageError NonFiniteError PluginError RegistryError
         RequestError RunError StoreError UnknownNameError"""
     assert set(harness.__all__) == set(f"{records} {interfaces} {helpers} {door} {errors}".split())
+
+
+def test_a_former_name_works_and_says_its_present_one():
+    with pytest.warns(DeprecationWarning, match=r"harness\.Cell is now harness\.TableCell"):
+        former = harness.Cell
+    assert former is harness.TableCell
+    with pytest.warns(DeprecationWarning, match="TableCell"):
+        from harness import Cell
+    assert Cell is former
 
 
 def test_import_is_quick():

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
-from harness import Cell, Table, statistics
+from harness import Table, TableCell, statistics
 
 from .schema import AxisCoefficient, BiasCoefficient, CorrelationData, Interval, ModelEntry, Rank
 
 Coefficient = AxisCoefficient | BiasCoefficient
-ABSENT = Cell("–", value="", style="dim")
-BLANK = Cell("", value="")
+ABSENT = TableCell("–", value="", style="dim")
+BLANK = TableCell("", value="")
 MOST_INTERVALS = 12
 """More rows of intervals than this are left to the JSON format: they would bury the rest."""
 MOST_REASONS = 3
@@ -50,7 +50,7 @@ def _values(data: CorrelationData, title: str, names: Sequence[str]) -> Table:
     values = [{**model["measures"], **model["biases"], **model["axes"]} for model in models]
     percent = [_is_percent(data, name) for name in names]
     numbers = [_numbers([one.get(name) for one in values], per) for name, per in zip(names, percent, strict=True)]
-    labels = [(_name(model), Cell(model["group"] or "–", value=model["group"] or "")) for model in models]
+    labels = [(_name(model), TableCell(model["group"] or "–", value=model["group"] or "")) for model in models]
     return Table(
         title=f"{title} ({len(models)})",
         columns=("model", "group", *(f"{name} %" if per else name for name, per in zip(names, percent, strict=True))),
@@ -66,9 +66,11 @@ def _values(data: CorrelationData, title: str, names: Sequence[str]) -> Table:
     )
 
 
-def _name(model: ModelEntry) -> Cell:
+def _name(model: ModelEntry) -> TableCell:
     """The model's name; one's own among imported ones stand out."""
-    return Cell(f"► {model['name']}", value=model["name"], style="bold") if model["own"] else Cell(model["name"])
+    return (
+        TableCell(f"► {model['name']}", value=model["name"], style="bold") if model["own"] else TableCell(model["name"])
+    )
 
 
 def _places(data: CorrelationData) -> Iterator[Table]:
@@ -89,8 +91,8 @@ def _places(data: CorrelationData) -> Iterator[Table]:
         )
 
 
-def _rank(place: Rank | None) -> Cell:
-    return ABSENT if place is None else Cell(f"{place['rank']} of {place['of']}", value=place["rank"])
+def _rank(place: Rank | None) -> TableCell:
+    return ABSENT if place is None else TableCell(f"{place['rank']} of {place['of']}", value=place["rank"])
 
 
 def _errata(data: CorrelationData, names: Sequence[str]) -> Iterator[str]:
@@ -116,7 +118,7 @@ def _unconditioned(models: Sequence[ModelEntry]) -> list[str]:
     return [name for name in names if "/" not in name and not name.startswith(("n@", "correct@"))]
 
 
-def _numbers(values: Sequence[float | None], percent: bool = False) -> list[Cell]:
+def _numbers(values: Sequence[float | None], percent: bool = False) -> list[TableCell]:
     """The cells of one column, with as many decimals as its largest number lets one read."""
     largest = max((abs(value) for value in values if value is not None), default=0.0)
     form = ".3f" if largest < 3 else ".2f" if largest < 1e4 else ".2e"
@@ -125,7 +127,7 @@ def _numbers(values: Sequence[float | None], percent: bool = False) -> list[Cell
     elif largest >= 3 and all(value is None or float(value).is_integer() for value in values):
         form = ",.0f"
     scale = 100 if percent else 1
-    return [ABSENT if value is None else Cell(f"{scale * value:{form}}", value=scale * value) for value in values]
+    return [ABSENT if value is None else TableCell(f"{scale * value:{form}}", value=scale * value) for value in values]
 
 
 def _definitions(data: CorrelationData, names: Sequence[str]) -> Iterator[str]:
@@ -267,8 +269,8 @@ def _intervals(data: CorrelationData) -> Iterator[Table]:
             if value is not None and spread is not None and (ends := _ends(spread)):
                 percent = _is_percent(data, name)
                 numbers = _numbers([value, *ends], percent)
-                n = ABSENT if spread["n"] is None else Cell(f"{spread['n']:,}", value=spread["n"])
-                rows.append((Cell(model["name"]), Cell(f"{name} %" if percent else name), *numbers, n))
+                n = ABSENT if spread["n"] is None else TableCell(f"{spread['n']:,}", value=spread["n"])
+                rows.append((TableCell(model["name"]), TableCell(f"{name} %" if percent else name), *numbers, n))
     if 0 < len(rows) <= MOST_INTERVALS:
         columns = ("model", "measure", "value", "low", "high", "n")
         yield Table(title="95 % intervals, from n trials each", columns=columns, rows=tuple(rows))
@@ -301,7 +303,7 @@ def _apart(everything: Sequence[Coefficient], others: Sequence[Sequence[Coeffici
     most = max(changes, key=lambda name: changes[name])
     three = (everything, sets[most], sets[f"not {most}"])
     rows = [
-        (Cell(entry["bias"]), Cell(_partner(entry)), *map(_coefficient, (entry, inside, outside)))
+        (TableCell(entry["bias"]), TableCell(_partner(entry)), *map(_coefficient, (entry, inside, outside)))
         for entry, inside, outside in zip(*three, strict=True)
     ]
     most_models = [max(entry["n"] for entry in entries) for entries in three]
@@ -329,7 +331,7 @@ def _change(everything: Sequence[Coefficient], rest: Sequence[Coefficient]) -> f
 def _nothing(entries: Sequence[Coefficient]) -> Table:
     reasons = ", ".join(dict.fromkeys(entry["reason"] or "" for entry in entries))
     text = f"{reasons}; at least {statistics.LEAST_PAIRS} models with both numbers are needed"
-    return Table(title="Spearman's ρ of biases and generalization", columns=("all models",), rows=((Cell(text),),))
+    return Table(title="Spearman's ρ of biases and generalization", columns=("all models",), rows=((TableCell(text),),))
 
 
 def _selections(entries: Sequence[Coefficient]) -> Iterator[list[Coefficient]]:
@@ -359,20 +361,20 @@ def _matrix(entries: Sequence[Coefficient], *notes: str) -> Table:
     return Table(
         title=f"Spearman's ρ {'among biases' if among else 'of biases and generalization'}, {which}",
         columns=("bias", *columns),
-        rows=tuple((Cell(row), *(cells.get((row, column), BLANK) for column in columns)) for row in rows),
+        rows=tuple((TableCell(row), *(cells.get((row, column), BLANK) for column in columns)) for row in rows),
         note="\n".join(filter(None, [_sizes(entries), *_gaps(entries), *notes])),
     )
 
 
-def _coefficient(entry: Coefficient) -> Cell:
+def _coefficient(entry: Coefficient) -> TableCell:
     """For example ``-0.76**``; two characters are kept for the stars, so that the digits stand in line."""
     value = entry["spearman"]
     if value is None:
-        return Cell("–  ", value="", style="dim")
+        return TableCell("–  ", value="", style="dim")
     stars = _stars(entry)
     colour = "cyan" if value > 0 else "red"
     style = f"bold {colour}" if abs(value) >= 0.5 else colour
-    return Cell(f"{round(value, 2) + 0.0:.2f}{stars:<2}", value=value, style=style if stars else "dim")
+    return TableCell(f"{round(value, 2) + 0.0:.2f}{stars:<2}", value=value, style=style if stars else "dim")
 
 
 def _stars(entry: Coefficient) -> str:
@@ -412,7 +414,7 @@ def _full(entries: Sequence[Coefficient]) -> Table:
     for entry in entries:
         value = entry["spearman"]
         numbers = [_plain(value), _plain(entry["low"]), _plain(entry["high"]), _p(entry["p"]), _p(entry["p_holm"])]
-        rows.append((Cell(entry["bias"]), Cell(_partner(entry)), Cell(str(entry["n"]), entry["n"]), *numbers))
+        rows.append((TableCell(entry["bias"]), TableCell(_partner(entry)), TableCell(str(entry["n"]), entry["n"]), *numbers))
     return Table(
         title="The same with 95 % intervals and p-values, all models",
         columns=("bias", "axis", "n", "ρ", "low", "high", "p", "p Holm"),
@@ -421,12 +423,12 @@ def _full(entries: Sequence[Coefficient]) -> Table:
     )
 
 
-def _plain(value: float | None) -> Cell:
-    return ABSENT if value is None else Cell(f"{round(value, 2) + 0.0:.2f}", value=value)
+def _plain(value: float | None) -> TableCell:
+    return ABSENT if value is None else TableCell(f"{round(value, 2) + 0.0:.2f}", value=value)
 
 
-def _p(value: float | None) -> Cell:
-    return ABSENT if value is None else Cell("<0.001" if value < 0.001 else f"{value:.3f}", value=value)
+def _p(value: float | None) -> TableCell:
+    return ABSENT if value is None else TableCell("<0.001" if value < 0.001 else f"{value:.3f}", value=value)
 
 
 # --- remarks ----------------------------------------------------------------------------------
@@ -440,6 +442,6 @@ def _remarks(data: CorrelationData) -> Iterator[Table]:
     ]
     footnotes = tuple(f"{e['measure']}: erratum: {e['title']} (" for e in data["errata"] if e["concerns"])
     remarks = [text for text in data["warnings"] if not text.startswith(footnotes)]
-    rows = tuple((Cell(text),) for text in [*remarks, *sources])
+    rows = tuple((TableCell(text),) for text in [*remarks, *sources])
     if rows:
         yield Table(title="Remarks", columns=("remark",), rows=rows)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness import Cell, PluginError, Report, Table, UnknownNameError
+from harness import PluginError, Report, Table, TableCell, UnknownNameError
 from harness.output.formats import FORMATS, render, show, to_csv, to_html, to_json, to_markdown, to_terminal
 from harness.output.tables import abbreviated, terminal_lines
 
@@ -25,12 +25,12 @@ HEADINGS = ("shape-bias", "critical-band-peak-noise-sensitivity", "Robustness %"
 
 
 def number(value, text=None, style=""):
-    return Cell(text or f"{value:.2f}", value=value, style=style)
+    return TableCell(text or f"{value:.2f}", value=value, style=style)
 
 
 def wide(columns=12):
     headings = [f"{HEADINGS[at % 4]}" for at in range(columns)]
-    rows = tuple((Cell(name), *(number(at + len(name) / 7) for at in range(columns))) for name in NAMES)
+    rows = tuple((TableCell(name), *(number(at + len(name) / 7) for at in range(columns))) for name in NAMES)
     return Table(title="Wide", columns=("model", *headings), rows=rows, note="first line\nsecond line")
 
 
@@ -69,13 +69,17 @@ def test_each_block_names_its_rows():
 
 
 def test_numbers_stand_to_the_right_and_text_to_the_left():
-    rows = ((Cell("a"), number(1.5)), (Cell("long name"), number(123.25)), (Cell("b"), Cell("–", value="")))
+    rows = (
+        (TableCell("a"), number(1.5)),
+        (TableCell("long name"), number(123.25)),
+        (TableCell("b"), TableCell("–", value="")),
+    )
     lines = [line.plain for line in terminal_lines(Table(title="T", columns=("who", "n"), rows=rows), 80)]
     assert lines[1:6] == ["who             n", "─" * 17, "a            1.50", "long name  123.25", "b               –"]
 
 
 def test_headings_break_at_hyphens_before_names_are_cut():
-    rows = ((Cell("model-a"), *(number(0.5) for _ in range(4))),)
+    rows = ((TableCell("model-a"), *(number(0.5) for _ in range(4))),)
     table = Table(title="T", columns=("model", *["critical-band-bandwidth"] * 4), rows=rows)
     lines = [line.plain for line in terminal_lines(table, 80)]
     assert lines[1].split() == ["critical-"] * 4
@@ -84,13 +88,13 @@ def test_headings_break_at_hyphens_before_names_are_cut():
 
 def test_prose_is_wrapped_not_cut():
     text = "one two three " * 20
-    table = Table(title="Remarks", columns=("remark",), rows=((Cell(text.strip()),),))
+    table = Table(title="Remarks", columns=("remark",), rows=((TableCell(text.strip()),),))
     lines = [line.plain for line in terminal_lines(table, 40)]
     assert " ".join(lines[3:]).split() == text.split()
 
 
 def test_colour_is_optional_and_repeats_the_text():
-    table = Table(title="T", columns=("a", "b"), rows=((Cell("[red]x"), number(-0.76, "-0.76*", "bold red")),))
+    table = Table(title="T", columns=("a", "b"), rows=((TableCell("[red]x"), number(-0.76, "-0.76*", "bold red")),))
     plain, coloured = to_terminal([table]), to_terminal([table], color=True)
     assert "\x1b" not in plain
     assert "\x1b[1;31m-0.76*" in coloured
@@ -119,7 +123,7 @@ def test_abbreviated_keeps_start_and_end():
 
 
 def test_a_row_of_another_length_is_refused():
-    table = Table(title="T", columns=("a", "b"), rows=((Cell("x"),),))
+    table = Table(title="T", columns=("a", "b"), rows=((TableCell("x"),),))
     for write in (to_terminal, to_csv, to_markdown, lambda tables: to_html(tables, "t")):
         with pytest.raises(PluginError, match="table 'T' has 2 columns and a row of 1 cells"):
             write([table])
@@ -133,7 +137,7 @@ def test_an_empty_table_has_its_headings():
 
 
 def test_csv_is_read_by_pandas_in_full_precision():
-    rows = ((Cell('a "#1", b'), number(1 / 3)), (Cell("c"), Cell("–", value="")))
+    rows = ((TableCell('a "#1", b'), number(1 / 3)), (TableCell("c"), TableCell("–", value="")))
     tables = [Table(title="First #1", columns=("name", "x"), rows=rows, note="# why"), wide(3)]
     first, second = (pd.read_csv(io.StringIO(block), comment="#") for block in to_csv(tables).split("\n\n"))
     assert first["name"].tolist() == ['a "#1", b', "c"]
@@ -144,7 +148,7 @@ def test_csv_is_read_by_pandas_in_full_precision():
 
 
 def test_markdown_aligns_and_escapes():
-    table = Table(title="T", columns=("a|b", "n"), rows=((Cell("x|<b>"), number(2.0, "2.00* ")),), note="* p < 1")
+    table = Table(title="T", columns=("a|b", "n"), rows=((TableCell("x|<b>"), number(2.0, "2.00* ")),), note="* p < 1")
     assert to_markdown([table]).splitlines() == [
         "### T",
         "",
@@ -158,7 +162,7 @@ def test_markdown_aligns_and_escapes():
 
 def test_html_is_self_contained_and_escaped():
     evil = '<script src="https://example.org/x.js">&'
-    table = Table(title=evil, columns=(evil, "n"), rows=((Cell(evil), number(1.0, style="bold red")),), note=evil)
+    table = Table(title=evil, columns=(evil, "n"), rows=((TableCell(evil), number(1.0, style="bold red")),), note=evil)
     page = to_html([table], evil)
     assert "<script" not in page
     assert "src=" not in page.replace("src=&quot;", "")
