@@ -26,7 +26,7 @@ from harness.errors import (
 )
 from harness.hookspecs import hookimpl
 from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report, WhiteBoxProbe
-from harness.proportions import accuracy_measures, proportion, share
+from harness.proportions import accuracy_measures, is_correct, proportion, share
 from harness.records import (
     Batch,
     DecisionTable,
@@ -167,6 +167,7 @@ __all__ = [
     "accuracy_measures",
     "cached",
     "hookimpl",
+    "is_correct",
     "load_plugins",
     "locate_first",
     "normalized",

@@ -1,4 +1,4 @@
-"""Measures that many probes have: proportions with their interval, accuracy under each condition."""
+"""What many probes share: whether a decision is correct, proportions with their interval, accuracy by condition."""
 
 from __future__ import annotations
 
@@ -13,6 +13,19 @@ if TYPE_CHECKING:
 
 
 _ALL = slice(None)
+
+
+def is_correct(choices: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Whether any of the k choices is one of the sample's accepted classes, (N, …) bool.
+
+    Args:
+        choices: (N, …, k) class indices, -1 for no choice: ``top5[..., :1]`` for top-1, ``top5`` for top-5.
+        targets: (N, T) accepted classes, padded with -1, which no choice matches, not even -1.
+    """
+    import numpy as np
+
+    classes = np.expand_dims(targets, tuple(range(1, choices.ndim)))  # (N, 1, …, T) beside (N, …, k, 1)
+    return np.asarray(((choices[..., None] == classes) & (classes >= 0)).any(axis=(-2, -1)))
 
 
 def proportion(name: str, successes: int, n: int, *, condition: str = "", direction: Direction = "higher") -> Measure:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from harness.errors import CellError, NonFiniteError
+from harness.proportions import is_correct
 from harness.records import NOT_MEASURED, TrialBlock
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class Recorder:
         n = len(arrays["top5"])
         rows = slice(parcel.offset - low, parcel.offset - low + n)
         block.top5[rows], block.logp[rows] = arrays["top5"], arrays["logp"]
-        block.correct[rows] = correctness(arrays["top5"], layout.targets[parcel.offset : parcel.offset + n])
+        block.correct[rows] = is_correct(arrays["top5"][..., :1], layout.targets[parcel.offset : parcel.offset + n])
         if block.logits is not None:
             block.logits[rows] = arrays["logits"]
         if filled + n < high - low:
@@ -197,12 +198,6 @@ class Recorder:
             self._run.fail(job, reason)
         except (OSError, CellError) as error:  # a full disk fails cells and cannot take the note either
             self._warn(f"the failure of {job.model} on {job.task} could not be stored: {error}")
-
-
-def correctness(top5: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Whether the first class is among the accepted ones: (n, C, 5) and (n, T) padded with -1 -> (n, C) uint8."""
-    hits: np.ndarray = (top5[:, :, :1] == targets[:, None, :]).any(axis=2)
-    return hits.astype(np.uint8)
 
 
 def _empty(n: int, layout: TaskLayout, arrays: dict[str, np.ndarray]) -> TrialBlock:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from harness.proportions import is_correct
 from harness.records import NOT_MEASURED, TOP
 from harness.store.shards import Fields
-
-if TYPE_CHECKING:
-    pass
 
 
 def field_problems(fields: Fields, n: int, conditions: int) -> list[str]:
@@ -42,7 +38,7 @@ def value_problems(fields: Fields, targets: np.ndarray, classes: int, first_only
     """
     top5, logp, correct = fields["top5"], fields["logp"], fields["correct"]
     filled = np.arange(TOP) < (0 if first_only else classes)
-    right = ((top5[:, :, :1] == targets[:, None, :]) & (targets[:, None, :] >= 0)).any(axis=2)
+    right = is_correct(top5[..., :1], targets)
     measured = correct != NOT_MEASURED
     problems = {
         f"correct is {NOT_MEASURED}, not measured": ~measured,

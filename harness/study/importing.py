@@ -14,6 +14,7 @@ from harness.identity import job_of
 from harness.interfaces import Probe
 from harness.local.provenance import provenance
 from harness.names import task_of
+from harness.proportions import is_correct
 from harness.records import FIRST_CHOICES, DecisionTable, Identity, ImportedDecisions, Job, ProbeIdentity, TrialBlock
 from harness.store import RunWriter
 
@@ -112,5 +113,5 @@ def _remarks(task: str, decisions: Sequence[ImportedDecisions]) -> Iterator[str]
 
 def _block(one: ImportedDecisions, rows: slice) -> TrialBlock:
     chosen, targets = one.top5[rows], one.layout.targets[rows]
-    right = ((chosen[:, :, :1] == targets[:, None, :]) & (targets[:, None, :] >= 0)).any(axis=2)
+    right = is_correct(chosen[..., :1], targets)
     return TrialBlock(top5=chosen, logp=np.full(chosen.shape, np.nan, np.float16), correct=right.astype(np.uint8))

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
 
-from harness import Batch, Measure, Probe, Trials, accuracy_measures, hookimpl, share
+from harness import Batch, Measure, Probe, Trials, accuracy_measures, hookimpl, is_correct, share
 
 from ._chance import SIGNIFICANCE, guessing_p
 from ._subsets import among_all_outputs, of_kept, of_variants
@@ -82,14 +81,8 @@ def _top5(trials: Trials) -> Measure:
     n = len(top5)
     if classes > 1 and n and (top5[:, 1:] < 0).all():
         return Measure(name="top5", value=None, direction="higher", n=n, reason="only first choices are known")
-    within = share("top5", hit_rows(top5, targets), repeats=trials.repeats)
+    within = share("top5", is_correct(top5, targets), repeats=trials.repeats)
     return replace(within, flags=("trivial",)) if n and classes <= top5.shape[1] else within
-
-
-def hit_rows(choices: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Whether any of the choices (N, k) is one of the targets (N, T), as (N,) bool; -1 pads both and never matches."""
-    same = (choices[:, :, None] == targets[:, None, :]) & (targets >= 0)[:, None, :]
-    return np.asarray(same.any(axis=(1, 2)))
 
 
 def is_chance_level(hits: int, n: int, guessing: float) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import Batch, TaskLayout, Trials
-from harness.plugins.probes.accuracy import BELOW_CHANCE, Accuracy, hit_rows, is_below_chance, is_chance_level
+from harness.plugins.probes.accuracy import BELOW_CHANCE, Accuracy, is_below_chance, is_chance_level
 from harness.testing import make_trials
 from harness.views import Views, measures_by_view
 
@@ -143,10 +143,6 @@ def test_several_targets_raise_the_chance_level():
     single = np.concatenate((targets[:, :1], np.full((100, 2), -1)), axis=1)
     assert measured(top5, single, classes=10)["top1"].flags == ()
     assert measured(top5, targets, classes=10)["top1"].flags == ("chance-level",)
-
-
-def test_hit_rows():
-    assert hit_rows(np.array([[1, -1], [2, 3]]), np.array([[-1, 0], [-1, 3]])).tolist() == [False, True]
 
 
 # --- views, conditions, all outputs ----------------------------------------------------------
