@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -30,6 +31,19 @@ class HarnessError(Exception):
     """Base of all errors raised on purpose; `str()` is the line shown to the user."""
 
     exit_code: ClassVar[int] = 1
+
+
+def described(error: Exception, hint: str = "") -> str:
+    """Type, text, `hint` and place of an exception, ``ValueError: no such band; HINT (my_probe.py:12)``, on one line.
+
+    The place is the file and line that raised it, so that a plugin's author finds it without a traceback; without a
+    traceback (it was never raised) there is none. The text is cut after 300 characters.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = "" if trace is None else f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{hint}{place}"
 
 
 class RequestError(HarnessError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from harness.errors import CellError
+from harness.errors import CellError, described
 
 if TYPE_CHECKING:
     from harness.planning.plan import PlannedTask
@@ -78,18 +78,6 @@ class FirstImages:
 
 
 def reason_of(error: Exception) -> str:
-    """Type and first line of an exception, with what to do where the device ran out of memory."""
-    text = " ".join(str(error).split())[:300]
+    """The exception in one line, with what to do where the device ran out of memory."""
     hint = "; choose a smaller --batch-size" if isinstance(error, torch.OutOfMemoryError) else ""
-    where = _place(error)
-    return f"{type(error).__name__}: {text}{hint}{where}"
-
-
-def _place(error: Exception) -> str:
-    """File and line where the exception was raised, so that a plugin's author finds it without a traceback."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return ""
-    return f" ({trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno})"
+    return described(error, hint)

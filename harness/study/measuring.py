@@ -6,13 +6,11 @@ Cells are read one at a time, so memory does not grow with their number. A cell 
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError, PluginError, RequestError
+from harness.errors import HarnessError, PluginError, RequestError, described
 from harness.identity import difference
 from harness.records import Measure
 from harness.remarks import joined
@@ -207,7 +205,7 @@ class _RowBuilder:
         except HarnessError:
             raise
         except Exception as error:  # noqa: BLE001 - a plugin's mistake costs its cells, with the reason, and no others
-            self.missing[task] = f"probe {probe.name!r} cannot reduce the stored trials: {_raised(error)}"
+            self.missing[task] = f"probe {probe.name!r} cannot reduce the stored trials: {described(error)}"
             return
         doubled = sorted(set(found) & set(self.measures))
         if doubled:
@@ -276,12 +274,6 @@ class _RowBuilder:
         if not changed and self.run.layout(task).sample_ids != self.run.layout(cell.job.task).sample_ids:
             changed = "its samples are others"
         return f"{changed}; rerun both with harness run … --out {self.label}" if changed else ""
-
-
-def _raised(error: Exception) -> str:
-    """Type, text and place of an exception, so that a plugin's author finds it without a traceback."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]} ({Path(frame.filename).name}:{frame.lineno})"
 
 
 def _tuples(value: Any) -> Any:

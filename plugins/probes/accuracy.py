@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-
 from harness import Batch, Measure, Probe, Trials, accuracy_measures, hookimpl, is_correct, share
 
 from ._chance import SIGNIFICANCE, guessing_p

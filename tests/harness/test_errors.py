@@ -5,7 +5,7 @@ import re
 import pytest
 
 from harness import errors
-from harness.errors import HarnessError, UnknownNameError
+from harness.errors import HarnessError, UnknownNameError, described
 
 
 def drawn_tree():
@@ -55,3 +55,13 @@ def test_unknown_name_keeps_a_long_list_short():
     message = str(UnknownNameError("model", "zzz", [f"m{number:02}" for number in range(48)]))
     assert "m11, … (48 in all)" in message
     assert "m12" not in message
+
+
+def test_what_a_plugin_raised_is_one_line_with_its_place():
+    try:
+        raise ValueError("no\n  such band " + "x" * 400)
+    except ValueError as error:
+        line = error.__traceback__.tb_lineno
+        assert described(error) == f"ValueError: {('no such band ' + 'x' * 400)[:300]} (test_errors.py:{line})"
+        assert described(error, "; ask for less").endswith(f"x; ask for less (test_errors.py:{line})")
+    assert described(KeyError("a")) == "KeyError: 'a'"
