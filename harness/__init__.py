@@ -62,7 +62,9 @@ if TYPE_CHECKING:
     from harness.checkpoints.reading import read_state_dict
     from harness.discovery.loader import load_plugins
     from harness.engine.normalization import Normalized, normalized
+    from harness.local.cache import cache_dir
     from harness.local.digests import sha256_of
+    from harness.local.writing import write_whole
     from harness.store import read_trials
     from harness.study.opened import OpenedStudy
     from harness.workflows.display import Progress
@@ -77,6 +79,7 @@ _LAZY = {
     "Progress": "workflows.display",
     "RunResult": "workflows.run_result",
     "Scheme": "checkpoints.locations",
+    "cache_dir": "local.cache",
     "cached": "checkpoints.locations",
     "load_plugins": "discovery.loader",
     "locate_first": "checkpoints.locations",
@@ -88,6 +91,7 @@ _LAZY = {
     "sha256_of": "local.digests",
     "split_hub": "checkpoints.locations",
     "statistics": "statistics",
+    "write_whole": "local.writing",
 }
 """Public name -> module. Those of `engine` import torch: plugins import them inside their methods."""
 
@@ -165,6 +169,7 @@ __all__ = [
     "UnknownNameError",
     "WhiteBoxProbe",
     "accuracy_measures",
+    "cache_dir",
     "cached",
     "hookimpl",
     "is_correct",
@@ -180,4 +185,5 @@ __all__ = [
     "share",
     "split_hub",
     "statistics",
+    "write_whole",
 ]

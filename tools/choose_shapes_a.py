@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import HarnessError, RequestError, sha256_of
+from harness import HarnessError, RequestError, sha256_of, write_whole
 from harness.plugins.datasets.shapes.hard import CHOICE, CLASSES, LOOKS, candidate, kind
 from harness.plugins.models._zoo.training.storage import Place
 
@@ -78,9 +78,7 @@ def write(chosen: dict[str, list[int]], tried: int, network: str, sha256: str, f
     """Store a choice, one line a class."""
     facts = json.dumps({"network": network, "sha256": sha256, "tried": tried}, indent=1)
     lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(numbers)}" for name, numbers in chosen.items())
-    partial = file.with_suffix(".tmp")
-    partial.write_text(f'{facts[:-2]},\n "candidates": {{\n{lines}\n }}\n}}\n', encoding="utf-8")
-    partial.replace(file)
+    write_whole(file, f'{facts[:-2]},\n "candidates": {{\n{lines}\n }}\n}}\n')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -20,6 +20,7 @@ from typing import Any, Final
 from harness.checkpoints.locations import locate
 from harness.errors import CheckpointError
 from harness.local.cache import cache_dir
+from harness.local.writing import write_whole
 from harness.records import ModelSpec
 
 log = logging.getLogger(__name__)
@@ -192,11 +193,5 @@ def _locked() -> Iterator[None]:
 
 
 def _write(everything: Pins) -> None:
-    target = _file()
-    partial = target.with_suffix(f".{os.getpid()}.tmp")
     plain = {model: {name: asdict(pin) for name, pin in sorted(files.items())} for model, files in everything.items()}
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(dict(sorted(plain.items())), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(target)
+    write_whole(_file(), json.dumps(dict(sorted(plain.items())), indent=1))

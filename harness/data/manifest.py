@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from harness.errors import DatasetError, ImageError
 from harness.local.cache import cache_dir
 from harness.local.digests import SETTLED_NS, fingerprint
+from harness.local.writing import write_whole
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset
@@ -239,10 +240,8 @@ def _remembered(memory: Path) -> dict[str, Hashed]:
 
 
 def _remember(memory: Path, known: dict[str, Hashed]) -> None:
-    partial = memory.with_suffix(f".{os.getpid()}.tmp")
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(known))
-        partial.replace(memory)
+        write_whole(memory, json.dumps(known))
     except OSError as error:  # only a cache: the next run reads the files again
         log.warning("cannot remember digests in %s: %s", memory, error.strerror)

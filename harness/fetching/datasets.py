@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from harness.errors import DatasetError, FetchError, HarnessError, RequestError
 from harness.fetching.archives import DamagedArchiveError, check_archive, merge, unpack
 from harness.fetching.records import Outcome, State, Wanted, Watcher
 from harness.fetching.space import disk_errors
+from harness.local.writing import write_whole
 
 if TYPE_CHECKING:
     from harness.data.roots import DataRoots
@@ -206,9 +206,4 @@ def _note_unpacked(root: Path, download: Download, places: list[str]) -> None:
 
     target = root / OURS / "unpacked.json"
     with FileLock(target.with_suffix(".lock")):
-        partial = target.with_suffix(f".{os.getpid()}.tmp")
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump({**_record(root), _key(download): places}, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
+        write_whole(target, json.dumps({**_record(root), _key(download): places}, indent=1))

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from harness.local.writing import sync_folder, write_whole
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
@@ -51,9 +53,7 @@ class Part:
         """Empty, and from now on a part of `origin`."""
         with self.path.open("wb"):
             pass
-        fresh = self._beside.with_suffix(f".{os.getpid()}.tmp")
-        fresh.write_text(json.dumps(asdict(origin)), encoding="utf-8")
-        fresh.replace(self._beside)
+        write_whole(self._beside, json.dumps(asdict(origin)))
 
     def append(self) -> BinaryIO:
         """The file, opened to write behind its last byte."""
@@ -69,9 +69,5 @@ class Part:
         with self.path.open("rb") as file:
             os.fsync(file.fileno())
         self.path.replace(target)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(target.parent)
         self._beside.unlink(missing_ok=True)

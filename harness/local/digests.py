@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import time
 from hashlib import file_digest
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 from harness.errors import CheckpointError
 from harness.local.cache import cache_dir
+from harness.local.writing import write_whole
 
 SETTLED_NS: Final = 2_000_000_000
 """A file younger than this is not remembered: it could change again within one tick of the file system's clock."""
@@ -81,9 +81,7 @@ def _remember(key: str, entry: list[Any]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_suffix(".lock")):
             entries = {**_read_digests(), key: entry}
-            partial = target.with_suffix(f".{os.getpid()}.tmp")
-            partial.write_text(json.dumps(entries, indent=0), encoding="utf-8")
-            partial.replace(target)
+            write_whole(target, json.dumps(entries, indent=0))
     except OSError as error:
         # A read-only cache costs a second hashing next time, and nothing else.
         log.warning("cannot remember digests in %s: %s", target, error.strerror)

@@ -34,6 +34,28 @@ def replace_file(path: Path, patches: Iterable[Patch], size: int) -> None:
     Raises:
         CellError: the disk is full, or a limit on file size or quota is reached. Nothing is left behind.
     """
+    try:
+        _replace(path, patches, size)
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        raise CellError(
+            f"{size:,} bytes did not fit on the disk at {path}: {error.strerror}. "
+            "What was committed before is safe; free space, then type the same command again: it goes on from there"
+        ) from error
+
+
+def write_whole(path: Path, content: bytes | bytearray | memoryview | str) -> None:
+    """Write the file `path`, all or nothing, text in UTF-8: readers see the former content or the new one.
+
+    For files of which several processes write; its folder must exist. Raises OSError, and leaves nothing behind.
+    """
+    data = memoryview(content.encode() if isinstance(content, str) else content).cast("B")
+    _replace(path, [(0, data)], data.nbytes)
+
+
+def _replace(path: Path, patches: Iterable[Patch], size: int) -> None:
+    """A temporary file beside `path`, made durable and renamed. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as stream:
@@ -44,13 +66,8 @@ def replace_file(path: Path, patches: Iterable[Patch], size: int) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-    except BaseException as error:
+    except BaseException:
         _discard(temporary)
-        if isinstance(error, OSError) and error.errno in _NO_SPACE:
-            raise CellError(
-                f"{size:,} bytes did not fit on the disk at {path}: {error.strerror}. "
-                "What was committed before is safe; free space, then type the same command again: it goes on from there"
-            ) from error
         raise
     sync_folder(path.parent)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import io
 from collections.abc import Callable
 from functools import cache as once
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
+
+from harness import write_whole
 
 from ....datasets.shapes import scene, styles
 from ....datasets.shapes.scene import Look
@@ -91,13 +93,9 @@ def _make(name: str, split: str, number: int, cache: Path, patient: bool) -> Non
 
 
 def _write(file: Path, images: np.ndarray) -> None:
-    partial = file.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        with partial.open("wb") as out:
-            np.save(out, images)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
+    content = io.BytesIO()
+    np.save(content, images)
+    write_whole(file, content.getbuffer())
 
 
 def _one(name: str, split: str, index: int) -> np.ndarray:

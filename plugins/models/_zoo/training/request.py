@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness import RequestError, UnknownNameError
+from harness import RequestError, UnknownNameError, cache_dir
 
 from .recipe import Recipe
 from .storage import Place, origin
@@ -93,10 +93,5 @@ def writable(folder: Path) -> Path:
 
 
 def image_cache() -> Path:
-    """Where training images are kept: ``zoo`` in ``HARNESS_CACHE``, else in the user's cache folder."""
-    given = os.environ.get("HARNESS_CACHE")
-    if given:
-        return Path(given).expanduser() / "zoo"
-    import platformdirs
-
-    return platformdirs.user_cache_path("bias-harness", appauthor=False) / "zoo"
+    """Where training images are kept: ``zoo`` in the cache folder of the harness. May not exist yet."""
+    return cache_dir() / "zoo"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import HarnessError, RequestError, sha256_of
+from harness import HarnessError, RequestError, sha256_of, write_whole
 
 from .recipe import Recipe
 
@@ -106,7 +105,7 @@ class Place:
         # How many batches were seen is read by no evaluation, and left out so that an old loader is strict as well.
         state = {key: value.contiguous() for key, value in network.state_dict().items() if "num_batches" not in key}
         self.folder.mkdir(parents=True, exist_ok=True)
-        write(self.weights, save(state))
+        write_whole(self.weights, save(state))
         card = {
             "name": self.name,
             "recipe": as_json(recipe),
@@ -116,7 +115,7 @@ class Place:
             **facts,
             "log": log,
         }
-        write(self.card, (_printed(card) + "\n").encode())
+        write_whole(self.card, _printed(card) + "\n")
 
 
 def origin(name: str, folder: Path) -> Place:
@@ -128,16 +127,6 @@ def origin(name: str, folder: Path) -> Place:
 def as_json(recipe: Recipe) -> dict[str, Any]:
     """The recipe with all its defaults, as JSON has it."""
     return dict(json.loads(recipe.model_dump_json()))
-
-
-def write(file: Path, content: bytes) -> None:
-    """All of it or nothing. Raises OSError."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        partial.write_bytes(content)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_registry(folder: Path) -> Path:
@@ -154,7 +143,7 @@ def write_registry(folder: Path) -> Path:
     registry = folder / "registry.yaml"
     try:
         head = "# Written by python -m harness.plugins.models._zoo.training; for --registry of harness run.\n"
-        write(registry, f"{head}{text}".encode())
+        write_whole(registry, f"{head}{text}")
     except OSError as error:
         raise HarnessError(f"cannot write {registry}: {error.strerror}") from error
     return registry
@@ -199,7 +188,7 @@ def pin(registry: Path) -> int:
         changed += count
     if changed:
         try:
-            write(registry, after.encode())
+            write_whole(registry, after)
         except OSError as error:
             raise HarnessError(f"cannot write {registry}: {error.strerror}") from error
     return changed

@@ -292,15 +292,14 @@ def test_ctrl_c_and_a_lost_process(cache, tmp_path):
 
 def test_a_full_disk_is_one_line(cache, tmp_path, monkeypatch):
     """Nothing is left of a file that could not be written."""
-    from pathlib import Path
+    import os
 
-    def full(self, content):
-        self.touch()
-        raise OSError(28, "No space left on device", str(self))
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
 
     place = Place(tmp_path, "a")
     network = trained(cache, epochs=0)[0]
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         place.save(network, Recipe(), [], {})
     assert list(tmp_path.iterdir()) == []
