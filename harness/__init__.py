@@ -58,6 +58,7 @@ from harness.records import (
 
 if TYPE_CHECKING:
     from harness import statistics
+    from harness.checkpoints.expected import check_digest, expected_digest
     from harness.checkpoints.locations import AbsentError, Scheme, cached, locate_first, split_hub
     from harness.checkpoints.reading import read_state_dict
     from harness.discovery.loader import load_plugins
@@ -81,6 +82,8 @@ _LAZY = {
     "Scheme": "checkpoints.locations",
     "cache_dir": "local.cache",
     "cached": "checkpoints.locations",
+    "check_digest": "checkpoints.expected",
+    "expected_digest": "checkpoints.expected",
     "load_plugins": "discovery.loader",
     "locate_first": "checkpoints.locations",
     "normalized": "engine.normalization",
@@ -171,6 +174,8 @@ __all__ = [
     "accuracy_measures",
     "cache_dir",
     "cached",
+    "check_digest",
+    "expected_digest",
     "hookimpl",
     "is_correct",
     "load_plugins",

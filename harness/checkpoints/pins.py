@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from harness.checkpoints.expected import stated_digest
 from harness.checkpoints.locations import locate
 from harness.errors import CheckpointError
 from harness.local.cache import cache_dir
@@ -117,15 +118,10 @@ def is_download(path: Path) -> bool:
     return place.is_relative_to(Path(os.path.abspath(constants.HF_HUB_CACHE)))  # noqa: PTH100 - likewise
 
 
-def published(spec: ModelSpec, position: int) -> str | None:
-    """The full SHA-256 that the entry states for the file at `position` of `ModelSource.files`, if it states one."""
-    stated = (spec.sha256, spec.recipe.head_sha256)[position] if position < 2 else None
-    return stated.lower() if stated and len(stated) == 64 else None
-
-
 def _unpublished(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str]) -> Iterator[tuple[Path, str]]:
     for position, (path, digest) in enumerate(zip(files, digests, strict=True)):
-        if published(spec, position) is None:
+        stated = stated_digest(spec, position)
+        if not (stated and stated.whole):
             yield path, digest
 
 

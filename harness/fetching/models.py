@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from harness.checkpoints import pins
+from harness.checkpoints.expected import check_digest, stated_digest
 from harness.checkpoints.locations import locate
 from harness.checkpoints.reading import check_whole
 from harness.errors import AbsentCheckpointError, CheckpointError, FetchError, HarnessError
@@ -96,10 +97,9 @@ class ModelFetch:
         if wanted is not None:
             check_download(path, wanted.download)
         digest = sha256_of(path)
-        stated = (self.spec.sha256, self.spec.recipe.head_sha256)[position] if position < 2 else None
-        if stated and not digest.startswith(stated.lower()):
-            raise CheckpointError(f"model {self.spec.name!r}: {path} has SHA-256 {digest}, expected {stated}")
-        if pins.is_download(path) and pins.published(self.spec, position) is None:
+        stated = stated_digest(self.spec, position)
+        check_digest(self.spec, path, digest, stated)
+        if pins.is_download(path) and not (stated and stated.whole):
             if self.accept:
                 pins.record(self.spec, path.name, digest, None)
             pins.compare(self.spec, path.name, digest)

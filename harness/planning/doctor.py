@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.checkpoints import pins
-from harness.checkpoints.locations import locate
+from harness.checkpoints.expected import check_digest, expected_digest
 from harness.checkpoints.reading import digests_of
-from harness.errors import AbsentCheckpointError, CheckpointError, HarnessError, UnknownNameError
+from harness.errors import AbsentCheckpointError, HarnessError, UnknownNameError
 from harness.planning.estimate import TaskShape, shape_of
 
 if TYPE_CHECKING:
@@ -243,22 +243,9 @@ def _model(spec: ModelSpec, registry: Registry) -> Finding:
 
 def _check_digests(spec: ModelSpec, source: ModelSource, files: Sequence[Path], digests: Sequence[str]) -> None:
     """Hold each file against the registry, else against the digest in its published name. Raises CheckpointError."""
-    pinned = (spec.sha256, spec.recipe.head_sha256)
-    for position, (path, found) in enumerate(zip(files, digests, strict=True)):
-        expected = pinned[position] if position < len(pinned) else None
-        expected = expected or _published(spec, source, position, path.name)
-        if expected and not found.startswith(expected.lower()):
-            raise CheckpointError(
-                f"{path} has SHA-256 {found[:16]}…, expected {expected[:16]}…; delete it, fetch it anew"
-            )
-
-
-def _published(spec: ModelSpec, source: ModelSource, position: int, file_name: str) -> str | None:
     downloads = source.downloads(spec)
-    for one in downloads[position] if position < len(downloads) else ():
-        if one.digest and one.digest.startswith("sha256:") and locate(spec, one.uri).name == file_name:
-            return one.digest.removeprefix("sha256:")
-    return None
+    for position, (path, digest) in enumerate(zip(files, digests, strict=True)):
+        check_digest(spec, path, digest, expected_digest(spec, position, path, downloads))
 
 
 def _check_pins(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str]) -> str:

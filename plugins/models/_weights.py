@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from harness import (
     CheckpointError,
@@ -19,6 +18,8 @@ from harness import (
     LoadingRecipe,
     ModelSpec,
     Scheme,
+    check_digest,
+    expected_digest,
     locate_first,
     read_state_dict,
     sha256_of,
@@ -58,8 +59,9 @@ def with_weights(
     from harness import normalized
 
     before = [_stamp(path) for path in files]
-    for path, pinned in zip(files, (spec.sha256, spec.recipe.head_sha256), strict=False):
-        _check_digest(spec, path, _digest_in_name(path, downloads) if pinned is None else pinned)
+    for position, path in enumerate(files):
+        if expected := expected_digest(spec, position, path, downloads):
+            check_digest(spec, path, sha256_of(path), expected)
     state = _state(spec, files)
     if [_stamp(path) for path in files] != before:
         raise CheckpointError(f"model {spec.name!r}: {files[0]} changed while it was read; try again")
@@ -72,31 +74,6 @@ def with_weights(
     except RuntimeError as error:
         raise CheckpointError(f"{place} does not fit {spec.arch}: {' '.join(str(error).split())}") from error
     return normalized(network, spec.mean, spec.std)
-
-
-def _digest_in_name(path: Path, downloads: Sequence[Sequence[Download]]) -> str | None:
-    """The beginning of the SHA-256 that the publisher put into the name of the file at `path`; None if there is none.
-
-    A file of the same weights from elsewhere (timm's ``model.safetensors``) has other bytes and another name.
-    """
-    for download in (one for alternatives in downloads for one in alternatives):
-        url = urlsplit(download.uri)
-        if url.scheme == "https" and unquote(PurePosixPath(url.path).name) == path.name:
-            algorithm, _, digest = (download.digest or "").partition(":")
-            return digest if algorithm == "sha256" else None
-    return None
-
-
-def _check_digest(spec: ModelSpec, path: Path, expected: str | None) -> None:
-    """Raises CheckpointError unless the SHA-256 of `path` begins with `expected` (None: nothing is expected)."""
-    if expected is None:
-        return
-    found = sha256_of(path)
-    if not expected or not found.startswith(expected.lower()):
-        raise CheckpointError(
-            f"model {spec.name!r}: {path} has SHA-256 {found}, expected {expected}. It is another file or a damaged "
-            "one: delete it and fetch it again, or register it under a name of its own"
-        )
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

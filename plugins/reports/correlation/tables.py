@@ -414,7 +414,9 @@ def _full(entries: Sequence[Coefficient]) -> Table:
     for entry in entries:
         value = entry["spearman"]
         numbers = [_plain(value), _plain(entry["low"]), _plain(entry["high"]), _p(entry["p"]), _p(entry["p_holm"])]
-        rows.append((TableCell(entry["bias"]), TableCell(_partner(entry)), TableCell(str(entry["n"]), entry["n"]), *numbers))
+        rows.append(
+            (TableCell(entry["bias"]), TableCell(_partner(entry)), TableCell(str(entry["n"]), entry["n"]), *numbers)
+        )
     return Table(
         title="The same with 95 % intervals and p-values, all models",
         columns=("bias", "axis", "n", "ρ", "low", "high", "p", "p Holm"),
