@@ -34,8 +34,8 @@ def report(
     sort: Annotated[
         str | None, typer.Option("--sort", metavar="NAME", help="Bias, axis or measure that orders the models.")
     ] = None,
-    mend: Annotated[
-        bool, typer.Option("--mend", help="Put right what is known to be wrong in imported tables.")
+    apply_errata: Annotated[
+        bool, typer.Option("--apply-errata", "--mend", help="Correct the known errors of imported tables.")
     ] = False,
     ungrouped: Annotated[
         bool, typer.Option("--ungrouped", help="Let models without a group take part in correlations.")
@@ -50,7 +50,7 @@ def report(
     choice("format", form, FORMATS)
     house = open_house(registry, plugins)
     chosen = house.plugins.report(name)
-    study = opened(runs, house.plugins, mend=mend, ungrouped=ungrouped, sort=sort)
+    study = opened(runs, house.plugins, mend=apply_errata, ungrouped=ungrouped, sort=sort)
     if figure is not None:
         _figure(chosen, study, figure, form, output)
         return

@@ -74,8 +74,8 @@ def mended(study: Study) -> Study:
         RequestError: no erratum concerns these models.
     """
     if not study.errata or study.mended:
-        known = "they are mended already" if study.mended else "none of these runs is an imported table with errata"
-        raise RequestError(f"nothing to mend: {known}. Type the same without --mend")
+        known = "they are applied already" if study.mended else "none of these runs is an imported table with errata"
+        raise RequestError(f"no errata to apply: {known}. Rerun without --apply-errata")
     biases, axes = (mended_definitions(one, study.errata) for one in (study.biases, study.axes))
     definitions = {**study.biases, **study.axes}
     gone = [name for name in definitions if name not in {**biases, **axes}]

@@ -100,10 +100,10 @@ def _errata(data: CorrelationData, names: Sequence[str]) -> Iterator[str]:
     for erratum in () if data["mended"] else data["errata"]:
         concerned = [name for name in erratum["concerns"] if name in names]
         if concerned:
-            remedy = "leaves it out" if erratum["scale"] is None else "puts it right"
+            remedy = "leaves it out" if erratum["scale"] is None else "corrects it"
             yield (
                 f"† {', '.join(concerned)}: the published {erratum['measure']} is wrong: {erratum['title']}; "
-                f"--mend {remedy}"
+                f"--apply-errata {remedy}"
             )
 
 

@@ -255,14 +255,15 @@ def test_figures_by_name(report, tmp_path):
     assert code == 0
     assert len(marks(out, "o")) == 6
     assert "† published top1@a: was halved." in out
-    code, out, _ = report("--figure", "scatter-edge-ID", "--format", "json", "--mend")
+    code, out, _ = report("--figure", "scatter-edge-ID", "--format", "json", "--apply-errata")
     assert max(json.loads(out)["series"][0]["y"]) == pytest.approx(100)
     assert report("--figure", "scatter-edge-ID", "-o", "a.svg") == (0, "", "")
     ElementTree.fromstring((tmp_path / "a.svg").read_bytes())
 
 
-def test_mending_and_sorting(report):
-    code, out, _ = report("--format", "json", "--mend", "--sort", "edge")
+@pytest.mark.parametrize("option", ["--apply-errata", "--mend"])
+def test_applying_errata_and_sorting(report, option):
+    code, out, _ = report("--format", "json", option, "--sort", "edge")
     data = json.loads(out)
     assert (code, data["mended"]) == (0, True)
     assert [one["name"] for one in data["models"]] == ["m5", "m4", "m3", "m2", "m1", "m0"]

@@ -70,9 +70,9 @@ def test_mending_takes_back_the_reason_of_a_gap_that_is_none_any_more():
 def test_errata_that_concern_no_model_are_not_told_and_nothing_to_mend_is_refused():
     assert study(row(a=0.2)).errata == (DOUBLED,)
     assert study(row("mine", "own", a=0.2)).errata == ()
-    with pytest.raises(RequestError, match="nothing to mend: none of these runs is an imported table"):
+    with pytest.raises(RequestError, match="no errata to apply: none of these runs is an imported table"):
         mended(study(row("mine", "own", a=0.2)))
-    with pytest.raises(RequestError, match="mended already"):
+    with pytest.raises(RequestError, match="applied already"):
         mended(mended(study(row(a=0.2))))
 
 
