@@ -76,12 +76,12 @@ def _unpack_tar(archive: Path, folder: Path, title: str, watch: Watcher) -> None
     check_space(folder, size)  # a lower bound: how much a compressed one becomes is not known beforehand
     watch.begin(title, 0, size)
     with archive.open("rb") as file, tarfile.open(fileobj=file, mode="r:*", tarinfo=_StrictInfo) as tar:
-        behind = 0
+        position = 0
         while (member := tar.next()) is not None:
             tar.extract(member, folder, filter="data")
             tar.members = []  # type: ignore[attr-defined]  # else a million of them would stay in memory
-            watch.advance(file.tell() - behind)
-            behind = file.tell()
+            watch.advance(file.tell() - position)
+            position = file.tell()
         while tar.fileobj and tar.fileobj.read(1 << 20):
             pass  # a compressed stream tells only at its very end whether its checksum is right
 
@@ -116,18 +116,18 @@ def merge(staging: Path, root: Path) -> None:
 def _moves(source: Path, target: Path) -> Iterator[tuple[Path, Path]]:
     with os.scandir(source) as entries:
         for entry in entries:
-            mine, there = Path(entry.path), target / entry.name
-            if not os.path.lexists(there):
-                yield mine, there
-            elif entry.is_dir(follow_symlinks=False) and there.is_dir() and not there.is_symlink():
-                yield from _moves(mine, there)
-            elif not _same(mine, there):
+            new, existing = Path(entry.path), target / entry.name
+            if not os.path.lexists(existing):
+                yield new, existing
+            elif entry.is_dir(follow_symlinks=False) and existing.is_dir() and not existing.is_symlink():
+                yield from _moves(new, existing)
+            elif not _same_file(new, existing):
                 raise FetchError(
-                    f"{there} is there already and differs from what was fetched. Move it away and type the same "
+                    f"{existing} is there already and differs from what was fetched. Move it away and type the same "
                     "command again"
                 )
 
 
-def _same(mine: Path, there: Path) -> bool:
-    plain = all(path.is_file() and not path.is_symlink() for path in (mine, there))
-    return plain and cmp(mine, there, shallow=False)
+def _same_file(new: Path, existing: Path) -> bool:
+    plain = all(path.is_file() and not path.is_symlink() for path in (new, existing))
+    return plain and cmp(new, existing, shallow=False)

@@ -16,7 +16,7 @@ HEAD: Final = 65_536
 _PAGE: Final = (b"<!doctype html", b"<html", b"<head", b"<body")
 _LFS: Final = (b"version https://git-lfs", b"version http://git-media")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{8,64}|md5:[0-9a-f]{32}")
-_IN_TEXT: Final = (
+_TEXT_SIGNS: Final = (
     (
         r"quota exceeded|too many users have viewed or downloaded",
         "Google Drive's download quota for this file is used up: try again tomorrow, or get it in a browser where you "
@@ -24,7 +24,7 @@ _IN_TEXT: Final = (
     ),
     (r"virus scan warning|can.t scan this file", "Google Drive asks for a confirmation that could not be given"),
 )
-_IN_TITLE: Final = (
+_TITLE_SIGNS: Final = (
     (r"sign[ -]?in|log[ -]?in\b", "it asks for a login"),
     (r"not found|\b404\b", "the file is not there any more"),
 )
@@ -48,8 +48,8 @@ def _page(text: str) -> str:
     words = " ".join(unescape(title[1]).split())[:80] if title else ""
     named = f"a web page titled {words!r}" if words else "a web page without a title"
     plain = unescape(re.sub(r"<[^>]*>", " ", text))
-    reasons = [reason for sign, reason in _IN_TEXT if re.search(sign, plain, re.IGNORECASE)]
-    reasons += [reason for sign, reason in _IN_TITLE if re.search(sign, words, re.IGNORECASE)]
+    reasons = [reason for sign, reason in _TEXT_SIGNS if re.search(sign, plain, re.IGNORECASE)]
+    reasons += [reason for sign, reason in _TITLE_SIGNS if re.search(sign, words, re.IGNORECASE)]
     return f"{named}: {reasons[0]}" if reasons else named
 
 
@@ -69,13 +69,13 @@ def check_digest(path: Path, digest: str | None) -> None:
     """Raises FetchError unless the file has `digest`, ``sha256:HEX`` (or its beginning) or ``md5:HEX``; None: any."""
     if digest is None:
         return
-    given = digest.lower()
-    if not _DIGEST.fullmatch(given):
+    lowered = digest.lower()
+    if not _DIGEST.fullmatch(lowered):
         raise FetchError(
             f"cannot check the digest {digest!r}; expected sha256: with 8 to 64 hex digits, or md5: with 32"
         )
-    algorithm, _, wanted = given.partition(":")
+    algorithm, _, expected = lowered.partition(":")
     with path.open("rb") as file:
-        found = file_digest(file, algorithm).hexdigest()
-    if not found.startswith(wanted):
-        raise FetchError(f"{algorithm} is {found}, expected {wanted}{'…' if len(wanted) < len(found) else ''}")
+        actual = file_digest(file, algorithm).hexdigest()
+    if not actual.startswith(expected):
+        raise FetchError(f"{algorithm} is {actual}, expected {expected}{'…' if len(expected) < len(actual) else ''}")

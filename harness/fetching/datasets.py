@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from harness.errors import DatasetError, FetchError, HarnessError, RequestError
 from harness.fetching.archives import DamagedArchiveError, check_archive, merge, unpack
-from harness.fetching.records import Outcome, State, Wanted, Watcher
+from harness.fetching.records import FileRequest, Outcome, State, Watcher
 from harness.fetching.space import disk_errors
 from harness.local.writing import write_whole
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from harness.interfaces import Dataset
     from harness.records import Download, Release
 
-OURS: Final = ".harness"
-_MANY: Final = 64
+STATE_FOLDER: Final = ".harness"
+_MAX_LISTED: Final = 64
 
 
-class _LackingError(Exception):
+class _IncompleteDatasetError(Exception):
     """The dataset is not complete here; the message says why."""
 
 
@@ -51,8 +51,8 @@ class DatasetFetch:
         """What is here; never uses the network."""
         try:
             return self._present()
-        except _LackingError as lacking:
-            return self._missing(str(lacking))
+        except _IncompleteDatasetError as incomplete:
+            return self._missing(str(incomplete))
         except HarnessError as error:
             return self._outcome("failed", detail=str(error))
 
@@ -70,30 +70,32 @@ class DatasetFetch:
         try:
             try:
                 return self._present()
-            except _LackingError as lacking:
+            except _IncompleteDatasetError as incomplete:
                 downloads = self._downloads()
                 if not downloads:
-                    return self._missing(str(lacking))
-            fetched = sum(self._unpacked(download, fetcher) for download in downloads)
+                    return self._missing(str(incomplete))
+            size = sum(self._fetch_and_unpack(download, fetcher) for download in downloads)
             self._present()
-        except _LackingError as lacking:
-            anew = f"to fetch it anew, delete {self.root() / OURS / 'unpacked.json'} and type the same command"
-            return self._outcome("failed", detail=f"all archives are unpacked, and yet: {lacking}; {anew}")
+        except _IncompleteDatasetError as incomplete:
+            retry = (
+                f"to fetch it again, delete {self.root() / STATE_FOLDER / 'unpacked.json'} and type the same command"
+            )
+            return self._outcome("failed", detail=f"all archives are unpacked, and yet: {incomplete}; {retry}")
         except HarnessError as error:
             return self._outcome("failed", detail=str(error))
-        return self._outcome("fetched", fetched)
+        return self._outcome("fetched", size)
 
     def _present(self) -> Outcome:
-        """The outcome if a complete copy is here. Raises _LackingError."""
+        """The outcome if a complete copy is here. Raises _IncompleteDatasetError."""
         release = self.dataset.release()
         try:
             root = self.roots.find(self.dataset)
             images = sum(1 for _ in self.dataset.samples(root))
         except DatasetError as error:
-            raise _LackingError(str(error)) from error
+            raise _IncompleteDatasetError(str(error)) from error
         if not images or (release and images < release.images):
             whole = f" of {release.images:,}" if release else ""
-            raise _LackingError(f"{images:,}{whole} images in {root}")
+            raise _IncompleteDatasetError(f"{images:,}{whole} images in {root}")
         return self._outcome("present", release.bytes if release else None)
 
     def _downloads(self) -> tuple[Download, ...]:
@@ -106,30 +108,32 @@ class DatasetFetch:
             page = f"{release.page} · " if release and release.page else ""
             return self._outcome("by hand", release.bytes if release else None, f"{page}{reason}")
         default = self.roots.default
-        lacking = [one for one in release.downloads if default is None or not _is_unpacked(default, one)]
-        known = [one.bytes for one in lacking if one.bytes is not None]
-        size = sum(known) if len(known) == len(lacking) else None
+        missing = [download for download in release.downloads if default is None or not _is_unpacked(default, download)]
+        known_sizes = [download.bytes for download in missing if download.bytes is not None]
+        size = sum(known_sizes) if len(known_sizes) == len(missing) else None
         return self._outcome("missing", size, reason if default else "to be unpacked below --data ROOT: give one")
 
-    def _unpacked(self, download: Download, fetcher: Fetcher) -> int:
+    def _fetch_and_unpack(self, download: Download, fetcher: Fetcher) -> int:
         """Fetch and unpack one archive unless that has been done; the bytes that were fetched."""
         from harness.fetching.files import locked
 
         root = self.root()
-        archive = root / OURS / "archives" / _archive_name(download)
+        archive = root / STATE_FOLDER / "archives" / _archive_name(download)
         with disk_errors(root), locked(archive.with_name(f"{archive.name}.unpacking"), fetcher.watch):
             if _is_unpacked(root, download):
                 return 0
-            got = fetcher.fetch(self.dataset.name, [Wanted(download, archive)], lambda path, _: check_archive(path))
+            fetched = fetcher.fetch(
+                self.dataset.name, [FileRequest(download, archive)], lambda path, _: check_archive(path)
+            )
             try:
                 places = _unpack(self.dataset.name, download, archive, root, fetcher.watch)
             except DamagedArchiveError:
                 archive.unlink()  # so that the same command fetches it anew
                 raise
-            _note_unpacked(root, download, places)
+            _record_unpacked(root, download, places)
             if not self.keep:
                 archive.unlink()
-        return got.bytes if got.fresh else 0
+        return fetched.bytes if fetched.is_new else 0
 
     def _outcome(self, state: State, size: int | None = None, detail: str = "") -> Outcome:
         return Outcome(kind="dataset", name=self.dataset.name, state=state, bytes=size, detail=detail)
@@ -137,7 +141,7 @@ class DatasetFetch:
 
 def _unpack(title: str, download: Download, archive: Path, root: Path, watch: Watcher) -> list[str]:
     """Unpack `archive` where it belongs below `root`; the places that it fills, relative to `root`."""
-    staging = root / OURS / "unpacking" / archive.name
+    staging = root / STATE_FOLDER / "unpacking" / archive.name
     shutil.rmtree(staging, ignore_errors=True)
     unpack(archive, _below(staging, download.into), f"{title} (unpacking)", watch)
     if download.rename:
@@ -168,7 +172,7 @@ def _places(staging: Path, download: Download) -> list[str]:
     """What must be there for the archive to count as unpacked: its topmost entries, or their folder where many."""
     top = _below(staging, download.rename[1] if download.rename else download.into)
     entries = sorted(top.iterdir())
-    chosen = [top] if download.rename or len(entries) > _MANY else entries
+    chosen = [top] if download.rename or len(entries) > _MAX_LISTED else entries
     return [path.relative_to(staging).as_posix() for path in chosen]
 
 
@@ -184,7 +188,7 @@ def _archive_name(download: Download) -> str:
 
 def _is_unpacked(root: Path, download: Download) -> bool:
     """Whether this archive has been unpacked below `root`, and what it filled is still there."""
-    places = _record(root).get(_key(download))
+    places = _unpacked_archives(root).get(_key(download))
     return bool(places) and all((root / place).exists() for place in places or ())
 
 
@@ -192,18 +196,18 @@ def _key(download: Download) -> str:
     return json.dumps([download.uri, download.digest, download.into, download.rename])
 
 
-def _record(root: Path) -> dict[str, list[str]]:
+def _unpacked_archives(root: Path) -> dict[str, list[str]]:
     """Archive -> places. Only a convenience: where it is damaged, archives are fetched once more."""
     try:
-        stored = json.loads((root / OURS / "unpacked.json").read_text(encoding="utf-8"))
+        stored = json.loads((root / STATE_FOLDER / "unpacked.json").read_text(encoding="utf-8"))
         return {str(key): [str(place) for place in places] for key, places in stored.items()}
     except (FileNotFoundError, ValueError, AttributeError, TypeError):
         return {}
 
 
-def _note_unpacked(root: Path, download: Download, places: list[str]) -> None:
+def _record_unpacked(root: Path, download: Download, places: list[str]) -> None:
     from filelock import FileLock
 
-    target = root / OURS / "unpacked.json"
+    target = root / STATE_FOLDER / "unpacked.json"
     with FileLock(target.with_suffix(".lock")):
-        write_whole(target, json.dumps({**_record(root), _key(download): places}, indent=1))
+        write_whole(target, json.dumps({**_unpacked_archives(root), _key(download): places}, indent=1))

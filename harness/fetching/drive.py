@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from harness.fetching.content import HEAD, describe_page
-from harness.fetching.records import Refused
+from harness.fetching.records import MirrorError
 from harness.fetching.transfer import Address
 from harness.records import Download
 
@@ -21,18 +21,18 @@ def drive_address(download: Download, session: Session, drive: str = DRIVE) -> A
     """The address of the file's bytes; the session keeps the cookies that belong to it.
 
     Raises:
-        Refused: the quota is used up, the file is gone or not public.
-        Dropped: the drive does not answer now.
+        MirrorError: the quota is used up, the file is gone or not public.
+        TransferError: the drive does not answer now.
     """
     from gdown.download import get_url_from_gdrive_confirmation
     from gdown.exceptions import FileURLRetrievalError
 
     identity = download.uri.partition(":")[2]
     if not re.fullmatch(r"[\w-]+", identity, re.ASCII):
-        raise Refused(f"{identity!r} is no id of a file on Google Drive")
+        raise MirrorError(f"{identity!r} is no id of a file on Google Drive")
     url = f"{drive}/uc?id={identity}"
     for _ in range(_PAGES):
-        with session.ask("GET", url) as answer:
+        with session.open("GET", url) as answer:
             session.check_status(answer)
             if not answer.headers.get("Content-Type", "").lower().startswith("text/html"):
                 return Address(uri=download.uri, url=answer.url)
@@ -40,5 +40,5 @@ def drive_address(download: Download, session: Session, drive: str = DRIVE) -> A
         try:
             url = get_url_from_gdrive_confirmation(head.decode("utf-8", "replace"))
         except FileURLRetrievalError as error:
-            raise Refused(f"what came is {describe_page(head) or 'a web page'}") from error
-    raise Refused("Google Drive asks for one confirmation after another")
+            raise MirrorError(f"what came is {describe_page(head) or 'a web page'}") from error
+    raise MirrorError("Google Drive asks for one confirmation after another")

@@ -1,4 +1,4 @@
-"""One file: its places in order of preference, each tried with patience, and the target put in place whole or not."""
+"""One file: its mirrors in order of preference, each tried with patience, and the target put in place whole or not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.errors import FetchError, HarnessError
 from harness.fetching import drive
 from harness.fetching.content import check_digest, check_download
 from harness.fetching.part import Part
-from harness.fetching.records import Dropped, Patience, Refused, Vet, Wanted, Watcher
+from harness.fetching.records import FileCheck, FileRequest, MirrorError, RetryPolicy, TransferError, Watcher
 from harness.fetching.space import disk_errors
 from harness.records import Download
 
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Got:
+class FetchedFile:
     """A file that is in place now.
 
     Attributes:
-        fresh: whether it was fetched now; else it was there already.
+        is_new: whether it was fetched now; else it was there already.
     """
 
-    wanted: Wanted
+    request: FileRequest
     bytes: int
-    fresh: bool
+    is_new: bool
 
 
 class Fetcher:
     """Fetches files one after another, over one HTTP session.
 
     Args:
-        patience: how long to wait.
+        retries: how long to wait.
         drive_at: where Google Drive is.
     """
 
-    def __init__(self, watch: Watcher, patience: Patience | None = None, drive_at: str = drive.DRIVE) -> None:
-        self.watch, self._patience, self._drive = watch, patience or Patience(), drive_at
+    def __init__(self, watch: Watcher, retries: RetryPolicy | None = None, drive_at: str = drive.DRIVE) -> None:
+        self.watch, self._retries, self._drive = watch, retries or RetryPolicy(), drive_at
         self._opened: Session | None = None
 
     @property
@@ -52,7 +52,7 @@ class Fetcher:
         if self._opened is None:
             from harness.fetching.session import Session
 
-            self._opened = Session(self._patience)
+            self._opened = Session(self._retries)
         return self._opened
 
     def close(self) -> None:
@@ -61,79 +61,79 @@ class Fetcher:
             self._opened.close()
             self._opened = None
 
-    def fetch(self, what: str, places: Sequence[Wanted], vet: Vet) -> Got:
-        """The first of `places` that gives the file; one that is there already and passes `vet` is left as it is.
+    def fetch(self, name: str, mirrors: Sequence[FileRequest], check: FileCheck) -> FetchedFile:
+        """The first of `mirrors` that gives the file; one that is there already and passes `check` is left as it is.
 
         Two processes may ask for the same file: the second waits, and finds it.
 
         Args:
-            what: name for messages.
-            vet: looks at each file before it is put in place, after size, digest and kind have been checked.
+            name: how the file is called, for messages.
+            check: looks at each file before it is put in place, after size, digest and kind have been checked.
 
         Raises:
             FetchError: none gave it; with the reason of each.
         """
         reasons = []
-        for wanted in places:
+        for request in mirrors:
             try:
-                with locked(wanted.target, self.watch):
-                    return self._found(wanted, vet) or self._brought(what, wanted, vet)
-            except Refused as refusal:
-                reasons.append(f"{wanted.download.uri}: {refusal}")
+                with locked(request.target, self.watch):
+                    return self._existing(request, check) or self._downloaded(name, request, check)
+            except MirrorError as error:
+                reasons.append(f"{request.download.uri}: {error}")
         raise FetchError(
-            f"{what} could not be fetched. {'. '.join(reasons)}. Type the same command to try again: it continues what "
+            f"{name} could not be fetched. {'. '.join(reasons)}. Type the same command to try again: it continues what "
             "was broken off"
         )
 
-    def _found(self, wanted: Wanted, vet: Vet) -> Got | None:
-        if not wanted.target.is_file():
+    def _existing(self, request: FileRequest, check: FileCheck) -> FetchedFile | None:
+        if not request.target.is_file():
             return None
         try:
-            check_download(wanted.target, wanted.download)
-            vet(wanted.target, wanted.download)
+            check_download(request.target, request.download)
+            check(request.target, request.download)
         except HarnessError as reason:
-            self.watch.note(f"{wanted.target}: {reason}; it is fetched again, and replaced if that succeeds")
+            self.watch.note(f"{request.target}: {reason}; it is fetched again, and replaced if that succeeds")
             return None
-        return Got(wanted=wanted, bytes=wanted.target.stat().st_size, fresh=False)
+        return FetchedFile(request=request, bytes=request.target.stat().st_size, is_new=False)
 
-    def _brought(self, what: str, wanted: Wanted, vet: Vet) -> Got:
-        part = Part(wanted.target)
+    def _downloaded(self, name: str, request: FileRequest, check: FileCheck) -> FetchedFile:
+        part = Part(request.target)
         continued = part.size() > 0
-        with disk_errors(wanted.target.parent):
-            address = self._with_patience(what, wanted.download, part)
+        with disk_errors(request.target.parent):
+            address = self._transfer_with_retries(name, request.download, part)
             try:
-                check_download(part.path, replace(wanted.download, bytes=address.bytes, digest=None))
+                check_download(part.path, replace(request.download, bytes=address.bytes, digest=None))
                 for digest in address.digests:
                     check_digest(part.path, digest)
-                vet(part.path, wanted.download)
+                check(part.path, request.download)
             except HarnessError as error:
                 part.discard()
                 if continued:
-                    self.watch.note(f"{what}: {error}; it was put together from two transfers, so it is fetched anew")
-                    return self._brought(what, wanted, vet)
-                raise Refused(str(error)) from error
+                    self.watch.note(f"{name}: {error}; it was put together from two transfers, so it is fetched anew")
+                    return self._downloaded(name, request, check)
+                raise MirrorError(str(error)) from error
             size = part.size()
-            part.publish(wanted.target)
-        return Got(wanted=wanted, bytes=size, fresh=True)
+            part.publish(request.target)
+        return FetchedFile(request=request, bytes=size, is_new=True)
 
-    def _with_patience(self, what: str, download: Download, part: Part) -> Address:
+    def _transfer_with_retries(self, name: str, download: Download, part: Part) -> Address:
         """Bring all bytes into `part`, over as many attempts as bring any. Raises Refused."""
         from harness.fetching.transfer import receive
 
-        idle, before, patience = 0, part.size(), self._patience
+        idle, before, retries = 0, part.size(), self._retries
         while True:
             try:
                 address = self._address(download)
-                receive(address, part, self._session, what, self.watch)
+                receive(address, part, self._session, name, self.watch)
                 return address
-            except Dropped as dropped:
+            except TransferError as interrupted:
                 idle = 0 if part.size() > before else idle + 1
                 before = part.size()
-                if idle >= patience.tries:
-                    raise Refused(f"{dropped}, {idle} times in a row") from dropped
-                wait = dropped.wait
-                wait = min(patience.pause * 2 ** max(idle - 1, 0), patience.longest) if wait is None else wait
-                self.watch.note(f"{what}: {dropped}; again in {wait:.0f} s")
+                if idle >= retries.attempts:
+                    raise MirrorError(f"{interrupted}, {idle} times in a row") from interrupted
+                wait = interrupted.wait
+                wait = min(retries.pause * 2 ** max(idle - 1, 0), retries.longest_pause) if wait is None else wait
+                self.watch.note(f"{name}: {interrupted}; again in {wait:.0f} s")
                 time.sleep(wait)
             finally:
                 self.watch.end()
@@ -154,11 +154,11 @@ class Fetcher:
         return replace(
             address,
             bytes=address.bytes if download.bytes is None else download.bytes,
-            digests=tuple(one for one in dict.fromkeys(digests) if not _is_beginning(one, digests)),
+            digests=tuple(digest for digest in dict.fromkeys(digests) if not _is_prefix(digest, digests)),
         )
 
 
-def _is_beginning(digest: str, digests: Sequence[str]) -> bool:
+def _is_prefix(digest: str, digests: Sequence[str]) -> bool:
     return any(other != digest and other.startswith(digest) for other in digests)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 
 from harness.checkpoints.locations import split_hub
 from harness.errors import RequestError
-from harness.fetching.records import Refused
+from harness.fetching.records import MirrorError
 from harness.fetching.transfer import Address
 from harness.records import Download, ModelSpec
 
@@ -26,22 +26,22 @@ def hub_address(download: Download, session: Session) -> Address:
     """The address at the commit that is the newest now, so that no file is made of two versions.
 
     Raises:
-        Refused: offline by ``HF_HUB_OFFLINE``, no such file, or one that needs a permission.
-        Dropped: the hub does not answer now.
+        MirrorError: offline by ``HF_HUB_OFFLINE``, no such file, or one that needs a permission.
+        TransferError: the hub does not answer now.
     """
     from huggingface_hub import constants, get_token, hf_hub_url
 
     if constants.HF_HUB_OFFLINE:
-        raise Refused("HF_HUB_OFFLINE is set; unset it to use the hub")
+        raise MirrorError("HF_HUB_OFFLINE is set; unset it to use the hub")
     try:
         repository, file = split_hub(ModelSpec(name=download.uri, source=""), download.uri.partition(":")[2])
     except RequestError as error:
-        raise Refused(str(error)) from error
+        raise MirrorError(str(error)) from error
     token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    facts = _facts(hf_hub_url(repository, file), headers, session)
-    commit, etag = facts.get("X-Repo-Commit"), facts.get("X-Linked-Etag", "").strip('"')
-    size = facts.get("X-Linked-Size", "")
+    answered = _hub_headers(hf_hub_url(repository, file), headers, session)
+    commit, etag = answered.get("X-Repo-Commit"), answered.get("X-Linked-Etag", "").strip('"')
+    size = answered.get("X-Linked-Size", "")
     return Address(
         uri=download.uri,
         url=hf_hub_url(repository, file, revision=commit),
@@ -51,25 +51,25 @@ def hub_address(download: Download, session: Session) -> Address:
     )
 
 
-def _facts(url: str, headers: dict[str, str], session: Session) -> Mapping[str, str]:
+def _hub_headers(url: str, headers: dict[str, str], session: Session) -> Mapping[str, str]:
     """The hub's own headers: a redirect within the hub (a renamed repository) is followed, one to the storage not."""
     for _ in range(_HOPS):
-        with session.ask("HEAD", url, headers, redirects=False) as answer:
+        with session.open("HEAD", url, headers, redirects=False) as answer:
             target = answer.headers.get("Location", "")
             if answer.is_redirect and target.startswith("/"):
                 url = urljoin(url, target)
                 continue
             if "X-Error-Code" in answer.headers:
-                raise Refused(_refusal(answer.headers))
+                raise MirrorError(_hub_error(answer.headers))
             if not answer.is_redirect:
                 session.check_status(answer)
             return answer.headers
-    raise Refused("the hub redirects without end")
+    raise MirrorError("the hub redirects without end")
 
 
-def _refusal(headers: Mapping[str, str]) -> str:
+def _hub_error(headers: Mapping[str, str]) -> str:
     code, message = headers["X-Error-Code"], " ".join(headers.get("X-Error-Message", "").split())
-    said = f"the hub says {code}" + (f": {message}" if message else "")
+    text = f"the hub says {code}" + (f": {message}" if message else "")
     if code == "GatedRepo":
-        return f"{said}; ask for access on its page, then type: hf auth login"
-    return said
+        return f"{text}; ask for access on its page, then type: hf auth login"
+    return text

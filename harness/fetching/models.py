@@ -15,16 +15,16 @@ from harness.checkpoints.locations import locate
 from harness.checkpoints.reading import check_whole
 from harness.errors import AbsentCheckpointError, CheckpointError, FetchError, HarnessError
 from harness.fetching.content import check_download
-from harness.fetching.records import LOOPBACK, Outcome, State, Wanted
+from harness.fetching.records import LOOPBACK, FileRequest, Outcome, State
 from harness.local.digests import sha256_of
 
 if TYPE_CHECKING:
-    from harness.fetching.files import Fetcher, Got
+    from harness.fetching.files import FetchedFile, Fetcher
     from harness.interfaces import ModelSource
     from harness.records import Download, ModelSpec
 
 
-class _LackingError(Exception):
+class _DownloadNeededError(Exception):
     """A download is needed; the message says why."""
 
 
@@ -39,15 +39,15 @@ class ModelFetch:
     spec: ModelSpec
     source: ModelSource
     accept: bool = False
-    _seen: dict[Path, str] = field(default_factory=dict, init=False, repr=False)
+    _checked: dict[Path, str] = field(default_factory=dict, init=False, repr=False)
     """Target -> SHA-256 of the file that was vetted for it."""
 
     def survey(self) -> Outcome:
         """What is here; never uses the network."""
         try:
             return self._present()
-        except _LackingError as lacking:
-            return self._missing(str(lacking), not isinstance(lacking.__cause__, AbsentCheckpointError))
+        except _DownloadNeededError as needed:
+            return self._missing(str(needed), not isinstance(needed.__cause__, AbsentCheckpointError))
         except HarnessError as error:
             return self._outcome("failed", detail=str(error))
 
@@ -56,46 +56,48 @@ class ModelFetch:
         try:
             try:
                 return self._present()
-            except _LackingError as lacking:
-                places = self._places()
-                if not places:
-                    return self._missing(str(lacking))
-            got = [fetcher.fetch(self.spec.name, self._sound_first(one), self._vet) for one in places]
-            self._record(got)
+            except _DownloadNeededError as needed:
+                files = self._requests()
+                if not files:
+                    return self._missing(str(needed))
+            fetched = [
+                fetcher.fetch(self.spec.name, self._valid_first(mirrors), self._check_fetched) for mirrors in files
+            ]
+            self._record(fetched)
             self.source.files(self.spec)  # raises if the source does not look where its downloads belong
         except HarnessError as error:
             return self._outcome("failed", detail=str(error))
-        fresh = [one for one in got if one.fresh]
-        return self._outcome("fetched" if fresh else "present", sum(one.bytes for one in fresh or got))
+        new = [file for file in fetched if file.is_new]
+        return self._outcome("fetched" if new else "present", sum(file.bytes for file in new or fetched))
 
     def _present(self) -> Outcome:
         """The outcome if every file is here and sound.
 
         Raises:
-            _LackingError: one is not, and a download brings it.
+            _DownloadNeededError: one is not, and a download brings it.
             CheckpointError, FetchError: one is not, and no download would take its place.
         """
         try:
             files = self.source.files(self.spec)
         except AbsentCheckpointError as absent:
-            raise _LackingError(str(absent)) from absent
-        targets = {wanted.target: wanted for alternatives in self._places() for wanted in alternatives}
+            raise _DownloadNeededError(str(absent)) from absent
+        targets = {request.target: request for mirrors in self._requests() for request in mirrors}
         for position, path in enumerate(files):
             try:
-                self._check(path, position, targets.get(path))
+                self._check_present(path, position, targets.get(path))
             except (CheckpointError, FetchError) as error:
                 if path in targets:
-                    raise _LackingError(f"{path}: {error}") from error
+                    raise _DownloadNeededError(f"{path}: {error}") from error
                 raise
         # Recorded is what was fetched or has loaded, not whatever lies there.
         pins.check(self.spec, files, [sha256_of(path) for path in files], recording=False)
         return self._outcome("present", sum(path.stat().st_size for path in files))
 
-    def _check(self, path: Path, position: int, wanted: Wanted | None) -> None:
+    def _check_present(self, path: Path, position: int, request: FileRequest | None) -> None:
         """Kind, wholeness, size, published digest, and what was recorded at the first use."""
         check_whole(path)
-        if wanted is not None:
-            check_download(path, wanted.download)
+        if request is not None:
+            check_download(path, request.download)
         digest = sha256_of(path)
         stated = stated_digest(self.spec, position)
         check_digest(self.spec, path, digest, stated)
@@ -104,41 +106,41 @@ class ModelFetch:
                 pins.record(self.spec, path.name, digest, None)
             pins.compare(self.spec, path.name, digest)
 
-    def _missing(self, reason: str, broken: bool = False) -> Outcome:
-        """`broken`: a file is there, and of no use."""
-        places = self._places()
-        if not places:
+    def _missing(self, reason: str, unusable: bool = False) -> Outcome:
+        """`unusable`: a file is there, and of no use."""
+        files = self._requests()
+        if not files:
             return self._outcome("by hand", detail=reason)
-        lacking = [alternatives for alternatives in places if not any(map(self._sound, alternatives))]
-        sizes = [alternatives[0].download.bytes for alternatives in lacking]
-        known = [size for size in sizes if size is not None]
-        uris = ", ".join(alternatives[0].download.uri for alternatives in lacking)
-        told = f"{uris} · {reason}" if uris and broken else uris or reason
-        return self._outcome("missing", sum(known) if len(known) == len(sizes) else None, told)
+        missing = [mirrors for mirrors in files if not any(map(self._is_valid, mirrors))]
+        sizes = [mirrors[0].download.bytes for mirrors in missing]
+        known_sizes = [size for size in sizes if size is not None]
+        uris = ", ".join(mirrors[0].download.uri for mirrors in missing)
+        detail = f"{uris} · {reason}" if uris and unusable else uris or reason
+        return self._outcome("missing", sum(known_sizes) if len(known_sizes) == len(sizes) else None, detail)
 
-    def _sound_first(self, alternatives: Sequence[Wanted]) -> Sequence[Wanted]:
+    def _valid_first(self, mirrors: Sequence[FileRequest]) -> Sequence[FileRequest]:
         """Of two files of one model that are missing, the other may be here, from a place that comes later."""
-        return sorted(alternatives, key=lambda wanted: not self._sound(wanted))
+        return sorted(mirrors, key=lambda request: not self._is_valid(request))
 
-    def _sound(self, wanted: Wanted) -> bool:
-        if not wanted.target.is_file():
+    def _is_valid(self, request: FileRequest) -> bool:
+        if not request.target.is_file():
             return False
         try:
-            check_download(wanted.target, wanted.download)
-            self._vet(wanted.target, wanted.download)
+            check_download(request.target, request.download)
+            self._check_fetched(request.target, request.download)
         except HarnessError:
-            return False  # the reason is told where the file is used or replaced
+            return False  # the reason is reported where the file is used or replaced
         return True
 
-    def _places(self) -> list[list[Wanted]]:
+    def _requests(self) -> list[list[FileRequest]]:
         """For each file that is on the net: where it is, and where it belongs, in order of preference."""
         return [
-            [Wanted(one, _target(self.spec, one.uri)) for one in alternatives]
-            for alternatives in self.source.downloads(self.spec)
-            if alternatives
+            [FileRequest(download, _target(self.spec, download.uri)) for download in mirrors]
+            for mirrors in self.source.downloads(self.spec)
+            if mirrors
         ]
 
-    def _vet(self, path: Path, download: Download) -> None:
+    def _check_fetched(self, path: Path, download: Download) -> None:
         """A checkpoint, and the one that was recorded unless any is accepted. Raises CheckpointError, FetchError."""
         try:
             check_whole(path)
@@ -148,15 +150,15 @@ class ModelFetch:
             return
         target = _target(self.spec, download.uri)
         with path.open("rb") as file:
-            self._seen[target] = file_digest(file, "sha256").hexdigest()
+            self._checked[target] = file_digest(file, "sha256").hexdigest()
         if not self.accept:
-            pins.compare(self.spec, target.name, self._seen[target])
+            pins.compare(self.spec, target.name, self._checked[target])
 
-    def _record(self, got: Sequence[Got]) -> None:
-        for one in got:
-            target = one.wanted.target
-            if target in self._seen:
-                pins.record(self.spec, target.name, self._seen[target], one.wanted.download.uri)
+    def _record(self, fetched: Sequence[FetchedFile]) -> None:
+        for file in fetched:
+            target = file.request.target
+            if target in self._checked:
+                pins.record(self.spec, target.name, self._checked[target], file.request.download.uri)
 
     def _outcome(self, state: State, size: int | None = None, detail: str = "") -> Outcome:
         return Outcome(kind="model", name=self.spec.name, state=state, bytes=size, detail=detail)

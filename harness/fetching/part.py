@@ -12,7 +12,7 @@ from harness.local.writing import sync_folder, write_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class FileVersion:
     """Which version of which file the bytes belong to.
 
     Attributes:
@@ -31,7 +31,7 @@ class Part:
 
     def __init__(self, target: Path) -> None:
         self.path = target.with_name(f"{target.name}.part")
-        self._beside = target.with_name(f"{target.name}.part.json")
+        self._version_file = target.with_name(f"{target.name}.part.json")
 
     def size(self) -> int:
         """Bytes so far; 0 if there is none."""
@@ -40,20 +40,20 @@ class Part:
         except FileNotFoundError:
             return 0
 
-    def origin(self) -> Origin | None:
+    def version(self) -> FileVersion | None:
         """What the bytes are a part of; None: unknown, so that they are of no use."""
         try:
-            stored = json.loads(self._beside.read_text(encoding="utf-8"))
-            origin = Origin(**stored)
+            stored = json.loads(self._version_file.read_text(encoding="utf-8"))
+            version = FileVersion(**stored)
         except (FileNotFoundError, ValueError, TypeError):
             return None
-        return origin if isinstance(origin.uri, str) else None
+        return version if isinstance(version.uri, str) else None
 
-    def restart(self, origin: Origin) -> None:
-        """Empty, and from now on a part of `origin`."""
+    def restart(self, version: FileVersion) -> None:
+        """Empty, and from now on a part of `version`."""
         with self.path.open("wb"):
             pass
-        write_whole(self._beside, json.dumps(asdict(origin)))
+        write_whole(self._version_file, json.dumps(asdict(version)))
 
     def append(self) -> BinaryIO:
         """The file, opened to write behind its last byte."""
@@ -62,7 +62,7 @@ class Part:
     def discard(self) -> None:
         """Remove every trace."""
         self.path.unlink(missing_ok=True)
-        self._beside.unlink(missing_ok=True)
+        self._version_file.unlink(missing_ok=True)
 
     def publish(self, target: Path) -> None:
         """Make it the target: durable first, then in place at one stroke."""
@@ -70,4 +70,4 @@ class Part:
             os.fsync(file.fileno())
         self.path.replace(target)
         sync_folder(target.parent)
-        self._beside.unlink(missing_ok=True)
+        self._version_file.unlink(missing_ok=True)

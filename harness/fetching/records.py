@@ -39,14 +39,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """One file on the net, and where it belongs."""
+class FileRequest:
+    """One file to download from one address, and the path it is written to."""
 
     download: Download
     target: Path
 
 
-Vet = Callable[[Path, Download], None]
+FileCheck = Callable[[Path, Download], None]
 """Looks at a complete file before it is put in place, or again later. Raises HarnessError if it must not be used."""
 
 
@@ -66,46 +66,35 @@ class Watcher(Protocol):
         """A line for the user."""
 
 
-class Silence:
-    """Watches and says nothing."""
-
-    def begin(self, title: str, done: int, total: int | None) -> None:
-        """Nothing."""
-
-    def advance(self, size: int) -> None:
-        """Nothing."""
-
-    def end(self) -> None:
-        """Nothing."""
-
-    def note(self, line: str) -> None:
-        """Nothing."""
-
-
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a transfer is tried.
+class RetryPolicy:
+    """How often, and for how long, a transfer is retried.
 
     Attributes:
-        tries: attempts in a row that bring not one byte, before the next place is tried.
-        pause: seconds before the second attempt; doubles with each further one, up to `longest`.
-        longest: the longest wait in seconds; a server that asks for more (``Retry-After``) has refused.
-        connect, read: seconds without an answer, and without a byte, that count as a dropped connection.
+        attempts: attempts in a row without a single byte before the next mirror is tried.
+        pause: seconds before the second attempt; doubles with each further one, up to `longest_pause`.
+        longest_pause: the longest wait in seconds; a server that asks for more (``Retry-After``) has refused.
+        connect_timeout: seconds without an answer that count as a lost connection.
+        read_timeout: seconds without a byte that count as a lost connection.
     """
 
-    tries: int = 5
+    attempts: int = 5
     pause: float = 1.0
-    longest: float = 120.0
-    connect: float = 15.0
-    read: float = 60.0
+    longest_pause: float = 120.0
+    connect_timeout: float = 15.0
+    read_timeout: float = 60.0
 
 
-class Refused(Exception):
-    """This place will not give the file; another might. The message is the reason."""
+class MirrorError(Exception):
+    """This mirror cannot deliver the file; another may. The message is the reason."""
 
 
-class Dropped(Exception):
-    """The transfer broke off and may be continued; `wait`: seconds that the server asked to wait."""
+class TransferError(Exception):
+    """The transfer broke off and can be resumed.
+
+    Attributes:
+        wait: seconds that the server asked to wait; None if it did not ask.
+    """
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)

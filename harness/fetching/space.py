@@ -14,11 +14,11 @@ from harness.errors import FetchError
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
-def check_space(folder: Path, lacking: int) -> None:
-    """Raises FetchError if fewer than `lacking` bytes are free where `folder` lies."""
+def check_space(folder: Path, needed: int) -> None:
+    """Raises FetchError if fewer than `needed` bytes are free where `folder` lies."""
     free = shutil.disk_usage(folder).free
-    if lacking > free:
-        raise FetchError(_no_space(folder, f"{lacking:,} more bytes are needed, {free:,} are free"))
+    if needed > free:
+        raise FetchError(_no_space(folder, f"{needed:,} more bytes are needed, {free:,} are free"))
 
 
 @contextmanager

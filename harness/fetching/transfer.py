@@ -12,8 +12,8 @@ import requests
 import urllib3
 
 from harness.fetching.content import HEAD, describe_page
-from harness.fetching.part import Origin, Part
-from harness.fetching.records import Dropped, Refused, Watcher
+from harness.fetching.part import FileVersion, Part
+from harness.fetching.records import MirrorError, TransferError, Watcher
 from harness.fetching.session import one_line
 from harness.fetching.space import check_space
 
@@ -47,54 +47,54 @@ def receive(address: Address, part: Part, session: Session, title: str, watch: W
     Continues where the part ends if that is surely the same version of the same file, else begins anew.
 
     Raises:
-        Dropped: the connection broke; what came is kept.
-        Refused: this will not do.
+        TransferError: the connection broke; what came is kept.
+        MirrorError: this will not do.
         FetchError: the disk has not room enough.
         OSError: the disk is full, or cannot be written.
     """
     offset, headers = _continuation(address, part)
-    with session.ask("GET", address.url, {**address.headers, **headers}) as answer, _broken_connections(part):
+    with session.open("GET", address.url, {**address.headers, **headers}) as answer, _broken_connections(part):
         if answer.status_code == 416 and offset:
             if _total(answer) != offset:
                 part.discard()
-                raise Dropped("the file on the server is not what came before; begun anew", 0.0)
+                raise TransferError("the file on the server is not what came before; begun anew", 0.0)
             return
         session.check_status(answer)
         if answer.status_code == 206:
             _check_continuation(answer, part, offset)
         else:
             offset = 0
-        origin = Origin(uri=address.uri, validator=_validator(answer), total=_whole_size(answer, offset))
-        _check_answer(answer, address, origin)
-        check_space(part.path.parent, (origin.total or address.bytes or 0) - offset)
+        version = FileVersion(uri=address.uri, validator=_validator(answer), total=_whole_size(answer, offset))
+        _check_answer(answer, address, version)
+        check_space(part.path.parent, (version.total or address.bytes or 0) - offset)
         if not offset:
-            part.restart(origin)
-        watch.begin(title, offset, origin.total or address.bytes)
+            part.restart(version)
+        watch.begin(title, offset, version.total or address.bytes)
         _write(answer, part, watch)
-    if origin.total is not None and part.size() != origin.total:
-        raise Dropped(f"the connection broke at {part.size():,} of {origin.total:,} bytes")
+    if version.total is not None and part.size() != version.total:
+        raise TransferError(f"the connection broke at {part.size():,} of {version.total:,} bytes")
 
 
 def _continuation(address: Address, part: Part) -> tuple[int, dict[str, str]]:
     """Where to go on, and the headers that ask for it; 0 without any where only a new start is safe."""
-    origin, size = part.origin(), part.size()
-    if not size or origin is None or origin.uri != address.uri:
+    version, size = part.version(), part.size()
+    if not size or version is None or version.uri != address.uri:
         return 0, {}
-    if origin.validator is None:
+    if version.validator is None:
         # The server may have another version by now: then only a digest can tell.
         return (size, {"Range": f"bytes={size}-"}) if address.digests else (0, {})
-    return size, {"Range": f"bytes={size}-", "If-Range": origin.validator}
+    return size, {"Range": f"bytes={size}-", "If-Range": version.validator}
 
 
 def _check_continuation(answer: requests.Response, part: Part, offset: int) -> None:
-    """Raises Dropped, with the part discarded, unless the answer goes on exactly where the part ends."""
-    before, now = part.origin(), _validator(answer)
+    """Raises TransferError, with the part discarded, unless the answer goes on exactly where the part ends."""
+    before, now = part.version(), _validator(answer)
     start = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
     changed = before is not None and None not in (before.validator, now) and before.validator != now
     grown = before is not None and None not in (before.total, _total(answer)) and before.total != _total(answer)
     if not offset or start is None or int(start[1]) != offset or changed or grown:
         part.discard()
-        raise Dropped("the file on the server has changed; begun anew", 0.0)
+        raise TransferError("the file on the server has changed; begun anew", 0.0)
 
 
 def _validator(answer: requests.Response) -> str | None:
@@ -106,8 +106,8 @@ def _validator(answer: requests.Response) -> str | None:
 
 def _total(answer: requests.Response) -> int | None:
     """The size of the whole file that ``Content-Range`` states."""
-    found = re.search(r"/(\d+)$", answer.headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
+    match = re.search(r"/(\d+)$", answer.headers.get("Content-Range", ""))
+    return int(match[1]) if match else None
 
 
 def _whole_size(answer: requests.Response, offset: int) -> int | None:
@@ -117,15 +117,17 @@ def _whole_size(answer: requests.Response, offset: int) -> int | None:
     return offset + int(length) if length.isdigit() else None
 
 
-def _check_answer(answer: requests.Response, address: Address, origin: Origin) -> None:
+def _check_answer(answer: requests.Response, address: Address, version: FileVersion) -> None:
     """Refuse, before anything is written, what cannot be the file."""
     if answer.headers.get("Content-Type", "").lower().startswith("text/html"):
         head = answer.raw.read(HEAD, decode_content=True)
-        raise Refused(f"what came is {describe_page(head) or 'a web page'}")
-    if origin.total is None and not answer.raw.chunked and address.bytes is None and not address.digests:
-        raise Refused("the server does not say how long the file is, so a truncated one could not be told from a whole")
-    if origin.total is not None and address.bytes is not None and origin.total != address.bytes:
-        raise Refused(f"the server has {origin.total:,} bytes, expected {address.bytes:,}")
+        raise MirrorError(f"what came is {describe_page(head) or 'a web page'}")
+    if version.total is None and not answer.raw.chunked and address.bytes is None and not address.digests:
+        raise MirrorError(
+            "the server does not say how long the file is, so a truncated one could not be told from a whole"
+        )
+    if version.total is not None and address.bytes is not None and version.total != address.bytes:
+        raise MirrorError(f"the server has {version.total:,} bytes, expected {address.bytes:,}")
 
 
 def _write(answer: requests.Response, part: Part, watch: Watcher) -> None:
@@ -140,4 +142,4 @@ def _broken_connections(part: Part) -> Iterator[None]:
     try:
         yield
     except urllib3.exceptions.HTTPError as error:
-        raise Dropped(f"the connection broke at {part.size():,} bytes ({one_line(error)})") from error
+        raise TransferError(f"the connection broke at {part.size():,} bytes ({one_line(error)})") from error

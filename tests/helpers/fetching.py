@@ -7,7 +7,7 @@ import pytest
 
 from harness import Download, FetchError
 from harness.fetching.files import Fetcher
-from harness.fetching.records import Patience, Silence, Wanted
+from harness.fetching.records import FileRequest, RetryPolicy
 
 BODY = np.random.default_rng(0).bytes(700_000)
 
@@ -15,13 +15,29 @@ BODY = np.random.default_rng(0).bytes(700_000)
 SHA = hashlib.sha256(BODY).hexdigest()
 
 
-QUICK = Patience(tries=3, pause=0.0, longest=2.0, connect=5.0, read=5.0)
+QUICK = RetryPolicy(attempts=3, pause=0.0, longest_pause=2.0, connect_timeout=5.0, read_timeout=5.0)
 
 
 PAGE = b"<!DOCTYPE html><html><head><title>%s</title></head><body>%s</body></html>"
 
 
-class Notes(Silence):
+class NoProgress:
+    """A watcher that ignores everything."""
+
+    def begin(self, title, done, total):
+        pass
+
+    def advance(self, size):
+        pass
+
+    def end(self):
+        pass
+
+    def note(self, line):
+        pass
+
+
+class Notes(NoProgress):
     def __init__(self):
         self.lines, self.begun, self.bytes = [], [], 0
 
@@ -35,10 +51,10 @@ class Notes(Silence):
         self.lines.append(line)
 
 
-def fetch(target, *uris, vet=lambda path, download: None, watch=None, patience=QUICK, drive="", **facts):
-    with_close = Fetcher(watch or Silence(), patience, drive)
+def fetch(target, *uris, check=lambda path, download: None, watch=None, retries=QUICK, drive="", **facts):
+    with_close = Fetcher(watch or NoProgress(), retries, drive)
     try:
-        return with_close.fetch("net", [Wanted(Download(uri=uri, **facts), target) for uri in uris], vet)
+        return with_close.fetch("net", [FileRequest(Download(uri=uri, **facts), target) for uri in uris], check)
     finally:
         with_close.close()
 

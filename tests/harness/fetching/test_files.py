@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from harness import Download, FetchError
 from harness.fetching.content import check_digest, describe_page
 from harness.fetching.files import Fetcher
-from harness.fetching.records import Patience, Refused, Wanted
+from harness.fetching.records import FileRequest, MirrorError, RetryPolicy
 from harness.fetching.session import check_address
 from tests.helpers.fetching import BODY, PAGE, QUICK, SHA, Notes, fetch, left, refused
 from tests.helpers.http_server import Answer, serving
@@ -42,7 +42,7 @@ def test_a_file_comes_whole(server, tmp_path, digest, how):
         return
     got = fetch(tmp_path / "net.pth", uri, digest=digest)
     assert (tmp_path / "net.pth").read_bytes() == BODY
-    assert (got.bytes, got.fresh) == (len(BODY), True)
+    assert (got.bytes, got.is_new) == (len(BODY), True)
     assert left(tmp_path) == ["net.pth"]
     assert server.sent() == len(BODY)
 
@@ -51,7 +51,7 @@ def test_what_is_there_is_not_fetched_again(server, tmp_path):
     uri = server.put("/net.pth", body=BODY)
     (tmp_path / "net.pth").write_bytes(BODY)
     got = fetch(tmp_path / "net.pth", uri, digest=f"sha256:{SHA}", bytes=len(BODY))
-    assert not got.fresh
+    assert not got.is_new
     assert server.asked == []
 
 
@@ -63,7 +63,7 @@ def test_a_damaged_file_is_replaced_only_by_a_sound_one(server, tmp_path):
         fetch(target, uri, digest=f"sha256:{SHA}")
     assert target.read_bytes() == BODY[:-1] + b"?"
     watch = Notes()
-    assert fetch(target, uri, digest=f"sha256:{SHA}", watch=watch).fresh
+    assert fetch(target, uri, digest=f"sha256:{SHA}", watch=watch).is_new
     assert target.read_bytes() == BODY
     assert "fetched again" in watch.lines[0]
 
@@ -203,7 +203,9 @@ def test_an_unreachable_host_is_waited_for_only_once(tmp_path):
         for name, tried in (("a.pth", 2), ("b.pth", 0)):
             watch.lines.clear()
             with pytest.raises(FetchError, match=f"no connection to {host} \\(refused\\)"):
-                fetcher.fetch("net", [Wanted(Download(uri=f"http://{host}/{name}"), tmp_path / name)], lambda *_: None)
+                fetcher.fetch(
+                    "net", [FileRequest(Download(uri=f"http://{host}/{name}"), tmp_path / name)], lambda *_: None
+                )
             assert len(watch.lines) == tried
         fetcher.close()
 
@@ -271,7 +273,7 @@ def test_another_size_is_refused_before_it_is_fetched(server, tmp_path):
 
 def test_a_wrong_length_is_a_truncated_file(server, tmp_path):
     uri = server.put("/net.pth", body=BODY, length=len(BODY) + 5, ranges=False)
-    assert "broke" in refused(tmp_path / "net.pth", uri, patience=Patience(tries=1, pause=0, read=1.0))
+    assert "broke" in refused(tmp_path / "net.pth", uri, retries=RetryPolicy(attempts=1, pause=0, read_timeout=1.0))
 
 
 def test_a_truncated_chunked_file(server, tmp_path):
@@ -284,7 +286,7 @@ def test_the_vet_has_the_last_word(server, tmp_path):
         assert path.read_bytes() == BODY
         raise FetchError("not this one")
 
-    assert "not this one" in refused(tmp_path / "net.pth", server.put("/net.pth", body=BODY), vet=vet)
+    assert "not this one" in refused(tmp_path / "net.pth", server.put("/net.pth", body=BODY), check=vet)
     assert left(tmp_path) == []
 
 
@@ -294,7 +296,7 @@ def test_the_vet_has_the_last_word(server, tmp_path):
 def test_the_next_place_serves_and_all_reasons_are_told(server, tmp_path):
     gone, page = server.url + "/gone.pth", server.put("/page.pth", body=PAGE % (b"Hello", b""))
     good = server.put("/good.pth", body=BODY)
-    assert fetch(tmp_path / "net.pth", gone, page, good).wanted.download.uri == good
+    assert fetch(tmp_path / "net.pth", gone, page, good).request.download.uri == good
     (tmp_path / "net.pth").unlink()
     message = refused(tmp_path / "net.pth", gone, page)
     for words in (f"{gone}: HTTP 404 Not Found", f"{page}: what came is a web page titled 'Hello'"):
@@ -335,7 +337,7 @@ def test_redirects_to_unsafe_addresses_are_not_followed(server, tmp_path, target
 
 @pytest.mark.parametrize("uri", ["http://example.org/x", "ftp://127.0.0.1/x", "http://127.0.0.1.example.org/x"])
 def test_only_this_machine_may_do_without_encryption(uri):
-    with pytest.raises(Refused, match="not https"):
+    with pytest.raises(MirrorError, match="not https"):
         check_address(uri)
 
 
@@ -379,7 +381,7 @@ def elsewhere(target, uri):
     """Another process that fetches `uri`, and prints whether it had to."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; from tests.helpers import fetching\n"
-        "try: print(fetching.fetch(Path(sys.argv[2]), sys.argv[3]).fresh)\n"
+        "try: print(fetching.fetch(Path(sys.argv[2]), sys.argv[3]).is_new)\n"
         "except KeyboardInterrupt: sys.exit(130)"
     )
     words = [sys.executable, "-c", code, str(ROOT), str(target), uri]
@@ -407,7 +409,7 @@ def test_what_a_killed_process_brought_is_continued(server, tmp_path, kind):
     assert victim.returncode == (-9 if kind == signal.SIGKILL else 130)
     kept = part.stat().st_size
     assert 0 < kept < len(BODY) and not (tmp_path / "net.pth").exists()
-    assert fetch(tmp_path / "net.pth", uri).fresh
+    assert fetch(tmp_path / "net.pth", uri).is_new
     assert (tmp_path / "net.pth").read_bytes() == BODY
     assert left(tmp_path) == ["net.pth"]
     last = [asked for asked in server.asked if asked.status == 206]

@@ -14,8 +14,7 @@ import pytest
 
 from harness import FetchError
 from harness.fetching.archives import DamagedArchiveError, check_archive, merge, unpack
-from harness.fetching.records import Silence
-from tests.helpers.fetching import PAGE, fetch, left, refused
+from tests.helpers.fetching import PAGE, NoProgress, fetch, left, refused
 from tests.helpers.http_server import Answer, serving
 from tests.helpers.places import ROOT
 
@@ -197,7 +196,7 @@ def content(folder):
 def test_archives_are_read_by_content_whatever_they_are_called(tmp_path, name, mode):
     archive = zipped(tmp_path / name, FILES) if mode == "zip" else tar(tmp_path / name, FILES, mode)
     check_archive(archive)
-    unpack(archive, tmp_path / "out", "x", Silence())
+    unpack(archive, tmp_path / "out", "x", NoProgress())
     assert content(tmp_path / "out") == FILES
 
 
@@ -216,19 +215,19 @@ def special(kind, target=""):
 )  # fmt: skip
 def test_tars_that_lead_out_are_refused(tmp_path, members):
     with pytest.raises(FetchError, match="not safe to unpack"):
-        unpack(tar(tmp_path / "x.tar", {"good": b"1", **members}), tmp_path / "in" / "out", "x", Silence())
+        unpack(tar(tmp_path / "x.tar", {"good": b"1", **members}), tmp_path / "in" / "out", "x", NoProgress())
     assert not (tmp_path / "evil").exists() and not (tmp_path / "in" / "evil").exists()
 
 
 def test_absolute_names_stay_inside(tmp_path):
-    unpack(tar(tmp_path / "x.tar", {f"{tmp_path}/evil": b"x"}), tmp_path / "out", "x", Silence())
+    unpack(tar(tmp_path / "x.tar", {f"{tmp_path}/evil": b"x"}), tmp_path / "out", "x", NoProgress())
     assert not (tmp_path / "evil").exists()
 
 
 @pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", "..\\evil"])
 def test_zips_that_lead_out_are_refused(tmp_path, name):
     with pytest.raises(FetchError, match="leads out of its folder"):
-        unpack(zipped(tmp_path / "x.zip", {"good": b"1", name: b"x"}), tmp_path / "out", "x", Silence())
+        unpack(zipped(tmp_path / "x.zip", {"good": b"1", name: b"x"}), tmp_path / "out", "x", NoProgress())
     assert content(tmp_path / "out") == {}
 
 
@@ -240,14 +239,14 @@ def test_truncated_tars_are_told_from_whole_ones(tmp_path, kept, mode):
     end = int(len(data) * kept)
     archive.write_bytes(data[: end // 512 * 512] if mode == "w" else data[:end])  # the end of a plain tar is padding
     with pytest.raises(DamagedArchiveError, match="damaged or truncated"):
-        unpack(archive, tmp_path / "out", "x", Silence())
+        unpack(archive, tmp_path / "out", "x", NoProgress())
 
 
 def test_a_tar_that_is_cut_exactly_between_two_members(tmp_path):
     archive = tar(tmp_path / "x.tar", {"a": b"1" * 512, "b": b"2"})
     archive.write_bytes(archive.read_bytes()[:1024])
     with pytest.raises(DamagedArchiveError):
-        unpack(archive, tmp_path / "out", "x", Silence())
+        unpack(archive, tmp_path / "out", "x", NoProgress())
 
 
 def test_damaged_archives(tmp_path):
@@ -259,7 +258,7 @@ def test_damaged_archives(tmp_path):
     (tmp_path / "y.zip").write_bytes(stored)
     for name in ("x.gz", "y.zip"):
         with pytest.raises(DamagedArchiveError):
-            unpack(tmp_path / name, tmp_path / f"{name}.out", "x", Silence())
+            unpack(tmp_path / name, tmp_path / f"{name}.out", "x", NoProgress())
     with pytest.raises(FetchError, match="neither a tar nor a zip"):
         (tmp_path / "text").write_bytes(BODY)
         check_archive(tmp_path / "text")
@@ -267,7 +266,7 @@ def test_damaged_archives(tmp_path):
 
 def test_merging_moves_what_is_new_and_keeps_what_is_equal(tmp_path):
     staging, root = tmp_path / "staging", tmp_path / "root"
-    unpack(tar(tmp_path / "x.tar", FILES), staging, "x", Silence())
+    unpack(tar(tmp_path / "x.tar", FILES), staging, "x", NoProgress())
     (root / "set" / "a").mkdir(parents=True)
     (root / "set" / "a" / "1.png").write_bytes(FILES["set/a/1.png"])
     (root / "set" / "mine").write_bytes(b"mine")
@@ -278,7 +277,7 @@ def test_merging_moves_what_is_new_and_keeps_what_is_equal(tmp_path):
 @pytest.mark.parametrize("there", ["other", "folder", "link"])
 def test_what_is_there_is_never_replaced(tmp_path, there):
     staging, root = tmp_path / "staging", tmp_path / "root"
-    unpack(tar(tmp_path / "x.tar", FILES), staging, "x", Silence())
+    unpack(tar(tmp_path / "x.tar", FILES), staging, "x", NoProgress())
     (root / "set").mkdir(parents=True)
     place = root / "set" / "README"
     if there == "other":
