@@ -1,4 +1,4 @@
-"""Archives: unpacked beside the data, safely, and only then moved in place. What is there already is never replaced."""
+"""Archives: unpacked safely in a staging folder, and only then moved into place. Existing files are never replaced."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from harness.fetching.records import Watcher
 from harness.fetching.space import check_space
 
 _DAMAGED: Final = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError)
-"""What the archive modules raise on bytes that are no whole archive; RuntimeError: an encrypted one."""
+"""What the archive modules raise on bytes that are not a complete archive; RuntimeError: an encrypted one."""
 
 
 class DamagedArchiveError(FetchError):
-    """The archive is damaged or truncated: another download may help."""
+    """The archive is damaged or truncated: downloading it again may help."""
 
 
 def check_archive(path: Path) -> None:
-    """Raises FetchError unless `path` begins like a tar archive, compressed or not, or is a zip archive."""
+    """Raises FetchError unless `path` is a zip archive or begins like a tar archive, compressed or not."""
     if not zipfile.is_zipfile(path) and not tarfile.is_tarfile(path):
-        raise FetchError("what came is neither a tar nor a zip archive")
+        raise FetchError("the download is neither a tar nor a zip archive")
 
 
 def unpack(archive: Path, folder: Path, title: str, watch: Watcher) -> None:
     """Unpack `archive` into `folder`, which must be empty.
 
     Raises:
-        FetchError: it is damaged, or a name in it leads out of the folder, or it holds devices; or the disk is full.
+        FetchError: it is damaged or empty, has a member outside the folder or a device file, or the disk is full.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -53,11 +53,11 @@ def unpack(archive: Path, folder: Path, title: str, watch: Watcher) -> None:
     finally:
         watch.end()
     if not any(folder.iterdir()):
-        raise FetchError(f"{archive} holds nothing")
+        raise FetchError(f"{archive} is empty")
 
 
 class _StrictInfo(tarfile.TarInfo):
-    """The standard library takes a header that is cut off or garbled for the end of the archive."""
+    """The standard library mistakes a truncated or garbled header for the end of the archive."""
 
     @classmethod
     def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
@@ -73,17 +73,17 @@ def _unpack_tar(archive: Path, folder: Path, title: str, watch: Watcher) -> None
     if not hasattr(tarfile, "data_filter"):
         raise FetchError("unpacking archives safely needs Python 3.11.4 or newer")
     size = archive.stat().st_size
-    check_space(folder, size)  # a lower bound: how much a compressed one becomes is not known beforehand
+    check_space(folder, size)  # a lower bound: the unpacked size of a compressed archive is unknown
     watch.begin(title, 0, size)
     with archive.open("rb") as file, tarfile.open(fileobj=file, mode="r:*", tarinfo=_StrictInfo) as tar:
         position = 0
         while (member := tar.next()) is not None:
             tar.extract(member, folder, filter="data")
-            tar.members = []  # type: ignore[attr-defined]  # else a million of them would stay in memory
+            tar.members = []  # type: ignore[attr-defined]  # otherwise a million members would stay in memory
             watch.advance(file.tell() - position)
             position = file.tell()
         while tar.fileobj and tar.fileobj.read(1 << 20):
-            pass  # a compressed stream tells only at its very end whether its checksum is right
+            pass  # a compressed stream verifies its checksum only at its end
 
 
 def _unpack_zip(archive: Path, folder: Path, title: str, watch: Watcher) -> None:
@@ -104,10 +104,10 @@ def _unpack_zip(archive: Path, folder: Path, title: str, watch: Watcher) -> None
 def merge(staging: Path, root: Path) -> None:
     """Move everything below `staging` to the same place below `root`, both on one file system.
 
-    What is there already with the same content stays.
+    Existing files with the same content stay.
 
     Raises:
-        FetchError: something is there with other content; nothing has been moved then.
+        FetchError: a file exists with different content; in that case nothing is moved.
     """
     for source, target in list(_moves(staging, root)):
         source.rename(target)
@@ -123,8 +123,8 @@ def _moves(source: Path, target: Path) -> Iterator[tuple[Path, Path]]:
                 yield from _moves(new, existing)
             elif not _same_file(new, existing):
                 raise FetchError(
-                    f"{existing} is there already and differs from what was fetched. Move it away and type the same "
-                    "command again"
+                    f"{existing} exists and differs from the downloaded file. Move it away and type the same command "
+                    "again"
                 )
 
 

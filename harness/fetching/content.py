@@ -1,4 +1,4 @@
-"""What came: a web page or a pointer in place of a file, and whether size and digest are those that were promised."""
+"""Checks of a downloaded file: not a web page or a pointer, and of the expected size and digest."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from harness.errors import FetchError
 from harness.records import Download
 
 HEAD: Final = 65_536
-"""Bytes of a file that are looked at; a page's title stands well before."""
+"""Bytes of a file that are inspected; the title of a page comes well before."""
 _PAGE: Final = (b"<!doctype html", b"<html", b"<head", b"<body")
 _LFS: Final = (b"version https://git-lfs", b"version http://git-media")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{8,64}|md5:[0-9a-f]{32}")
 _TEXT_SIGNS: Final = (
     (
         r"quota exceeded|too many users have viewed or downloaded",
-        "Google Drive's download quota for this file is used up: try again tomorrow, or get it in a browser where you "
-        "are signed in",
+        "Google Drive's download quota for this file is exhausted: try again tomorrow, or download it in a browser "
+        "where you are signed in",
     ),
     (r"virus scan warning|can.t scan this file", "Google Drive asks for a confirmation that could not be given"),
 )
 _TITLE_SIGNS: Final = (
     (r"sign[ -]?in|log[ -]?in\b", "it asks for a login"),
-    (r"not found|\b404\b", "the file is not there any more"),
+    (r"not found|\b404\b", "the file no longer exists"),
 )
-"""Many pages of other kinds offer a login too: only what the title says counts."""
+"""Other pages offer a login too, so only the title counts."""
 
 
 def describe_page(head: bytes) -> str | None:
@@ -54,14 +54,14 @@ def _page(text: str) -> str:
 
 
 def check_download(path: Path, download: Download) -> None:
-    """Raises FetchError unless `path` is a file of the promised size and digest, and no page in its place."""
+    """Raises FetchError unless `path` has the expected size and digest and is not a web page."""
     with path.open("rb") as file:
         page = describe_page(file.read(HEAD))
     size = path.stat().st_size
     if page or not size:
-        raise FetchError(f"what came is {page or 'an empty file'}")
+        raise FetchError(f"the download is {page or 'an empty file'}")
     if download.bytes is not None and size != download.bytes:
-        raise FetchError(f"{size:,} bytes came, expected {download.bytes:,}")
+        raise FetchError(f"got {size:,} bytes, expected {download.bytes:,}")
     check_digest(path, download.digest)
 
 

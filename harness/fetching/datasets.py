@@ -1,7 +1,7 @@
-"""Datasets: whether a complete copy is here, and getting and unpacking what is missing.
+"""Datasets: whether a complete copy is on this machine; downloading and unpacking missing archives.
 
-Everything of ours lies in ``ROOT/.harness``: archives while they are needed, what is being unpacked, and the record of
-what has been.
+The harness keeps its own files in ``ROOT/.harness``: archives while they are needed, the staging folder for unpacking,
+and the record of unpacked archives.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ _MAX_LISTED: Final = 64
 
 
 class _IncompleteDatasetError(Exception):
-    """The dataset is not complete here; the message says why."""
+    """The dataset is incomplete on this machine; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetFetch:
-    """One dataset to be had.
+    """Fetches one dataset.
 
     Args:
-        keep: whether archives stay after they have been unpacked.
+        keep: whether archives are kept after unpacking.
     """
 
     dataset: Dataset
@@ -48,7 +48,7 @@ class DatasetFetch:
     keep: bool = False
 
     def survey(self) -> Outcome:
-        """What is here; never uses the network."""
+        """What is on this machine; never uses the network."""
         try:
             return self._present()
         except _IncompleteDatasetError as incomplete:
@@ -66,7 +66,7 @@ class DatasetFetch:
         return self.roots.default
 
     def fetch(self, fetcher: Fetcher) -> Outcome:
-        """Get and unpack what is missing. Whatever goes wrong with this dataset stands in the outcome."""
+        """Download and unpack missing archives. The outcome reports any failure; nothing is raised."""
         try:
             try:
                 return self._present()
@@ -86,7 +86,7 @@ class DatasetFetch:
         return self._outcome("fetched", size)
 
     def _present(self) -> Outcome:
-        """The outcome if a complete copy is here. Raises _IncompleteDatasetError."""
+        """The outcome if a complete copy is on this machine. Raises _IncompleteDatasetError."""
         release = self.dataset.release()
         try:
             root = self.roots.find(self.dataset)
@@ -114,7 +114,7 @@ class DatasetFetch:
         return self._outcome("missing", size, reason if default else "to be unpacked below --data ROOT: give one")
 
     def _fetch_and_unpack(self, download: Download, fetcher: Fetcher) -> int:
-        """Fetch and unpack one archive unless that has been done; the bytes that were fetched."""
+        """Fetch and unpack one archive unless it has been unpacked already; returns the bytes fetched."""
         from harness.fetching.files import locked
 
         root = self.root()
@@ -128,7 +128,7 @@ class DatasetFetch:
             try:
                 places = _unpack(self.dataset.name, download, archive, root, fetcher.watch)
             except DamagedArchiveError:
-                archive.unlink()  # so that the same command fetches it anew
+                archive.unlink()  # so that the same command fetches it again
                 raise
             _record_unpacked(root, download, places)
             if not self.keep:
@@ -140,7 +140,7 @@ class DatasetFetch:
 
 
 def _unpack(title: str, download: Download, archive: Path, root: Path, watch: Watcher) -> list[str]:
-    """Unpack `archive` where it belongs below `root`; the places that it fills, relative to `root`."""
+    """Unpack `archive` into its folder below `root`; returns the paths it creates, relative to `root`."""
     staging = root / STATE_FOLDER / "unpacking" / archive.name
     shutil.rmtree(staging, ignore_errors=True)
     unpack(archive, _below(staging, download.into), f"{title} (unpacking)", watch)
@@ -156,7 +156,7 @@ def _rename(staging: Path, before: str, after: str) -> None:
     source, target = _below(staging, before), _below(staging, after)
     if not source.is_dir():
         found = ", ".join(sorted(entry.name for entry in staging.iterdir())[:6])
-        raise FetchError(f"what came holds no folder {before!r}; it holds {found}")
+        raise FetchError(f"the archive has no folder {before!r}; it has {found}")
     target.parent.mkdir(parents=True, exist_ok=True)
     source.rename(target)
 
@@ -169,7 +169,7 @@ def _below(root: Path, relative: str) -> Path:
 
 
 def _places(staging: Path, download: Download) -> list[str]:
-    """What must be there for the archive to count as unpacked: its topmost entries, or their folder where many."""
+    """The paths that mark the archive as unpacked: its top-level entries, or their folder if there are many."""
     top = _below(staging, download.rename[1] if download.rename else download.into)
     entries = sorted(top.iterdir())
     chosen = [top] if download.rename or len(entries) > _MAX_LISTED else entries
@@ -177,7 +177,7 @@ def _places(staging: Path, download: Download) -> list[str]:
 
 
 def _archive_name(download: Download) -> str:
-    """The last part of the address, with a few digits that tell equal names apart."""
+    """The last part of the address, after a few digits that distinguish equal names."""
     name = PurePosixPath(urlsplit(download.uri).path.replace(":", "/")).name
     plain = re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII).lstrip(".") or "archive"
     return f"{hashlib.sha256(download.uri.encode()).hexdigest()[:8]}-{plain}"
@@ -187,7 +187,7 @@ def _archive_name(download: Download) -> str:
 
 
 def _is_unpacked(root: Path, download: Download) -> bool:
-    """Whether this archive has been unpacked below `root`, and what it filled is still there."""
+    """Whether this archive has been unpacked below `root` and its files still exist."""
     places = _unpacked_archives(root).get(_key(download))
     return bool(places) and all((root / place).exists() for place in places or ())
 
@@ -197,7 +197,7 @@ def _key(download: Download) -> str:
 
 
 def _unpacked_archives(root: Path) -> dict[str, list[str]]:
-    """Archive -> places. Only a convenience: where it is damaged, archives are fetched once more."""
+    """Archive -> paths it created. Only a cache: if it is damaged, archives are fetched again."""
     try:
         stored = json.loads((root / STATE_FOLDER / "unpacked.json").read_text(encoding="utf-8"))
         return {str(key): [str(place) for place in places] for key, places in stored.items()}

@@ -1,4 +1,4 @@
-"""``gdrive:ID``: the address of a file on Google Drive, behind the page that asks about files too large to scan."""
+"""``gdrive:ID``: the address of a file on Google Drive, past the page that warns about files too large to scan."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _PAGES: Final = 3
 
 
 def drive_address(download: Download, session: Session, drive: str = DRIVE) -> Address:
-    """The address of the file's bytes; the session keeps the cookies that belong to it.
+    """The address of the file's bytes; the session keeps the cookies it needs.
 
     Raises:
-        MirrorError: the quota is used up, the file is gone or not public.
+        MirrorError: the quota is exhausted, or the file is deleted or not public.
         TransferError: the drive does not answer now.
     """
     from gdown.download import get_url_from_gdrive_confirmation
@@ -29,7 +29,7 @@ def drive_address(download: Download, session: Session, drive: str = DRIVE) -> A
 
     identity = download.uri.partition(":")[2]
     if not re.fullmatch(r"[\w-]+", identity, re.ASCII):
-        raise MirrorError(f"{identity!r} is no id of a file on Google Drive")
+        raise MirrorError(f"{identity!r} is not the id of a file on Google Drive")
     url = f"{drive}/uc?id={identity}"
     for _ in range(_PAGES):
         with session.open("GET", url) as answer:
@@ -40,5 +40,5 @@ def drive_address(download: Download, session: Session, drive: str = DRIVE) -> A
         try:
             url = get_url_from_gdrive_confirmation(head.decode("utf-8", "replace"))
         except FileURLRetrievalError as error:
-            raise MirrorError(f"what came is {describe_page(head) or 'a web page'}") from error
+            raise MirrorError(f"the download is {describe_page(head) or 'a web page'}") from error
     raise MirrorError("Google Drive asks for one confirmation after another")

@@ -1,4 +1,4 @@
-"""One file: its mirrors in order of preference, each tried with patience, and the target put in place whole or not."""
+"""One file: its mirrors are tried in order of preference, with retries, and the target appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedFile:
-    """A file that is in place now.
+    """A file that is now in place.
 
     Attributes:
-        is_new: whether it was fetched now; else it was there already.
+        is_new: whether this call downloaded it; False: it was there already.
     """
 
     request: FileRequest
@@ -39,8 +39,8 @@ class Fetcher:
     """Fetches files one after another, over one HTTP session.
 
     Args:
-        retries: how long to wait.
-        drive_at: where Google Drive is.
+        retries: how often and how long to retry.
+        drive_at: base address of Google Drive.
     """
 
     def __init__(self, watch: Watcher, retries: RetryPolicy | None = None, drive_at: str = drive.DRIVE) -> None:
@@ -62,16 +62,16 @@ class Fetcher:
             self._opened = None
 
     def fetch(self, name: str, mirrors: Sequence[FileRequest], check: FileCheck) -> FetchedFile:
-        """The first of `mirrors` that gives the file; one that is there already and passes `check` is left as it is.
+        """The file from the first of `mirrors` that delivers it; an existing file that passes `check` is kept.
 
-        Two processes may ask for the same file: the second waits, and finds it.
+        Two processes may request the same file: the second waits for the first and then finds it.
 
         Args:
-            name: how the file is called, for messages.
-            check: looks at each file before it is put in place, after size, digest and kind have been checked.
+            name: name of the file in messages.
+            check: further check of each file before it is moved into place, after size, digest and kind.
 
         Raises:
-            FetchError: none gave it; with the reason of each.
+            FetchError: no mirror delivered the file; the message has the reason of each.
         """
         reasons = []
         for request in mirrors:
@@ -81,8 +81,8 @@ class Fetcher:
             except MirrorError as error:
                 reasons.append(f"{request.download.uri}: {error}")
         raise FetchError(
-            f"{name} could not be fetched. {'. '.join(reasons)}. Type the same command to try again: it continues what "
-            "was broken off"
+            f"{name} could not be fetched. {'. '.join(reasons)}. Type the same command to try again: it resumes "
+            "partial downloads"
         )
 
     def _existing(self, request: FileRequest, check: FileCheck) -> FetchedFile | None:
@@ -92,7 +92,7 @@ class Fetcher:
             check_download(request.target, request.download)
             check(request.target, request.download)
         except HarnessError as reason:
-            self.watch.note(f"{request.target}: {reason}; it is fetched again, and replaced if that succeeds")
+            self.watch.note(f"{request.target}: {reason}; it is fetched again and replaced if that succeeds")
             return None
         return FetchedFile(request=request, bytes=request.target.stat().st_size, is_new=False)
 
@@ -109,7 +109,7 @@ class Fetcher:
             except HarnessError as error:
                 part.discard()
                 if continued:
-                    self.watch.note(f"{name}: {error}; it was put together from two transfers, so it is fetched anew")
+                    self.watch.note(f"{name}: {error}; it came from two transfers, so it is fetched again")
                     return self._downloaded(name, request, check)
                 raise MirrorError(str(error)) from error
             size = part.size()
@@ -117,7 +117,7 @@ class Fetcher:
         return FetchedFile(request=request, bytes=size, is_new=True)
 
     def _transfer_with_retries(self, name: str, download: Download, part: Part) -> Address:
-        """Bring all bytes into `part`, over as many attempts as bring any. Raises Refused."""
+        """Download all bytes into `part`, retrying as long as attempts make progress. Raises MirrorError."""
         from harness.fetching.transfer import receive
 
         idle, before, retries = 0, part.size(), self._retries
@@ -133,7 +133,7 @@ class Fetcher:
                     raise MirrorError(f"{interrupted}, {idle} times in a row") from interrupted
                 wait = interrupted.wait
                 wait = min(retries.pause * 2 ** max(idle - 1, 0), retries.longest_pause) if wait is None else wait
-                self.watch.note(f"{name}: {interrupted}; again in {wait:.0f} s")
+                self.watch.note(f"{name}: {interrupted}; retrying in {wait:.0f} s")
                 time.sleep(wait)
             finally:
                 self.watch.end()

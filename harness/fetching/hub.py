@@ -1,4 +1,4 @@
-"""``hf:OWNER/REPO:FILE``: where a file of the Hugging Face Hub lies, and the SHA-256 that the hub states for it.
+"""``hf:OWNER/REPO:FILE``: the address of a file on the Hugging Face Hub, and the SHA-256 that the hub states for it.
 
 Respects ``HF_ENDPOINT``, ``HF_HUB_OFFLINE`` and the token of ``hf auth login``.
 """
@@ -23,10 +23,10 @@ _HOPS: Final = 5
 
 
 def hub_address(download: Download, session: Session) -> Address:
-    """The address at the commit that is the newest now, so that no file is made of two versions.
+    """The address at the current commit, so that no file is assembled from two versions.
 
     Raises:
-        MirrorError: offline by ``HF_HUB_OFFLINE``, no such file, or one that needs a permission.
+        MirrorError: ``HF_HUB_OFFLINE`` is set, no such file, or access is not granted.
         TransferError: the hub does not answer now.
     """
     from huggingface_hub import constants, get_token, hf_hub_url
@@ -52,7 +52,7 @@ def hub_address(download: Download, session: Session) -> Address:
 
 
 def _hub_headers(url: str, headers: dict[str, str], session: Session) -> Mapping[str, str]:
-    """The hub's own headers: a redirect within the hub (a renamed repository) is followed, one to the storage not."""
+    """The hub's own headers: redirects within the hub (a renamed repository) are followed, those to storage are not."""
     for _ in range(_HOPS):
         with session.open("HEAD", url, headers, redirects=False) as answer:
             target = answer.headers.get("Location", "")

@@ -1,4 +1,4 @@
-"""Checkpoints: which files of a model are here and sound, and getting the others."""
+"""Checkpoints: which files of a model are on this machine and valid; downloading the others."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ class _DownloadNeededError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ModelFetch:
-    """One model to be had.
+    """Fetches one model.
 
     Args:
-        accept: whether a file that differs from what was recorded at its first use is recorded anew.
+        accept: whether to record the file that is there now, if it differs from the one recorded on first use.
     """
 
     spec: ModelSpec
     source: ModelSource
     accept: bool = False
     _checked: dict[Path, str] = field(default_factory=dict, init=False, repr=False)
-    """Target -> SHA-256 of the file that was vetted for it."""
+    """Target -> SHA-256 of the file checked for it."""
 
     def survey(self) -> Outcome:
-        """What is here; never uses the network."""
+        """What is on this machine; never uses the network."""
         try:
             return self._present()
         except _DownloadNeededError as needed:
@@ -52,7 +52,7 @@ class ModelFetch:
             return self._outcome("failed", detail=str(error))
 
     def fetch(self, fetcher: Fetcher) -> Outcome:
-        """Get what is missing. Whatever goes wrong with this model stands in the outcome."""
+        """Download missing files. The outcome reports any failure; nothing is raised."""
         try:
             try:
                 return self._present()
@@ -64,18 +64,18 @@ class ModelFetch:
                 fetcher.fetch(self.spec.name, self._valid_first(mirrors), self._check_fetched) for mirrors in files
             ]
             self._record(fetched)
-            self.source.files(self.spec)  # raises if the source does not look where its downloads belong
+            self.source.files(self.spec)  # raises if the source does not look where its downloads go
         except HarnessError as error:
             return self._outcome("failed", detail=str(error))
         new = [file for file in fetched if file.is_new]
         return self._outcome("fetched" if new else "present", sum(file.bytes for file in new or fetched))
 
     def _present(self) -> Outcome:
-        """The outcome if every file is here and sound.
+        """The outcome if every file is on this machine and valid.
 
         Raises:
-            _DownloadNeededError: one is not, and a download brings it.
-            CheckpointError, FetchError: one is not, and no download would take its place.
+            _DownloadNeededError: a file is missing or invalid, and a download replaces it.
+            CheckpointError, FetchError: a file is invalid, and no download would replace it.
         """
         try:
             files = self.source.files(self.spec)
@@ -89,12 +89,12 @@ class ModelFetch:
                 if path in targets:
                     raise _DownloadNeededError(f"{path}: {error}") from error
                 raise
-        # Recorded is what was fetched or has loaded, not whatever lies there.
+        # Only a file that was fetched or has loaded is recorded, not any file that happens to be there.
         pins.check(self.spec, files, [sha256_of(path) for path in files], recording=False)
         return self._outcome("present", sum(path.stat().st_size for path in files))
 
     def _check_present(self, path: Path, position: int, request: FileRequest | None) -> None:
-        """Kind, wholeness, size, published digest, and what was recorded at the first use."""
+        """Checks kind, completeness, size, published digest, and the digest recorded on first use."""
         check_whole(path)
         if request is not None:
             check_download(path, request.download)
@@ -107,7 +107,7 @@ class ModelFetch:
             pins.compare(self.spec, path.name, digest)
 
     def _missing(self, reason: str, unusable: bool = False) -> Outcome:
-        """`unusable`: a file is there, and of no use."""
+        """`unusable`: a file exists but cannot be used."""
         files = self._requests()
         if not files:
             return self._outcome("by hand", detail=reason)
@@ -119,7 +119,7 @@ class ModelFetch:
         return self._outcome("missing", sum(known_sizes) if len(known_sizes) == len(sizes) else None, detail)
 
     def _valid_first(self, mirrors: Sequence[FileRequest]) -> Sequence[FileRequest]:
-        """Of two files of one model that are missing, the other may be here, from a place that comes later."""
+        """One of a model's files may already be here from a mirror that comes later in the list."""
         return sorted(mirrors, key=lambda request: not self._is_valid(request))
 
     def _is_valid(self, request: FileRequest) -> bool:
@@ -133,7 +133,7 @@ class ModelFetch:
         return True
 
     def _requests(self) -> list[list[FileRequest]]:
-        """For each file that is on the net: where it is, and where it belongs, in order of preference."""
+        """For each downloadable file: its mirrors in order of preference, and the target path of each."""
         return [
             [FileRequest(download, _target(self.spec, download.uri)) for download in mirrors]
             for mirrors in self.source.downloads(self.spec)
@@ -141,11 +141,11 @@ class ModelFetch:
         ]
 
     def _check_fetched(self, path: Path, download: Download) -> None:
-        """A checkpoint, and the one that was recorded unless any is accepted. Raises CheckpointError, FetchError."""
+        """Checks that it is a checkpoint, and the recorded one unless `accept`. Raises CheckpointError, FetchError."""
         try:
             check_whole(path)
         except CheckpointError as error:
-            raise FetchError(str(error).replace(str(path), "what came", 1)) from error
+            raise FetchError(str(error).replace(str(path), "the download", 1)) from error
         if download.digest and len(download.digest) == len("sha256:") + 64:
             return
         target = _target(self.spec, download.uri)
@@ -165,7 +165,7 @@ class ModelFetch:
 
 
 def _target(spec: ModelSpec, uri: str) -> Path:
-    """Where a download belongs. A server on this machine may speak ``http:``, which no registry can name."""
+    """Target path of a download. A server on this machine may use ``http:``, which no registry can name."""
     parts = urlsplit(uri)
     if parts.scheme == "http" and parts.hostname in LOOPBACK:
         uri = f"https{uri.removeprefix('http')}"

@@ -1,4 +1,4 @@
-"""A file that is not complete yet: ``<target>.part``, and beside it what it is a part of."""
+"""An incomplete download: ``<target>.part``, and beside it a record of the file version it belongs to."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from harness.local.writing import sync_folder, write_whole
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileVersion:
-    """Which version of which file the bytes belong to.
+    """The version of the file that partial bytes belong to.
 
     Attributes:
-        uri: as the entry has it (the address itself may be a signed one that changes).
-        validator: a strong ETag, else the date of the last change; None: the server says neither.
-        total: size of the whole file, where the server says it.
+        uri: as in the entry (the actual address may be signed and change).
+        validator: a strong ETag, else the date of the last change; None if the server states neither.
+        total: size of the whole file in bytes; None if the server does not state it.
     """
 
     uri: str
@@ -27,21 +27,21 @@ class FileVersion:
 
 
 class Part:
-    """The part of one target. Only whoever holds the target's lock may touch it."""
+    """The partial file of one target. Only the holder of the target's lock may use it."""
 
     def __init__(self, target: Path) -> None:
         self.path = target.with_name(f"{target.name}.part")
         self._version_file = target.with_name(f"{target.name}.part.json")
 
     def size(self) -> int:
-        """Bytes so far; 0 if there is none."""
+        """Bytes so far; 0 if there is no partial file."""
         try:
             return self.path.stat().st_size
         except FileNotFoundError:
             return 0
 
     def version(self) -> FileVersion | None:
-        """What the bytes are a part of; None: unknown, so that they are of no use."""
+        """The version the bytes belong to; None: unknown, so they cannot be used."""
         try:
             stored = json.loads(self._version_file.read_text(encoding="utf-8"))
             version = FileVersion(**stored)
@@ -50,22 +50,22 @@ class Part:
         return version if isinstance(version.uri, str) else None
 
     def restart(self, version: FileVersion) -> None:
-        """Empty, and from now on a part of `version`."""
+        """Empty the partial file; from now on it belongs to `version`."""
         with self.path.open("wb"):
             pass
         write_whole(self._version_file, json.dumps(asdict(version)))
 
     def append(self) -> BinaryIO:
-        """The file, opened to write behind its last byte."""
+        """The file, opened for appending."""
         return self.path.open("ab")
 
     def discard(self) -> None:
-        """Remove every trace."""
+        """Delete the partial file and its record."""
         self.path.unlink(missing_ok=True)
         self._version_file.unlink(missing_ok=True)
 
     def publish(self, target: Path) -> None:
-        """Make it the target: durable first, then in place at one stroke."""
+        """Sync the file, then rename it to `target` atomically."""
         with self.path.open("rb") as file:
             os.fsync(file.fileno())
         self.path.replace(target)

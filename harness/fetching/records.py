@@ -1,4 +1,4 @@
-"""What is asked for, what came of it, and who watches."""
+"""Records of a fetch: requests, outcomes, progress, retries, errors."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from typing import Final, Literal, Protocol
 from harness.records import Download
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
-"""This machine: the only hosts that may be asked without encryption."""
+"""This machine: the only hosts that may be used without encryption."""
 State = Literal["present", "fetched", "missing", "by hand", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one model or dataset.
+    """The result of fetching one model or dataset.
 
     Attributes:
         kind: ``model`` or ``dataset``.
-        state: ``present``: it was there; ``fetched``; ``missing``: it can be fetched, but was not asked for now;
-            ``by hand``: it is not there, and only a person can get it; ``failed``.
-        bytes: size of what is there, of what was fetched, or of what is missing; None where it is not known.
-        detail: the reason, or what to do; empty where all is well.
+        name: name of the model or dataset.
+        state: ``present``: it was there; ``fetched``: downloaded now; ``missing``: it can be fetched, but was not
+            requested; ``by hand``: it is missing, and the user has to get it; ``failed``.
+        bytes: size of the files that are present, fetched or missing; None if unknown.
+        detail: the reason, or what to do; empty if all is well.
     """
 
     kind: Literal["model", "dataset"]
@@ -34,7 +35,7 @@ class Outcome:
 
     @property
     def there(self) -> bool:
-        """Whether it can be used now."""
+        """Whether it is ready to use."""
         return self.state in ("present", "fetched")
 
 
@@ -47,23 +48,23 @@ class FileRequest:
 
 
 FileCheck = Callable[[Path, Download], None]
-"""Looks at a complete file before it is put in place, or again later. Raises HarnessError if it must not be used."""
+"""Checks a complete file, before it is moved into place or later. Raises HarnessError if it must not be used."""
 
 
 class Watcher(Protocol):
-    """Sees how a fetch goes on."""
+    """Receives the progress of a fetch."""
 
     def begin(self, title: str, done: int, total: int | None) -> None:
-        """A transfer or an unpacking starts, with `done` of `total` bytes behind it; it may start anew."""
+        """A transfer or unpacking starts with `done` of `total` bytes finished; called again after a restart."""
 
     def advance(self, size: int) -> None:
-        """So many more bytes."""
+        """`size` more bytes are finished."""
 
     def end(self) -> None:
-        """The current transfer is over, whatever came of it."""
+        """The current transfer has ended, successfully or not."""
 
     def note(self, line: str) -> None:
-        """A line for the user."""
+        """Show the user one line."""
 
 
 @dataclass(frozen=True, slots=True)

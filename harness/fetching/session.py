@@ -1,4 +1,4 @@
-"""One HTTP session: which addresses may be asked, which redirects followed, and what an answer's status means."""
+"""One HTTP session: which addresses are allowed, which redirects are followed, and what a status means."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _TRANSIENT: Final = (408, 425, 429, 500, 502, 503, 504)
 
 
 class Session(requests.Session):
-    """Follows redirects to ``https:`` only, or within this machine.
+    """An HTTP session that follows redirects only to ``https:`` or within this machine.
 
     Attributes:
-        retries: how long to wait.
-        failed_connections: host -> how often in a row it could not be reached; in the end it is not waited for again.
+        retries: how often and how long to retry.
+        failed_connections: host -> failed connections in a row; after too many, the host is given up.
     """
 
     def __init__(self, retries: RetryPolicy) -> None:
@@ -30,11 +30,11 @@ class Session(requests.Session):
         self.failed_connections: Counter[str] = Counter()
         # Some hosts refuse the library's own name.
         self.headers["User-Agent"] = "Mozilla/5.0 (compatible; bias-harness)"
-        # What is on the disk must be the bytes that offsets, sizes and digests speak of.
+        # The bytes on disk must be the ones that offsets, sizes and digests refer to.
         self.headers["Accept-Encoding"] = "identity"
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Where an answer leads on to. Raises MirrorError if that is no safe address."""
+        """Target of a redirect. Raises MirrorError if the address is not safe."""
         target = super().get_redirect_target(resp)
         if target is not None:
             check_address(urljoin(resp.url, target))
@@ -67,7 +67,7 @@ class Session(requests.Session):
         return answer
 
     def check_status(self, answer: requests.Response) -> None:
-        """Raises TransferError for a status that may pass, MirrorError for any other that brings no file."""
+        """Raises TransferError for a transient status, MirrorError for any other status without a file."""
         code = answer.status_code
         if code in (200, 206):
             return
@@ -93,7 +93,7 @@ def check_address(url: str) -> None:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds that ``Retry-After`` (a number or a date) asks for; None: nothing that can be read."""
+    """Seconds that ``Retry-After`` (a number or a date) asks for; None if it is absent or unreadable."""
     if value is None:
         return None
     if value.strip().isdigit():
@@ -112,8 +112,8 @@ def one_line(error: BaseException) -> str:
 def _kind(error: requests.exceptions.RequestException) -> str:
     text = str(error)
     causes = {
-        "NameResolution": "its name is unknown here",
-        "Failed to resolve": "its name is unknown here",
+        "NameResolution": "its name cannot be resolved",
+        "Failed to resolve": "its name cannot be resolved",
         "refused": "refused",
         "unreachable": "unreachable",
         "timed out": "timed out",

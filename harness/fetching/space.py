@@ -1,4 +1,4 @@
-"""Room on the disk: asked for before it is needed, and one clear line where there is none."""
+"""Disk space: checked before it is needed, with one clear line if there is too little."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def check_space(folder: Path, needed: int) -> None:
-    """Raises FetchError if fewer than `needed` bytes are free where `folder` lies."""
+    """Raises FetchError if fewer than `needed` bytes are free on the disk of `folder`."""
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise FetchError(_no_space(folder, f"{needed:,} more bytes are needed, {free:,} are free"))
@@ -23,7 +23,7 @@ def check_space(folder: Path, needed: int) -> None:
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Raises FetchError in place of OSError: a full disk, or a folder that cannot be written."""
+    """Turns OSError into FetchError: a full disk, or a folder that cannot be written."""
     try:
         yield
     except OSError as error:
@@ -34,6 +34,6 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 def _no_space(folder: Path, how_much: str) -> str:
     return (
-        f"no space left in {folder}: {how_much}. What came is kept: free some space, or set HARNESS_CACHE or --data "
-        "to a larger disk, and type the same command again"
+        f"no space left in {folder}: {how_much}. The partial download is kept: free some space, or set HARNESS_CACHE "
+        "or --data to a larger disk, and type the same command again"
     )

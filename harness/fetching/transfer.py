@@ -1,4 +1,4 @@
-"""One attempt to bring the rest of a file from an HTTP server into its part."""
+"""One attempt to download the rest of a file from an HTTP server."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ if TYPE_CHECKING:
     from harness.fetching.session import Session
 
 CHUNK: Final = 1 << 16
-"""Bytes at a time: so many at most are lost where a connection breaks."""
+"""Bytes per write: at most this many are lost when a connection breaks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where the bytes of one URI are.
+    """The address of one file.
 
     Attributes:
-        uri: as the entry has it. url: what is asked.
+        uri: as in the entry.
+        url: the address to request.
         headers: further headers; they are not sent to another host.
-        bytes: size of the file; None: not known. digests: all that it must have.
+        bytes: size of the file; None if unknown.
+        digests: all digests that the file must have.
     """
 
     uri: str
@@ -42,14 +44,14 @@ class Address:
 
 
 def receive(address: Address, part: Part, session: Session, title: str, watch: Watcher) -> None:
-    """Bring what is lacking; afterwards the part is complete as far as the server tells.
+    """Download the missing bytes; afterwards the partial file is complete as far as the server states.
 
-    Continues where the part ends if that is surely the same version of the same file, else begins anew.
+    Resumes at the end of the partial file if it certainly belongs to the same version of the file, else starts over.
 
     Raises:
-        TransferError: the connection broke; what came is kept.
-        MirrorError: this will not do.
-        FetchError: the disk has not room enough.
+        TransferError: the connection broke; the received bytes are kept.
+        MirrorError: this mirror cannot deliver the file.
+        FetchError: the disk has too little space.
         OSError: the disk is full, or cannot be written.
     """
     offset, headers = _continuation(address, part)
@@ -57,7 +59,7 @@ def receive(address: Address, part: Part, session: Session, title: str, watch: W
         if answer.status_code == 416 and offset:
             if _total(answer) != offset:
                 part.discard()
-                raise TransferError("the file on the server is not what came before; begun anew", 0.0)
+                raise TransferError("the file on the server has changed; starting over", 0.0)
             return
         session.check_status(answer)
         if answer.status_code == 206:
@@ -76,25 +78,25 @@ def receive(address: Address, part: Part, session: Session, title: str, watch: W
 
 
 def _continuation(address: Address, part: Part) -> tuple[int, dict[str, str]]:
-    """Where to go on, and the headers that ask for it; 0 without any where only a new start is safe."""
+    """The offset to resume at and the headers that request it; 0 and no headers if only a restart is safe."""
     version, size = part.version(), part.size()
     if not size or version is None or version.uri != address.uri:
         return 0, {}
     if version.validator is None:
-        # The server may have another version by now: then only a digest can tell.
+        # The server may have another version by now: only a digest can tell.
         return (size, {"Range": f"bytes={size}-"}) if address.digests else (0, {})
     return size, {"Range": f"bytes={size}-", "If-Range": version.validator}
 
 
 def _check_continuation(answer: requests.Response, part: Part, offset: int) -> None:
-    """Raises TransferError, with the part discarded, unless the answer goes on exactly where the part ends."""
+    """Raises TransferError, with the part discarded, unless the answer resumes exactly where the part ends."""
     before, now = part.version(), _validator(answer)
     start = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
     changed = before is not None and None not in (before.validator, now) and before.validator != now
     grown = before is not None and None not in (before.total, _total(answer)) and before.total != _total(answer)
     if not offset or start is None or int(start[1]) != offset or changed or grown:
         part.discard()
-        raise TransferError("the file on the server has changed; begun anew", 0.0)
+        raise TransferError("the file on the server has changed; starting over", 0.0)
 
 
 def _validator(answer: requests.Response) -> str | None:
@@ -105,7 +107,7 @@ def _validator(answer: requests.Response) -> str | None:
 
 
 def _total(answer: requests.Response) -> int | None:
-    """The size of the whole file that ``Content-Range`` states."""
+    """Size of the whole file according to ``Content-Range``."""
     match = re.search(r"/(\d+)$", answer.headers.get("Content-Range", ""))
     return int(match[1]) if match else None
 
@@ -118,14 +120,12 @@ def _whole_size(answer: requests.Response, offset: int) -> int | None:
 
 
 def _check_answer(answer: requests.Response, address: Address, version: FileVersion) -> None:
-    """Refuse, before anything is written, what cannot be the file."""
+    """Refuse an answer that cannot be the file, before anything is written."""
     if answer.headers.get("Content-Type", "").lower().startswith("text/html"):
         head = answer.raw.read(HEAD, decode_content=True)
-        raise MirrorError(f"what came is {describe_page(head) or 'a web page'}")
+        raise MirrorError(f"the download is {describe_page(head) or 'a web page'}")
     if version.total is None and not answer.raw.chunked and address.bytes is None and not address.digests:
-        raise MirrorError(
-            "the server does not say how long the file is, so a truncated one could not be told from a whole"
-        )
+        raise MirrorError("the server does not state the size of the file, so a truncated file could not be detected")
     if version.total is not None and address.bytes is not None and version.total != address.bytes:
         raise MirrorError(f"the server has {version.total:,} bytes, expected {address.bytes:,}")
 

@@ -210,7 +210,7 @@ def test_what_fails_does_not_stop_the_others(harness, server, weights):
     }  # fmt: skip
     assert "HTTP 404 Not Found" in found["bad"]["detail"]
     assert "a web page titled 'Hello'" in found["page"]["detail"]
-    assert "what came is no checkpoint but a text file" in found["text"]["detail"]
+    assert "the download is no checkpoint but a text file" in found["text"]["detail"]
     assert [path.name for path in place("page", "x").parent.iterdir() if not path.name.startswith(".")] == []
 
 
@@ -405,7 +405,7 @@ def test_an_incomplete_archive_and_one_of_other_content(harness, server, tmp_pat
     (tmp_path / "data/.harness/unpacked.json").unlink()
     (tmp_path / "data/pictures/2.png").write_bytes(b"mine")
     code, out, _ = harness(*fetch)
-    assert code == 1 and "2.png is there already and differs" in rows(out)["pictures"]["detail"]
+    assert code == 1 and "2.png exists and differs" in rows(out)["pictures"]["detail"]
     assert (tmp_path / "data/pictures/2.png").read_bytes() == b"mine"
 
 

@@ -38,7 +38,7 @@ def server(monkeypatch):
 def test_a_file_comes_whole(server, tmp_path, digest, how):
     uri = server.put("/net.pth", body=BODY, **how)
     if how == {"length": -1} and digest is None:
-        assert "could not be told from a whole" in refused(tmp_path / "net.pth", uri)
+        assert "a truncated file could not be detected" in refused(tmp_path / "net.pth", uri)
         return
     got = fetch(tmp_path / "net.pth", uri, digest=digest)
     assert (tmp_path / "net.pth").read_bytes() == BODY
@@ -65,7 +65,7 @@ def test_a_damaged_file_is_replaced_only_by_a_sound_one(server, tmp_path):
     watch = Notes()
     assert fetch(target, uri, digest=f"sha256:{SHA}", watch=watch).is_new
     assert target.read_bytes() == BODY
-    assert "fetched again" in watch.lines[0]
+    assert "came from two transfers, so it is fetched again" in watch.lines[0]
 
 
 def test_progress_is_told_in_bytes(server, tmp_path):
@@ -123,7 +123,7 @@ def test_without_a_validator_the_digest_judges_and_a_mixture_is_fetched_anew(ser
     assert "net.pth.part" in left(tmp_path)
     fetch(tmp_path / "net.pth", uri, digest=digest, watch=watch)
     assert (tmp_path / "net.pth").read_bytes() == new
-    assert "fetched anew" in watch.lines[-1]
+    assert "came from two transfers, so it is fetched again" in watch.lines[-1]
 
 
 def test_a_complete_part_costs_one_empty_answer(server, tmp_path):
@@ -217,9 +217,9 @@ def test_an_unreachable_host_is_waited_for_only_once(tmp_path):
 @pytest.mark.parametrize(
     ("title", "text", "words"),
     [
-        (b"Google Drive - Quota exceeded", b"Too many users", "download quota for this file is used up: try again"),
+        (b"Google Drive - Quota exceeded", b"Too many users", "download quota for this file is exhausted: try again"),
         (b"Sign in - Accounts", b"", "it asks for a login"),
-        (b"Page not found", b"", "the file is not there any more"),
+        (b"Page not found", b"", "the file no longer exists"),
         (b"Welcome &amp; hello", b"", "a web page titled 'Welcome & hello'"),
     ],
 )
@@ -299,7 +299,7 @@ def test_the_next_place_serves_and_all_reasons_are_told(server, tmp_path):
     assert fetch(tmp_path / "net.pth", gone, page, good).request.download.uri == good
     (tmp_path / "net.pth").unlink()
     message = refused(tmp_path / "net.pth", gone, page)
-    for words in (f"{gone}: HTTP 404 Not Found", f"{page}: what came is a web page titled 'Hello'"):
+    for words in (f"{gone}: HTTP 404 Not Found", f"{page}: the download is a web page titled 'Hello'"):
         assert words in message
 
 

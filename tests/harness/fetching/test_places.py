@@ -286,6 +286,6 @@ def test_what_is_there_is_never_replaced(tmp_path, there):
         place.mkdir()
     else:
         place.symlink_to(tmp_path / "x.tar")
-    with pytest.raises(FetchError, match="is there already and differs"):
+    with pytest.raises(FetchError, match="exists and differs"):
         merge(staging, root)
     assert left(root / "set") == ["README"]
