@@ -1,4 +1,4 @@
-"""What a plugin must keep to, checked once when it is loaded; each breach is a PluginError that says what to change."""
+"""The contract of a plugin, checked once on loading; each violation is a PluginError that says what to change."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _DOORS: Final[Mapping[str, _Door]] = {
 
 
 class Offer(NamedTuple):
-    """One thing that a plugin offers, under the name and kind by which it is looked up."""
+    """One object that a plugin provides, with the kind and name by which it is looked up."""
 
     kind: Kind
     name: str
@@ -48,11 +48,11 @@ def offers_of(plugin: object, provider: str) -> list[Offer]:
     """Call every hook of one plugin and check what it returns.
 
     Args:
-        plugin: a module, or what an entry point names.
+        plugin: a module, or the object that an entry point names.
         provider: where it comes from.
 
     Raises:
-        PluginError: the plugin breaks the contract. Whatever a hook itself raises passes through.
+        PluginError: the plugin violates the contract. Exceptions raised by a hook itself pass through.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
@@ -85,13 +85,13 @@ def _check_marks(plugin: object, manager: pluggy.PluginManager) -> None:
 
 def _suggestion(hook: str) -> str:
     close = get_close_matches(hook, _DOORS, n=1, cutoff=0.4)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(_DOORS)}"
+    return f"did you mean {close[0]!r}?" if close else f"available: {', '.join(_DOORS)}"
 
 
 def _returned(caller: pluggy.HookCaller) -> list[Any]:
     """What the hook returned: a list of instances of the right base class, or PluginError."""
     base = _DOORS[caller.name].base
-    results = caller()  # pluggy leaves a None out
+    results = caller()  # pluggy omits None
     things = results[0] if results else None
     if not isinstance(things, list):
         raise PluginError(f"{caller.name}() returned {_described(things)}; expected a list of harness.{base.__name__}")
@@ -110,7 +110,7 @@ def _described(thing: object) -> str:
 
 
 def _checked_name(thing: Any, door: _Door) -> str:
-    """The name of a thing that keeps its contract; else PluginError."""
+    """The object's name, after checking the contract; raises PluginError."""
     what = f"{door.kind} {type(thing).__name__}"
     name = getattr(thing, "name", None)
     if not isinstance(name, str):
@@ -127,12 +127,12 @@ def _checked_name(thing: Any, door: _Door) -> str:
 
 
 def check_parameters(thing: Probe | Dataset, what: str) -> None:
-    """PluginError unless all parameters are fields, immutable, and writable as JSON: they enter every identity."""
+    """Raises PluginError unless all parameters are immutable, JSON-serializable fields: they enter every identity."""
     own = vars(type(thing)).get("__dataclass_params__")  # inherited ones would leave new fields out
     if own is None or not own.frozen:
-        raise PluginError(f"{what} is no frozen dataclass: put @dataclass(frozen=True, kw_only=True) above the class")
+        raise PluginError(f"{what} is not a frozen dataclass: put @dataclass(frozen=True, kw_only=True) above it")
     if isinstance(thing, Probe) and any(field.name in ("name", "version") for field in fields(thing)):
-        raise PluginError(f"{what}: name and version are no parameters; annotate them as ClassVar")
+        raise PluginError(f"{what}: name and version are not parameters; annotate them as ClassVar")
     try:
         hash(thing)
         json.dumps(asdict(thing), allow_nan=False)
@@ -149,4 +149,4 @@ def _check_class_facts(thing: Probe | Dataset, what: str) -> None:
         if not isinstance(value, tuple) or not all(isinstance(one, str) for one in value):
             raise PluginError(f'{what}: {fact} is {value!r}; expected a tuple of names, for example ("accuracy",)')
     if type(thing.version) is not int or thing.version < 1:
-        raise PluginError(f"{what}: version is {thing.version!r}; expected a whole number from 1 on")
+        raise PluginError(f"{what}: version is {thing.version!r}; expected an integer of at least 1")

@@ -1,7 +1,7 @@
-"""Finds plugins: built-ins, ``--plugins DIR`` and installed packages, all through the same door.
+"""Finds plugins: built-ins, ``--plugins DIR`` and installed packages, all in the same way.
 
 Each plugin module gets a pluggy manager of its own, so that one that fails can neither stop nor hide another: a broken
-plugin is recorded with its reason, and two things of one name are both withheld. Nothing here imports torch.
+plugin is recorded with its reason, and two plugins with one name are both unused. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ BUILT_INS: Final = "harness.plugins"
 """Named only as a string: the core knows no particular plugin."""
 ROOMS: Final = ("models", "datasets", "probes", "reports", "importers")
 _NOT_PLUGINS: Final = ("_*", "test_*", "*_test", "conftest")
-"""Module names that ``--plugins DIR`` leaves alone: private helpers, and what pytest collects."""
+"""Module names that ``--plugins DIR`` ignores: private helpers, and what pytest collects."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenPlugin:
-    """A plugin that could not be used; all it offers is withheld.
+    """A plugin that failed; nothing it provides is used.
 
     Attributes:
         provider: module, file, or ``distribution version (module)``.
@@ -51,7 +51,7 @@ class BrokenPlugin:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """One name that several providers claim; none of them is used."""
+    """One name that several plugins provide; none of them is used."""
 
     kind: Kind
     name: str
@@ -60,12 +60,13 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugins:
-    """Everything that plugins offer. Read-only.
+    """Everything that plugins provide. Read-only.
 
     Attributes:
-        model_sources, datasets, probes, reports, importers: name -> instance; only what can be used.
+        model_sources, datasets, probes, reports, importers: name -> instance; only usable ones.
         providers: (kind, name) -> where it comes from.
-        broken: plugins that failed. duplicates: names claimed twice.
+        broken: plugins that failed.
+        duplicates: names provided more than once.
     """
 
     model_sources: Mapping[str, ModelSource]
@@ -82,26 +83,26 @@ class Plugins:
         return self._find("model source", name, self.model_sources)
 
     def dataset(self, name: str) -> Dataset:
-        """The dataset `name`, with its own parameters. Raises as `model_source`."""
+        """The dataset `name`, with its own parameters. Raises like `model_source`."""
         return self._find("dataset", name, self.datasets)
 
     def probe(self, name: str) -> Probe:
-        """The probe `name`, with its own parameters. Raises as `model_source`."""
+        """The probe `name`, with its own parameters. Raises like `model_source`."""
         return self._find("probe", name, self.probes)
 
     def report(self, name: str) -> Report:
-        """The report `name`. Raises as `model_source`."""
+        """The report `name`. Raises like `model_source`."""
         return self._find("report", name, self.reports)
 
     def importer(self, name: str) -> Importer:
-        """The importer `name`. Raises as `model_source`."""
+        """The importer `name`. Raises like `model_source`."""
         return self._find("importer", name, self.importers)
 
     def unknown(self, kind: Kind, name: str, available: Mapping[str, object]) -> RequestError:
-        """The error for a name that nothing usable answers to: claimed twice, or unknown (perhaps for a broken plugin).
+        """The error for a name without a usable plugin: provided twice, or unknown (perhaps a plugin is broken).
 
         Args:
-            available: the names that would have been found.
+            available: the names that are available.
         """
         for twice in self.duplicates:
             if (twice.kind, twice.name) == (kind, name):
@@ -134,7 +135,7 @@ def load_plugins(directories: Sequence[Path] = (), *, entry_points: bool = True)
     """Find, check and call every plugin once.
 
     Modules whose name begins with ``_`` are private helpers. In `directories`, files that pytest collects
-    (``test_*.py``, ``conftest.py``) are left alone too; siblings are reached by relative imports. Classes of such files
+    (``test_*.py``, ``conftest.py``) are ignored too; import siblings with relative imports. Classes of such files
     pickle within this process, and in any other that has loaded the same folder.
 
     Args:
@@ -142,8 +143,8 @@ def load_plugins(directories: Sequence[Path] = (), *, entry_points: bool = True)
         entry_points: whether to load installed packages of the entry-point group ``harness``.
 
     Raises:
-        RequestError: a directory is missing, is no folder, or holds no plugin. A plugin that fails raises nothing: it
-            is listed in `Plugins.broken`.
+        RequestError: a directory is missing, is not a folder, or contains no plugin. A plugin that fails raises
+            nothing: it is listed in `Plugins.broken`.
     """
     candidates = [*_built_ins(), *(one for folder in _distinct(directories) for one in _in_directory(folder))]
     if entry_points:
@@ -219,7 +220,7 @@ def _folder_package(folder: Path) -> str:
     """Register `folder` as a package, named after its path, so that its classes pickle and its files see siblings."""
     name = f"harness_plugins_{hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]}"
     for loaded in [module for module in sys.modules if module == name or module.startswith(f"{name}.")]:
-        del sys.modules[loaded]  # what is in the files now is what runs
+        del sys.modules[loaded]  # so that the current content of the files runs
     package = ModuleType(name, f"Plugins in {folder}.")
     package.__path__ = [str(folder.resolve())]
     sys.modules[name] = package

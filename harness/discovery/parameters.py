@@ -15,7 +15,7 @@ from harness.errors import PluginError, RequestError, UnknownNameError
 from harness.interfaces import Dataset, Probe
 
 OF_DATASETS: Final = frozenset({"name", "path", "preprocessing"})
-"""Fields of every dataset that a registry entry sets by keys of its own."""
+"""Fields of every dataset that a registry entry sets with its own keys."""
 T = TypeVar("T", bound=Probe | Dataset)
 
 
@@ -23,13 +23,13 @@ def with_parameters(thing: T, params: Mapping[str, Any], what: str, reserved: Se
     """A copy of `thing` with these parameters.
 
     Args:
-        params: values as a file gives them; lists become tuples where the field is one, whole numbers become floats.
-        what: how to call it in a message (``probe 'band-pass'``).
+        params: values as read from a file; lists become tuples and integers become floats where the field requires it.
+        what: name of `thing` in messages (``probe 'band-pass'``).
         reserved: fields that are not parameters.
 
     Raises:
-        UnknownNameError: there is no such parameter; names those that exist.
-        RequestError: a value has the wrong type, or `thing` refuses it.
+        UnknownNameError: there is no such parameter; the message lists the available ones.
+        RequestError: a value has the wrong type, or `thing` rejects it.
         PluginError: the plugin's own types cannot be resolved, or a value of them could not be stored.
     """
     if not params:

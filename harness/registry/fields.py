@@ -1,4 +1,4 @@
-"""Single values of a registry file: what each may be, and what is wrong with others."""
+"""Single values of a registry file: which values are valid, and the error for any other."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def _uri(value: str) -> str:
     if not _URI.fullmatch(value):
-        raise ValueError(f"{value!r} is no URI; write file:PATH, package:NAME/PATH, https://… or timm:NAME")
+        raise ValueError(f"{value!r} is not a URI; write file:PATH, package:NAME/PATH, https://… or timm:NAME")
     return value
 
 
 def _digest(value: str) -> str:
     if not re.fullmatch(r"[0-9a-fA-F]{8,64}", value):
-        raise ValueError(f"{value!r} is no SHA-256: expected its first 8 to 64 hexadecimal digits")
+        raise ValueError(f"{value!r} is not a SHA-256: expected its first 8 to 64 hexadecimal digits")
     return value.lower()
 
 

@@ -1,4 +1,4 @@
-"""What pydantic found wrong in a registry file, said with file and line in the harness' own words."""
+"""Turns pydantic's validation errors into the harness's own messages, with file and line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KINDS: Final = {"models": "model", "datasets": "dataset", "suites": "suite"}
 
 
 def refuse(error: ValidationError, document: Document) -> NoReturn:
-    """Raise the first mistake of the file, by line, as a RegistryError in the harness' own words."""
+    """Raise the first mistake of the file, by line, as a RegistryError."""
     mistakes = error.errors(include_url=False)
     first = min(mistakes, key=lambda one: document.line(_where(one)))
     more = len(mistakes) - 1
@@ -48,7 +48,7 @@ def _sentence(mistake: ErrorDetails) -> str:
 
 
 def _owner(loc: Sequence[int | str]) -> str:
-    """``model 'x', recipe.match: `` for the place of a mistake."""
+    """``model 'x', recipe.match: `` for the position of a mistake."""
     parts = [str(part) for part in loc if part != "[key]"]
     if len(parts) < 2:
         return "".join(f"{part}: " for part in parts)
@@ -57,7 +57,7 @@ def _owner(loc: Sequence[int | str]) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as the file has it: lists in brackets, nothing for an empty one."""
+    """A value as written in the file: lists in brackets, ``nothing`` for an empty value."""
     if value is None:
         return "nothing"
     if isinstance(value, tuple):

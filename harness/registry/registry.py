@@ -1,7 +1,7 @@
-"""Registry files and plugins → one read-only Registry: every name that a user may type, and what it stands for.
+"""Registry files and plugins → one read-only Registry: every name that a user can type, and what it refers to.
 
-A mistake in a file is reported at once, with its line. What needs a plugin (does this probe exist? does it take this
-parameter?) is asked when a suite, task or model needs it, so that a broken plugin stops only those.
+A mistake in a file is reported at once, with its line. Checks that need a plugin (does this probe exist? does it take
+this parameter?) run when a suite, task or model needs it, so that a broken plugin stops only those.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Registry:
     """All models, datasets and suites. Read-only.
 
     Attributes:
-        plugins: what the entries are made of.
+        plugins: the plugins that the entries refer to.
         models: name -> entry, in the order of the files.
         datasets: name -> instance: every usable dataset plugin under its own name, and every usable entry.
-        suites: name -> suite, its models and tasks still as written.
+        suites: name -> suite, its models and tasks as written in the file.
         unusable: name of a dataset entry whose plugin is missing or broken -> reason.
     """
 
@@ -48,7 +48,7 @@ class Registry:
     _documents: Mapping[tuple[str, str], Document] = field(default_factory=dict, repr=False)
 
     def model(self, name: str) -> ModelSpec:
-        """The model called `name`, or of that alias. Raises UnknownNameError."""
+        """The model with the name or alias `name`. Raises UnknownNameError."""
         for spec in self.models.values():
             if name == spec.name or name in spec.aliases:
                 return spec
@@ -57,11 +57,11 @@ class Registry:
         )
 
     def models_matching(self, patterns: Sequence[str]) -> tuple[ModelSpec, ...]:
-        """All models that any of `patterns` names, each once.
+        """All models that match any of `patterns`, each once.
 
         Args:
-            patterns: names, aliases, or globs (``efficientnet-*``) over names; order is kept, a glob gives the order of
-                the registry.
+            patterns: names, aliases, or globs (``efficientnet-*``) over names; in this order; the matches of a glob
+                in the order of the registry.
 
         Raises:
             UnknownNameError: one of `patterns` matches no model.
@@ -78,10 +78,10 @@ class Registry:
         return tuple(found.values())
 
     def source_for(self, spec: ModelSpec) -> ModelSource:
-        """The model source of `spec`, which has accepted its options.
+        """The model source of `spec`, after it has accepted the entry's options.
 
         Raises:
-            RegistryError: there is no such source, or it refuses the options; names file and line.
+            RegistryError: there is no such source, or it rejects the options; names file and line.
             PluginError: the source is claimed by two plugins.
         """
         with self._located("models", spec.name, "source"):
@@ -107,7 +107,7 @@ class Registry:
         """The suite called `name`, with everything it needs checked: models, sources, tasks, parameters, measures.
 
         Args:
-            check: False for a caller that examines the parts itself, to report more than the first mistake.
+            check: False if the caller checks the parts itself, to report more than the first mistake.
 
         Raises:
             UnknownNameError: there is no such suite.
@@ -121,7 +121,7 @@ class Registry:
         return self.suites[name]
 
     def probe_for(self, task: TaskSpec) -> Probe:
-        """The probe of `task` with the task's parameters, once it is known to fit the task's dataset.
+        """The probe of `task` with the task's parameters, after checking that it fits the task's dataset.
 
         Raises:
             UnknownNameError: no such probe, dataset or parameter, or a probe it requires is unknown.
@@ -133,15 +133,17 @@ class Registry:
             self.plugins.probe(required)
         lacking = [attribute for attribute in probe.attributes if attribute not in dataset.attributes]
         if lacking:
-            fitting = [name for name, one in self.datasets.items() if set(probe.attributes) <= set(one.attributes)]
+            fitting = [
+                name for name, dataset in self.datasets.items() if set(probe.attributes) <= set(dataset.attributes)
+            ]
             raise RequestError(
-                f"task {task.name!r}: probe {task.probe!r} needs to know the {lacking[0]} of each sample, "
-                f"which dataset {task.dataset!r} does not say. Datasets that do: {', '.join(fitting) or 'none'}"
+                f"task {task.name!r}: probe {task.probe!r} needs the attribute {lacking[0]} of each sample, "
+                f"which dataset {task.dataset!r} does not provide. Datasets that do: {', '.join(fitting) or 'none'}"
             )
         return with_parameters(probe, task.params, f"probe {task.probe!r}")
 
     def parse_task(self, text: str) -> TaskSpec:
-        """``probe@dataset`` as typed → TaskSpec. Raises RequestError for another form, and as `probe_for`."""
+        """``probe@dataset`` as typed → TaskSpec. Raises RequestError if malformed, and like `probe_for`."""
         task = task_of(text)
         self.probe_for(task)
         return task
@@ -167,7 +169,7 @@ class Registry:
 
     @contextmanager
     def _located(self, *path: str | int) -> Iterator[None]:
-        """Put ``file:line`` of the entry in front of what goes wrong with it."""
+        """Prefix errors with ``file:line`` of the entry."""
         try:
             yield
         except PluginError as error:
@@ -230,7 +232,7 @@ def _documents(parts: Sequence[RegistryFile], plugins: Plugins) -> dict[tuple[st
             place, folded = part.document.place(path), (kind, name.casefold())
             if folded in taken:
                 raise RegistryError(
-                    f"{place}: {_KINDS[kind]} {name!r} is defined already, in {taken[folded]}; rename one"
+                    f"{place}: {_KINDS[kind]} {name!r} is already defined in {taken[folded]}; rename one"
                 )
             taken[folded] = place
             documents[kind, name] = part.document
@@ -238,7 +240,7 @@ def _documents(parts: Sequence[RegistryFile], plugins: Plugins) -> dict[tuple[st
 
 
 def _names(part: RegistryFile) -> Iterator[tuple[str, str, Where]]:
-    """Every name and alias that a file defines: (kind, name, where it stands)."""
+    """Every name and alias that a file defines: (kind, name, position)."""
     for spec in part.models.values():
         yield "models", spec.name, ("models", spec.name)
         for position, alias in enumerate(spec.aliases):

@@ -1,6 +1,6 @@
-"""What a registry file may say: its keys, their types, and the records they become. Knows no plugin.
+"""The schema of a registry file: its keys, their types, and the records they become. Knows no plugin.
 
-What needs plugins or other files (does this probe exist? is this name taken?) is asked in `harness.registry`.
+Checks that need plugins or other files (does this probe exist? is this name taken?) are in `harness.registry`.
 """
 
 from __future__ import annotations
@@ -38,10 +38,14 @@ from harness.registry.yaml_nodes import Document, read_yaml
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetEntry:
-    """A registered dataset: a dataset plugin with other parameters. None: as the plugin has it.
+    """A dataset entry: a dataset plugin with other parameters. None: the plugin's own value.
 
     Attributes:
-        preprocessing: those of ``resize`` and ``size`` that are given.
+        name: of the entry.
+        plugin: name of the dataset plugin.
+        path: folder below the data root.
+        preprocessing: ``resize`` and ``size``, as far as they are given.
+        params: the plugin's further parameters.
     """
 
     name: str
@@ -53,7 +57,7 @@ class DatasetEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryFile:
-    """One checked registry file as records, and the lines they come from."""
+    """One validated registry file as records, and the lines they come from."""
 
     document: Document
     models: Mapping[str, ModelSpec]
@@ -62,7 +66,7 @@ class RegistryFile:
 
 
 def read_registry(file: Path) -> RegistryFile:
-    """Read and check one registry file. Raises RegistryError that begins with ``file:line``."""
+    """Read and check one registry file. Raises RegistryError; its message begins with ``file:line``."""
     document = read_yaml(file)
     try:
         content = _File.model_validate(document.data)
@@ -87,7 +91,7 @@ class _Entry(BaseModel):
             if key not in cls.model_fields:
                 close = get_close_matches(key, cls.model_fields, n=1, cutoff=0.5)
                 meant = f"; did you mean {close[0]!r}?" if close else "."
-                text = f"unknown key {key!r}{meant} Known: {', '.join(cls.model_fields)}"
+                text = f"unknown key {key!r}{meant} Available: {', '.join(cls.model_fields)}"
                 raise PydanticCustomError("unknown_key", "{text}", {"text": text, "key": key})
         return data
 
@@ -111,7 +115,7 @@ class _Recipe(_Entry):
     def _head_of_its_keys(self) -> _Recipe:
         for key in ("head_sha256", "head_wrapper_keys", "head_rename"):
             if self.head is None and getattr(self, key):
-                raise ValueError(f"{key} is about a second file: give its URI as `head`, or leave {key} out")
+                raise ValueError(f"{key} describes a second file: give its URI as `head`, or omit {key}")
         return self
 
 
@@ -163,7 +167,7 @@ class _Dataset(_Entry):
     plugin: PluginName
     path: Text | None = None
     resize: Pixels | None = None
-    size: Pixels = 224  # as the plugin has it, unless it is set
+    size: Pixels = 224  # the plugin's own value, unless it is set
     params: dict[str, Any] = {}
 
     def record(self, name: str) -> DatasetEntry:

@@ -1,8 +1,8 @@
-"""A YAML file as plain values that remember their lines. The only room that knows YAML.
+"""A YAML file as plain values with their line numbers. The only module that knows YAML.
 
-YAML 1.1 turns ``no`` into false, ``00676316`` into 228558 and ``12:30`` into 750, and leaves ``1e-3`` a text. In a file
-whose values decide published numbers nothing of that may happen unseen: every such scalar is an error that says how to
-write what was meant.
+YAML 1.1 turns ``no`` into false, ``00676316`` into 228558 and ``12:30`` into 750, and reads ``1e-3`` as text. In a file
+whose values decide published numbers, none of this may go unnoticed: every such scalar is an error that says how to
+write the intended value.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _EXPONENT: Final = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+|[-+
 _BOOLEANS: Final = {"true": True, "false": False}
 
 Where = tuple[str | int, ...]
-"""Where a value stands: keys and list positions from the top (``("suites", "smoke", "tasks", 0)``)."""
+"""The position of a value: keys and list positions from the top (``("suites", "smoke", "tasks", 0)``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Document:
     """One file's content.
 
     Attributes:
+        file: the file it was read from.
         data: mappings as dict, sequences as tuple, scalars as str, int, float, bool or None. Empty file: ``{}``.
         lines: path of each key and list item -> its line, from 1.
     """
@@ -43,13 +44,13 @@ class Document:
     lines: Mapping[Where, int]
 
     def line(self, path: Where = ()) -> int:
-        """Line of what stands at `path`, or of the nearest thing above it that exists."""
+        """Line of the value at `path`, or of its nearest existing parent."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
 
     def place(self, path: Where = ()) -> str:
-        """``file:line`` of what stands at `path`."""
+        """``file:line`` of the value at `path`."""
         return f"{self.file}:{self.line(path)}"
 
 
@@ -57,21 +58,21 @@ def read_yaml(file: Path) -> Document:
     """Read one YAML file without running or constructing anything in it.
 
     Raises:
-        RegistryError: the file is not there, no UTF-8, no YAML, repeats a key, or has a scalar that YAML reads as
-            something else than it looks; the message begins with ``file:line``.
+        RegistryError: the file is missing, not UTF-8, not YAML, repeats a key, or has a scalar that YAML reads
+            differently from how it looks; the message begins with ``file:line``.
     """
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise RegistryError(f"{file}:1: cannot be read: {error.strerror}. Expected a registry file (YAML)") from error
     except UnicodeDecodeError as error:
-        raise RegistryError(f"{file}:1: is no UTF-8 text ({error.reason} at byte {error.start})") from error
+        raise RegistryError(f"{file}:1: is not UTF-8 text ({error.reason} at byte {error.start})") from error
     try:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = " ".join(filter(None, [getattr(error, "context", None), getattr(error, "problem", None)])) or error
-        raise RegistryError(f"{file}:{mark.line + 1 if mark else 1}: is no valid YAML: {problem}") from error
+        raise RegistryError(f"{file}:{mark.line + 1 if mark else 1}: is not valid YAML: {problem}") from error
     reader = _Reader(file)
     data = {} if root is None else reader.value(root, ())
     return Document(file, data, reader.lines)
@@ -105,7 +106,7 @@ class _Reader:
             key = self.key(key_node)
             here = (*path, key)
             if key in result:
-                raise self.error(key_node, f"key {key!r} is already there, in line {self.lines[here]}")
+                raise self.error(key_node, f"key {key!r} is already defined in line {self.lines[here]}")
             self.lines[here] = key_node.start_mark.line + 1
             result[key] = self.value(value_node, here)
         return result
@@ -121,15 +122,15 @@ class _Reader:
             raise self.error(node, "merge keys (<<) are not supported; write the keys out")
         key = self.scalar(node) if isinstance(node, yaml.ScalarNode) else None
         if not isinstance(key, str):
-            raise self.error(node, f"key {_raw(node)} is no text; put it in quotes")
+            raise self.error(node, f"key {_raw(node)} is not text; put it in quotes")
         return key
 
     def scalar(self, node: yaml.ScalarNode) -> str | int | float | bool | None:
-        """The value of a scalar that YAML reads as what it looks like; else an error."""
+        """The value of a scalar, if YAML reads it as it looks; else raises RegistryError."""
         raw, kind = str(node.value), node.tag.removeprefix(_TAG)
         if kind == "str":
             if not node.style and _EXPONENT.fullmatch(raw):
-                raise self.error(node, f"{raw} looks like a number but YAML reads text; {_ways(raw)}")
+                raise self.error(node, f"{raw} looks like a number, but YAML reads it as text; {_ways(raw)}")
             return raw
         if kind == "null":
             return None

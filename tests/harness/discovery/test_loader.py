@@ -182,7 +182,10 @@ CASES = {
     "exception": ("1 / 0", "ZeroDivisionError: division by zero"),
     "exit": ("raise SystemExit(3)", "SystemExit: 3"),
     "misspelt": (HOOK + "def harness_probe(): return", "unknown hook 'harness_probe'; did you mean 'harness_probes'"),
-    "far off": (HOOK + "def xyz(): return []", "unknown hook 'xyz'; known: harness_model_sources, harness_datasets"),
+    "far off": (
+        HOOK + "def xyz(): return []",
+        "unknown hook 'xyz'; available: harness_model_sources, harness_datasets",
+    ),
     "argument": (HOOK + "def harness_probes(config): return []", "Argument(s) {'config'} are declared in the hookimpl"),
     "no mark": ("def harness_probes(): return []", "harness_probes() has no @hookimpl above it"),
     "no hook": ("A = 1", "offers nothing: no function is marked with @hookimpl"),
@@ -195,14 +198,17 @@ CASES = {
     "nameless": (PROBE.replace("name:", "title:"), "probe Same has no name"),
     "bad name": (PROBE.replace('"same"', '"Same Thing"'), "probe Same is called 'Same Thing'; a name has lower-case"),
     "path name": (PROBE.replace('"same"', '"a/b"'), "probe Same is called 'a/b'"),
-    "field name": (PROBE.replace("name: ClassVar[str]", "name: str"), "name and version are no parameters"),
-    "no dataclass": (PROBE.replace("@dataclass(frozen=True, kw_only=True)", ""), "probe Same is no frozen dataclass"),
+    "field name": (PROBE.replace("name: ClassVar[str]", "name: str"), "name and version are not parameters"),
+    "no dataclass": (
+        PROBE.replace("@dataclass(frozen=True, kw_only=True)", ""),
+        "probe Same is not a frozen dataclass",
+    ),
     "thawed": (PROBE.replace("frozen=True, ", ""), "TypeError: cannot inherit non-frozen dataclass from a frozen one"),
     "mutable": (PROBE.replace("float = 1.0", "object = field(default_factory=list)").replace(
         "import dataclass", "import dataclass, field"), "has a parameter that is not plain and immutable"),
     "not json": (PROBE.replace("= 1.0", '= float("nan")'), "has a parameter that is not plain and immutable"),
     "requires": (PROBE.replace("strength: float = 1.0", 'requires = "accuracy"'), "requires is 'accuracy'; expected"),
-    "version": (PROBE.replace("strength: float = 1.0", 'version = "1"'), "version is '1'; expected a whole number"),
+    "version": (PROBE.replace("strength: float = 1.0", 'version = "1"'), "version is '1'; expected an integer"),
 }  # fmt: skip
 
 

@@ -295,18 +295,18 @@ def suite(inside):
 
 
 MISTAKES = {
-    "syntax": ("models:\n  a: [1\nb: 2", 3, "is no valid YAML"),
-    "tab": ("models:\n\ta: 1", 2, "is no valid YAML"),
+    "syntax": ("models:\n  a: [1\nb: 2", 3, "is not valid YAML"),
+    "tab": ("models:\n\ta: 1", 2, "is not valid YAML"),
     "two documents": ("models: {}\n---\nmodels: {}", 2, "expected a single document"),
     "tag": (model("options: {a: !!python/name:os.system ''}"), 1, "unknown tag !!python/name:os.system"),
     "own tag": ("models:\n  m: !thing {source: source}", 2, "unknown tag !thing: a registry holds data only"),
     "merge": ("models:\n  a: &a {source: source}\n  b:\n    <<: *a", 4, "merge keys (<<) are not supported"),
     "itself": ("models: &m\n  a: *m", 1, "contains itself"),
-    "repeated key": ("models:\n  m:\n    source: a\n    source: b", 4, "key 'source' is already there, in line 3"),
-    "repeated name": ("suites: {}\nmodels: {}\nsuites: {}", 3, "key 'suites' is already there, in line 1"),
-    "number key": ("models:\n  12: {source: a}", 2, "key 12 is no text; put it in quotes"),
+    "repeated key": ("models:\n  m:\n    source: a\n    source: b", 4, "key 'source' is already defined in line 3"),
+    "repeated name": ("suites: {}\nmodels: {}\nsuites: {}", 3, "key 'suites' is already defined in line 1"),
+    "number key": ("models:\n  12: {source: a}", 2, "key 12 is not text; put it in quotes"),
     "list": ("- a", 1, "expected a mapping (key: value), got ['a']"),
-    "top key": ("model: {}", 1, "unknown key 'model'; did you mean 'models'? Known: models, datasets, suites"),
+    "top key": ("model: {}", 1, "unknown key 'model'; did you mean 'models'? Available: models, datasets, suites"),
     "key": ("models:\n  m:\n    source: a\n    sorce: b", 4, "model 'm': unknown key 'sorce'; did you mean 'source'?"),
     "recipe key": (model("recipe: {\n strip: [a]}"), 2, "unknown key 'strip'; did you mean 'strip_prefixes'?"),
     "missing": ("models:\n  m:\n    arch: a", 2, "model 'm': the key 'source' is missing"),
@@ -318,15 +318,15 @@ MISTAKES = {
     "not fractions": (model("mean: [123.7, 1, 1], std: [1, 1, 1]"), 1, "for images in [0, 1], got [123.7, 1.0, 1.0]"),
     "zero": (model("mean: [0, 0, 0], std: [1, 1, 0]"), 1, "it cannot be 0"),
     "half": ("models:\n  m:\n    source: a\n    mean: [0, 0, 0]", 2, "mean and std belong together"),
-    "digest": (model("sha256: abc"), 1, "'abc' is no SHA-256: expected its first 8 to 64"),
+    "digest": (model("sha256: abc"), 1, "'abc' is not a SHA-256: expected its first 8 to 64"),
     "octal digest": (model("\nsha256: 00676316"), 2, "YAML reads 00676316 as an integer in another notation"),
     "number digest": (model("sha256: 12345678"), 1, "expected text, got 12345678; put it in quotes"),
-    "exponent digest": (model("sha256: 12345e67"), 1, "looks like a number but YAML reads text"),
-    "head digest": (model("recipe: {head: file:h, head_sha256: xyz}"), 1, "'xyz' is no SHA-256"),
-    "head of nothing": (model("recipe: {head_sha256: abcdef01}"), 1, "give its URI as `head`, or leave head_sha256"),
+    "exponent digest": (model("sha256: 12345e67"), 1, "looks like a number, but YAML reads it as text"),
+    "head digest": (model("recipe: {head: file:h, head_sha256: xyz}"), 1, "'xyz' is not a SHA-256"),
+    "head of nothing": (model("recipe: {head_sha256: abcdef01}"), 1, "give its URI as `head`, or omit head_sha256"),
     "file size": (model("\nbytes: 102 MB"), 2, "input should be a valid integer, got '102 MB'"),
     "no file size": (model("bytes: 0"), 1, "greater than or equal to 1"),
-    "weights": (model("weights: w.pth"), 1, "'w.pth' is no URI; write file:PATH"),
+    "weights": (model("weights: w.pth"), 1, "'w.pth' is not a URI; write file:PATH"),
     "pair": (model("recipe: {rename: [[a]]}"), 1, "expected a pair [pattern, replacement], got ['a']"),
     "pattern": (model("recipe: {rename: [['(', b]]}"), 1, "cannot be applied: missing )"),
     "backreference": (model("recipe: {rename: [[a, '\\1']]}"), 1, "invalid group reference 1"),
@@ -446,7 +446,7 @@ def test_file_that_cannot_be_read(tmp_path, write):
     with pytest.raises(RegistryError, match=r"none\.yaml:1: cannot be read: No such file"):
         load_registry([tmp_path / "none.yaml"], plugins())
     (tmp_path / "latin.yaml").write_bytes(b"models: \xe9")
-    with pytest.raises(RegistryError, match=r"latin\.yaml:1: is no UTF-8 text"):
+    with pytest.raises(RegistryError, match=r"latin\.yaml:1: is not UTF-8 text"):
         load_registry([tmp_path / "latin.yaml"], plugins())
 
 
@@ -468,12 +468,12 @@ def test_name_taken_in_another_file(write, tmp_path, second, what):
     first = write("\nmodels:\n  a: {source: source, aliases: [also]}")
     with pytest.raises(RegistryError) as caught:
         load_registry([first, write(second, "second.yaml")], plugins())
-    taken = f"{tmp_path / 'second.yaml'}:2: {what} is defined already, in {first}:3; rename one"
+    taken = f"{tmp_path / 'second.yaml'}:2: {what} is already defined in {first}:3; rename one"
     assert str(caught.value) == taken
 
 
 def test_dataset_name_of_a_plugin(load):
-    with pytest.raises(RegistryError, match=r"dataset 'photos' is defined already, in some\.plugin"):
+    with pytest.raises(RegistryError, match=r"dataset 'photos' is already defined in some\.plugin"):
         load("datasets: {photos: {plugin: textured}}")
 
 
@@ -516,7 +516,7 @@ LATE = {
     "no list": ("[1, 0.25]", "1", 11, "probe 'filter', parameter cutoffs: input should be a valid array, got 1"),
     "choice": ("kind: high", "kind: mid", 11, "input should be 'low' or 'high', got 'mid'"),
     "refused": ("kind: high", "count: -1", 11, "refuses cutoffs=(1, 0.25), count=-1: count is negative"),
-    "attribute": ("clean@photos", "texture@photos", 10, "needs to know the texture of each sample, which dataset"),
+    "attribute": ("clean@photos", "texture@photos", 10, "needs the attribute texture of each sample, which dataset"),
     "requires": ("clean@photos", "needy@photos", 10, "unknown probe 'missing'"),
     "measure": ("top1@photos\n", "top1@fotos\n", 13, "unknown dataset 'fotos'"),
     "axis": ("top1@textured", "top1@texture", 15, "unknown dataset 'texture'"),
