@@ -1,4 +1,4 @@
-"""From files to pixels, exactly as PIL and the field's scripts do it, ahead of the network and in parallel."""
+"""From files to pixels, exactly as PIL and common evaluation scripts do it, in parallel and ahead of the network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.records import Preprocessing, Sample
 
 LOOK_AHEAD = 3
-"""Batches that are decoded before they are asked for: enough to hide decoding, few enough for constant memory."""
+"""Batches decoded ahead: enough to hide decoding, few enough for constant memory."""
 
 
 def preprocess(image: Image.Image, how: Preprocessing) -> np.ndarray:
@@ -28,7 +28,7 @@ def preprocess(image: Image.Image, how: Preprocessing) -> np.ndarray:
 
     RGB; shorter side resized to `how.resize` (bilinear, PIL's antialias; the longer side truncated to an integer);
     centre crop with its offset rounded half to even. Bit for bit what ``Resize(256)`` and ``CenterCrop(224)`` of
-    torchvision give on a PIL image, without importing it. Raises ImageError on a wrong size where nothing is resized.
+    torchvision give on a PIL image, without importing it. Raises ImageError for a wrong size without resize.
     """
     from PIL import Image
 
@@ -51,13 +51,13 @@ def preprocess(image: Image.Image, how: Preprocessing) -> np.ndarray:
 
 
 def pixels(dataset: Dataset, sample: Sample) -> np.ndarray:
-    """One sample as (S, S, 3) uint8. Raises ImageError naming the sample and its file or view, whatever went wrong."""
+    """One sample as (S, S, 3) uint8. Any failure raises ImageError naming the sample and its file or view."""
     with _named(dataset, sample), dataset.image(sample) as image:
         return preprocess(image, dataset.preprocessing)
 
 
 def content_digest(dataset: Dataset, sample: Sample) -> str:
-    """SHA-256 over mode, size and RGB pixels of one image before resize and crop. Raises ImageError as `pixels`."""
+    """SHA-256 over mode, size and RGB pixels of one image before resize and crop. Raises ImageError like `pixels`."""
     with _named(dataset, sample), dataset.image(sample) as image:
         header = f"{image.mode} {image.width} {image.height}\n".encode()
         return hashlib.sha256(header + image.convert("RGB").tobytes()).hexdigest()
@@ -65,7 +65,7 @@ def content_digest(dataset: Dataset, sample: Sample) -> str:
 
 @contextmanager
 def _named(dataset: Dataset, sample: Sample) -> Iterator[None]:
-    """Whatever is raised becomes an ImageError of dataset, sample, and file or view: the id alone names no view."""
+    """Turns any exception into an ImageError with dataset, sample, and file or view; the id alone names no view."""
     what = f"image {sample.id} of {dataset.name}"
     if sample.path is None and sample.view:
         what += f" in view {sample.view}"
@@ -89,7 +89,7 @@ def batches(
 ) -> Iterator[tuple[Sequence[Sample], np.ndarray]]:
     """(samples, (B, S, S, 3) uint8) for each group, in order, decoded ahead by `workers` threads.
 
-    PIL releases the GIL while it decodes and resizes, so threads suffice and nothing has to be pickled. Raises the
+    PIL releases the GIL while it decodes and resizes, so threads suffice and nothing is pickled. Raises the
     ImageError of the first sample, in order, that cannot be decoded.
     """
     with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="decode") as pool:

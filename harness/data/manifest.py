@@ -1,4 +1,4 @@
-"""What a dataset on this disk is: its samples in a fixed order, and one digest that names exactly these bytes."""
+"""The manifest of a dataset on this disk: its samples in a fixed order, and one digest of exactly these bytes."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ log = logging.getLogger(__name__)
 
 
 Hashed = tuple[int, int, int, str]
-"""Size in bytes, times of modification and of change in ns, SHA-256: with the first three unchanged, a file is not read
-again. The time of change cannot be set back, as ``cp -p`` does with the other."""
+"""Size in bytes, times of modification and of change in ns, SHA-256: a file whose first three are
+unchanged is not read again. The time of change cannot be set back; ``cp -p`` sets back the other."""
 
 
 WITNESSES = 8
-"""Files of each view that are read for its digest: those whose sizes are equal by design are told apart too."""
+"""Files of each view that are read for its digest, so that files of equal size by design are distinguished too."""
 
 
 MADE_WITNESSES = 32
-"""Images of a set without files and views that are made again for its digest; of one with views, one a view."""
+"""Images that are generated for the digest of a dataset without files or views; with views, one image a view."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +48,13 @@ class Manifest:
         samples: sorted by id.
         total: samples in the folder, before ``--limit``.
         digest: SHA-256 over ids, targets, attributes and file contents of `samples`; where each image exists in several
-            views, over the sizes of all their files and the contents of `WITNESSES` of each view instead: reading
-            100 GB before the first forward would be too much. Images that are made have no bytes to read: there it
-            covers the pixels of `made_witnesses`, so that a changed renderer, or a machine on which it gives other
-            pixels, changes the identity of every cell.
+            views, over the sizes of all their files and the contents of `WITNESSES` files of each view instead:
+            reading 100 GB before the first forward pass would take too long. Generated images have no bytes to read:
+            the digest covers the pixels of `made_witnesses`, so that a changed renderer, or a machine on which it gives
+            other pixels, changes the identity of every cell.
         remarks: warnings that travel with the results.
-        folders: view -> folder below which the samples' ids are paths, None where the images of that view are made;
-            empty where there is one view.
+        folders: view -> folder below which the samples' ids are paths; None if the images of that view are generated;
+            empty if there is only one view.
     """
 
     samples: tuple[Sample, ...]
@@ -64,7 +64,7 @@ class Manifest:
     folders: Mapping[str, Path | None] = field(default_factory=dict)
 
     def shown(self, samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
-        """`samples` with the files of each view in turn; themselves where there is one view."""
+        """`samples` with the files of each view in turn; unchanged if there is only one view."""
         if not self.folders:
             yield samples
         for view, folder in self.folders.items():
@@ -72,7 +72,7 @@ class Manifest:
 
 
 def in_view(sample: Sample, view: str, folder: Path | None) -> Sample:
-    """`sample` as it is shown in `view`, whose files lie in `folder`; None: they are made."""
+    """`sample` in `view`, whose files are in `folder`; None: generated."""
     return replace(sample, view=view, path=None if folder is None else folder / sample.id)
 
 
@@ -86,14 +86,15 @@ def lowest_hashes(samples: Sequence[Sample], limit: int | None) -> list[Sample]:
 
 
 def made_witnesses(samples: Sequence[Sample], folders: Mapping[str, Path | None]) -> list[Sample]:
-    """The made images that stand for what the code makes: few, for they are made anew whenever a run is planned.
+    """The generated images that represent the code: few, because they are generated whenever a run is planned.
 
-    `MADE_WITNESSES` of `samples`, one of each class after the other, those with the lowest hash of their id first: code
-    that changes one class alone must show. Of a set with views one in each view that is made, the next one for the next
-    view, so that both views and samples are covered.
+    `MADE_WITNESSES` of `samples`, taken from the classes in turn, lowest hash of the id first, so that a change of one
+    class alone is noticed. With views, one sample in each generated view, a different one for each, so that both views
+    and samples are covered.
 
     Args:
-        samples: of one dataset. folders: as `Manifest.folders`.
+        samples: of one dataset.
+        folders: as `Manifest.folders`.
     """
     ranked = _by_hash(samples)
     if not folders:
@@ -103,7 +104,7 @@ def made_witnesses(samples: Sequence[Sample], folders: Mapping[str, Path | None]
 
 
 def _classes_in_turn(samples: Sequence[Sample]) -> list[Sample]:
-    """The first of each class, then the second of each, …; a sample of several classes counts for its first."""
+    """The first of each class, then the second of each, …; a sample with several classes counts for its first."""
     met: Counter[int] = Counter()
     turns: list[tuple[int, int]] = []
     for place, sample in enumerate(samples):
@@ -122,10 +123,10 @@ def build(
     """Scan, choose and digest the samples of `dataset` below `root`.
 
     Args:
-        progress: called with (files digested, files in all) now and then.
+        progress: called from time to time with (files digested, total files).
 
     Raises:
-        DatasetError: no samples, or two with one id; a file that cannot be read, or an image that cannot be made.
+        DatasetError: no samples, or two with the same id; an unreadable file, or an image that cannot be generated.
     """
     everything = list(dataset.samples(root))
     if not everything:
@@ -163,12 +164,14 @@ def build(
 
 
 def _sizes(folder: Path, samples: Sequence[Sample]) -> list[int]:
-    """Bytes of the file of each sample in one view. Raises DatasetError if one is not there."""
+    """Bytes of each sample's file in one view. Raises DatasetError if a file is missing."""
     prefix = os.fspath(folder)
     try:
         return [os.stat(f"{prefix}/{sample.id}").st_size for sample in samples]  # noqa: PTH116 - millions: no Path each
     except OSError as error:
-        raise DatasetError(f"cannot read {error.filename}: {error.strerror}. Mend or fetch the files anew") from error
+        raise DatasetError(
+            f"cannot read {error.filename}: {error.strerror}. Fix the files, or fetch them again"
+        ) from error
 
 
 def _content(path: Path) -> str:
@@ -181,29 +184,29 @@ def _content(path: Path) -> str:
 
 
 def _made_content(dataset: Dataset, sample: Sample) -> str:
-    """SHA-256 of an image that is made. Raises DatasetError if it cannot be made."""
+    """SHA-256 of a generated image. Raises DatasetError if it cannot be generated."""
     from harness.data.decoding import content_digest
 
     try:
         return content_digest(dataset, sample)
     except ImageError as error:
         code = f"{type(dataset).__module__}.{type(dataset).__qualname__}.image"
-        raise DatasetError(f"{error}. Mend {code}, or leave {dataset.name} out") from error
+        raise DatasetError(f"{error}. Fix {code}, or leave {dataset.name} out") from error
 
 
 def _unreadable(path: Path, error: OSError) -> DatasetError:
-    return DatasetError(f"cannot read {path}: {error.strerror}. Mend or remove the file")
+    return DatasetError(f"cannot read {path}: {error.strerror}. Fix or remove the file")
 
 
 def dataset_identity(dataset: Dataset, manifest: Manifest) -> dict[str, object]:
-    """What of a dataset can change a number; JSON-ready."""
+    """Everything about a dataset that can change a number; JSON-ready."""
     fields = asdict(dataset)
     fields.pop("path")
     return {**fields, "version": dataset.version, "n": len(manifest.samples), "manifest": manifest.digest}
 
 
 def _file_digests(root: Path, paths: Sequence[Path], progress: Callable[[int, int], None] | None) -> dict[Path, str]:
-    """SHA-256 of each file; files whose size and modification time are as remembered are not read again."""
+    """SHA-256 of each file; files whose size and times match the cache are not read again."""
     memory = cache_dir() / "manifests" / f"{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:24]}.json"
     known = _remembered(memory)
     digests: dict[Path, str] = {}
@@ -235,7 +238,7 @@ def _file_digests(root: Path, paths: Sequence[Path], progress: Callable[[int, in
 def _remembered(memory: Path) -> dict[str, Hashed]:
     try:
         return {key: (*value[:3], value[3]) for key, value in json.loads(memory.read_text()).items()}
-    except (OSError, ValueError, LookupError, TypeError):  # absent or damaged: only a cache, made anew below
+    except (OSError, ValueError, LookupError, TypeError):  # missing or damaged: only a cache, rebuilt below
         return {}
 
 

@@ -1,4 +1,4 @@
-"""Where the datasets lie on this machine."""
+"""Where the datasets are on this machine."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DataRoots:
-    """Where datasets lie, from ``--data`` and ``HARNESS_DATA``.
+    """Folders of the datasets, from ``--data`` and ``HARNESS_DATA``.
 
     Attributes:
-        default: folder with which each dataset's own `path` is joined; None: none was given.
+        default: folder to which each dataset's own `path` is relative; None: not given.
         named: dataset name -> its folder.
     """
 
@@ -43,8 +43,8 @@ class DataRoots:
         """The folder of `dataset`.
 
         Raises:
-            AbsentDatasetError: it is not there; says what to type.
-            DatasetError: a folder that the user gave is not there.
+            AbsentDatasetError: it is missing; the message says what to type.
+            DatasetError: a folder given by the user does not exist.
         """
         given = self.named.get(dataset.name)
         own = dataset.root() if given is None else None

@@ -122,7 +122,7 @@ def test_a_witness_that_cannot_be_made_is_refused_before_anything_runs():
         build(Shaded(bad=f"shade-2 {first.id}"), HERE)
     assert str(refused.value) == (
         f"image {first.id} of made in view shade-2 cannot be made: KeyError: 'no such ink'. "
-        "Mend tests.helpers.made_sets.Shaded.image, or leave made out"
+        "Fix tests.helpers.made_sets.Shaded.image, or leave made out"
     )
 
 
