@@ -1,4 +1,4 @@
-"""Per-sample random numbers that depend on nothing but (seed, sample id, purpose)."""
+"""Per-sample random numbers that depend only on (seed, sample id, purpose)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def sample_key(seed: int, sample_id: str, purpose: str) -> int:
-    """128 bits that name one random stream; equal on every machine."""
+    """128 bits that identify one random stream; the same on every machine."""
     digest = hashlib.sha256(f"{seed}\x1f{sample_id}\x1f{purpose}".encode()).digest()
     return int.from_bytes(digest[:16], "little")
 
@@ -24,9 +24,9 @@ def normal_fields(
 ) -> torch.Tensor:
     """Standard normal fields, (B, *shape) float32 on `device`.
 
-    Drawn with NumPy's counter-based Philox on the CPU for every device: torch's own generators give other streams on
-    CUDA than on the CPU, and its CPU generator keeps only 32 bits of the seed. Every field has a generator of its own,
-    so they are drawn on as many threads as torch uses; NumPy releases the lock meanwhile.
+    Drawn with NumPy's counter-based Philox on the CPU for every device: torch's own generators give different streams
+    on CUDA and on the CPU, and its CPU generator uses only 32 bits of the seed. Every field has its own generator, so
+    they are drawn on as many threads as torch uses; NumPy releases the lock meanwhile.
     """
 
     def draw(generator: np.random.Generator, out: np.ndarray) -> None:
@@ -38,7 +38,7 @@ def normal_fields(
 def uniform_fields(
     seed: int, sample_ids: Sequence[str], purpose: str, shape: Sequence[int], device: torch.device | str
 ) -> torch.Tensor:
-    """As `normal_fields`, uniform in [0, 1)."""
+    """Like `normal_fields`, uniform in [0, 1)."""
 
     def draw(generator: np.random.Generator, out: np.ndarray) -> None:
         generator.random(out=out, dtype=np.float32)

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 Z95 = 1.959963984540054
 """Two-sided 95 % quantile of the standard normal."""
 NEARLY_ONE = 1 - 1e-12
-"""Beyond it, what is missing to a perfect order is rounding."""
+"""A coefficient above this is a perfect order up to rounding."""
 LEAST_PAIRS = 5
-"""Fewer pairs than this give no coefficient: with four, even a perfect order comes about by chance once in twelve."""
+"""With fewer pairs, no coefficient is given: with four, even a perfect order occurs by chance once in twelve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +22,12 @@ class Correlation:
     """Association of two quantities over n pairs.
 
     Attributes:
-        value: coefficient in [-1, 1]; None where it is undefined, and `reason` then says why.
+        n: number of pairs.
+        value: coefficient in [-1, 1]; None if undefined.
         p: two-sided p-value of no association.
-        low, high: 95 % interval of the coefficient; None where it is undefined, and for a perfect order.
+        low: lower end of the 95 % interval of the coefficient; None if undefined or for a perfect order.
+        high: upper end of that interval; None like `low`.
+        reason: why `value` is undefined; else None.
     """
 
     n: int
@@ -49,12 +52,13 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
 def spearman(x: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("x", "y")) -> Correlation:
     """Spearman's rank correlation, ties by mean ranks, with p-value and 95 % interval.
 
-    The p-value is the t approximation with n - 2 degrees of freedom, which the study's own significance marks rest on;
-    below ten pairs it is rough, and zero for a perfect order.
+    The p-value is the t approximation with n - 2 degrees of freedom, which the study's own significance marks use;
+    it is rough below ten pairs, and zero for a perfect order.
 
     Args:
-        x, y: n finite numbers each, pair by pair.
-        names: what x and y are called in `reason`.
+        x: n finite numbers.
+        y: n finite numbers, paired with `x`.
+        names: names of x and y in `reason`.
 
     Raises:
         ValueError: unequal lengths, more than one dimension, or a value that is NaN or infinite.
@@ -64,7 +68,7 @@ def spearman(x: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("x", "y")) ->
         raise ValueError(f"expected two lists of one length, got shapes {first.shape} and {second.shape}")
     for name, values in zip(names, (first, second), strict=True):
         if not np.isfinite(values).all():
-            raise ValueError(f"{name} has values that are not finite; leave such pairs out, so that n says so")
+            raise ValueError(f"{name} has values that are not finite; leave such pairs out, so that n reflects it")
     n = len(first)
     if n < LEAST_PAIRS:
         return Correlation(n=n, reason=f"undefined (n = {n})")
@@ -96,13 +100,15 @@ def spearman_interval(value: float, n: int) -> tuple[float, float] | tuple[None,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consistency:
-    """How far two observers err on the same n images (Geirhos, Meding & Wichmann, NeurIPS 2020).
+    """How consistently two observers err on the same n images (Geirhos, Meding & Wichmann, NeurIPS 2020).
 
     Attributes:
-        accuracies: share of correct decisions of the first and of the second.
-        observed: share of images that both have right or both have wrong.
-        expected: the same for independent observers of these accuracies.
-        kappa: (observed - expected) / (1 - expected), and 1 where `observed` is 1; None without images, see `reason`.
+        n: number of images.
+        accuracies: fraction of correct decisions of the first and of the second observer.
+        observed: fraction of images that both get right or both get wrong.
+        expected: the same for independent observers with these accuracies.
+        kappa: (observed - expected) / (1 - expected), and 1 if `observed` is 1; None without images.
+        reason: why `kappa` is None; else None.
     """
 
     n: int
@@ -117,10 +123,11 @@ def error_consistency(first: ArrayLike, second: ArrayLike) -> Consistency:
     """Error consistency of two observers.
 
     Args:
-        first, second: n truth values each, image by image: whether the decision was correct.
+        first: n booleans, one per image: whether the decision was correct.
+        second: the same for the second observer.
 
     Raises:
-        ValueError: unequal lengths, more than one dimension, or values that are not truth values.
+        ValueError: unequal lengths, more than one dimension, or values that are not booleans.
     """
     counts = _outcomes(first, second)
     n = int(counts.sum())
@@ -142,14 +149,14 @@ def error_consistency_interval(
 ) -> tuple[float, float] | tuple[None, None]:
     """95 % percentile bootstrap interval, over images, of the mean of the kappas of several sets of images.
 
-    Images are drawn anew within each set (condition). Of a draw only the four counts right/wrong x right/wrong matter,
-    and these are multinomial: they are drawn at once. Undefined where a set is empty, or there is none.
+    Images are resampled within each set (condition). Only the four counts right/wrong x right/wrong of a draw matter,
+    and these are multinomial: they are drawn directly. Undefined if a set is empty, or there are no sets.
 
     Args:
-        pairs: as the arguments of `error_consistency`, one pair a set.
+        pairs: arguments of `error_consistency`, one pair per set.
 
     Raises:
-        ValueError: as `error_consistency`.
+        ValueError: see `error_consistency`.
     """
     all_counts = [_outcomes(*pair) for pair in pairs]
     if not all_counts or any(counts.sum() == 0 for counts in all_counts):
@@ -162,7 +169,7 @@ def error_consistency_interval(
 
 
 def _outcomes(first: ArrayLike, second: ArrayLike) -> np.ndarray:
-    """How many images both, only the first, only the second, and neither has right, (4,) int64."""
+    """Number of images that both, only the first, only the second, and neither got right, (4,) int64."""
     one, two = np.asarray(first), np.asarray(second)
     if one.ndim != 1 or one.shape != two.shape:
         raise ValueError(f"expected two lists of one length, got shapes {one.shape} and {two.shape}")
@@ -179,14 +186,14 @@ def _kappas(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     n = counts.sum(axis=1)
     p, q = (both + only_first) / n, (both + only_second) / n
     observed, expected = (both + neither) / n, p * q + (1 - p) * (1 - q)
-    # Two observers who agree on all images have kappa 1, also where both are always right and it would be 0/0.
+    # Two observers who agree on all images have kappa 1, even if both are always right, where it would be 0/0.
     agree = only_first + only_second == 0
     kappa = np.where(agree, 1.0, (observed - expected) / np.where(agree, 1.0, 1 - expected))
     return observed, expected, kappa
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:
-    """Adjusted p-values that bound the family-wise error (Holm 1979). None stays None and does not count as a test."""
+    """Adjusted p-values that control the family-wise error (Holm 1979). None stays None and is not a test."""
     defined, p = _defined(ps)
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
@@ -194,7 +201,7 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
 
 
 def benjamini_hochberg(ps: Sequence[float | None]) -> list[float | None]:
-    """Adjusted p-values that bound the false discovery rate (Benjamini & Hochberg 1995). None as in `holm`."""
+    """Adjusted p-values that control the false discovery rate (Benjamini & Hochberg 1995). None as in `holm`."""
     defined, p = _defined(ps)
     order = np.argsort(p, kind="stable")[::-1]
     stepped = np.minimum.accumulate(p[order] * len(p) / np.arange(len(p), 0, -1))

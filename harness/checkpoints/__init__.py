@@ -1,4 +1,4 @@
-"""From a registry entry to the right file: where it lies, how it is read, what it must be.
+"""From a registry entry to the right file: where it is, how it is read, what its digest must be.
 
 Imports `records` and `local`; torch only inside functions.
 """

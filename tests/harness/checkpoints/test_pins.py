@@ -150,8 +150,8 @@ def test_a_download_is_recorded_once_it_has_loaded(harness, data):
         options = ("--registry", "net.yaml", "--data", "data", "--batch-size", "8", "--device", "cpu", "--out", "run")
         return harness("run", "--task", "accuracy@imagenet", "--models", "net", *options, *more)
 
-    refused(run(), "breaks off after")
-    refused(run("--dry-run"), "breaks off after")
+    refused(run(), "is truncated after")
+    refused(run("--dry-run"), "is truncated after")
     assert recorded() == {}
     place().write_bytes(whole)
     assert run("--dry-run")[0] == 0

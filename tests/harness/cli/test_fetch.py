@@ -210,7 +210,7 @@ def test_what_fails_does_not_stop_the_others(harness, server, weights):
     }  # fmt: skip
     assert "HTTP 404 Not Found" in found["bad"]["detail"]
     assert "a web page titled 'Hello'" in found["page"]["detail"]
-    assert "the download is no checkpoint but a text file" in found["text"]["detail"]
+    assert "the download is not a checkpoint but a text file" in found["text"]["detail"]
     assert [path.name for path in place("page", "x").parent.iterdir() if not path.name.startswith(".")] == []
 
 
@@ -237,7 +237,9 @@ def test_a_checkpoint_that_breaks_off_is_not_trusted_though_no_digest_is_known(h
     place("net", "net.pth").write_bytes(whole[:100_000])
     for option in ("--dry-run", "--offline"):
         code, out, _ = harness("fetch", "--models", "net", option, "--format", "json")
-        assert rows(out)["net"]["state"] == "missing" and "breaks off after 100,000 bytes" in rows(out)["net"]["detail"]
+        assert (
+            rows(out)["net"]["state"] == "missing" and "is truncated after 100,000 bytes" in rows(out)["net"]["detail"]
+        )
     server.put("/net.pth", body=whole[:-1])
     code, out, _ = harness("fetch", "--models", "net", "--format", "json")
     assert (code, rows(out)["net"]["state"]) == (1, "failed") and "breaks off" in rows(out)["net"]["detail"]

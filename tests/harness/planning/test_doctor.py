@@ -242,7 +242,7 @@ def test_a_wrong_file_is_fetched_again_where_that_can_be_and_mended_by_a_person_
     registry({"page": {**page, "weights": ["file:page.pth"]}})
     _, out, _ = doctor(harness)
     assert "next: mend page as said above" in out and "to get:" not in out
-    assert "wrong: page: page.pth is no checkpoint but an HTML page" in out.replace(str(Path.cwd()) + "/", "")
+    assert "wrong: page: page.pth is not a checkpoint but an HTML page" in out.replace(str(Path.cwd()) + "/", "")
 
 
 @pytest.mark.parametrize("kind", ["zip", "safetensors"])
@@ -257,7 +257,7 @@ def test_a_checkpoint_that_breaks_off_is_wrong(harness, kind):
     assert rows(harness)[1]["net"]["state"] == "present"
     file.write_bytes(file.read_bytes()[:-1])
     found = rows(harness)[1]["net"]
-    assert found["state"] == "wrong" and "breaks off after" in found["detail"] and str(file) in found["detail"]
+    assert found["state"] == "wrong" and "is truncated after" in found["detail"] and str(file) in found["detail"]
 
 
 @pytest.mark.parametrize(("content", "state"), [(b"published", "present"), (b"damaged", "wrong")])
