@@ -231,7 +231,7 @@ def missing_key(path):
     ("write", "words"),
     [
         (html, ["HTML"]),
-        (truncated, ["breaks off", "copy or fetch it again"]),
+        (truncated, ["is truncated after", "copy or fetch it again"]),
         (pickled_code, ["refused", "nothing was executed"]),
         (few_outputs, ["999", "1000"]),
         (missing_key, ["fc.bias"]),

@@ -242,7 +242,7 @@ def test_a_checkpoint_that_breaks_off_is_not_trusted_though_no_digest_is_known(h
         )
     server.put("/net.pth", body=whole[:-1])
     code, out, _ = harness("fetch", "--models", "net", "--format", "json")
-    assert (code, rows(out)["net"]["state"]) == (1, "failed") and "breaks off" in rows(out)["net"]["detail"]
+    assert (code, rows(out)["net"]["state"]) == (1, "failed") and "is truncated after" in rows(out)["net"]["detail"]
     assert recorded() == {}
     server.put("/net.pth", body=whole)
     assert harness("fetch", "--models", "net")[0] == 0

@@ -69,7 +69,7 @@ def test_the_digest_covers_what_the_code_makes(kind):
 
 def test_the_page_says_how_many_images_are_made_for_the_digest():
     page = Path(__file__).parents[3] / "docs" / "add-a-dataset.md"
-    assert f"{MADE_WITNESSES} images (of a set with views" in " ".join(page.read_text().split())
+    assert f"whenever a run is planned, {MADE_WITNESSES} images, taken" in " ".join(page.read_text().split())
 
 
 def test_of_one_view_every_class_has_its_witnesses():
