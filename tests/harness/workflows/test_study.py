@@ -133,7 +133,7 @@ def test_runs_that_cannot_be_opened_are_refused(small):
     for runs, words in (((), "no run was given"), (("small", "small"), "given twice"), (("nowhere",), "holds no run")):
         with pytest.raises(RequestError, match=words):
             door.open_study(*runs)
-    with pytest.raises(RequestError, match="nothing to mend"):
+    with pytest.raises(RequestError, match="no errata to apply"):
         door.open_study("small", mend=True)
 
 
