@@ -1,6 +1,6 @@
-"""What things may be called, and the two strings that are made of names: tasks and measures.
+"""Valid names, and the two strings composed of names: tasks and measures.
 
-Names become parts of measures, of paths in a run folder and of HDF5 groups, so they are safe as all three.
+Names become parts of measures, of paths in a run folder and of HDF5 groups, so they are safe in all three.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from harness.records import TaskSpec
 NAME: Final = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9._+-]*")
 """Plugins, datasets and suites (`fullmatch`)."""
 MODEL_NAME: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._+-]*")
-"""Models: published names have capitals."""
+"""Models (`fullmatch`): published names contain capitals."""
 _MEASURE: Final = re.compile(r"[^@/\s]+@(?P<dataset>[^@/\s]+)(/[^@/\s]+){0,2}")
 
 
 def task_of(text: str) -> TaskSpec:
-    """``probe@dataset`` as a TaskSpec, by its form alone. Raises RequestError if it has another form."""
+    """``probe@dataset`` as a TaskSpec, checked by its form alone. Raises RequestError if malformed."""
     probe, _, dataset = text.partition("@")
     if not (NAME.fullmatch(probe) and NAME.fullmatch(dataset)):
         raise RequestError(f"task {text!r} is not of the form probe@dataset; write for example accuracy@imagenet")
@@ -36,5 +36,5 @@ def dataset_of(measure: str) -> str:
 
 
 def is_pattern(text: str) -> bool:
-    """Whether `text` is a glob over names, not a name."""
+    """Whether `text` is a glob pattern rather than a name."""
     return any(sign in text for sign in "*?[")

@@ -1,4 +1,4 @@
-"""What many probes share: whether a decision is correct, proportions with their interval, accuracy by condition."""
+"""Shared by many probes: whether a decision is correct, proportions with their interval, accuracy by condition."""
 
 from __future__ import annotations
 

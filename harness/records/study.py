@@ -54,7 +54,7 @@ class Study:
         provenance: one mapping per run.
         trial_reader: single decisions of the runs (imported tables have none).
         errata: known errors of imported tables, as far as they concern these models.
-        mended: whether the errata have been mended (`harness report --mend`).
+        mended: whether the errata have been applied (`harness report --apply-errata`).
     """
 
     models: tuple[StudyModel, ...]
