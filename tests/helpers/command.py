@@ -1,4 +1,4 @@
-"""The command line in this process: fixtures `harness` and `data`."""
+"""The command line in this process: fixtures `command_line`, `harness` and `data`."""
 
 import signal
 import sys
@@ -9,8 +9,6 @@ import pytest
 from harness import cli
 
 HARNESS = [sys.executable, "-m", "harness"]
-
-
 MODELS = """
 models:
   plain: {source: dummy, options: {kind: brightness}, group: dummies}
@@ -20,10 +18,9 @@ models:
 
 
 @pytest.fixture
-def harness(monkeypatch, capfd, tmp_path):
-    """Runs a command in this process, in `tmp_path`: ``harness("list", "models")`` gives (code, stdout, stderr)."""
+def command_line(monkeypatch, capfd, tmp_path):
+    """Runs a command in this process, in `tmp_path`: ``command_line("list", "models")`` gives (code, out, err)."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "models.yaml").write_text(MODELS)
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
@@ -35,6 +32,13 @@ def harness(monkeypatch, capfd, tmp_path):
         return stop.value.code or 0, out, err
 
     return call
+
+
+@pytest.fixture
+def harness(command_line):
+    """`command_line`, with a registry of three dummy networks in ``models.yaml``."""
+    Path("models.yaml").write_text(MODELS)
+    return command_line
 
 
 @pytest.fixture

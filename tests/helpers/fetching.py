@@ -10,14 +10,8 @@ from harness.fetching.files import Fetcher
 from harness.fetching.records import FileRequest, RetryPolicy
 
 BODY = np.random.default_rng(0).bytes(700_000)
-
-
 SHA = hashlib.sha256(BODY).hexdigest()
-
-
 QUICK = RetryPolicy(attempts=3, pause=0.0, longest_pause=2.0, connect_timeout=5.0, read_timeout=5.0)
-
-
 PAGE = b"<!DOCTYPE html><html><head><title>%s</title></head><body>%s</body></html>"
 
 

@@ -17,7 +17,6 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from harness import cli
 from harness.checkpoints.pins import recorded
 from harness.local.cache import cache_dir
 from tests.helpers.http_server import Answer, serving
@@ -82,19 +81,14 @@ def server(monkeypatch):
 
 
 @pytest.fixture
-def harness(monkeypatch, capfd, tmp_path):
-    """Runs a command in this process, in `tmp_path`; gives (code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "net.py").write_text(PLUGIN)
-    (tmp_path / "downloads.txt").write_text("()")
+def harness(command_line):
+    """`command_line`, with a plugin of one model source and the options that name it."""
+    Path("plugins").mkdir()
+    Path("plugins/net.py").write_text(PLUGIN)
+    Path("downloads.txt").write_text("()")
 
     def call(*arguments, more=("--registry", "my.yaml", "--plugins", "plugins")):
-        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments), *more])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capfd.readouterr()
-        return stop.value.code or 0, out, err
+        return command_line(*arguments, *more)
 
     return call
 

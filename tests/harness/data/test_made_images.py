@@ -1,7 +1,6 @@
 """Images that are made by code, in one view and in several: no file, one identity for what the code makes."""
 
 import json
-import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness import DatasetError, ImageError, Sample, cli
+from harness import DatasetError, ImageError, Sample
 from harness.data.decoding import pixels
 from harness.data.manifest import MADE_WITNESSES, build, made_witnesses
 from harness.discovery.loader import load_plugins
@@ -218,19 +217,9 @@ def plugins(tmp_path):
 
 
 @pytest.fixture
-def harness(monkeypatch, capfd, tmp_path, plugins):
-    monkeypatch.chdir(tmp_path)
+def harness(command_line, plugins):
     Path("registry.yaml").write_text(json.dumps(REGISTRY))
-
-    def call(*arguments):
-        words = ["harness", *arguments, "--registry", "registry.yaml", "--plugins", "mine"]
-        monkeypatch.setattr(sys, "argv", words)
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capfd.readouterr()
-        return stop.value.code or 0, out, err
-
-    return call
+    return lambda *arguments: command_line(*arguments, "--registry", "registry.yaml", "--plugins", "mine")
 
 
 def test_made_sets_are_planned_run_and_rerun_when_their_renderer_changes(harness, plugins):

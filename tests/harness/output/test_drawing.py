@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness import Erratum, Figure, ImportedModel, ImportedTable, Measure, RequestError, Series, cli
+from harness import Erratum, Figure, ImportedModel, ImportedTable, Measure, RequestError, Series
 from harness.output.drawing import COLOURS, GLYPHS, MARKERS, ROWS, to_image, to_text, write
 from harness.plugins.importers.paper import Paper
 from harness.plugins.reports.correlation import Correlation
@@ -234,18 +235,9 @@ def published(tmp_path_factory):
 
 
 @pytest.fixture
-def report(monkeypatch, capfd, tmp_path, published):
+def report(command_line, published):
     """Runs ``harness report`` on the table in this process, in `tmp_path`: gives (code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["harness", "report", str(published), *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capfd.readouterr()
-        return stop.value.code or 0, out, err
-
-    return call
+    return partial(command_line, "report", published)
 
 
 def test_figures_by_name(report, tmp_path):

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from harness import cli
 from harness.cli.doctor import is_non_commercial, licence_note
 from harness.cli.options import open_house
 from harness.data.roots import DataRoots
@@ -85,20 +84,11 @@ def torch_file(path, content=b"weights"):
 
 
 @pytest.fixture
-def harness(monkeypatch, capfd, tmp_path):
-    """Runs a command in this process, in `tmp_path`: ``harness("list", "models")`` gives (code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
+def harness(command_line):
+    """`command_line`, with the toy plugin in ``mine``."""
     Path("mine").mkdir()
     Path("mine/toy.py").write_text(PLUGIN)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capfd.readouterr()
-        return stop.value.code or 0, out, err
-
-    return call
+    return command_line
 
 
 def registry(models, tasks=("accuracy@set-full",), patterns=None, **more):

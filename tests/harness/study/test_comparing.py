@@ -1,14 +1,14 @@
 """`harness compare`: verdicts on hand-made sides, then the command on runs and on the published table."""
 
 import json
-import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import Erratum, Measure, RequestError, Tolerance, cli
+from harness import Erratum, Measure, RequestError, Tolerance
 from harness.output.formats import to_json, to_terminal
 from harness.statistics import wilson_interval
 from harness.study.comparing import Side, compare
@@ -178,19 +178,10 @@ MODELS = "models:\n  plain: {source: dummy, options: {kind: brightness}}\n"
 
 
 @pytest.fixture
-def harness(monkeypatch, capfd, tmp_path):
-    """Runs a command in this process, in `tmp_path`: gives (code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "models.yaml").write_text(MODELS)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capfd.readouterr()
-        return stop.value.code or 0, out, err
-
-    return call
+def harness(command_line):
+    """`command_line`, with a registry of one dummy network in ``models.yaml``."""
+    Path("models.yaml").write_text(MODELS)
+    return command_line
 
 
 def test_people_read_one_table_for_each_model_and_only_what_is_not_ok_of_very_many():

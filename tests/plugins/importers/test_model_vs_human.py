@@ -2,14 +2,12 @@
 
 import csv
 import json
-import signal
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness import RequestError, cli, read_trials
+from harness import RequestError, read_trials
 from harness.plugins.datasets.cue_conflict import CueConflict
 from harness.plugins.datasets.model_vs_human import harness_datasets
 from harness.plugins.importers.model_vs_human import COLUMNS, ModelVsHuman
@@ -189,23 +187,6 @@ def test_files_that_are_refused(tmp_path):
     assert "condition 'c99' is none of those of contrast" in refusal(
         write(tmp_path / "f", "contrast", "subject-01", unknown)
     )
-
-
-@pytest.fixture
-def harness(monkeypatch, capfd, tmp_path):
-    """Runs a command in this process, in `tmp_path`; gives (code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
-        before = signal.getsignal(signal.SIGTERM)
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        assert signal.getsignal(signal.SIGTERM) is before
-        out, err = capfd.readouterr()
-        return stop.value.code or 0, out, err
-
-    return call
 
 
 def test_the_published_shape_bias_comes_out_of_the_report(harness, real):
