@@ -41,6 +41,7 @@ from harness.records import (
     Measure,
     ModelSpec,
     Preprocessing,
+    Progress,
     Release,
     Sample,
     Series,
@@ -68,7 +69,6 @@ if TYPE_CHECKING:
     from harness.local.writing import write_whole
     from harness.store import read_trials
     from harness.study.opened import OpenedStudy
-    from harness.workflows.display import Progress
     from harness.workflows.run import run
     from harness.workflows.run_result import RunResult
     from harness.workflows.study import open_study
@@ -77,7 +77,6 @@ _LAZY = {
     "AbsentError": "checkpoints.locations",
     "Normalized": "engine.normalization",
     "OpenedStudy": "study.opened",
-    "Progress": "workflows.display",
     "RunResult": "workflows.run_result",
     "Scheme": "checkpoints.locations",
     "cache_dir": "local.cache",

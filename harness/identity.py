@@ -13,8 +13,6 @@ from harness.records import Identity, Job
 
 ENGINE = 1
 """Version of what the core itself does to numbers (decoding, decisions, noise, normalization): bump it with them."""
-
-
 VERSIONS = ("torch", "torchvision", "timm", "numpy", "pillow")
 """Packages whose version is part of a cell's identity: they compute, define architectures, draw noise, decode."""
 

@@ -22,11 +22,7 @@ EACH = 10
 """Images of each class."""
 MOST = 4000
 """Candidates of a class that are tried at most."""
-
-
 _BATCH = 16
-
-
 Network = Callable[[np.ndarray], np.ndarray]
 """Images (N, 64, 64, 3) uint8 -> classes (N,)."""
 

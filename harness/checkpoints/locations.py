@@ -17,15 +17,9 @@ from harness.records import Download, ModelSpec
 
 HUB_FILE: Final = "model.safetensors"
 """The default file of a Hugging Face repository, if the URI names none."""
-
-
 _HUB_DIGEST: Final = re.compile(r"-([0-9a-f]{8,64})\.")
 """The convention of torch.hub: a file name ends in the beginning of the file's SHA-256, before the suffix."""
-
-
 _SAFE_NAME: Final = re.compile(r"\w[\w.+@=-]*", re.ASCII)
-
-
 Scheme = Callable[[ModelSpec, str], Path]
 """Resolves the part after ``scheme:`` to a path, which need not exist. Raises AbsentError, CheckpointError."""
 

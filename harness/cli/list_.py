@@ -23,16 +23,10 @@ if TYPE_CHECKING:
 
 
 KINDS = ("models", "datasets", "probes", "reports", "suites", "plugins")
-
-
 SHOWN = {"models": ("name", "group"), "datasets": ("name", "images", "path")}
 """Columns on a terminal, where all of them would not fit beside whole names; JSON and ``info`` have the others."""
-
-
 WHOLE = ("name", "group", "images", "version", "state", "plugin", "models", "tasks")
 """Columns that are not broken: names are copied from here."""
-
-
 LONGEST = 60
 """Characters of such a column; longer ones (two paths of plugins) are broken all the same."""
 

@@ -25,17 +25,11 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
-
-
 Hashed = tuple[int, int, int, str]
 """Size in bytes, times of modification and of change in ns, SHA-256: a file whose first three are
 unchanged is not read again. The time of change cannot be set back; ``cp -p`` sets back the other."""
-
-
 WITNESSES = 8
 """Files of each view that are read for its digest, so that files of equal size by design are distinguished too."""
-
-
 MADE_WITNESSES = 32
 """Images that are generated for the digest of a dataset without files or views; with views, one image a view."""
 

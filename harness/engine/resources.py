@@ -5,28 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 if TYPE_CHECKING:
     from harness.interfaces import ModelSource
     from harness.planning.plan import Settings
-    from harness.records import ModelSpec
+    from harness.records import ModelSpec, Progress
     from harness.store import RunWriter
-
-
-class Progress(Protocol):
-    """Who watches a run."""
-
-    def begin(self, title: str, images: int, forwards: int) -> None:
-        """A pass starts: so many images to decode, so many stimuli to forward."""
-
-    def advance(self, images: int, forwards: int) -> None:
-        """So many more are done."""
-
-    def warn(self, message: str) -> None:
-        """A line for the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,14 +16,8 @@ from typing import Any, Final, TypeVar
 from harness.errors import CellError, StoreError
 
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
-
-
 _LEFTOVER: Final = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
-
-
 T = TypeVar("T")
-
-
 Patch = tuple[int, Any]
 """(offset in bytes, C-contiguous buffer): one part of a file's content."""
 

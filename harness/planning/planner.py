@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 LEAST_SPAN = 16
 """Samples of one shard at least. It is a part of every cell's identity: another value would make stored cells stale."""
-
-
 RESIDENT_MODELS = 48
 """Networks kept on the device at once, so that each image is decoded once for all of them; the study's 48 ResNet-50
 weigh 4.9 GB. More models make further passes: memory stays bounded."""

@@ -9,6 +9,7 @@ from harness.records.data import Batch, Download, LabelSpace, Preprocessing, Rel
 from harness.records.identity import FIRST_CHOICES, Identity, ProbeIdentity
 from harness.records.measure import Direction, Measure
 from harness.records.models import LoadingRecipe, ModelSpec
+from harness.records.progress import Progress
 from harness.records.published import DecisionTable, Erratum, ImportedDecisions, ImportedModel, ImportedTable, Tolerance
 from harness.records.run import RunKind, RunModel, RunRecord
 from harness.records.study import Study, StudyModel, TrialReader
@@ -37,6 +38,7 @@ __all__ = [
     "ModelSpec",
     "Preprocessing",
     "ProbeIdentity",
+    "Progress",
     "Release",
     "RunKind",
     "RunModel",

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 NOT_MEASURED = 255
 """Fill value of `correct`: this trial is not stored. `top5` is then -1 and `logp` NaN."""
-
-
 TOP = 5
 """How many classes a trial keeps."""
 

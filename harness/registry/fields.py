@@ -94,32 +94,16 @@ def _measure(text: str) -> str:
 
 
 PluginName = Annotated[str, _named(NAME, "lower-case letters")]
-
-
 ModelName = Annotated[str, _named(MODEL_NAME, "letters")]
-
-
 Text = Annotated[str, Field(min_length=1)]
-
-
 Uri = Annotated[str, AfterValidator(_uri)]
-
-
 Sha256 = Annotated[str, AfterValidator(_digest)]
-
-
 Channels = Annotated[tuple[float, float, float], BeforeValidator(_triple), AfterValidator(_fraction)]
-
-
 Renaming = Annotated[tuple[str, str], BeforeValidator(_renaming)]
-
-
 Measures = Annotated[
     tuple[Annotated[str, AfterValidator(_measure)], ...],
     BeforeValidator(as_list),
     Field(min_length=1),
     AfterValidator(distinct),
 ]
-
-
 Pixels = Annotated[int, Field(ge=1)]

@@ -22,16 +22,10 @@ from harness.store.shards import (
 
 MOST_CLASSES: Final = 4000
 """Class names are an HDF5 attribute of the index (16 bytes each), and attributes end at 64 KiB."""
-
-
 AXES: Final = ("sample_id", "target", "condition")
 """Names of a task's axes in the index."""
-
-
 RESERVED: Final = (*AXES, "classes", "columns", "layout.h5")
 """Names that no model and no attribute may have: both stand beside the axes."""
-
-
 _STRING: Final = h5py.string_dtype()
 
 

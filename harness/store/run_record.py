@@ -17,23 +17,11 @@ from harness.local.writing import is_leftover, read_json, remembered
 from harness.records import RunKind, RunRecord
 
 FORMAT: Final = 1
-
-
 MANIFEST: Final = "run.json"
-
-
 LOCK: Final = ".lock"
-
-
 INDEX: Final = "index.h5"
-
-
 MEASURES: Final = "measures.json"
-
-
 _FIXED: Final = frozenset({"format", "kind", "created", "settings", "history"})
-
-
 _NAMED: Final = {"models": 1, "planned": 2, "study": 2, "warnings": 1}
 """Fields that are extended, and how many levels of names below them are kept when one is given anew."""
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 
 Place = tuple[str, str]
-
-
 Shown = Mapping[Place, IndexEntry]
 
 

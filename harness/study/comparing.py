@@ -15,12 +15,8 @@ from harness.records import Direction, Erratum, Measure, Tolerance
 from harness.study.errata import right_value
 
 Verdict = Literal["ok", "differs", "erratum", "not comparable"]
-
-
 VERDICTS: tuple[Verdict, ...] = ("differs", "erratum", "not comparable", "ok")
 """The most urgent first."""
-
-
 ROUNDING = 1e-9
 """Two sums of the same numbers may differ by this."""
 

@@ -12,8 +12,6 @@ from harness.study.comparing import VERDICTS, Comparison, Side, _listed
 
 MOST_EQUAL = 60
 """More measures within their tolerance than this are counted, not listed, where people read them."""
-
-
 COLUMNS = ("measure", "here", "there", "difference", "within", "verdict")
 
 

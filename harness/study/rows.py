@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.records import Measure
-
-if TYPE_CHECKING:
-    pass
-
 
 Definitions = Mapping[str, Sequence[str]]
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 CLASSES = 10
 """Classes of `make_batch` and of `SmallClassifier`."""
-
-
 _ALIKE = 0.99
 """Share of values that must agree where gradients are rounded: a sign that flips moves a value across the ball."""
 

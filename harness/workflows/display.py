@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
+
+from harness.records import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.planning.plan import Plan
-
-
-class Progress(Protocol):
-    """Who watches the passes of a run. The methods are called from the thread that runs the networks."""
-
-    def begin(self, title: str, images: int, forwards: int) -> None:
-        """A pass starts: so many images to decode, so many stimuli to forward."""
-
-    def advance(self, images: int, forwards: int) -> None:
-        """So many more are done."""
-
-    def warn(self, message: str) -> None:
-        """A line for the user; may come from another thread."""
 
 
 class Quiet:

@@ -16,7 +16,8 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from harness.errors import RequestError
-from harness.workflows.display import Display, Progress, display_of
+from harness.records import Progress
+from harness.workflows.display import Display, display_of
 from harness.workflows.run_result import RunResult
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RequestError
-from harness.workflows.display import Progress, display_of
+from harness.records import Progress
+from harness.workflows.display import display_of
 from harness.workflows.execution import execute_run
 from harness.workflows.options import Paths, choice, open_house, paths_of, positive, texts_of
 

@@ -18,12 +18,8 @@ from .silhouettes import SILHOUETTES
 from .stream import Stream
 
 CLASSES = tuple(SILHOUETTES)
-
-
 CHOICE = Path(__file__).with_name("chosen.json")
 """``candidates``: class -> numbers, ascending; ``network``, ``sha256``: who chose; ``tried``: among how many."""
-
-
 LOOKS = {
     "tiny": Look(radius=(9.0, 12.0), margin=12.0, texture_scale=(0.8, 1.1)),
     "occluded": Look(occluders=(2, 4), occluder_size=(6.0, 9.5)),
