@@ -42,7 +42,9 @@ from harness.records import (
     ModelSpec,
     Preprocessing,
     Progress,
+    Reason,
     Release,
+    Remark,
     Sample,
     Series,
     Study,
@@ -55,6 +57,7 @@ from harness.records import (
     Tolerance,
     TrialReader,
     Trials,
+    reason_for,
 )
 
 if TYPE_CHECKING:
@@ -148,8 +151,10 @@ __all__ = [
     "Preprocessing",
     "Probe",
     "Progress",
+    "Reason",
     "RegistryError",
     "Release",
+    "Remark",
     "Report",
     "RequestError",
     "RunError",
@@ -184,6 +189,7 @@ __all__ = [
     "proportion",
     "read_state_dict",
     "read_trials",
+    "reason_for",
     "run",
     "sha256_of",
     "share",

@@ -28,9 +28,24 @@ from typing import ClassVar
 
 
 class HarnessError(Exception):
-    """Base of all errors raised on purpose; `str()` is the line shown to the user."""
+    """Base of all errors raised on purpose; `str()` is the line shown to the user.
+
+    Args:
+        reason: what was given, and what is expected or available.
+        remedy: what to type next; the line ends with it.
+        general: the reason without the names in it, so that many alike can share a line; default: `reason`.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, reason: str = "", *, remedy: str = "", general: str = "") -> None:
+        super().__init__(advised(reason, remedy))
+        self.reason, self.remedy, self.general = reason, remedy, general or reason
+
+
+def advised(reason: str, remedy: str) -> str:
+    """Reason and remedy as people read them: ``no such folder. Type: --data DIR``."""
+    return f"{reason}. Type: {remedy}" if remedy else reason
 
 
 def described(error: Exception, hint: str = "") -> str:
@@ -59,17 +74,18 @@ class UnknownNameError(RequestError):
         kind: the noun, for example ``"model"``.
         given: what the user typed.
         available: the names that exist.
-        hint: what to type next; default ``harness list <kind>s``.
+        hint: a sentence at the end; default: which command lists the names.
+        remedy: what to type next, in place of a hint.
     """
 
-    def __init__(self, kind: str, given: str, available: Iterable[str], hint: str = "") -> None:
+    def __init__(self, kind: str, given: str, available: Iterable[str], hint: str = "", *, remedy: str = "") -> None:
         names = sorted(available)
         close = get_close_matches(given, names, n=3, cutoff=0.5)
         meant = f"; did you mean {' or '.join(repr(name) for name in close)}?" if close else "."
         listed = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
-        super().__init__(
-            f"unknown {kind} {given!r}{meant} Available: {listed or 'none'}. {hint or f'See: harness list {kind}s'}"
-        )
+        reason = f"unknown {kind} {given!r}{meant} Available: {listed or 'none'}"
+        hint = hint if hint or remedy else f"See: harness list {kind}s"
+        super().__init__(f"{reason}. {hint}" if hint else reason, remedy=remedy)
         self.kind, self.given, self.available = kind, given, names
 
 

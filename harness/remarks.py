@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.records import Remark
 
-def joined(remarks: Iterable[str]) -> list[str]:
-    """Remarks ``dataset: text``, those of one text in one line: ``a, b: text``; others as they are, and each once."""
-    datasets: dict[str, list[str]] = {}
+
+def joined(remarks: Iterable[Remark]) -> list[Remark]:
+    """Remarks of one kind and text in one, about all their subjects: ``a, b: text``; each once, in their order."""
+    subjects: dict[tuple[str, str], list[Remark]] = {}
     for remark in dict.fromkeys(remarks):
-        name, separator, text = remark.partition(": ")
-        datasets.setdefault(separator + text if separator else remark, []).append(name if separator else "")
-    return [f"{', '.join(filter(None, names))}{text}" for text, names in datasets.items()]
+        subjects.setdefault((remark.kind, remark.text), []).append(remark)
+    return [_about_all(alike) for alike in subjects.values()]
+
+
+def _about_all(alike: list[Remark]) -> Remark:
+    first = alike[0]
+    return first if len(alike) == 1 else Remark(first.kind, ", ".join(one.subject for one in alike), first.text)

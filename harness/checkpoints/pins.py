@@ -88,8 +88,9 @@ def compare(spec: ModelSpec, file_name: str, digest: str, known: Mapping[str, Pi
     origin = f" from {pin.uri}" if pin.uri else ""
     raise CheckpointError(
         f"model {spec.name!r}: {file_name} had SHA-256 {pin.sha256} when it was first used ({pin.recorded}{origin}), "
-        f"and has {digest} now. To get the recorded one again, type: harness fetch --models {spec.name}; or, to accept "
-        f"the new one: harness fetch --models {spec.name} --accept"
+        f"and has {digest} now; expected the recorded one, unless you accept the new one",
+        remedy=f"harness fetch --models {spec.name}, or, to accept it: harness fetch --models {spec.name} --accept",
+        general="a checkpoint is not the one that was recorded on first use",
     )
 
 

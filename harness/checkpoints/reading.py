@@ -30,6 +30,8 @@ SAFE_GLOBALS: Final = (
 )
 """Globals that an entry may allow in a pickle, besides ``numpy.dtypes.*``: plain data. None of them can affect the
 machine, so a foreign registry file cannot either."""
+_SPACE: Final = b"\xef\xbb\xbf \t\r\n"
+"""What may stand before a text: a byte order mark and white space."""
 _FAILURES: Final = (
     RuntimeError,
     ValueError,
@@ -51,8 +53,11 @@ __all__ = ["SAFE_GLOBALS", "WRAPPERS", "digests_of", "read_state_dict", "sha256_
 # --- kind of file ----------------------------------------------------------------------------
 
 
-def sniff(path: Path) -> Format:
+def sniff(path: Path, called: str = "") -> Format:
     """What kind of checkpoint `path` is, from its first bytes alone.
+
+    Args:
+        called: what the message calls the file; default: its path.
 
     Raises:
         CheckpointError: it is an HTML page, a Git LFS pointer, empty, an archive, text, or of an unknown kind.
@@ -63,7 +68,7 @@ def sniff(path: Path) -> Format:
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
     if head[257:262] == b"ustar":
-        raise _no_checkpoint(path, "a tar archive; unpack it, or save its state dict with torch.save")
+        raise _no_checkpoint(called or path, "a tar archive; unpack it, or save its state dict with torch.save")
     if head.startswith(b"PK\x03\x04"):
         return "zip"
     if head.startswith(b"\x80"):
@@ -71,17 +76,20 @@ def sniff(path: Path) -> Format:
     # A safetensors header: its length as 8 bytes, little-endian, then JSON; 100 MB is the format's own limit.
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= 100_000_000:
         return "safetensors"
-    raise _no_checkpoint(path, _describe(head))
+    raise _no_checkpoint(called or path, *_describe(head))
 
 
-def check_whole(path: Path) -> None:
+def check_whole(path: Path, called: str = "") -> None:
     """Raises CheckpointError if a file is truncated: a zip file without its end, a safetensors file with too few bytes.
 
     For torch's older format (a bare pickle) this cannot be detected without loading it.
+
+    Args:
+        called: what the message calls the file; default: its path.
     """
     from safetensors import SafetensorError, safe_open
 
-    kind, whole = sniff(path), True
+    kind, whole = sniff(path, called), True
     if kind == "zip":
         whole = zipfile.is_zipfile(path)
     elif kind == "safetensors":
@@ -93,7 +101,8 @@ def check_whole(path: Path) -> None:
     if not whole:
         size = path.stat().st_size
         raise CheckpointError(
-            f"{path} is truncated after {size:,} bytes: an unfinished download or copy; copy or fetch it again"
+            f"{called or path} is truncated after {size:,} bytes: an unfinished download or copy; copy or fetch it "
+            "again"
         )
 
 
@@ -106,18 +115,23 @@ def digests_of(files: Iterable[Path]) -> tuple[str, ...]:
     return tuple(digests)
 
 
-def _no_checkpoint(path: Path, what: str) -> CheckpointError:
-    return CheckpointError(f"{path} is not a checkpoint but {what}")
+def _no_checkpoint(file: Path | str, what: str, remedy: str = "") -> CheckpointError:
+    return CheckpointError(f"{file} is not a checkpoint but {what}", remedy=remedy)
 
 
-def _describe(head: bytes) -> str:
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+def _describe(head: bytes) -> tuple[str, str]:
+    """What a file is that begins so, with what to do, and the command that does it if there is one."""
+    if head.lstrip(_SPACE).lower().startswith((b"version https://git-lfs", b"version http://git-media")):
+        return "a Git LFS pointer", "git lfs pull (in the repository it comes from)"
+    return _kind_of(head), ""
+
+
+def _kind_of(head: bytes) -> str:
+    start = head.lstrip(_SPACE).lower()
     if not head:
         return "an empty file; delete it and fetch it again"
     if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--")):
         return "an HTML page (a download that needed a login or a confirmation); delete it and fetch it again"
-    if start.startswith((b"version https://git-lfs", b"version http://git-media")):
-        return "a Git LFS pointer; type: git lfs pull (in the repository it comes from)"
     if start.startswith((b"\x1f\x8b", b"bzh", b"\xfd7zxz", b"7z\xbc\xaf", b"(\xb5/\xfd")):
         return "a compressed archive; unpack it first"
     if (text := _as_text(head)) is not None:

@@ -12,6 +12,7 @@ import typer
 
 from harness.cli.options import Data, Format, PluginFolders, Registries, choice, open_house, print_json, stdout_console
 from harness.cli.words import estimate_lines, listed, named, size, work
+from harness.errors import advised
 from harness.planning.doctor import ON_FIRST_USE
 
 if TYPE_CHECKING:
@@ -175,12 +176,12 @@ def _remarks(findings: Sequence[Finding]) -> Iterator[str]:
     """Why something is wrong or partial, and what is missing without a known remedy; equal reasons once."""
     told = [one for one in findings if one.state in {"wrong", "partial"} or (one.by_hand and not one.mend)]
     for state in ("wrong", "missing", "partial"):
-        yield from listed(state, [(one.name, _reason(one)) for one in told if one.state == state])
+        yield from listed(state, [(one.name, _reason(one), one.general) for one in told if one.state == state])
 
 
 def _reason(one: Finding) -> str:
-    told = one.state != "wrong" or one.by_fetch or one.mend in one.detail
-    return one.detail if told else f"{one.detail}. Type: {one.mend}"
+    """The detail; with what to type, where no table or other line says it."""
+    return advised(one.detail, one.mend if one.state == "wrong" and not one.by_fetch else "")
 
 
 def _by_hand(findings: Sequence[Finding]) -> Iterator[str]:

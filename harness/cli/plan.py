@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.cli.words import FEW, estimate_lines, hours, named, passes, without_names, work
+from harness.cli.words import FEW, estimate_lines, hours, named, passes, work
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -109,7 +110,7 @@ def reason_lines(cells: Sequence[PlannedCell]) -> Iterator[str]:
             if cell.status == status and cell.reason:
                 groups.setdefault(cell.reason, []).append(cell)
         if merged := len(groups) > FEW:
-            groups = _merged(groups)
+            groups = _merged(groups.values())
         for reason, alike in list(groups.items())[:LINES]:
             yield f"{status}: {_whose(alike)}: {reason}"
         if len(groups) > LINES:
@@ -120,16 +121,13 @@ def reason_lines(cells: Sequence[PlannedCell]) -> Iterator[str]:
             yield f"  each {status} cell with its reason in full: --dry-run --json{doctor}"
 
 
-def _merged(groups: dict[str, list[PlannedCell]]) -> dict[str, list[PlannedCell]]:
-    """Reasons that differ only in the model or dataset that they name become one, without the advice at their end."""
+def _merged(groups: Iterable[Sequence[PlannedCell]]) -> dict[str, list[PlannedCell]]:
+    """Reasons that differ only in the names that they name become one, without what to type."""
     merged: dict[str, list[PlannedCell]] = {}
-    for reason, cells in groups.items():
-        merged.setdefault(_without_names(reason, cells), []).extend(cells)
+    for cell in chain.from_iterable(groups):
+        general = cell.because.general or cell.because.text if cell.because else ""
+        merged.setdefault(general, []).append(cell)
     return merged
-
-
-def _without_names(reason: str, cells: Sequence[PlannedCell]) -> str:
-    return without_names(reason, {name for cell in cells for name in (cell.model, cell.task.rpartition("@")[2])})
 
 
 def _whose(cells: Sequence[PlannedCell]) -> str:

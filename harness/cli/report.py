@@ -85,7 +85,9 @@ def emit(text: str, output: Path | None) -> None:
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise RequestError(f"cannot write {output}: {error.strerror}. Type: -o FILE in a folder that exists") from error
+        raise RequestError(
+            f"cannot write {output}: {error.strerror}", remedy="-o FILE in a folder that exists"
+        ) from error
 
 
 def _figure(report: Report, study: Study, name: str, form: str, output: Path | None) -> None:
@@ -103,7 +105,7 @@ def _figure(report: Report, study: Study, name: str, form: str, output: Path | N
         return
     known = {one.name: one for one in figures}
     if name not in known:
-        raise UnknownNameError("figure", name, known, hint="Type: --figure list")
+        raise UnknownNameError("figure", name, known, remedy="--figure list")
     if form == "json":
         emit(to_json(asdict(known[name])), output)
     elif output is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -14,29 +13,25 @@ FEW: Final = 4
 """Up to so many names are written out, and up to so many different reasons stand whole."""
 
 
-def without_names(reason: str, names: Iterable[str]) -> str:
-    """The first sentence of `reason`, with ``…`` in place of each of `names`."""
-    first = re.split(r"\. (?=[A-Z])", reason)[0]
-    for name in sorted(names, key=len, reverse=True):
-        first = re.sub(rf"(?<![\w.-])'?{re.escape(name)}'?(?![\w-])", "…", first)
-    return first
-
-
 def named(names: Iterable[str]) -> str:
     """The names, or the first of them and their number."""
     given = list(names)
     return ", ".join(given) if len(given) <= FEW else f"{', '.join(given[: FEW - 2])}, … ({len(given)})"
 
 
-def listed(state: str, reasons: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """``state: name: reason``, one line for each reason, those that differ only in the name as one."""
+def listed(state: str, reasons: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    """``state: name: reason``, one line for each reason; where these are many, those alike but for names share one.
+
+    Args:
+        reasons: name, reason, and the reason without names in it (empty: it has none).
+    """
     groups: dict[str, list[str]] = {}
-    for name, reason in reasons:
+    for name, reason, _ in reasons:
         groups.setdefault(reason, []).append(name)
     if len(groups) > FEW:
         merged: dict[str, list[str]] = {}
-        for reason, names in groups.items():
-            merged.setdefault(without_names(reason, names), []).extend(names)
+        for name, reason, general in reasons:
+            merged.setdefault(general or reason, []).append(name)
         alike = {reason: names for reason, names in merged.items() if len(names) > 1}
         single = {reason: names for reason, names in groups.items() if not set(names) & set().union(*alike.values())}
         groups = {**alike, **single}

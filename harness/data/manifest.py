@@ -18,6 +18,7 @@ from harness.errors import DatasetError, ImageError
 from harness.local.cache import cache_dir
 from harness.local.digests import SETTLED_NS, fingerprint
 from harness.local.writing import write_whole
+from harness.records import Remark
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset
@@ -54,7 +55,7 @@ class Manifest:
     samples: tuple[Sample, ...]
     total: int
     digest: str
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     folders: Mapping[str, Path | None] = field(default_factory=dict)
 
     def shown(self, samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
@@ -152,7 +153,7 @@ def build(
         samples=tuple(chosen),
         total=len(everything),
         digest=total.hexdigest(),
-        remarks=tuple(f"{dataset.name}: {remark}" for remark in remarks),
+        remarks=tuple(Remark("data", dataset.name, remark) for remark in remarks),
         folders=folders,
     )
 

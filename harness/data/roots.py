@@ -53,11 +53,20 @@ class DataRoots:
             f"--data {dataset.name}=DIR, or --data ROOT (or HARNESS_DATA) with {dataset.path or dataset.name} below it"
         )
         if given is not None and not given.is_dir():
-            raise DatasetError(f"--data {dataset.name}={given}: no such folder. Type: {hint}")
+            raise DatasetError(f"--data {dataset.name}={given}: no such folder", remedy=hint)
         if own is None and given is None and self.default is not None and not self.default.is_dir():
-            raise DatasetError(f"--data {self.default} (or HARNESS_DATA): no such folder. Type: {hint}")
+            raise DatasetError(f"--data {self.default} (or HARNESS_DATA): no such folder", remedy=hint)
         if folder is None:
-            raise AbsentDatasetError(f"no folder given for dataset {dataset.name!r}. Type: {hint}")
+            raise AbsentDatasetError(
+                f"no folder given for dataset {dataset.name!r}",
+                remedy=hint,
+                general="no folder given for the dataset",
+            )
         if not folder.is_dir():
-            raise AbsentDatasetError(f"no folder {folder} for dataset {dataset.name!r}. Type: {hint}")
+            below = f" below {self.default}" if self.default and own is None else ""
+            raise AbsentDatasetError(
+                f"no folder {folder} for dataset {dataset.name!r}",
+                remedy=hint,
+                general=f"no folder{below} for the dataset",
+            )
         return folder

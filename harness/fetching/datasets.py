@@ -60,8 +60,8 @@ class DatasetFetch:
         """Where archives are unpacked. Raises RequestError if the user gave no such folder."""
         if self.roots.default is None or self.dataset.name in self.roots.named:
             raise RequestError(
-                f"dataset {self.dataset.name!r} is unpacked below a data root, and none is given for it. Type: "
-                f"harness fetch --datasets {self.dataset.name} --data ROOT (or set HARNESS_DATA)"
+                f"dataset {self.dataset.name!r} is unpacked below a data root, and none is given for it",
+                remedy=f"harness fetch --datasets {self.dataset.name} --data ROOT (or set HARNESS_DATA)",
             )
         return self.roots.default
 

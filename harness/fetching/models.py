@@ -143,9 +143,9 @@ class ModelFetch:
     def _check_fetched(self, path: Path, download: Download) -> None:
         """Checks that it is a checkpoint, and the recorded one unless `accept`. Raises CheckpointError, FetchError."""
         try:
-            check_whole(path)
+            check_whole(path, called="the download")
         except CheckpointError as error:
-            raise FetchError(str(error).replace(str(path), "the download", 1)) from error
+            raise FetchError(error.reason, remedy=error.remedy) from error
         if download.digest and len(download.digest) == len("sha256:") + 64:
             return
         target = _target(self.spec, download.uri)

@@ -44,12 +44,14 @@ def write(figure: Figure, path: Path) -> None:
             be written.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise RequestError(f"cannot draw {path.name}: expected a name that ends in .svg or .png. Type: -o FILE.svg")
+        raise RequestError(f"cannot draw {path.name}: expected a name that ends in .svg or .png", remedy="-o FILE.svg")
     content = to_image(figure, path.suffix.lower().removeprefix("."))
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise RequestError(f"cannot write {path}: {error.strerror}. Type: -o FILE in a folder that exists") from error
+        raise RequestError(
+            f"cannot write {path}: {error.strerror}", remedy="-o FILE in a folder that exists"
+        ) from error
 
 
 # --- text -------------------------------------------------------------------------------------
@@ -90,7 +92,7 @@ class _Scale:
         values = [value for one in figure.series for value in getattr(one, side)]
         if not values or (log and min(values) <= 0):
             why = "it has no points" if not values else "its logarithmic axis has values of 0 or less"
-            raise RequestError(f"figure {figure.name} cannot be drawn: {why}. Type: --figure list")
+            raise RequestError(f"figure {figure.name} cannot be drawn: {why}", remedy="--figure list")
         return cls(min(values), max(values), log)
 
     def place(self, value: float) -> float:
@@ -152,8 +154,8 @@ def _glyphs(figure: Figure) -> list[str]:
     """One character per series. Raises RequestError if there are more series than characters."""
     if len(figure.series) > len(GLYPHS):
         raise RequestError(
-            f"figure {figure.name} has {len(figure.series)} series, and a terminal shows {len(GLYPHS)}. "
-            f"Type: --figure {figure.name} -o {figure.name}.svg"
+            f"figure {figure.name} has {len(figure.series)} series, and a terminal shows {len(GLYPHS)}",
+            remedy=f"--figure {figure.name} -o {figure.name}.svg",
         )
     return list(GLYPHS[: len(figure.series)])
 
@@ -199,7 +201,7 @@ def to_image(figure: Figure, kind: str) -> bytes:
         import matplotlib
         from matplotlib.figure import Figure as Canvas
     except ImportError as error:
-        raise RequestError(f"drawing {kind.upper()} needs matplotlib, which is not installed. Type: {EXTRA}") from error
+        raise RequestError(f"drawing {kind.upper()} needs matplotlib, which is not installed", remedy=EXTRA) from error
 
     defaults: dict[str, Any] = {
         name: value for name, value in matplotlib.rcParamsDefault.items() if not name.startswith("backend")

@@ -59,7 +59,7 @@ def render_tables(
         "html": lambda: to_html(tables(), title),
     }
     if format not in writers:
-        raise UnknownNameError("format", format, FORMATS, hint=f"Type: --format {FORMATS[0]}")
+        raise UnknownNameError("format", format, FORMATS, remedy=f"--format {FORMATS[0]}")
     return writers[format]()
 
 

@@ -5,11 +5,10 @@ Folders are listed, images are not hashed; of checkpoints the digests are verifi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from harness.checkpoints import pins
 from harness.checkpoints.expected import check_digest, expected_digest
@@ -38,6 +37,7 @@ class Finding:
             is expected (another layout, an HTML page, another digest, a broken plugin).
         detail: where it is, what is remarkable, or where it was looked for.
         mend: what to type, or where a person gets it; empty if nothing is to do.
+        general: `detail` without the names in it, so that many alike can share a line; empty: as `detail`.
         group: of a model.
         images: of a dataset: samples in the folder, else in the complete release; None: not known.
         fetchable: whether `harness fetch` can get all of it.
@@ -55,6 +55,7 @@ class Finding:
     state: State
     detail: str
     mend: str = ""
+    general: str = ""
     group: str | None = None
     images: int | None = None
     fetchable: bool = False
@@ -129,19 +130,19 @@ def _dataset(name: str, registry: Registry, data: DataRoots) -> Finding:
     try:
         dataset = registry.dataset(name)
     except HarnessError as error:
-        return Finding(kind="dataset", name=name, state="wrong", detail=str(error), mend=_typed(error))
+        return Finding(kind="dataset", name=name, state="wrong", **_said(error))
     facts = _facts(dataset)
     try:
         root = data.find(dataset)
     except HarnessError as error:
-        return replace(facts, detail=str(error), mend=_by_fetch_or_page(facts, data) or _typed(error))
+        return replace(facts, **_said(error, _by_fetch_or_page(facts, data)))
     try:
         samples = list(dataset.samples(root))
         remarks = list(dataset.remarks(samples))
         folders = {view: dataset.folder(root, view) for view in dataset.views()}
         gone = [view for view, folder in folders.items() if folder is not None and not folder.is_dir()]
     except HarnessError as error:
-        return replace(facts, state="wrong", detail=str(error), mend=_typed(error))
+        return replace(facts, state="wrong", **_said(error))
     if not samples or gone:
         lacks = f"{len(gone)} of {len(dataset.views())} views are not there: {_few(gone)}" if samples else "no images"
         return replace(facts, state="wrong", detail=f"{lacks}, in {root}", mend=_by_fetch_or_page(facts, data))
@@ -187,8 +188,10 @@ def _task(task: TaskSpec, registry: Registry) -> Finding:
     try:
         probe = registry.probe_for(task)
         shape_of(task.name, probe, registry.dataset(task.dataset))
-    except (HarnessError, ValueError) as error:
-        return Finding(kind="task", name=task.name, state="wrong", detail=str(error), mend=_typed(error))
+    except HarnessError as error:
+        return Finding(kind="task", name=task.name, state="wrong", **_said(error))
+    except ValueError as error:
+        return Finding(kind="task", name=task.name, state="wrong", detail=str(error))
     return Finding(kind="task", name=task.name, state="present", detail=f"{probe.name} version {probe.version}")
 
 
@@ -199,7 +202,7 @@ def _models(pattern: str, registry: Registry) -> Iterator[Finding]:
     try:
         models = registry.models_matching([pattern])
     except HarnessError as error:
-        yield Finding(kind="model", name=pattern, state="missing", detail=str(error), mend=_typed(error))
+        yield Finding(kind="model", name=pattern, state="missing", **_said(error))
         return
     for spec in models:
         yield _model(spec, registry)
@@ -213,7 +216,7 @@ def _model(spec: ModelSpec, registry: Registry) -> Finding:
         source = registry.source_for(spec)
         downloads = tuple(tuple(alternatives) for alternatives in source.downloads(spec))
     except HarnessError as error:
-        return replace(facts, detail=str(error), mend=_typed(error))
+        return replace(facts, **_said(error))
     fetchable = bool(downloads) and all(downloads)
     sizes = [next((one.bytes for one in alternatives if one.bytes), None) for alternatives in downloads]
     size = _total(sizes) if fetchable else spec.bytes
@@ -232,9 +235,9 @@ def _model(spec: ModelSpec, registry: Registry) -> Finding:
         _check_digests(spec, source, files, digests)
         recorded = _check_pins(spec, files, digests)
     except AbsentCheckpointError as error:
-        return replace(facts, state="missing", detail=str(error), mend=fetch or _typed(error))
+        return replace(facts, state="missing", **_said(error, fetch))
     except HarnessError as error:
-        return replace(facts, detail=str(error), mend=fetch or _typed(error))
+        return replace(facts, **_said(error, fetch))
     on_disk = sum(path.stat().st_size for path in files)
     detail = ", ".join(f"sha256 {digest[:12]}" for digest in digests) or "needs no file"
     trust = (recorded or facts.trust) if files else ""
@@ -280,7 +283,12 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:4]) + (f", … ({len(names)})" if len(names) > 4 else "")
 
 
-def _typed(error: Exception) -> str:
-    """What the message says to type next."""
-    found = re.search(r"\bType: (.+)$", str(error))
-    return found[1] if found else ""
+class _Said(TypedDict):
+    detail: str
+    mend: str
+    general: str
+
+
+def _said(error: HarnessError, mend: str = "") -> _Said:
+    """What an error says, as fields of a finding; `mend` goes before what it says to type."""
+    return {"detail": error.reason, "mend": mend or error.remedy, "general": error.general}

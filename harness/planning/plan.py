@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from harness.data.manifest import Manifest
-from harness.records import Job, TaskLayout
+from harness.records import Job, Reason, Remark, TaskLayout
 from harness.remarks import joined
 
 if TYPE_CHECKING:
@@ -57,17 +57,18 @@ class PlannedTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingTask:
-    """One ``probe@dataset`` whose data is not on this machine; `reason` says where it was looked for.
+    """One ``probe@dataset`` whose data is not on this machine.
 
     Attributes:
         conditions: names of its columns, views × conditions.
+        because: where its data was looked for.
     """
 
     name: str
     probe: Probe
     dataset: Dataset
     conditions: tuple[str, ...]
-    reason: str
+    because: Reason
 
     @property
     def images(self) -> int:
@@ -81,9 +82,9 @@ class PlannedCell:
     """One model on one task.
 
     Attributes:
-        job: None where the task does not apply to the model, or data or checkpoint are missing; `reason` says which.
+        job: None where the task does not apply to the model, or data or checkpoint are missing; `because` says which.
         pending: spans still to be computed.
-        reason: why it is run again, resumed, or not run.
+        because: why it is run again, resumed, or not run; None where it is stored, or run for the first time.
     """
 
     model: str
@@ -91,7 +92,12 @@ class PlannedCell:
     status: Status
     job: Job | None
     pending: tuple[tuple[int, int], ...] = ()
-    reason: str = ""
+    because: Reason | None = None
+
+    @property
+    def reason(self) -> str:
+        """`because`, as people read it; empty where there is none."""
+        return self.because.line if self.because else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +143,6 @@ class Plan:
         return sum(one.forwards for one in self.passes)
 
     @property
-    def remarks(self) -> list[str]:
+    def remarks(self) -> list[Remark]:
         """What is remarkable about the data, each remark once, with the datasets that it is about."""
         return joined(sorted({remark for task in self.tasks for remark in task.manifest.remarks}))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from harness.data.manifest import Manifest, dataset_identity
 from harness.identity import ENGINE, difference, digest_of, job_of, leaves, versions
 from harness.planning.plan import MissingTask, Pass, Plan, PlannedCell, PlannedTask, Settings, Status
-from harness.records import Identity, Job, ProbeIdentity, TaskLayout, columns_of
+from harness.records import Identity, Job, ProbeIdentity, Reason, TaskLayout, columns_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,7 +119,7 @@ def plan(
     stored: Mapping[tuple[str, str], StoredCell],
     source_versions: Mapping[str, int] | None = None,
     missing: Sequence[MissingTask] = (),
-    absent: Mapping[str, str] | None = None,
+    absent: Mapping[str, Reason] | None = None,
 ) -> Plan:
     """Decide for every cell whether it is stored, and group the rest into passes.
 
@@ -138,7 +138,7 @@ def plan(
         return _plan_cell(task, model, job, stored.get((task.name, model.name)))
 
     cells = [cell(task, model) for task in tasks for model in models]
-    cells += [_missing_cell(task.name, model.name, task.reason, stored) for task in missing for model in models]
+    cells += [_missing_cell(task.name, model.name, task.because, stored) for task in missing for model in models]
     passes: list[Pass] = []
     for dataset in {task.dataset.name: task.dataset for task in tasks}.values():
         of_dataset = [task for task in tasks if task.dataset.name == dataset.name]
@@ -161,20 +161,23 @@ def plan(
     return Plan(settings=settings, tasks=tuple(tasks), cells=tuple(cells), passes=tuple(passes), missing=tuple(missing))
 
 
-def _missing_cell(task: str, model: str, reason: str, stored: Mapping[tuple[str, str], StoredCell]) -> PlannedCell:
-    kept = "; what was stored before is kept" if (task, model) in stored else ""
-    return PlannedCell(model=model, task=task, status="missing", job=None, reason=reason + kept)
+def _missing_cell(task: str, model: str, because: Reason, stored: Mapping[tuple[str, str], StoredCell]) -> PlannedCell:
+    because = replace(because, subject=task)
+    if (task, model) in stored:
+        because = replace(because, text=f"{because.text}; what was stored before is kept")
+    return PlannedCell(model=model, task=task, status="missing", job=None, because=because)
 
 
 def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: StoredCell | None) -> PlannedCell:
     unfit = inapplicable(task, model)
     if unfit:
-        return PlannedCell(model=model.name, task=task.name, status="inapplicable", job=None, reason=unfit)
+        return PlannedCell(model=model.name, task=task.name, status="inapplicable", job=None, because=unfit)
     spans = task.layout.spans()
 
-    def cell(status: Status, pending: Sequence[tuple[int, int]] = (), reason: str = "") -> PlannedCell:
+    def cell(status: Status, pending: Sequence[tuple[int, int]] = (), text: str = "") -> PlannedCell:
+        because = Reason(kind="task", subject=task.name, text=text) if text else None
         return PlannedCell(
-            model=model.name, task=task.name, status=status, job=job, pending=tuple(pending), reason=reason
+            model=model.name, task=task.name, status=status, job=job, pending=tuple(pending), because=because
         )
 
     if stored is None:
@@ -189,14 +192,21 @@ def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: StoredCell
     return cell("resume", left, f"{len(spans) - len(left)} of {len(spans)} spans stored")
 
 
-def inapplicable(task: PlannedTask, model: ModelSpec) -> str:
-    """Why `model` cannot be judged on `task`; empty if it can."""
+def inapplicable(task: PlannedTask, model: ModelSpec) -> Reason | None:
+    """Why `model` cannot be judged on `task`; None if it can."""
     space = task.dataset.label_space()
     if model.label_space != space.model_label_space:
-        return f"{model.name} answers in {model.label_space}, {task.dataset.name} needs {space.model_label_space}"
-    if model.outputs != space.outputs:
-        return f"{model.name} has {model.outputs} outputs, {task.dataset.name} is judged by {space.outputs}"
-    return ""
+        has, needs = f"answers in {model.label_space}", f"needs {space.model_label_space}"
+    elif model.outputs != space.outputs:
+        has, needs = f"has {model.outputs} outputs", f"is judged by {space.outputs}"
+    else:
+        return None
+    return Reason(
+        kind="task",
+        subject=task.name,
+        text=f"{model.name} {has}, {task.dataset.name} {needs}",
+        general=f"the model {has}, the dataset {needs}",
+    )
 
 
 def _changes(before: Identity, now: Identity) -> str:

@@ -15,6 +15,7 @@ from harness.errors import AbsentCheckpointError, AbsentDatasetError, RequestErr
 from harness.names import is_pattern
 from harness.planning import planner
 from harness.planning.plan import MissingTask, PlannedTask, Settings
+from harness.records import Reason, Remark
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset, ModelSource, Probe
@@ -63,7 +64,7 @@ class Selection:
     sources: Mapping[str, ModelSource]
     known_datasets: frozenset[str]
     demanded: frozenset[str] = frozenset()
-    crops: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    crops: Mapping[str, tuple[Remark, ...]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -88,7 +89,8 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         datasets[task.dataset] = replace(dataset, preprocessing=how) if how else dataset
         if how and how != dataset.preprocessing:
             usual = described(dataset.preprocessing)
-            crops[task.dataset] = (f"{task.dataset}: {described(how)} as the suite says; its own is {usual}",)
+            text = f"{described(how)} as the suite says; its own is {usual}"
+            crops[task.dataset] = (Remark("data", task.dataset, text),)
     probes = {task.name: registry.probe_for(task) for task in tasks}
     sources = {spec.source: registry.source_for(spec) for spec in models}
     return Selection(
@@ -180,7 +182,9 @@ def resolve(
         plan_task(selection, task, found[task.dataset], settings) for task in selection.tasks if task.dataset in found
     ]
     without = [
-        missing_task(selection, task, missing[task.dataset]) for task in selection.tasks if task.dataset in missing
+        missing_task(selection, task, Reason.of_error("task", task.name, missing[task.dataset]))
+        for task in selection.tasks
+        if task.dataset in missing
     ]
     versions = {name: source.version for name, source in selection.sources.items()}
     return planner.plan(tasks, selection.models, digests, settings, stored, versions, without, absent)
@@ -188,10 +192,10 @@ def resolve(
 
 def _manifests(
     selection: Selection, data: DataRoots, limit: int | None, progress: Callable[[str, int, int], None] | None
-) -> tuple[dict[str, manifests.Manifest], dict[str, str]]:
+) -> tuple[dict[str, manifests.Manifest], dict[str, AbsentDatasetError]]:
     """Dataset -> manifest, and dataset -> why it is not here."""
     found: dict[str, manifests.Manifest] = {}
-    missing: dict[str, str] = {}
+    missing: dict[str, AbsentDatasetError] = {}
     for name, dataset in selection.datasets.items():
         watch = (lambda done, total, name=name: progress(name, done, total)) if progress else None
         try:
@@ -200,21 +204,21 @@ def _manifests(
         except AbsentDatasetError as error:
             if name in selection.demanded:
                 raise
-            missing[name] = str(error)
+            missing[name] = error
     return found, missing
 
 
-def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str, Reason]]:
     """Model -> digests of its files, and model -> why they are not here. CheckpointError if a download has changed."""
     digests: dict[str, tuple[str, ...]] = {}
-    absent: dict[str, str] = {}
+    absent: dict[str, Reason] = {}
     for spec in selection.models:
         try:
             files = selection.sources[spec.source].files(spec)
         except AbsentCheckpointError as error:
             if spec.name in selection.demanded:
                 raise
-            absent[spec.name] = str(error)
+            absent[spec.name] = Reason.of_error("task", "", error)
         else:
             digests[spec.name] = tuple(digests_of(files))
             pins.check(spec, files, digests[spec.name], recording=False)
@@ -236,14 +240,14 @@ def record_checkpoints(plan: Plan, selection: Selection) -> None:
             pins.check(spec, files, planned[spec.name].identity.checkpoint)
 
 
-def missing_task(selection: Selection, task: TaskSpec, reason: str) -> MissingTask:
+def missing_task(selection: Selection, task: TaskSpec, because: Reason) -> MissingTask:
     """One task whose data is not here. Raises RequestError if its probe could not serve the data in any case."""
     probe, dataset = selection.probes[task.name], selection.datasets[task.dataset]
     try:
         conditions = planner.columns_for(probe, dataset)
     except ValueError as error:
         raise RequestError(f"task {task.name}: {error}") from error
-    return MissingTask(name=task.name, probe=probe, dataset=dataset, conditions=conditions, reason=reason)
+    return MissingTask(name=task.name, probe=probe, dataset=dataset, conditions=conditions, because=because)
 
 
 def plan_task(selection: Selection, task: TaskSpec, manifest: manifests.Manifest, settings: Settings) -> PlannedTask:

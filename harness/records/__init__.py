@@ -11,6 +11,7 @@ from harness.records.measure import Direction, Measure
 from harness.records.models import LoadingRecipe, ModelSpec
 from harness.records.progress import Progress
 from harness.records.published import DecisionTable, Erratum, ImportedDecisions, ImportedModel, ImportedTable, Tolerance
+from harness.records.reasons import Lack, Reason, Remark, RemarkKind, reason_for
 from harness.records.run import RunKind, RunModel, RunRecord
 from harness.records.study import Study, StudyModel, TrialReader
 from harness.records.suites import Suite, TaskSpec
@@ -33,13 +34,17 @@ __all__ = [
     "ImportedTable",
     "Job",
     "LabelSpace",
+    "Lack",
     "LoadingRecipe",
     "Measure",
     "ModelSpec",
     "Preprocessing",
     "ProbeIdentity",
     "Progress",
+    "Reason",
     "Release",
+    "Remark",
+    "RemarkKind",
     "RunKind",
     "RunModel",
     "RunRecord",
@@ -57,5 +62,6 @@ __all__ = [
     "TrialReader",
     "Trials",
     "columns_of",
+    "reason_for",
     "views_of",
 ]

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.records.reasons import Reason, Remark
+
 RunKind = Literal["trials", "imported"]
-_OWN_FIELDS = ("models", "planned", "study", "warnings")
+_OWN_FIELDS = ("models", "planned", "remedies", "study", "warnings")
 """Fields that a study reads one by one; the others say where the run comes from."""
 
 
@@ -27,7 +29,7 @@ class RunRecord:
         kind: ``trials``, or ``imported`` for a published table.
         settings: what the run has one of (seed, limit, precision, …).
         models: name -> what is known of the model.
-        planned: task -> model -> why the cell cannot be computed, empty where it can.
+        planned: task -> model -> why the cell could not be computed; None where it could.
         biases: name -> full names of the measures whose mean it is.
         axes: likewise.
         warnings: dataset -> remarks about its data.
@@ -38,10 +40,10 @@ class RunRecord:
     kind: RunKind
     settings: Mapping[str, Any]
     models: Mapping[str, RunModel]
-    planned: Mapping[str, Mapping[str, str]]
+    planned: Mapping[str, Mapping[str, Reason | None]]
     biases: Mapping[str, tuple[str, ...]]
     axes: Mapping[str, tuple[str, ...]]
-    warnings: Mapping[str, tuple[str, ...]]
+    warnings: Mapping[str, tuple[Remark, ...]]
     importer: str | None
     document: Mapping[str, Any]
 
@@ -56,10 +58,13 @@ class RunRecord:
                 name: RunModel(group=facts.get("group"), title=facts.get("title", ""))
                 for name, facts in document.get("models", {}).items()
             },
-            planned=document.get("planned", {}),
+            planned=_planned(document.get("planned", {}), document.get("remedies", {})),
             biases={name: tuple(parts) for name, parts in study.get("biases", {}).items()},
             axes={name: tuple(parts) for name, parts in study.get("axes", {}).items()},
-            warnings={name: tuple(map(str, texts)) for name, texts in document.get("warnings", {}).items()},
+            warnings={
+                name: tuple(_remark(name, str(text)) for text in texts)
+                for name, texts in document.get("warnings", {}).items()
+            },
             importer=document.get("importer"),
             document=document,
         )
@@ -68,3 +73,23 @@ class RunRecord:
     def origin(self) -> dict[str, Any]:
         """Where the run comes from, JSON-ready: format, kind, settings, history, and what an importer says."""
         return {name: value for name, value in self.document.items() if name not in _OWN_FIELDS}
+
+
+def _planned(
+    texts: Mapping[str, Mapping[str, str]], remedies: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, Reason | None]]:
+    """Reasons of the cells that could not be computed. Older runs have what to type within the text."""
+    return {
+        task: {
+            model: Reason(kind="task", subject=task, text=text, remedy=remedies.get(task, {}).get(model, ""))
+            if text
+            else None
+            for model, text in of_task.items()
+        }
+        for task, of_task in texts.items()
+    }
+
+
+def _remark(dataset: str, line: str) -> Remark:
+    """A stored line, which begins with the dataset's name."""
+    return Remark("data", dataset, line.removeprefix(f"{dataset}: "), line=line)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from harness.records.measure import Measure
 from harness.records.published import Erratum
+from harness.records.reasons import Reason
 from harness.records.trials import Trials
 
 
@@ -17,7 +18,7 @@ class StudyModel:
 
     Attributes:
         measures: full name -> measure. biases, axes: name -> value, None where a part is missing.
-        missing: bias, axis, measure or task -> reason.
+        missing: why a bias, axis, measure or task is not there; see `harness.reason_for`.
         run: the run folder (or imported table) it comes from.
     """
 
@@ -27,7 +28,7 @@ class StudyModel:
     measures: Mapping[str, Measure]
     biases: Mapping[str, float | None]
     axes: Mapping[str, float | None]
-    missing: Mapping[str, str]
+    missing: tuple[Reason, ...] = ()
 
 
 class TrialReader(Protocol):
@@ -47,7 +48,7 @@ class Study:
     Attributes:
         biases, axes: name -> full names of the measures whose mean it is.
         ungrouped: whether models without a group take part in statistics over models.
-        warnings: remarks stored with the results (partial data, chance-level accuracy, …).
+        warnings: remarks stored with the results (partial data, chance-level accuracy, …); most are a `Remark`.
         provenance: one mapping per run.
         trial_reader: single decisions of the runs (imported tables have none).
         errata: known errors of imported tables, as far as they concern these models.

@@ -145,7 +145,7 @@ def _to_parquet(run: RunReader, output: Path) -> int:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise RequestError("Parquet needs pyarrow. Type: pip install 'bias-harness[parquet]'") from error
+        raise RequestError("Parquet needs pyarrow", remedy="pip install 'bias-harness[parquet]'") from error
     rows, writer = 0, None
     for table in _frames(run):
         part = pa.Table.from_pandas(table, preserve_index=False)

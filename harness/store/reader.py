@@ -56,7 +56,7 @@ class RunReader:
     def imported(self) -> ImportedTable:
         """The table of an imported run. Raises RunError if the run holds trials, StoreError if it is damaged."""
         if self.kind != "imported":
-            raise RunError(f"{self.path} holds trials, expected an imported table; type: harness import FORMAT FILE")
+            raise RunError(f"{self.path} holds trials, expected an imported table", remedy="harness import FORMAT FILE")
         path = self.path / run_record.MEASURES
         try:
             return imported.table_from_json(read_json(path))
@@ -198,7 +198,9 @@ class RunReader:
             if file.high <= low or file.low >= high:
                 continue
             if "logits" not in read_header(file.path).tails:
-                raise StoreError(f"{task} × {model} in {self.path} keeps no logits; type: harness run … --store logits")
+                raise StoreError(
+                    f"{task} × {model} in {self.path} keeps no logits", remedy="harness run … --store logits"
+                )
             for (first, last), fields, _ in read_shard(file.path, record.origin, ("logits",), (low, high)):
                 parts.append(fields["logits"][max(low - first, 0) : high - first if high < last else None])
         return np.concatenate(parts)

@@ -22,7 +22,7 @@ LOCK: Final = ".lock"
 INDEX: Final = "index.h5"
 MEASURES: Final = "measures.json"
 _FIXED: Final = frozenset({"format", "kind", "created", "settings", "history"})
-_NAMED: Final = {"models": 1, "planned": 2, "study": 2, "warnings": 1}
+_NAMED: Final = {"models": 1, "planned": 2, "remedies": 2, "study": 2, "warnings": 1}
 """Fields that are extended, and how many levels of names below them are kept when one is given anew."""
 
 
@@ -79,16 +79,16 @@ def _parsed(file: Path) -> RunRecord:
         document = read_json(file)
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(
-            f"{folder} holds no run ({_contents(folder)}). Expected a folder that `harness run` made; "
-            f"type: harness run --suite NAME --out {folder}"
+            f"{folder} holds no run ({_contents(folder)}). Expected a folder that `harness run` made",
+            remedy=f"harness run --suite NAME --out {folder}",
         ) from None
     damaged = f"{file} is not the manifest of a run; restore it, or use another folder"
     if not isinstance(document, dict) or "kind" not in document:
         raise StoreError(damaged)
     if document.get("format") != FORMAT:
         raise RunError(
-            f"{folder} is a run of format {document.get('format')}, this version reads {FORMAT}; "
-            "type: pip install --upgrade bias-harness"
+            f"{folder} is a run of format {document.get('format')}, this version reads {FORMAT}",
+            remedy="pip install --upgrade bias-harness",
         )
     try:
         return RunRecord.parse(document)

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from harness.errors import RequestError
-from harness.records import Direction, Erratum, Measure, Tolerance
+from harness.records import Direction, Erratum, Measure, Reason, Tolerance, reason_for
 from harness.study.errata import right_value
 
 Verdict = Literal["ok", "differs", "erratum", "not comparable"]
@@ -27,7 +27,7 @@ class Side:
 
     Attributes:
         label: run folder or table, as messages name it.
-        models: model -> full name -> measure. missing: model -> full name or task -> reason.
+        models: model -> full name -> measure. missing: model -> why measures or tasks are not there.
         partial: dataset -> why its measures rest on a part of it; under ``*``: those of every dataset.
         protocols: (model, dataset) -> task -> what else decides its numbers: the probe, resize and crop.
         settings: of the whole run: seed, precision, ….
@@ -36,7 +36,7 @@ class Side:
 
     label: str
     models: Mapping[str, Mapping[str, Measure]]
-    missing: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    missing: Mapping[str, Sequence[Reason]] = field(default_factory=dict)
     partial: Mapping[str, str] = field(default_factory=dict)
     protocols: Mapping[tuple[str, str], Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -119,16 +119,16 @@ def _of_model(model: str, mine: Side, theirs: Side) -> Iterator[Comparison]:
             )
         else:
             yield _compared(model, name, measured, published, mine, theirs)
-    for name, why in theirs.missing.get(model, {}).items():
+    lines = {one.subject: one.line for one in theirs.missing.get(model, ()) if one.kind in ("measure", "task")}
+    for name, line in lines.items():
         measured = mine.models[model].get(name)
         if measured is not None and name not in theirs.models[model]:
-            reason = f"{theirs.label}: {why}"
             yield Comparison(
                 model=model,
                 measure=name,
                 verdict="not comparable",
                 mine=measured.value,
-                reason=reason,
+                reason=f"{theirs.label}: {line}",
                 unit=measured.unit,
                 direction=measured.direction,
             )
@@ -139,16 +139,17 @@ def _lacking(model: str, name: str, measured: Measure | None, published: Measure
         return f"undefined in {mine.label}: {measured.reason}"
     if published.value is None:
         return f"undefined in {theirs.label}: {published.reason}"
-    why = _why(name, mine.missing.get(model, {}), {*mine.models[model], *theirs.models[model]})
+    why = _why(name, mine.missing.get(model, ()), {*mine.models[model], *theirs.models[model]})
     return f"{mine.label}: {why}"
 
 
-def _why(name: str, missing: Mapping[str, str], measures: Collection[str]) -> str:
+def _why(name: str, missing: Sequence[Reason], measures: Collection[str]) -> str:
     """Why a side lacks the measure, in the words of the task that would have measured it: the same for all of these."""
-    if name in missing:
-        return min((reason for reason in missing.values() if reason and reason in missing[name]), key=len)
-    tasks = {key: why for key, why in missing.items() if key.endswith(f"@{_dataset(name)}") and key not in measures}
-    return "; ".join(dict.fromkeys(tasks.values())) or "not measured"
+    stated = reason_for(missing, "measure", name)
+    if stated is not None:
+        return "; ".join(dict.fromkeys(root.line for root in stated.roots))
+    tasks = [one for one in missing if one.kind == "task" and _dataset(one.subject) == _dataset(name)]
+    return "; ".join(dict.fromkeys(one.line for one in tasks if one.subject not in measures)) or "not measured"
 
 
 def _compared(model: str, name: str, measured: Measure, published: Measure, mine: Side, theirs: Side) -> Comparison:

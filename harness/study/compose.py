@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RequestError, UnknownNameError
-from harness.records import Erratum, Study, StudyModel
-from harness.study.errata import concerned, flag, marked, mendable, mended_definitions, mended_measures
+from harness.records import Erratum, Lack, Remark, Study, StudyModel
+from harness.study.errata import carries, concerned, is_erratum, marked, mendable, mended_definitions, mended_measures
 from harness.study.measuring import RowReader, measures_of, with_params
+from harness.study.missing import of_definition, of_measures, of_part
 from harness.study.rows import Definitions, Row, few
 from harness.study.trials import StoredTrials
 
@@ -85,36 +86,38 @@ def mended(study: Study) -> Study:
             group=model.group,
             run=model.run,
             measures=mended_measures(model.measures, study.errata),
-            missing={name: reason for name, reason in model.missing.items() if name not in definitions},
+            missing=tuple(one for one in model.missing if one.kind in ("measure", "task")),
         )
         for model in study.models
     ]
-    said = set(_flag_warnings(study.models, definitions.values()))
+    kept = [one for one in study.warnings if not (isinstance(one, Remark) and one.kind in ("flag", "erratum"))]
     composed = compose(
         rows,
         biases,
         axes,
         ungrouped=study.ungrouped,
-        warnings=[*(one for one in study.warnings if one not in said), *_mending(study, gone)],
+        warnings=[*kept, *_mending(study, gone)],
         provenance=study.provenance,
     )
     return replace(composed, trial_reader=study.trial_reader, errata=study.errata, mended=True)
 
 
-def _mending(study: Study, gone: Sequence[str]) -> Iterable[str]:
+def _mending(study: Study, gone: Sequence[str]) -> Iterable[Remark]:
     """What mending has changed, for the report's remarks."""
     definitions = {**study.biases, **study.axes}
     for erratum in study.errata:
         names = [name for name in concerned(definitions, erratum) if name not in gone]
         if names and not mendable(erratum):
-            yield f"mended: {', '.join(names)} without {erratum.measure}, for every model: {erratum.title}"
+            text = f"{', '.join(names)} without {erratum.measure}, for every model: {erratum.title}"
+            yield Remark("mended", erratum.measure, text, line=f"mended: {text}")
     for name in gone:
-        yield f"mended: {name} is left out, since no part of it can be mended: {', '.join(definitions[name])}"
+        text = f"{name} is left out, since no part of it can be mended: {', '.join(definitions[name])}"
+        yield Remark("mended", name, text, line=f"mended: {text}")
 
 
 def _carried(models: Sequence[StudyModel], erratum: Erratum) -> bool:
     return any(
-        flag(erratum) in model.measures[erratum.measure].flags for model in models if erratum.measure in model.measures
+        carries(model.measures[erratum.measure], erratum) for model in models if erratum.measure in model.measures
     )
 
 
@@ -165,7 +168,7 @@ def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped:
     from harness.store import RunReader
 
     if not paths:
-        raise RequestError("no run was given; type: harness report RUN")
+        raise RequestError("no run was given", remedy="harness report RUN")
     twice = [path for path, count in Counter(path.resolve() for path in paths).items() if count > 1]
     if twice:
         raise RequestError(f"run {twice[0].name!r} was given twice; give each run once")
@@ -191,16 +194,15 @@ def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped:
 
 
 def _model(row: Row, biases: Definitions, axes: Definitions) -> StudyModel:
-    missing = dict(row.missing)
-    missing.update({name: measure.reason for name, measure in row.measures.items() if measure.reason is not None})
+    missing = {(one.kind, one.subject): one for one in (*row.missing, *of_measures(row.measures))}
     values: dict[str, float | None] = {}
-    for name, parts in [*biases.items(), *axes.items()]:
-        numbers = [row.measures[part].value for part in parts if part in row.measures]
-        known = [number for number in numbers if number is not None]
-        if len(known) == len(parts):
-            values[name] = math.fsum(known) / len(known)
-        else:
-            values[name], missing[name] = None, "; ".join(_lacking(row, parts))
+    kinds: tuple[tuple[Lack, Definitions], ...] = (("bias", biases), ("axis", axes))
+    for kind, name, parts in [(kind, *one) for kind, definitions in kinds for one in definitions.items()]:
+        lacking = [reason for part in parts if (reason := of_part(row, part))]
+        values[name] = None if lacking else _mean(row, parts)
+        missing |= {(one.kind, one.subject): one for one in lacking if (one.kind, one.subject) not in missing}
+        if lacking:
+            missing[kind, name] = of_definition(kind, name, lacking)
     return StudyModel(
         name=row.name,
         group=row.group,
@@ -208,20 +210,14 @@ def _model(row: Row, biases: Definitions, axes: Definitions) -> StudyModel:
         measures=dict(row.measures),
         biases={name: values[name] for name in biases},
         axes={name: values[name] for name in axes},
-        missing=missing,
+        missing=tuple(missing.values()),
     )
 
 
-def _lacking(row: Row, parts: Sequence[str]) -> Iterable[str]:
-    """One clause for each part that has no value, with the reason as far as it is known."""
-    for part in parts:
-        measure = row.measures.get(part)
-        if measure is None:
-            dataset = part.partition("@")[2].partition("/")[0]
-            tasks = [f"{task}: {why}" for task, why in row.missing.items() if task.endswith(f"@{dataset}")]
-            yield f"no {part} ({row.missing.get(part) or '; '.join(tasks) or f'no task of {row.run} measures it'})"
-        elif measure.value is None:
-            yield f"no {part} ({measure.reason})"
+def _mean(row: Row, parts: Sequence[str]) -> float:
+    """The mean of measures that all have a value."""
+    numbers = [number for part in parts if (number := row.measures[part].value) is not None]
+    return math.fsum(numbers) / len(numbers)
 
 
 def _merged(rows: Iterable[Row]) -> Iterable[Row]:
@@ -248,13 +244,15 @@ def _merge(first: Row, second: Row) -> Row:
     if changed:
         raise RequestError(f"{where}, measured with different networks ({changed}); give one of the two, or rename one")
     measures, tasks = {**first.measures, **second.measures}, first.tasks | second.tasks
-    missing = {**first.missing, **second.missing}
+    missing = {(one.kind, one.subject): one for one in (*first.missing, *second.missing)}
     return Row(
         name=first.name,
         group=first.group or second.group,
         run=f"{first.run} + {second.run}",
         measures=measures,
-        missing={name: why for name, why in missing.items() if name not in measures and name not in tasks},
+        missing=tuple(
+            one for one in missing.values() if one.subject not in (tasks if one.kind == "task" else measures)
+        ),
         tasks=tasks,
         network=first.network or second.network,
     )
@@ -267,7 +265,7 @@ def _changed(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) 
     return difference(first, second) if first is not None and second is not None else ""
 
 
-def _flag_warnings(models: Sequence[StudyModel], definitions: Iterable[Sequence[str]]) -> list[str]:
+def _flag_warnings(models: Sequence[StudyModel], definitions: Iterable[Sequence[str]]) -> list[Remark]:
     """One line for each flag on measures that a bias or axis rests on, or that have no condition.
 
     Such a number must not pass unremarked; the flags of the others stay with their measures. Measures that are flagged
@@ -281,6 +279,9 @@ def _flag_warnings(models: Sequence[StudyModel], definitions: Iterable[Sequence[
                 flagged.setdefault((name, remark), []).append(model.name)
     alike: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for (name, remark), names in flagged.items():
-        own = name if remark.startswith("erratum") else ""
+        own = name if is_erratum(remark) else ""
         alike.setdefault((own, remark, tuple(names)), []).append(name)
-    return [f"{', '.join(measures)}: {remark} ({few(names)})" for (_, remark, names), measures in alike.items()]
+    return [
+        Remark("erratum" if own else "flag", ", ".join(measures), f"{remark} ({few(names)})")
+        for (own, remark, names), measures in alike.items()
+    ]

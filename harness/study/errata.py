@@ -9,18 +9,36 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness.records import Erratum, Measure
+from harness.records import Erratum, Measure, Remark
 from harness.study.rows import Definitions, Row
 
 
-def flag(erratum: Erratum) -> str:
+def flag(erratum: Erratum) -> Remark:
     """What an imported measure carries while its published value stands."""
-    return f"erratum: {erratum.title}"
+    return Remark("erratum", erratum.measure, erratum.title, line=f"erratum: {erratum.title}")
 
 
-def mended_flag(erratum: Erratum) -> str:
+def mended_flag(erratum: Erratum) -> Remark:
     """What it carries once the right value has taken its place."""
-    return f"mended: {erratum.title}"
+    return Remark("mended", erratum.measure, erratum.title, line=f"mended: {erratum.title}")
+
+
+def is_erratum(remark: str) -> bool:
+    """Whether a measure's flag says that its published value is wrong."""
+    return isinstance(remark, Remark) and remark.kind == "erratum"
+
+
+def carries(measure: Measure, erratum: Erratum) -> bool:
+    """Whether an imported measure carries the flag of `erratum`."""
+    return any(_says(one, erratum) for one in measure.flags)
+
+
+def _says(remark: str, erratum: Erratum) -> bool:
+    return (
+        isinstance(remark, Remark)
+        and remark.kind == "erratum"
+        and (remark.subject, remark.text) == (erratum.measure, erratum.title)
+    )
 
 
 def mendable(erratum: Erratum) -> bool:
@@ -42,7 +60,7 @@ def marked(row: Row, errata: Sequence[Erratum]) -> Row:
     measures = dict(row.measures)
     for erratum in errata:
         measure = measures.get(erratum.measure)
-        if measure is not None and flag(erratum) not in measure.flags:
+        if measure is not None and not carries(measure, erratum):
             measures[erratum.measure] = replace(measure, flags=(*measure.flags, flag(erratum)))
     return replace(row, measures=measures)
 
@@ -52,7 +70,7 @@ def mended_measures(measures: Mapping[str, Measure], errata: Sequence[Erratum]) 
     mended = dict(measures)
     for erratum in filter(mendable, errata):
         measure = mended.get(erratum.measure)
-        if measure is not None and flag(erratum) in measure.flags:
+        if measure is not None and carries(measure, erratum):
             mended[erratum.measure] = _mended(measure, erratum)
     return mended
 
@@ -62,7 +80,7 @@ def _mended(measure: Measure, erratum: Erratum) -> Measure:
         return None if published is None else right_value(erratum, published)
 
     low, high = _in_order(right(measure.low), right(measure.high))
-    flags = tuple(mended_flag(erratum) if one == flag(erratum) else one for one in measure.flags)
+    flags = tuple(mended_flag(erratum) if _says(one, erratum) else one for one in measure.flags)
     return replace(measure, value=right(measure.value), low=low, high=high, flags=flags)
 
 

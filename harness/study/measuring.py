@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, PluginError, RequestError, described
 from harness.identity import difference
-from harness.records import Measure
+from harness.names import task_of
+from harness.records import Measure, Reason, Remark
 from harness.remarks import joined
+from harness.study.missing import of_parts, of_published
 from harness.study.rows import Definitions, Row, few
 from harness.study.superseded import superseded
 from harness.views import Views, measures_by_view
@@ -76,7 +78,7 @@ class RowReader:
         self.axes: dict[str, tuple[str, ...]] = {}
         self.provenance: list[dict[str, Any]] = []
         self._rows: list[Row] = []
-        self._remarks: list[tuple[str, str]] = []
+        self._remarks: list[tuple[str, Remark]] = []
         self._defined_by: dict[str, str] = {}
         self._produced_by: dict[str, str] = {}
         self._measured_as: dict[str, dict[str, list[str]]] = {}
@@ -96,7 +98,13 @@ class RowReader:
             origin.update(title=table.title, source=table.source, license=table.license)
             self._define(label, table.biases, table.axes)
             self._rows += [
-                Row(name=one.name, group=one.group, run=label, measures=one.measures, missing=one.missing)
+                Row(
+                    name=one.name,
+                    group=one.group,
+                    run=label,
+                    measures=one.measures,
+                    missing=of_published(one.missing),
+                )
                 for one in table.models
             ]
         else:
@@ -106,16 +114,18 @@ class RowReader:
 
     def finished(self) -> Iterable[Row]:
         """All rows; a part of a bias or axis that a row lacks has the reason of the task that measures it elsewhere."""
-        parts = [part for one in (*self.biases.values(), *self.axes.values()) for part in one]
+        parts = list(dict.fromkeys(part for one in (*self.biases.values(), *self.axes.values()) for part in one))
         for row in self._rows:
-            tasks = {part: self._produced_by.get(part, "") for part in parts if part not in row.measures}
-            learned = {part: f"{task}: {row.missing[task]}" for part, task in tasks.items() if task in row.missing}
-            yield replace(row, missing={**learned, **row.missing})
+            lacking = [part for part in parts if part not in row.measures]
+            yield replace(row, missing=(*of_parts(lacking, self._produced_by, row.missing), *row.missing))
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[Remark]:
         """Stored remarks, and what makes models incomparable; each names its run where there are several."""
         several = len(self.provenance) > 1
-        remarks = [f"{label}: {remark}" if several else remark for label, remark in self._remarks]
+        remarks = [
+            Remark(remark.kind, remark.subject, remark.text, line=f"{label}: {remark}") if several else remark
+            for label, remark in self._remarks
+        ]
         return list(dict.fromkeys([*remarks, *self._incomparable()]))
 
     def _define(self, label: str, biases: Definitions, axes: Definitions) -> None:
@@ -138,7 +148,7 @@ class RowReader:
             row = _RowBuilder(self, run, label, model, cells, old)
             for task in tasks:
                 if (task, model) in cells or model in planned.get(task, {}):
-                    row.add(task, planned.get(task, {}).get(model, ""))
+                    row.add(task, planned.get(task, {}).get(model))
             self._rows.append(row.finished(known[model].group if model in known else None))
 
     def note(self, task: str, model: str, cell: StoredCell, measures: Iterable[str]) -> None:
@@ -152,14 +162,13 @@ class RowReader:
         variants = self._measured_as.setdefault(task, {})
         variants.setdefault(json.dumps(compared, sort_keys=True), []).append(model)
 
-    def _incomparable(self) -> Iterable[str]:
+    def _incomparable(self) -> Iterable[Remark]:
         for task, variants in self._measured_as.items():
             usual, *others = sorted(variants, key=lambda variant: -len(variants[variant]))
             for other in others:
-                yield (
-                    f"{task}: {few(variants[other])} cannot be compared with {few(variants[usual])}: "
-                    f"{difference(json.loads(usual), json.loads(other))}"
-                )
+                change = difference(json.loads(usual), json.loads(other))
+                who, whom = few(variants[other]), few(variants[usual])
+                yield Remark("comparability", task, f"{who} cannot be compared with {whom}: {change}")
 
 
 class _RowBuilder:
@@ -176,45 +185,60 @@ class _RowBuilder:
     ) -> None:
         self.reader, self.run, self.label, self.model, self.cells, self.old = reader, run, label, model, cells, old
         self.measures: dict[str, Measure] = {}
-        self.missing: dict[str, str] = {}
+        self.missing: list[Reason] = []
         self.tasks: dict[str, Mapping[str, Any]] = {}
 
-    def add(self, task: str, planned: str) -> None:
+    def add(self, task: str, planned: Reason | None) -> None:
         """Measure one task, or keep the reason why not; `planned` is the reason known when the run was planned."""
-        reason = self._unusable(task, planned)
-        if reason:
-            self.missing[task] = reason
+        reason = self._unusable(task, planned) or self._unmet(task)
+        measures = reason or self._measured(task)
+        if isinstance(measures, Reason):
+            self.missing.append(measures)
             return
-        cell, (_, _, dataset) = self.cells[task, self.model], task.partition("@")
-        probe = self._probe(task)
-        required = [f"{name}@{dataset}" for name in probe.requires]
-        for needed in required:
-            reason = self._unusable(needed, "") or self._unlike(cell, needed)
-            if reason:
-                self.missing[task] = f"needs {needed}, which is not usable: {reason}"
-                return
-        try:
-            views = self._views(task, required)
-        except ValueError as error:
-            self.missing[task] = (
-                f"measured under other conditions: {error}; rerun with harness run … --out {self.label}"
-            )
-            return
-        try:
-            found = measures_of(probe, views, dataset)
-        except HarnessError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a plugin's mistake costs its cells, with the reason, and no others
-            self.missing[task] = f"probe {probe.name!r} cannot reduce the stored trials: {described(error)}"
-            return
-        doubled = sorted(set(found) & set(self.measures))
+        doubled = sorted(set(measures) & set(self.measures))
         if doubled:
             raise PluginError(
                 f"{doubled[0]} of {self.model} is measured by two tasks, one of them {task}; rename it in one"
             )
-        self.measures.update(found)
+        cell = self.cells[task, self.model]
+        self.measures.update(measures)
         self.tasks[task] = cell.job.identity.network
-        self.reader.note(task, self.model, cell, found)
+        self.reader.note(task, self.model, cell, measures)
+
+    def _unmet(self, task: str) -> Reason | None:
+        """Why trials that the probe of `task` requires cannot be used; None if they can."""
+        cell = self.cells[task, self.model]
+        for needed in self._required(task):
+            cause = self._unusable(needed, None) or self._unlike(cell, needed)
+            if cause:
+                text = f"needs {needed}, which is not usable: {cause.text}"
+                return replace(cause, subject=task, text=text)
+        return None
+
+    def _required(self, task: str) -> list[str]:
+        return [f"{name}@{task_of(task).dataset}" for name in self._probe(task).requires]
+
+    def _measured(self, task: str) -> dict[str, Measure] | Reason:
+        """The measures of a task whose trials are usable, or why its probe yields none."""
+        try:
+            views = self._views(task, self._required(task))
+        except ValueError as error:
+            return self._reason(task, f"measured under other conditions: {error}", self._rerun)
+        probe = self._probe(task)
+        try:
+            return measures_of(probe, views, task_of(task).dataset)
+        except HarnessError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a plugin's mistake costs its cells, with the reason, and no others
+            return self._reason(task, f"probe {probe.name!r} cannot reduce the stored trials: {described(error)}")
+
+    @property
+    def _rerun(self) -> str:
+        """The command that computes what the run lacks."""
+        return f"harness run … --out {self.label}"
+
+    def _reason(self, task: str, text: str, remedy: str = "") -> Reason:
+        return Reason(kind="task", subject=task, text=text, remedy=remedy)
 
     def _probe(self, task: str) -> Probe:
         """The installed probe of a stored task, with the parameters that its trials were made with."""
@@ -224,7 +248,7 @@ class _RowBuilder:
     def _views(self, task: str, required: Sequence[str] = ()) -> Views:
         """The stored trials of `task` and of those it requires, by view. ValueError if their columns do not fit."""
         trials = self.run.read(task, self.model)
-        others = {name.partition("@")[0]: self._views(name) for name in required}
+        others = {task_of(name).probe: self._views(name) for name in required}
         return Views.of(trials, self._probe(task).conditions(trials.layout.size), others)
 
     def finished(self, group: str | None) -> Row:
@@ -234,46 +258,44 @@ class _RowBuilder:
             group=group,
             run=self.label,
             measures=self.measures,
-            missing=self.missing,
+            missing=tuple(self.missing),
             tasks=frozenset(self.tasks),
             network=next(iter(self.tasks.values()), None),
         )
 
-    def _unusable(self, task: str, planned: str) -> str:
-        """Why the stored trials of `task` give no measures; empty if they do."""
+    def _unusable(self, task: str, planned: Reason | None) -> Reason | None:
+        """Why the stored trials of `task` give no measures; None if they do."""
         cell = self.cells.get((task, self.model))
         if cell is None:
-            return planned or "not run"
+            return planned or self._reason(task, "not run")
         layout = self.run.layout(task)
         done, spans = len(cell.spans), len(layout.spans())
-        resume = f"harness run … --out {self.label}"
         if (task, self.model) in self.old:
-            away = f", which could not be done the last time: {planned}" if planned else ""
-            return f"{self.old[task, self.model]}; measure it anew with {resume}{away}"
+            away = f", and could not be measured again the last time: {planned.text}" if planned else ""
+            return self._reason(task, f"{self.old[task, self.model]}{away}", self._rerun)
         if cell.failed is not None:
-            return f"failed: {cell.failed}"
+            return self._reason(task, f"failed: {cell.failed}")
         if done < spans:
-            return f"incomplete: {done} of {spans} spans; resume with {resume}"
+            return self._reason(task, f"incomplete: {done} of {spans} spans", self._rerun)
         if not cell.complete(layout):
-            return f"measured on samples, classes or conditions that the run has replaced since; rerun with {resume}"
+            text = "measured on samples, classes or conditions that the run has replaced since"
+            return self._reason(task, text, self._rerun)
         stored = cell.job.identity.probe
         probe = self.reader.probes.get(stored.name)
         if probe is None:
-            return f"probe {stored.name!r} is not installed; see harness list probes"
+            return self._reason(task, f"probe {stored.name!r} is not installed", "harness list probes")
         if probe.version != stored.version:
-            return (
-                f"made by version {stored.version} of probe {probe.name!r}, installed is {probe.version}; "
-                f"rerun with {resume}"
-            )
-        return ""
+            text = f"made by version {stored.version} of probe {probe.name!r}, installed is {probe.version}"
+            return self._reason(task, text, self._rerun)
+        return None
 
-    def _unlike(self, cell: StoredCell, task: str) -> str:
-        """What tells `cell` from the cell whose trials its probe needs, other than the probe; empty if nothing does."""
+    def _unlike(self, cell: StoredCell, task: str) -> Reason | None:
+        """What tells `cell` from the cell whose trials its probe needs, other than the probe; None if nothing does."""
         other = self.cells[task, self.model]
         changed = difference(other.job.identity.without_task(), cell.job.identity.without_task())
         if not changed and self.run.layout(task).sample_ids != self.run.layout(cell.job.task).sample_ids:
-            changed = "its samples are others"
-        return f"{changed}; rerun both with harness run … --out {self.label}" if changed else ""
+            changed = "its samples differ"
+        return self._reason(task, f"{changed}; rerun both", self._rerun) if changed else None
 
 
 def _tuples(value: Any) -> Any:

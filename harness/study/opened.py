@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import RequestError, UnknownNameError
-from harness.records import Study
+from harness.records import Lack, Study, reason_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,9 +95,9 @@ class OpenedStudy(Study):
         if model not in models:
             return UnknownNameError("model", model, models, "See: .measures()")
         cells = self.trial_reader.cells() if self.trial_reader else {}
-        reason = models[model].missing.get(task)
-        if reason:
-            return RequestError(f"no trials of {model} on {task}: {reason}")
+        because = reason_for(models[model].missing, "task", task)
+        if because:
+            return RequestError(f"no trials of {model} on {task}: {because.text}", remedy=because.remedy)
         own = [name for name, of_task in cells.items() if model in of_task]
         return UnknownNameError("task", task, own, f"These are the tasks of which {model} has trials")
 
@@ -154,13 +154,15 @@ def _rows(model: StudyModel, of_report: dict[str, Any], units: dict[str, str | N
     for name, measure in model.measures.items():
         facts = {key: getattr(measure, key) for key in MEASURES if hasattr(measure, key)}
         yield {**of_model, "kind": "measure", "measure": name, **facts, "flags": "; ".join(measure.flags)}
-    for kind, values in (("bias", model.biases), ("axis", model.axes)):
+    kinds: tuple[tuple[Lack, Mapping[str, float | None]], ...] = (("bias", model.biases), ("axis", model.axes))
+    for kind, values in kinds:
         for name, value in values.items():
             facts = {"value": value, "unit": units[name], **of_report["intervals"].get(name, {})}
-            yield {**of_model, "kind": kind, "measure": name, **facts, "reason": model.missing.get(name)}
-    for name, reason in model.missing.items():
-        if name not in {**model.measures, **model.biases, **model.axes}:
-            yield {**of_model, "kind": "missing", "measure": name, "reason": reason}
+            because = reason_for(model.missing, kind, name)
+            yield {**of_model, "kind": kind, "measure": name, **facts, "reason": because.line if because else None}
+    for one in model.missing:
+        if one.subject not in {**model.measures, **model.biases, **model.axes}:
+            yield {**of_model, "kind": "missing", "measure": one.subject, "reason": one.line}
 
 
 def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from harness.records import Measure
+from harness.records import Measure, Reason
 
 Definitions = Mapping[str, Sequence[str]]
 
@@ -18,7 +18,7 @@ class Row:
     Attributes:
         run: the run folder, as errors and reports name it.
         measures: full name (``top1@imagenet``) -> measure.
-        missing: measure or task -> reason.
+        missing: why measures or tasks are not there.
         tasks: tasks that were measured; they are no longer missing once rows of several runs are merged.
         network: what the stored identities say of checkpoint and loading; None where nothing is known (tables).
     """
@@ -27,7 +27,7 @@ class Row:
     group: str | None
     run: str
     measures: Mapping[str, Measure]
-    missing: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[Reason, ...] = ()
     tasks: frozenset[str] = frozenset()
     network: Mapping[str, Any] | None = None
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.errors import RequestError
 from harness.records import ImportedTable
 from harness.study.comparing import Side
+from harness.study.missing import of_published
 
 if TYPE_CHECKING:
     from harness.interfaces import Importer, Probe
@@ -56,13 +57,13 @@ def table_side(importer: Importer, path: Path) -> Side:
     table: ImportedTable | object = importer.read(path)
     if not isinstance(table, ImportedTable):
         raise RequestError(
-            f"{path} holds single decisions, not measures. Type: harness import {importer.name} {path} --out RUN, "
-            f"then --against RUN"
+            f"{path} holds single decisions, not measures",
+            remedy=f"harness import {importer.name} {path} --out RUN, then --against RUN",
         )
     return Side(
         label=f"{importer.name} ({path})",
         models={one.name: one.measures for one in table.models},
-        missing={one.name: one.missing for one in table.models},
+        missing={one.name: of_published(one.missing) for one in table.models},
         errata=table.errata,
         tolerances=table.tolerances,
     )

@@ -54,13 +54,15 @@ def _other_side(against: str, table: Path | None, data: Sequence[str], plugins: 
         available = ", ".join(sorted(plugins.importers)) or "none"
         given = "no published table" if table is not None else "neither a run folder nor a published table"
         raise RequestError(
-            f"--against {against} is {given}. Published tables: {available}. Type: --against RUN, or --against FORMAT"
+            f"--against {against} is {given}. Published tables: {available}",
+            remedy="--against RUN, or --against FORMAT",
         )
     importer = plugins.importer(against)
     path = table if table is not None else _table_below(importer, data)
     if not path.is_file():
-        origin = f" It is published at {importer.url}." if importer.url else ""
-        raise RequestError(f"no file {path} to compare with.{origin} Type: --against {against} --table FILE")
+        raise RequestError(
+            f"no file {path} to compare with{_origin(importer)}", remedy=f"--against {against} --table FILE"
+        )
     return table_side(importer, path)
 
 
@@ -71,7 +73,13 @@ def _table_below(importer: Importer, data: Sequence[str]) -> Path:
     root = DataRoots.parse(data).default
     name = importer.url.rpartition("/")[2]
     if root is None or not name:
-        origin = f" It is published at {importer.url};" if importer.url else ""
         where = f" or --data ROOT (or HARNESS_DATA) with {importer.name}/{name} below it" if name else ""
-        raise RequestError(f"no table {importer.name} to compare with.{origin} type: --table FILE{where}")
+        raise RequestError(
+            f"no table {importer.name} to compare with{_origin(importer)}", remedy=f"--table FILE{where}"
+        )
     return root / importer.name / name
+
+
+def _origin(importer: Importer) -> str:
+    """Where its table is published, as the end of a message."""
+    return f"; it is published at {importer.url}" if importer.url else ""

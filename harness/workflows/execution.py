@@ -139,9 +139,6 @@ def compute(
 
 def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> None:
     """What the run folder knows beside trials: groups, planned cells, definitions, remarks, sample axes."""
-    planned: dict[str, dict[str, str]] = {}
-    for cell in plan.cells:
-        planned.setdefault(cell.task, {})[cell.model] = cell.reason if cell.job is None else ""
     suite = selection.suite
     opened.update_manifest(
         study={
@@ -149,13 +146,25 @@ def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> None:
             "axes": {name: list(parts) for name, parts in (suite.axes if suite else {}).items()},
         },
         models={spec.name: {"group": spec.group, "title": spec.title} for spec in selection.models},
-        planned=planned,
+        **_planned(plan),
         warnings={task.dataset.name: list(task.manifest.remarks) for task in plan.tasks},
     )
     for task in plan.tasks:
         opened.put_layout(task.layout)
     # What a killed run had completed is put in order, and the index is written anew, whatever became of the old one.
     opened.finish([cell.job for cell in plan.cells if cell.job and cell.status == "stored"])
+
+
+def _planned(plan: Plan) -> dict[str, dict[str, dict[str, str]]]:
+    """Task -> model -> why the cell cannot be computed (empty: it can); and, where one cannot, what to type."""
+    planned: dict[str, dict[str, str]] = {}
+    remedies: dict[str, dict[str, str]] = {}
+    for cell in plan.cells:
+        because = cell.because if cell.job is None else None
+        planned.setdefault(cell.task, {})[cell.model] = because.text if because else ""
+        if because:
+            remedies.setdefault(cell.task, {})[cell.model] = because.remedy
+    return {"planned": planned, "remedies": remedies} if remedies else {"planned": planned}
 
 
 def pick_device(given: str, out: Path) -> torch.device:
@@ -170,7 +179,7 @@ def pick_device(given: str, out: Path) -> torch.device:
         stored = existing.settings.get("device_type") if existing else None
         kind = given = stored or ("cuda" if torch.cuda.is_available() else "cpu")
     if kind == "cuda" and not torch.cuda.is_available():
-        raise RequestError(f"--device {given}: no CUDA device here. Type: --device cpu (in a run folder of its own)")
+        raise RequestError(f"--device {given}: no CUDA device here", remedy="--device cpu (in a run folder of its own)")
     try:
         device = torch.device(given)
     except RuntimeError as error:

@@ -30,8 +30,8 @@ def import_results(
 
     importer = plugins.importer(form)
     if not file.exists():
-        where = f" It is published at {importer.url}" if importer.url else ""
-        raise RequestError(f"no file {file}. Type: harness import {form} FILE --out {out}.{where}")
+        where = f"; it is published at {importer.url}" if importer.url else ""
+        raise RequestError(f"no file {file}{where}", remedy=f"harness import {form} FILE --out {out}")
     refuse_occupied(out)
     table, digest = importer.read(file), source_digest(file)
     if isinstance(table, DecisionTable):

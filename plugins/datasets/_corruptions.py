@@ -114,11 +114,11 @@ class CorruptedImageNet(Dataset):
         what = f"dataset {self.name!r}: {root} has no folder {corruption!r}"
         near = [] if self._holds_corruptions(root) else nearby(root, self._holds_corruptions)
         if len(near) == 1:
-            return DatasetError(f"{what}; the corruptions lie in {near[0]}. Type: --data {self.name}={near[0]}")
+            return DatasetError(f"{what}; the corruptions lie in {near[0]}", remedy=f"--data {self.name}={near[0]}")
         if near:
             return DatasetError(
-                f"{what}; the corruptions lie one level below, in {', '.join(path.name for path in near)}. "
-                f"Type: mv {root}/*/* {root}"
+                f"{what}; the corruptions lie one level below, in {', '.join(path.name for path in near)}",
+                remedy=f"mv {root}/*/* {root}",
             )
         return DatasetError(f"{what}. {self._remedy(corruption)}")
 

@@ -32,7 +32,9 @@ def wnids() -> tuple[str, ...]:
     path = _timm_file("imagenet_synsets.txt")
     listed = tuple(path.read_text(encoding="utf-8").split())
     if len(set(listed)) != 1000 or list(listed) != sorted(listed) or not all(map(WNID.fullmatch, listed)):
-        raise DatasetError(f"{path} is not the sorted list of the 1,000 ImageNet wnids. Type: pip install --force timm")
+        raise DatasetError(
+            f"{path} is not the sorted list of the 1,000 ImageNet wnids", remedy="pip install --force timm"
+        )
     return listed
 
 
@@ -50,7 +52,7 @@ def class_names() -> tuple[str, ...]:
     lemmas = {row[0]: row[1] for row in rows if len(row) == 2}
     missing = [wnid for wnid in wnids() if wnid not in lemmas]
     if missing:
-        raise DatasetError(f"{path} names no lemma for {missing[0]}. Type: pip install --force timm")
+        raise DatasetError(f"{path} names no lemma for {missing[0]}", remedy="pip install --force timm")
     names = [lemmas[wnid] for wnid in wnids()]
     return tuple(
         f"{name} ({wnid})" if names.count(name) > 1 else name for name, wnid in zip(names, wnids(), strict=True)
@@ -76,7 +78,7 @@ def real_labels() -> tuple[tuple[int, ...], ...]:
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DatasetError(f"{path} is no JSON ({error}). Type: pip install --force timm") from error
+        raise DatasetError(f"{path} is no JSON ({error})", remedy="pip install --force timm") from error
     _check(path, json.dumps(listed), _REAL, "the published ReaL labels (real.json)")
     return tuple(tuple(labels) for labels in listed)
 
@@ -84,7 +86,7 @@ def real_labels() -> tuple[tuple[int, ...], ...]:
 def _check(path: Path, text: str, sha256: str, what: str) -> None:
     if (found := hashlib.sha256(text.encode()).hexdigest()) != sha256:
         raise DatasetError(
-            f"{path} is not {what}: SHA-256 {found[:8]}…, expected {sha256[:8]}…. Type: pip install --force timm"
+            f"{path} is not {what}: SHA-256 {found[:8]}…, expected {sha256[:8]}…", remedy="pip install --force timm"
         )
 
 
@@ -96,5 +98,5 @@ def _timm_file(name: str) -> Path:
         if path.is_file():
             return path
     raise DatasetError(
-        f"the list of ImageNet classes ({name}) is part of timm, which is missing. Type: pip install timm"
+        f"the list of ImageNet classes ({name}) is part of timm, which is missing", remedy="pip install timm"
     )

@@ -55,7 +55,9 @@ def visible_names(folder: Path, dataset: str) -> set[str]:
 def no_folders(root: Path, dataset: str, expected: str, better: Path | None = None) -> DatasetError:
     """The error for a root without class folders; `better` is the folder that seems to be meant."""
     hint = f"{dataset}={better}" if better else f"{dataset}=DIR with the folder that holds them"
-    return DatasetError(f"dataset {dataset!r}: {root} has no class folders; expected {expected}. Type: --data {hint}")
+    return DatasetError(
+        f"dataset {dataset!r}: {root} has no class folders; expected {expected}", remedy=f"--data {hint}"
+    )
 
 
 def nearby(root: Path, fits: Callable[[Path], bool]) -> list[Path]:
@@ -74,6 +76,6 @@ def _entries(folder: Path, dataset: str) -> Iterator[os.DirEntry[str]]:
             yield from (entry for entry in entries if not entry.name.startswith("."))
     except OSError as error:
         raise DatasetError(
-            f"dataset {dataset!r}: cannot read the folder {folder} ({error.strerror}). "
-            f"Type: --data {dataset}=DIR with the folder that holds it"
+            f"dataset {dataset!r}: cannot read the folder {folder} ({error.strerror})",
+            remedy=f"--data {dataset}=DIR with the folder that holds it",
         ) from error

@@ -52,10 +52,10 @@ def completeness(samples: Sequence[Sample], images: int, classes: int, each: int
 
 
 def _no_class(folder: Path, dataset: str, targets: Mapping[str, int]) -> DatasetError:
-    hint = "Move it elsewhere"
+    hint, remedy = "Move it elsewhere", ""
     inside = next((path for path in (folder.parent / "val", folder) if _holds_classes(path, targets)), None)
     if inside is not None:
-        hint = f"The classes seem to lie one level below. Type: --data {dataset}={inside}"
+        hint, remedy = "The classes seem to be one level below", f"--data {dataset}={inside}"
     elif folder.name.isdecimal():
         hint = "Numbered folders are the layout of ImageNet-V2 (dataset 'imagenet-v2')"
     elif folder.name in indices():
@@ -63,7 +63,7 @@ def _no_class(folder: Path, dataset: str, targets: Mapping[str, int]) -> Dataset
     elif WNID.fullmatch(folder.name):
         hint = "Such a class exists in ImageNet-21k only; leave out all but the 1,000 classes"
     which = "1,000 ImageNet classes" if len(targets) == 1000 else f"{len(targets)} classes of {dataset}"
-    return DatasetError(f"dataset {dataset!r}: folder {folder} is none of the {which}. {hint}")
+    return DatasetError(f"dataset {dataset!r}: folder {folder} is none of the {which}. {hint}", remedy=remedy)
 
 
 def _holds_classes(folder: Path, targets: Mapping[str, int]) -> bool:

@@ -61,8 +61,8 @@ def _labels(image: Sample, dataset: str) -> tuple[int, ...]:
     if number is None:
         raise DatasetError(
             f"dataset {dataset!r}: {image.path} is not named as a validation image, ILSVRC2012_val_00000001.JPEG to "
-            "…50000.JPEG, so its ReaL labels are not known. Type: --data "
-            f"{dataset}=DIR with the original names, or measure dataset 'imagenet'"
+            "…50000.JPEG, so its ReaL labels are not known",
+            remedy=f"--data {dataset}=DIR with the original names, or measure dataset 'imagenet'",
         )
     return real_labels()[number - 1]
 

@@ -64,8 +64,7 @@ class ImageNetV2(Dataset):
         for folder in folders:
             index = int(folder.name) if _INDEX.fullmatch(folder.name) else _CLASSES
             if index >= _CLASSES:
-                what = f"dataset {self.name!r}: folder {folder} is no class index from 0 to 999"
-                raise DatasetError(f"{what}. {_hint(folder, self.name)}")
+                raise _no_index(folder, self.name)
             if index in by_index:
                 raise DatasetError(
                     f"dataset {self.name!r}: {by_index[index]} and {folder.name} mean one class; delete one of the two"
@@ -80,11 +79,14 @@ class ImageNetV2(Dataset):
         return completeness(samples, _IMAGES, _CLASSES, _EACH, "is this more than matched-frequency?")
 
 
-def _hint(folder: Path, dataset: str) -> str:
+def _no_index(folder: Path, dataset: str) -> DatasetError:
+    what = f"dataset {dataset!r}: folder {folder} is no class index from 0 to 999"
     if WNID.fullmatch(folder.name):
-        return "Folders named by wnid are the layout of dataset 'imagenet'"
+        return DatasetError(f"{what}. Folders named by wnid are the layout of dataset 'imagenet'")
     near = nearby(folder.parent, lambda path: (path / "0").is_dir() or (path / "0000").is_dir())
-    return f"Type: --data {dataset}={near[0]}" if near else "Move it elsewhere"
+    if near:
+        return DatasetError(what, remedy=f"--data {dataset}={near[0]}")
+    return DatasetError(f"{what}. Move it elsewhere")
 
 
 @hookimpl

@@ -85,7 +85,8 @@ class Parametric(_ToolboxSet):
         if parts.condition not in conditions:
             raise DatasetError(
                 f"dataset {self.name!r}: {path} has the condition {parts.condition!r}, none of those of "
-                f"{self.experiment}: {', '.join(conditions)}. Type: --data {self.name}=DIR with the right set"
+                f"{self.experiment}: {', '.join(conditions)}",
+                remedy=f"--data {self.name}=DIR with the right set",
             )
         return Sample(
             id=sample_id(parts.condition, parts.category, parts.image),
@@ -146,8 +147,8 @@ def _sessions(root: Path, dataset: str) -> list[Path]:
     near = nearby(root, lambda path: bool(_session_folders(path / "dnn")))
     hint = str(near[0]) if len(near) == 1 else "DIR with the folder that holds it"
     raise DatasetError(
-        f"dataset {dataset!r}: {root} has no session, expected its stimuli in dnn/session-1. "
-        f"Type: --data {dataset}={hint}"
+        f"dataset {dataset!r}: {root} has no session, expected its stimuli in dnn/session-1",
+        remedy=f"--data {dataset}={hint}",
     )
 
 

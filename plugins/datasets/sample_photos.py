@@ -17,7 +17,7 @@ from harness import Dataset, DatasetError, LabelSpace, Release, Sample, hookimpl
 from ._imagenet_classes import class_names
 
 _FILE = re.compile(r"imagenet_(?P<number>\d\d)_(?P<target>\d{1,3})\.jpg")
-_PIP = "Type: pip install 'bias-harness[demo]'"
+_PIP = "pip install 'bias-harness[demo]'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class SamplePhotos(Dataset):
         for folder in (found.submodule_search_locations or ()) if found else ():
             if (data := Path(folder, "data")).is_dir():
                 return data
-        raise DatasetError(f"dataset {self.name!r} is part of the package foolbox, which is not installed. {_PIP}")
+        raise DatasetError(f"dataset {self.name!r} is part of the package foolbox, which is not installed", remedy=_PIP)
 
     def label_space(self) -> LabelSpace:
         """The 1,000 ImageNet classes."""
@@ -49,10 +49,10 @@ class SamplePhotos(Dataset):
     def samples(self, root: Path) -> Iterator[Sample]:
         """The photographs in `root`. Raises DatasetError if there are none."""
         if not root.is_dir():
-            raise DatasetError(f"dataset {self.name!r}: there is no folder {root}. {_PIP}")
+            raise DatasetError(f"dataset {self.name!r}: there is no folder {root}", remedy=_PIP)
         matches = [(path, match) for path in sorted(root.iterdir()) if (match := _FILE.fullmatch(path.name))]
         if not matches:
-            raise DatasetError(f"dataset {self.name!r}: no imagenet_NN_LABEL.jpg in {root}. {_PIP}")
+            raise DatasetError(f"dataset {self.name!r}: no imagenet_NN_LABEL.jpg in {root}", remedy=_PIP)
         for path, match in matches:
             yield Sample(id=path.name, targets=(int(match["target"]),), path=path)
 

@@ -28,7 +28,7 @@ _FILE = re.compile(r"(?P<set>[A-Za-z-]+)_(?P<observer>[A-Za-z0-9][A-Za-z0-9_.+-]
 _TEXTURE = re.compile(r"(?P<shape>[a-z]+)\d+-(?P<texture>[a-z]+)\d+")
 _UNSAID = ("", "nan", NO_DECISION)
 _SETS = ("cue-conflict", *EXPERIMENTS)
-_TYPE = "Type: harness import model-vs-human FILE_OR_FOLDER --out RUN"
+_COMMAND = "harness import model-vs-human FILE_OR_FOLDER --out RUN"
 
 
 class _Decision(NamedTuple):
@@ -80,7 +80,9 @@ def _files(path: Path) -> Sequence[Path]:
     files = sorted(path.rglob("*.csv"))
     if not files:
         what = "has no .csv file" if path.is_dir() else "does not exist"
-        raise RequestError(f"{path} {what}; expected the toolbox's raw-data, or a folder or file of it. {_TYPE}")
+        raise RequestError(
+            f"{path} {what}; expected the toolbox's raw-data, or a folder or file of it", remedy=_COMMAND
+        )
     return files
 
 
@@ -138,7 +140,7 @@ def _csv(file: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
                     raise RequestError(f"{file}, row {reader.line_num}: {len(row)} cells, expected {len(header)}")
                 yield reader.line_num, dict(zip(header, (cell.strip() for cell in row), strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RequestError(f"{file} cannot be read as CSV text ({error}). {_TYPE}") from error
+        raise RequestError(f"{file} cannot be read as CSV text ({error})", remedy=_COMMAND) from error
 
 
 def _plain(observer: str) -> str:

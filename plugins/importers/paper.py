@@ -262,7 +262,7 @@ class Paper(Importer):
 
 def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, Mapping[str, str]]]:
     """(line number, row) of each model. Raises RequestError if the file is not the published table."""
-    expected = "expected the study's raw-data/benchmark.csv; type: harness import paper benchmark.csv --out RUN"
+    expected, remedy = "expected the study's raw-data/benchmark.csv", "harness import paper benchmark.csv --out RUN"
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True)
@@ -270,20 +270,22 @@ def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, Mapping[str, str
             lacking = [column for column in dict.fromkeys(needed) if column not in header]
             if lacking:
                 named = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
-                raise RequestError(f"{path} has no column {named}; {expected}")
+                raise RequestError(f"{path} has no column {named}; {expected}", remedy=remedy)
             doubled = [column for column in header if header[column] > 1]
             if doubled:
-                raise RequestError(f"{path} has the column {doubled[0]!r} twice; {expected}")
+                raise RequestError(f"{path} has the column {doubled[0]!r} twice; {expected}", remedy=remedy)
             rows: list[tuple[int, Mapping[str, str]]] = [(reader.line_num, row) for row in reader]
     except OSError as error:
-        raise RequestError(f"{path} cannot be read ({error.strerror}); {expected}") from error
+        raise RequestError(f"{path} cannot be read ({error.strerror}); {expected}", remedy=remedy) from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise RequestError(f"{path} is no CSV text ({error}); {expected}") from error
+        raise RequestError(f"{path} is no CSV text ({error}); {expected}", remedy=remedy) from error
     ragged = [line for line, row in rows if None in row or None in row.values()]
     if ragged:
-        raise RequestError(f"{path}, row {ragged[0]}: not {header.total()} cells, as its header has; {expected}")
+        raise RequestError(
+            f"{path}, row {ragged[0]}: not {header.total()} cells, as its header has; {expected}", remedy=remedy
+        )
     if not rows:
-        raise RequestError(f"{path} has a header and no models; {expected}")
+        raise RequestError(f"{path} has a header and no models; {expected}", remedy=remedy)
     return rows
 
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 import pytest
 
 from tests.helpers.places import ROOT
+from tests.helpers.reasons import lines
 
 L2 = ["zoo-l2-0.25", "zoo-l2-0.75", "zoo-l2-1.5"]
 LINF = ["zoo-linf-1", "zoo-linf-3", "zoo-linf-6"]
@@ -108,7 +109,7 @@ def test_stylized_training_raises_shape_bias(models):
 def test_a_network_that_guesses_has_no_shape_bias(models):
     chance = models["zoo-chance"]
     assert chance["biases"]["shape-bias"] is None
-    assert "chance is 2/16" in chance["missing"]["shape-bias"]
+    assert "chance is 2/16" in lines(chance)["shape-bias"]
 
 
 # --- the study says something ----------------------------------------------------------------
@@ -116,7 +117,7 @@ def test_a_network_that_guesses_has_no_shape_bias(models):
 
 def test_nothing_is_missing(models):
     undefined = [
-        (name, what, row["missing"].get(what))
+        (name, what, lines(row).get(what))
         for name, row in models.items()
         for what, value in {**row["biases"], **row["axes"]}.items()
         if value is None and name != "zoo-chance"

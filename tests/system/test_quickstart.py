@@ -35,7 +35,7 @@ def check_report(text):
         assert model["axes"]["ID"] >= 0.7
         assert model["measures"]["n@sample-photos"] == 20
         assert 0.2 <= model["biases"]["low-frequency-bias"] <= 1
-        assert model["missing"] == {}
+        assert model["missing"] == []
     everywhere = [one for one in report["correlations"] if one["models"] == "all"]
     assert everywhere and all(one["spearman"] is None and "n = 3" in one["reason"] for one in everywhere)
 

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any, cast
 
-from harness import Erratum, Figure, Measure, Report, Study, StudyModel, Table, hookimpl, statistics
+from harness import Erratum, Figure, Measure, Reason, Report, Study, StudyModel, Table, hookimpl, statistics
 
 from .figures import all_figures
-from .schema import CorrelationData, Details, ErratumEntry, Interval, ModelEntry, Numbers, Rank
+from .schema import CorrelationData, Details, ErratumEntry, Interval, Missing, ModelEntry, Numbers, Rank
 from .tables import all_tables
 
 Pair = tuple[str, str]
@@ -171,6 +171,15 @@ def _erratum(study: Study, erratum: Erratum) -> ErratumEntry:
     }
 
 
+def _missing(reason: Reason) -> Missing:
+    return {
+        "subject": reason.subject,
+        "kind": reason.kind,
+        "reason": reason.text,
+        "remedy": reason.remedy or None,
+    }
+
+
 def _details(measure: Measure) -> Details:
     facts = {"unit": measure.unit, "low": measure.low, "high": measure.high, "n": measure.n}
     details = cast(Details, {key: value for key, value in facts.items() if value is not None})
@@ -190,7 +199,7 @@ def _model(
         "biases": dict(model.biases),
         "axes": dict(model.axes),
         "intervals": _intervals(model, definitions),
-        "missing": dict(model.missing),
+        "missing": [_missing(one) for one in model.missing],
         "details": {name: _details(measure) for name, measure in model.measures.items()},
         "in_correlations": in_correlations,
         "own": own,

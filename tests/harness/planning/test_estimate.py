@@ -352,7 +352,7 @@ def test_checkpoints_that_are_not_here_share_one_line(planned, pictures, tmp_pat
     plan, cost = planned("large", str(tmp_path / "data"))
     assert len({cell.reason for cell in plan.cells}) == 48
     (line,) = [line for line in printed(plan, cost).splitlines() if line.startswith("missing")]
-    assert line.startswith("missing: 624 cells") and "its checkpoint is not on this machine" in line
+    assert line.startswith("missing: 624 cells") and "the checkpoint is not on this machine" in line
 
 
 def test_few_reasons_stand_whole(planned, tmp_path):

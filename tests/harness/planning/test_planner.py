@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import Dataset, LabelSpace, LoadingRecipe, Measure, ModelSpec, Probe, Sample
+from harness import Dataset, LabelSpace, LoadingRecipe, Measure, ModelSpec, Probe, Remark, Sample
 from harness.data.manifest import Manifest
 from harness.identity import difference
 from harness.planning.plan import Settings
@@ -181,5 +181,6 @@ def test_planning_needs_no_torch():
 
 
 def test_remarks_of_one_text_share_a_line():
-    remarks = ["a: made", "b: made", "a: --limit: 2 of 9 images", "a: made", "no dataset"]
-    assert joined(remarks) == ["a, b: made", "a: --limit: 2 of 9 images", "no dataset"]
+    remarks = [Remark("data", name, text) for name, text in (("a", "made"), ("b", "made"), ("a", "few"), ("a", "made"))]
+    assert joined(remarks) == ["a, b: made", "a: few"]
+    assert joined([Remark("data", "a", "made", line="RUN: made")]) == ["RUN: made"]

@@ -52,7 +52,7 @@ def test_a_run_without_logits(tmp_path):
     with create(tmp_path / "run") as run:
         fill(run, layout, job)
     assert read_trials(tmp_path / "run", TASK, job.model).logits is None
-    with pytest.raises(StoreError, match="keeps no logits; type: harness run … --store logits"):
+    with pytest.raises(StoreError, match=r"keeps no logits\. Type: harness run … --store logits"):
         RunReader.open(tmp_path / "run").read_logits(TASK, job.model, 0, 3)
 
 

@@ -554,7 +554,7 @@ def test_opening_what_is_no_run(tmp_path, made, message):
         folder.mkdir()
     if made:
         (folder / made).touch()
-    with pytest.raises(RunError, match=rf"{message}.*type: harness run"):
+    with pytest.raises(RunError, match=rf"{message}.*Type: harness run"):
         RunReader.open(folder)
     with pytest.raises(RunError):
         read_trials(folder, TASK, "net-a")

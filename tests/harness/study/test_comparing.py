@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import Erratum, Measure, RequestError, Tolerance
+from harness import Erratum, Measure, Reason, RequestError, Tolerance
 from harness.output.formats import to_json, to_terminal
 from harness.statistics import wilson_interval
 from harness.study.comparing import Side, compare
 from harness.study.comparison_tables import comparison_data, comparison_tables
+from tests.helpers.reasons import absences
 
 PADDED = Erratum(measure="top1@p", title="48 too many", scale=1.00096, offset=-0.00096)
 LOST = Erratum(measure="top1@r", title="last batch only")
@@ -29,7 +30,7 @@ def side(label="mine", partial=None, errata=(), tolerances=(), missing=None, **m
     return Side(
         label=label,
         models={"m": named},
-        missing={"m": missing or {}},
+        missing={"m": missing or ()},
         partial=partial or {},
         errata=errata,
         tolerances=tolerances,
@@ -130,8 +131,8 @@ def test_what_cannot_be_mended_is_never_judged():
 
 
 def test_gaps_have_their_reason():
-    mine = side(a=0.5, b=measure(None, reason="0/0"), d=0.3, missing={"top1@c": "failed: NaN"})
-    theirs = side("table", a=0.5, b=0.5, c=0.5, e=0.5, missing={"top1@d": "not published"})
+    mine = side(a=0.5, b=measure(None, reason="0/0"), d=0.3, missing=absences({"top1@c": "failed: NaN"}))
+    theirs = side("table", a=0.5, b=0.5, c=0.5, e=0.5, missing=absences({"top1@d": "not published"}))
     found = {one.measure: (one.verdict, one.reason) for one in compare(mine, theirs)}
     assert found["top1@b"] == ("not comparable", "undefined in mine: 0/0")
     assert found["top1@c"] == ("not comparable", "mine: failed: NaN")
@@ -210,13 +211,9 @@ def test_counts_have_no_decimals():
 def test_what_is_missing_has_the_reason_of_its_own_task_in_the_same_words():
     absent = "its checkpoint is not on this machine"
     undefined = measure(None, reason="0/0")  # a reason of its own, and of nothing else on that dataset
-    missing = {
-        "x@d": "0/0",
-        "accuracy@a": absent,
-        "top1@a": f"accuracy@a: {absent}",
-        "accuracy@b": absent,
-        "accuracy@c": "no folder c",
-    }
+    tasks = absences(tasks={"accuracy@a": absent, "accuracy@b": absent, "accuracy@c": "no folder c"})
+    own = Reason(kind="measure", subject="top1@a", text=absent, causes=tasks[:1])
+    missing = (*absences({"x@d": "0/0"}), own, *tasks)
     mine = Side(label="mine", models={"m": {"x@d": undefined}, "n": {"top1@a": measure(0.5)}}, missing={"m": missing})
     there = {name: measure(0.5) for name in ("top1@a", "top5@a", "top1@b", "top1@c", "top1@d")}
     theirs = Side(label="other", models={"m": there, "n": {"top1@a": measure(0.5)}})

@@ -26,8 +26,10 @@ from harness.plugins.reports.correlation import Correlation
 from harness.records import Identity, Job, TrialBlock
 from harness.store import RunWriter, store_table
 from harness.study.compose import Row, compose, measures_of, mended, open_study, sorted_by, with_params
+from harness.study.errata import flag
 from harness.testing import make_trials
 from harness.views import Views
+from tests.helpers.reasons import absences, lines
 
 
 def row(name="m", run="runs/a", group="g", missing=None, network=None, tasks=(), **values):
@@ -42,7 +44,7 @@ def row(name="m", run="runs/a", group="g", missing=None, network=None, tasks=(),
         group=group,
         run=run,
         measures=measures,
-        missing=missing or {},
+        missing=missing or (),
         network=network,
         tasks=frozenset(tasks),
     )
@@ -64,27 +66,30 @@ def test_an_axis_is_the_mean_of_its_parts(values):
     names = tuple(name.replace("_", "@") for name in parts)
     model = only(compose([row(**parts)], {}, {"ID": names}))
     assert model.axes["ID"] == pytest.approx(sum(values) / len(values))
-    assert model.missing == {}
+    assert model.missing == ()
 
 
 @pytest.mark.parametrize(
     ("given_row", "reason"),
     [
         (row(top1_a=0.5), "no top1@b (no task of runs/a measures it)"),
-        (row(top1_a=0.5, missing={"top1@b": "not in the published table"}), "no top1@b (not in the published table)"),
-        (row(top1_a=0.5, missing={"accuracy@b": "failed: NaN"}), "no top1@b (accuracy@b: failed: NaN)"),
+        (
+            row(top1_a=0.5, missing=absences({"top1@b": "not in the published table"})),
+            "no top1@b (not in the published table)",
+        ),
+        (row(top1_a=0.5, missing=absences(tasks={"accuracy@b": "failed: NaN"})), "no top1@b (accuracy@b: failed: NaN)"),
         (row(top1_a=0.5, top1_b=None), "no top1@b (0/0)"),
-        (row(top1_c=0.5, missing={"top1@a": "x", "top1@b": "y"}), "no top1@a (x); no top1@b (y)"),
+        (row(top1_c=0.5, missing=absences({"top1@a": "x", "top1@b": "y"})), "no top1@a (x); no top1@b (y)"),
     ],
 )
 def test_a_missing_part_makes_the_axis_none_with_the_reason(given_row, reason):
     model = only(compose([given_row], {}, AXES))
     assert model.axes == {"ID": None}
-    assert model.missing["ID"] == reason
+    assert lines(model)["ID"] == reason
 
 
 def test_undefined_measures_are_missing_with_their_reason():
-    assert only(compose([row(top1_a=None)], {}, {})).missing == {"top1@a": "0/0"}
+    assert lines(only(compose([row(top1_a=None)], {}, {}))) == {"top1@a": "0/0"}
 
 
 def test_names_and_parts_of_definitions_are_checked():
@@ -100,11 +105,13 @@ def test_a_model_of_two_runs_is_refused_if_they_share_a_measure():
 
 
 def test_disjoint_rows_of_one_model_merge():
-    first = row(top1_a=0.5, group=None, missing={"top1@b": "not run", "accuracy@b": "not run", "other@c": "failed"})
+    first = row(
+        top1_a=0.5, group=None, missing=absences({"top1@b": "not run"}, {"accuracy@b": "not run", "other@c": "failed"})
+    )
     second = row(run="runs/b", top1_b=0.7, tasks=["accuracy@b"])
     model = only(compose([first, second], {}, AXES))
     assert model.axes["ID"] == pytest.approx(0.6)
-    assert (model.group, model.run, model.missing) == ("g", "runs/a + runs/b", {"other@c": "failed"})
+    assert (model.group, model.run, lines(model)) == ("g", "runs/a + runs/b", {"other@c": "failed"})
 
 
 def test_rows_of_other_groups_or_networks_do_not_merge():
@@ -138,7 +145,8 @@ def test_measures_flagged_alike_for_the_same_models_share_a_line():
         Row(name="m1", group=None, run="r", measures=flagged("x", "y", flag="censored")),
     ]
     assert compose(rows, {}, {}).warnings == ("x@a, y@a: censored (m0, m1)", "z@a: censored (m0)")
-    rows = [Row(name="m0", group=None, run="r", measures=flagged("x", "y", flag="erratum: half"))]
+    erratum = Erratum(measure="x@a", title="half", proof="")
+    rows = [Row(name="m0", group=None, run="r", measures=flagged("x", "y", flag=flag(erratum)))]
     assert len(compose(rows, {}, {}).warnings) == 2, "each erratum names its measure"
 
 
@@ -309,14 +317,14 @@ def test_measures_are_recomputed_from_stored_trials(lab):
 @pytest.mark.parametrize(
     ("cell", "reason"),
     [
-        (clean("bad", spans=1), "incomplete: 1 of 3 spans; resume with harness run … --out "),
+        (clean("bad", spans=1), "incomplete: 1 of 3 spans. Type: harness run … --out "),
         (clean("bad", spans=2, failed="NaN logits"), "failed: NaN logits"),
         (clean("bad", failed="disk full"), "failed: disk full"),
         (
             clean("bad", version=7),
-            "made by version 7 of probe 'clean', installed is 1; rerun with harness run … --out ",
+            "made by version 7 of probe 'clean', installed is 1. Type: harness run … --out ",
         ),
-        (clean("bad", probe="gone"), "probe 'gone' is not installed; see harness list probes"),
+        (clean("bad", probe="gone"), "probe 'gone' is not installed. Type: harness list probes"),
     ],
 )
 def test_unusable_cells_are_missing_with_their_reason(lab, cell, reason):
@@ -325,21 +333,21 @@ def test_unusable_cells_are_missing_with_their_reason(lab, cell, reason):
     assert good.axes == {"ID": 0.5}
     assert bad.measures == {}
     assert bad.axes == {"ID": None}
-    assert bad.missing["clean@photos"].startswith(reason)
-    assert bad.missing["ID"].startswith(f"no top1@photos (clean@photos: {reason}")
+    assert lines(bad)["clean@photos"].startswith(reason)
+    assert lines(bad)["ID"].startswith(f"no top1@photos (clean@photos: {reason}")
 
 
 def test_planned_cells_that_were_not_run_are_shown(lab):
     planned = {"clean@photos": {"m": "", "waits": "", "other": "other answers in coco"}}
     models = {name: {"group": None} for name in ("m", "waits", "other")}
     study = open_study([lab.run("a", [clean()], planned=planned, models=models)], PROBES)
-    reasons = {model.name: model.missing.get("clean@photos") for model in study.models}
+    reasons = {model.name: lines(model).get("clean@photos") for model in study.models}
     assert reasons == {"m": None, "waits": "not run", "other": "other answers in coco"}
 
 
 def test_a_required_task_that_is_unusable_makes_the_measure_missing(lab):
     study = open_study([lab.run("a", [clean("m", spans=1), ratio()])], PROBES)
-    reason = only(study).missing["ratio@photos"]
+    reason = lines(only(study))["ratio@photos"]
     assert reason.startswith("needs clean@photos, which is not usable: incomplete: 1 of 3 spans")
 
 
@@ -347,8 +355,8 @@ def test_a_probe_that_raises_costs_its_own_measures_alone(lab):
     """At zero clean accuracy `Ratio` divides by zero: a plugin's mistake, which must not block the whole report."""
     first, second = open_study([lab.run("a", [clean("m", hits=0), ratio("m"), clean("n"), ratio("n")])], PROBES).models
     assert first.axes == {"ID": 0.0} and "ratio@photos" not in first.measures
-    assert first.missing["ratio@photos"].startswith("probe 'ratio' cannot reduce the stored trials: ZeroDivisionError:")
-    assert "(test_compose.py:" in first.missing["ratio@photos"]
+    assert lines(first)["ratio@photos"].startswith("probe 'ratio' cannot reduce the stored trials: ZeroDivisionError:")
+    assert "(test_compose.py:" in lines(first)["ratio@photos"]
     assert second.measures["ratio@photos"].value == 12 / 24
 
 
@@ -359,8 +367,8 @@ def test_a_required_task_of_another_checkpoint_is_not_used(lab):
     cells = [clean(created=BEFORE), ratio(checkpoint="bb", created=AFTER)]
     model = only(open_study([lab.run("a", cells)], PROBES))
     assert "top1@photos" not in model.measures
-    assert "measured with an earlier network (checkpoint changed: aa -> bb)" in model.missing["clean@photos"]
-    assert "needs clean@photos, which is not usable: measured with an earlier" in model.missing["ratio@photos"]
+    assert "measured with an earlier network (checkpoint changed: aa -> bb)" in lines(model)["clean@photos"]
+    assert "needs clean@photos, which is not usable: measured with an earlier" in lines(model)["ratio@photos"]
 
 
 @pytest.mark.parametrize("latest", ["photos", "others"])
@@ -372,17 +380,17 @@ def test_of_two_checkpoints_the_latest_counts(lab, latest):
     study = open_study([lab.run("a", [clean(created=first), other], planned=planned)], PROBES)
     model, old = only(study), "others" if latest == "photos" else "photos"
     assert f"top1@{latest}" in model.measures and f"top1@{old}" not in model.measures
-    assert "measured with an earlier network (checkpoint changed" in model.missing[f"clean@{old}"]
+    assert "measured with an earlier network (checkpoint changed" in lines(model)[f"clean@{old}"]
     assert study.trial_reader.cells() == {f"clean@{latest}": ("m",)}
     if old == "photos":
-        assert "could not be done the last time: no folder" in model.missing["clean@photos"]
-        assert "an earlier network" in model.missing["ID"]
+        assert "could not be measured again the last time: no folder" in lines(model)["clean@photos"]
+        assert "an earlier network" in lines(model)["ID"]
 
 
 def test_cells_on_replaced_samples_are_missing(lab):
     path = lab.run("a", [clean("old"), clean("new", samples=32, spans=2)])
     old, new = open_study([path], PROBES).models
-    assert "that the run has replaced since" in old.missing["clean@photos"]
+    assert "that the run has replaced since" in lines(old)["clean@photos"]
     assert new.measures["n@photos"].value == 32
 
 
@@ -406,10 +414,10 @@ def test_disjoint_runs_of_one_model_merge(lab):
     definitions = {"biases": {}, "axes": {"ID": ["top1@photos", "top1@others"]}}
     first = lab.run("a", [clean()], study=definitions, planned={t: {"m": ""} for t in ("clean@photos", "clean@others")})
     second = lab.run("b", [{"task": "clean@others", "model": "m", "hits": 12}], study=definitions)
-    assert only(open_study([first], PROBES)).missing["clean@others"] == "not run"
+    assert lines(only(open_study([first], PROBES)))["clean@others"] == "not run"
     model = only(open_study([first, second], PROBES))
     assert model.axes == {"ID": 0.375}
-    assert model.missing == {}
+    assert model.missing == ()
 
 
 def test_conflicting_definitions_name_both_runs(lab):
@@ -517,7 +525,7 @@ def test_models_are_sorted_within_their_groups():
 
 def test_requests_that_make_no_study(lab, tmp_path):
     path = lab.run("a", [clean()])
-    with pytest.raises(RequestError, match="no run was given; type: harness report RUN"):
+    with pytest.raises(RequestError, match=r"no run was given\. Type: harness report RUN"):
         open_study([], PROBES)
     with pytest.raises(RequestError, match="run 'a' was given twice"):
         open_study([path, tmp_path / "." / "a"], PROBES)

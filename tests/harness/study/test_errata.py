@@ -14,6 +14,7 @@ from harness.plugins.importers.paper import ERRATA, IMAGES, TOLERANCES, Paper
 from harness.plugins.reports.correlation import Correlation
 from harness.study.compose import Row, compose, mended
 from harness.study.errata import flag, marked, mended_definitions, mended_flag, right_value
+from tests.helpers.reasons import absences, lines
 
 DOUBLED = Erratum(measure="top1@a", title="was halved", scale=2.0, offset=0.0)
 LOST = Erratum(measure="top1@b", title="another set")
@@ -22,7 +23,7 @@ AXES = {"ID": ("top1@a", "top1@b"), "Other": ("top1@b",)}
 
 def row(name="m", run="table", group="g", missing=None, **values):
     measures = {f"top1@{key}": Measure(name="top1", value=value) for key, value in values.items()}
-    return Row(name=name, group=group, run=run, measures=measures, missing=missing or {})
+    return Row(name=name, group=group, run=run, measures=measures, missing=missing or ())
 
 
 def study(*rows, errata=(DOUBLED, LOST), axes=AXES, biases=None):
@@ -60,11 +61,11 @@ def test_mending_says_what_it_changed_and_nothing_that_is_no_longer_true():
 
 
 def test_mending_takes_back_the_reason_of_a_gap_that_is_none_any_more():
-    before = study(row(a=0.2, b=0.1), row("gap", a=0.3, missing={"top1@b": "not in the table"}))
-    assert before.models[1].missing["ID"] == "no top1@b (not in the table)"
+    before = study(row(a=0.2, b=0.1), row("gap", a=0.3, missing=absences({"top1@b": "not in the table"})))
+    assert lines(before.models[1])["ID"] == "no top1@b (not in the table)"
     gap = mended(before).models[1]
     assert gap.axes == {"ID": 0.6}
-    assert gap.missing == {"top1@b": "not in the table"}
+    assert lines(gap) == {"top1@b": "not in the table"}
 
 
 def test_errata_that_concern_no_model_are_not_told_and_nothing_to_mend_is_refused():
@@ -165,7 +166,9 @@ def test_proofs_say_how_many_values_there_are(published):
 
 def as_study(table):
     rows = [
-        marked(Row(name=m.name, group=m.group, run="paper", measures=m.measures, missing=m.missing), table.errata)
+        marked(
+            Row(name=m.name, group=m.group, run="paper", measures=m.measures, missing=absences(m.missing)), table.errata
+        )
         for m in table.models
     ]
     return compose(rows, table.biases, table.axes, errata=table.errata)

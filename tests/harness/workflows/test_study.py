@@ -12,6 +12,7 @@ from rich.console import Console
 import harness as door
 from harness import RequestError, UnknownNameError
 from tests.helpers import command
+from tests.helpers.reasons import lines
 
 MORE = """
   third: {source: dummy, options: {kind: random-linear, seed: 4}, group: dummies}
@@ -61,7 +62,7 @@ def test_measures_are_those_of_the_report_and_nothing_is_dropped(small, report):
             assert all(
                 row[key] == value for key, value in known.items() if key in ("low", "high", "n", "unit") and value
             )
-        for name, reason in model["missing"].items():
+        for name, reason in lines(model).items():
             assert rows[model["name"], name]["reason"] == reason
     undefined = table[table["value"].isna()]
     assert set(undefined["kind"]) == {"measure", "bias", "axis", "missing"} and undefined["reason"].notna().all()

@@ -60,7 +60,7 @@ def study(found, people=(), reader=None):
             measures={},
             biases={},
             axes={},
-            missing={},
+            missing=(),
         )
         for name in found
     )

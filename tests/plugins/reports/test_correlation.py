@@ -18,6 +18,7 @@ from harness.plugins.reports.correlation import Correlation, interval_of
 from harness.statistics import holm
 from harness.study.compose import Row, compose, mended
 from harness.study.errata import marked
+from tests.helpers.reasons import absences, lines
 
 BIASES = {"shape": ("shape-bias@cc",), "noise": ("noise@cc",)}
 AXES = {"ID": ("top1@a",), "Robust": ("top1@b", "top1@c")}
@@ -30,7 +31,7 @@ def model(name, values, group="g", missing=None):
         for part, value in zip(PARTS, values, strict=True)
         if value is not None
     }
-    return Row(name=name, group=group, run="runs/a", measures=measures, missing=missing or {})
+    return Row(name=name, group=group, run="runs/a", measures=measures, missing=missing or ())
 
 
 def rising(n=6, group="g", start=0):
@@ -80,12 +81,12 @@ def test_groups_and_their_complements():
 
 
 def test_models_that_lack_a_number_are_left_out_and_counted():
-    gap = model("gap", (0.5, 0.5, 0.5, 0.5, None), missing={"top1@c": "failed: NaN logits"})
+    gap = model("gap", (0.5, 0.5, 0.5, 0.5, None), missing=absences({"top1@c": "failed: NaN logits"}))
     data = report([*rising(), gap])
     assert (entry(data, "shape", "ID")["n"], entry(data, "shape", "Robust")["n"]) == (7, 6)
     (shown,) = [m for m in data["models"] if m["name"] == "gap"]
     assert shown["axes"] == {"ID": 0.5, "Robust": None}
-    assert shown["missing"]["Robust"] == "no top1@c (failed: NaN logits)"
+    assert lines(shown)["Robust"] == "no top1@c (failed: NaN logits)"
     text = render(Correlation(), data, "terminal")
     assert "– Robust: no top1@c (failed: NaN logits): gap" in text
     assert "n = 7 models" in text
@@ -96,7 +97,7 @@ def test_one_reason_for_several_values_is_told_once():
     """A checkpoint that is not there is why every bias and axis is missing: one line, not one for each."""
     absent = "model 'gone': its checkpoint is not on this machine"
     lost = {"t@cc": absent, "accuracy@a": absent, "accuracy@b": absent, "accuracy@c": "no folder c"}
-    gone = model("gone", [None] * 5, missing=lost)
+    gone = model("gone", [None] * 5, missing=absences(tasks=lost))
     notes = notes_of(report([*rising(), gone]))
     assert notes.count(absent) == 1
     assert f"– shape, noise, ID, Robust: {absent}: gone" in notes
@@ -105,7 +106,8 @@ def test_one_reason_for_several_values_is_told_once():
 
 def test_as_many_reasons_as_models_are_not_all_told_and_no_model_is_dropped():
     lost = [
-        model(f"gone{i}", [None] * 5, missing={"t@cc": f"no file {i}", "accuracy@a": f"no file {i}"}) for i in range(9)
+        model(f"gone{i}", [None] * 5, missing=absences(tasks={"t@cc": f"no file {i}", "accuracy@a": f"no file {i}"}))
+        for i in range(9)
     ]
     notes = notes_of(report([*rising(), *lost]))
     assert "– shape, noise, ID: no file 0: gone0" in notes and "no file 2" not in notes
@@ -432,7 +434,10 @@ def table(real):
 
 def as_study(table, **more):
     rows = [
-        marked(Row(name=m.name, group=m.group, run="runs/paper", measures=m.measures, missing=m.missing), table.errata)
+        marked(
+            Row(name=m.name, group=m.group, run="runs/paper", measures=m.measures, missing=absences(m.missing)),
+            table.errata,
+        )
         for m in table.models
     ]
     return compose(rows, table.biases, table.axes, errata=table.errata, **more)
