@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RequestError, UnknownNameError
-from harness.records import Erratum, Lack, Remark, Study, StudyModel
+from harness.records import Erratum, ReasonKind, Remark, Study, StudyModel
 from harness.study.errata import (
     carries,
     concerned,
@@ -207,7 +207,7 @@ def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped:
 def _model(row: Row, biases: Definitions, axes: Definitions) -> StudyModel:
     missing = {(reason.kind, reason.subject): reason for reason in (*row.missing, *of_measures(row.measures))}
     values: dict[str, float | None] = {}
-    kinds: tuple[tuple[Lack, Definitions], ...] = (("bias", biases), ("axis", axes))
+    kinds: tuple[tuple[ReasonKind, Definitions], ...] = (("bias", biases), ("axis", axes))
     for kind, name, parts in [(kind, *definition) for kind, definitions in kinds for definition in definitions.items()]:
         gaps = [reason for part in parts if (reason := of_part(row, part))]
         values[name] = None if gaps else _mean(row, parts)

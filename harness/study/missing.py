@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.names import dataset_of
-from harness.records import Lack, Measure, Reason, reason_for
+from harness.records import Measure, Reason, ReasonKind, reason_for
 from harness.study.rows import Row
 
 
@@ -48,7 +48,7 @@ def of_part(row: Row, part: str) -> Reason | None:
     return _of_tasks(part, tasks) if tasks else _unmeasured(row, part)
 
 
-def of_definition(kind: Lack, name: str, parts: Sequence[Reason]) -> Reason:
+def of_definition(kind: ReasonKind, name: str, parts: Sequence[Reason]) -> Reason:
     """Why a bias or axis has no value: one clause for each missing part."""
     return Reason(
         kind=kind,

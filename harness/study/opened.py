@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import RequestError, UnknownNameError
-from harness.records import Lack, Study, reason_for
+from harness.records import ReasonKind, Study, reason_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,7 +154,7 @@ def _rows(model: StudyModel, of_report: dict[str, Any], units: dict[str, str | N
     for name, measure in model.measures.items():
         facts = {key: getattr(measure, key) for key in MEASURES if hasattr(measure, key)}
         yield {**of_model, "kind": "measure", "measure": name, **facts, "flags": "; ".join(measure.flags)}
-    kinds: tuple[tuple[Lack, Mapping[str, float | None]], ...] = (("bias", model.biases), ("axis", model.axes))
+    kinds: tuple[tuple[ReasonKind, Mapping[str, float | None]], ...] = (("bias", model.biases), ("axis", model.axes))
     for kind, values in kinds:
         for name, value in values.items():
             facts = {"value": value, "unit": units[name], **of_report["intervals"].get(name, {})}
