@@ -110,14 +110,14 @@ def _repeated(layout: TaskLayout, conditions: tuple[str, ...], repeats: int) -> 
     return replace(
         layout,
         conditions=conditions,
-        sample_ids=_each(layout.sample_ids, repeats),
+        sample_ids=_repeat(layout.sample_ids, repeats),
         targets=layout.targets.repeat(repeats, axis=0),
-        attributes={name: _each(values, repeats) for name, values in layout.attributes.items()},
+        attributes={name: _repeat(values, repeats) for name, values in layout.attributes.items()},
     )
 
 
 @lru_cache(maxsize=8)
-def _each(values: tuple[str, ...], repeats: int) -> tuple[str, ...]:
+def _repeat(values: tuple[str, ...], repeats: int) -> tuple[str, ...]:
     """Every value `repeats` times in a row. Cached, since all models of a task need the same millions of values."""
     return tuple(value for value in values for _ in range(repeats))
 
@@ -129,15 +129,15 @@ def measures_by_view(probe: Probe, views: Views) -> Iterator[Measure]:
     levels the name of the kind (``fog``). Counts over levels are left out, as they are sums of the counts of views.
     """
     all_views = range(len(views.names))
-    yield from _of_rows(probe.measures(views.pooled(all_views)), len(views.names))
+    yield from _with_valid_intervals(probe.measures(views.pooled(all_views)), len(views.names))
     for number, name in enumerate(views.names):
-        yield from _named(probe.measures_of_view(views.pooled((number,))), name)
+        yield from _with_view(probe.measures_of_view(views.pooled((number,))), name)
     for name, numbers in views.levels().items():
-        measures = _of_rows(probe.measures_of_view(views.pooled(numbers)), len(numbers))
-        yield from _named((measure for measure in measures if measure.unit != "count"), name)
+        measures = _with_valid_intervals(probe.measures_of_view(views.pooled(numbers)), len(numbers))
+        yield from _with_view((measure for measure in measures if measure.unit != "count"), name)
 
 
-def _of_rows(measures: Iterable[Measure], repeats: int) -> Iterator[Measure]:
+def _with_valid_intervals(measures: Iterable[Measure], repeats: int) -> Iterator[Measure]:
     """`measures` of rows, `repeats` of them per image, without the intervals that assume independent rows."""
     for measure in measures:
         if repeats > 1 and isinstance(measure, Measure) and not measure.by_image:
@@ -145,7 +145,7 @@ def _of_rows(measures: Iterable[Measure], repeats: int) -> Iterator[Measure]:
         yield measure
 
 
-def _named(measures: Iterable[Measure], view: str) -> Iterator[Measure]:
+def _with_view(measures: Iterable[Measure], view: str) -> Iterator[Measure]:
     for measure in measures:
         if isinstance(measure, Measure):
             condition = f"{view}/{measure.condition}" if measure.condition else view

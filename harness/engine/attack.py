@@ -36,7 +36,7 @@ def attack(
     failures: dict[str, str] = {}
     for model in models:
         try:
-            decisions[model] = _against(task, probe, batch, model, forwards, contract)
+            decisions[model] = _decisions_against(task, probe, batch, model, forwards, contract)
         except ForwardError as error:
             failures[model] = str(error)
         except Exception as error:  # noqa: BLE001 - an error in a plugin fails its cell, with the reason, and no others
@@ -44,7 +44,7 @@ def attack(
     return BatchResult(decisions, failures)
 
 
-def _against(
+def _decisions_against(
     task: PlannedTask,
     probe: WhiteBoxProbe,
     batch: Batch,

@@ -176,7 +176,9 @@ class Recorder:
             )
         low, high = parcel.span
         slot = (parcel.job.key, parcel.span)
-        block, filled = self._blocks.pop(slot) if slot in self._blocks else (_empty(high - low, layout, arrays), 0)
+        block, filled = (
+            self._blocks.pop(slot) if slot in self._blocks else (_empty_block(high - low, layout, arrays), 0)
+        )
         n = len(arrays["top5"])
         rows = slice(parcel.offset - low, parcel.offset - low + n)
         block.top5[rows], block.logp[rows] = arrays["top5"], arrays["logp"]
@@ -200,7 +202,7 @@ class Recorder:
             self._warn(f"the failure of {job.model} on {job.task} could not be stored: {error}")
 
 
-def _empty(n: int, layout: TaskLayout, arrays: dict[str, np.ndarray]) -> TrialBlock:
+def _empty_block(n: int, layout: TaskLayout, arrays: dict[str, np.ndarray]) -> TrialBlock:
     conditions = len(layout.conditions)
     logits = arrays.get("logits")
     return TrialBlock(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 REFERENCE: Final = "ResNet-50 on one H100"
 """Network and device to which GPU-hours refer, for any model and machine."""
 FORWARDS_PER_SECOND: Final[Mapping[str, float]] = {"fp32": 5_400, "tf32": 7_400, "bf16": 10_900}
-"""Images of 224 x 224 a second through the reference, by precision, eager: derived from published training and
+"""Images of 224 x 224 per second through the reference, by precision, eager: derived from published training and
 inference rates (NVIDIA, Lambda, timm), not measured."""
 REFERENCE_SIZE: Final = 224
 DECODE_SECONDS: Final = 2.19e-3
@@ -122,7 +122,7 @@ def estimate(tasks: Sequence[TaskShape], models: int, precision: str = "fp32", s
     """
     if precision not in FORWARDS_PER_SECOND:
         raise UnknownNameError("precision", precision, FORWARDS_PER_SECOND, "Type for instance: --precision fp32")
-    costs = tuple(_of_task(task, models, FORWARDS_PER_SECOND[precision], store) for task in tasks)
+    costs = tuple(_task_estimate(task, models, FORWARDS_PER_SECOND[precision], store) for task in tasks)
     sweeps = [_Sweep.over(shapes, models) for shapes in _by_dataset(tasks)]
     unknown = tuple(dict.fromkeys(task.dataset for task in tasks if task.images is None))
     return Estimate(
@@ -170,11 +170,11 @@ def shapes_of(plan: Plan) -> list[TaskShape]:
     shapes = []
     for task in tasks:
         images = task.images if plan.settings.limit is None else min(task.images, plan.settings.limit)
-        shapes.append(_left(plan, shape_of(task.name, task.probe, task.dataset, images or None)))
+        shapes.append(_remaining(plan, shape_of(task.name, task.probe, task.dataset, images or None)))
     return shapes
 
 
-def _left(plan: Plan, whole: TaskShape) -> TaskShape:
+def _remaining(plan: Plan, whole: TaskShape) -> TaskShape:
     cells = [cell for cell in plan.cells if cell.task == whole.name]
     absent = sum(cell.status == "missing" for cell in cells)
     if absent == len(cells):
@@ -188,7 +188,7 @@ def _left(plan: Plan, whole: TaskShape) -> TaskShape:
     )
 
 
-def _of_task(task: TaskShape, models: int, rate: float, store: str) -> TaskEstimate:
+def _task_estimate(task: TaskShape, models: int, rate: float, store: str) -> TaskEstimate:
     pairs = (task.images or 0) * models if task.pending is None else task.pending
     trials = pairs * task.conditions
     forwards = trials * task.effort
@@ -234,15 +234,15 @@ def _by_dataset(tasks: Iterable[TaskShape]) -> Iterable[list[TaskShape]]:
 
 def _basis(precision: str, store: str, unknown: Sequence[str]) -> Iterable[str]:
     yield (
-        f"GPU: {FORWARDS_PER_SECOND[precision]:,.0f} forwards a second in {precision} at {REFERENCE_SIZE} px, derived "
-        f"from published rates for {REFERENCE} SXM, not measured; every model is taken for a ResNet-50, cost grows "
-        "with the square of the image side; loading networks and making stimuli are not counted"
+        f"GPU: {FORWARDS_PER_SECOND[precision]:,.0f} forwards per second in {precision} at {REFERENCE_SIZE} px, "
+        f"derived from published rates for {REFERENCE} SXM, not measured; every model is taken for a ResNet-50, cost "
+        "grows with the square of the image side; loading networks and making stimuli are not counted"
     )
     yield (
         f"CPU: PIL on one core, {1e3 * DECODE_SECONDS:.2f} ms to decode, resize and crop an image, "
         f"{1e3 * DECODE_SECONDS_AS_IS:.2f} ms for one of {REFERENCE_SIZE} px that is used as it is"
     )
-    logits = f", and {LOGIT_BYTES} bytes an output" if store == "logits" else ""
-    yield f"disk: {TRIAL_BYTES} bytes a trial{logits}"
+    logits = f", and {LOGIT_BYTES} bytes per output" if store == "logits" else ""
+    yield f"disk: {TRIAL_BYTES} bytes per trial{logits}"
     if unknown:
         yield f"not counted, because the number of images is not known: {', '.join(unknown)}"

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import RequestError, UnknownNameError
 from harness.records import Erratum, ReasonKind, Remark, Study, StudyModel
 from harness.study.errata import (
+    affected,
     carries,
-    concerned,
     correctable,
     corrected_definitions,
     corrected_measures,
@@ -24,8 +24,8 @@ from harness.study.errata import (
     marked,
 )
 from harness.study.measuring import RowReader, measures_of, with_params
-from harness.study.missing import of_definition, of_measures, of_part
-from harness.study.rows import Definitions, Row, few
+from harness.study.missing import reason_of_definition, reason_of_part, reasons_of_measures
+from harness.study.rows import Definitions, Row, short_list
 from harness.study.trials import StoredTrials
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _correction_remarks(study: Study, left_out: Sequence[str]) -> Iterable[Remar
     """What the corrections have changed, as remarks for the report."""
     definitions = {**study.biases, **study.axes}
     for erratum in study.errata:
-        names = [name for name in concerned(definitions, erratum) if name not in left_out]
+        names = [name for name in affected(definitions, erratum) if name not in left_out]
         if names and not correctable(erratum):
             text = f"{', '.join(names)} without {erratum.measure}, for every model: {erratum.title}"
             yield Remark("mended", erratum.measure, text, line=f"mended: {text}")
@@ -190,7 +190,7 @@ def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped:
         reader.add(run, str(path))
         errata[str(path)] = run.imported.errata if run.kind == "imported" else ()
     composed = compose(
-        [marked(row, errata[row.run]) for row in reader.finished()],
+        [marked(row, errata[row.run]) for row in reader.rows()],
         reader.biases,
         reader.axes,
         ungrouped=ungrouped,
@@ -205,15 +205,15 @@ def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped:
 
 
 def _model(row: Row, biases: Definitions, axes: Definitions) -> StudyModel:
-    missing = {(reason.kind, reason.subject): reason for reason in (*row.missing, *of_measures(row.measures))}
+    missing = {(reason.kind, reason.subject): reason for reason in (*row.missing, *reasons_of_measures(row.measures))}
     values: dict[str, float | None] = {}
     kinds: tuple[tuple[ReasonKind, Definitions], ...] = (("bias", biases), ("axis", axes))
     for kind, name, parts in [(kind, *definition) for kind, definitions in kinds for definition in definitions.items()]:
-        gaps = [reason for part in parts if (reason := of_part(row, part))]
+        gaps = [reason for part in parts if (reason := reason_of_part(row, part))]
         values[name] = None if gaps else _mean(row, parts)
         missing |= {(gap.kind, gap.subject): gap for gap in gaps if (gap.kind, gap.subject) not in missing}
         if gaps:
-            missing[kind, name] = of_definition(kind, name, gaps)
+            missing[kind, name] = reason_of_definition(kind, name, gaps)
     return StudyModel(
         name=row.name,
         group=row.group,
@@ -295,6 +295,6 @@ def _flag_warnings(models: Sequence[StudyModel], definitions: Iterable[Sequence[
         erratum_of = name if is_erratum(remark) else ""
         shared.setdefault((erratum_of, remark, tuple(names)), []).append(name)
     return [
-        Remark("erratum" if erratum_of else "flag", ", ".join(measures), f"{remark} ({few(names)})")
+        Remark("erratum" if erratum_of else "flag", ", ".join(measures), f"{remark} ({short_list(names)})")
         for (erratum_of, remark, names), measures in shared.items()
     ]

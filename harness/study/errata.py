@@ -96,6 +96,6 @@ def corrected_definitions(definitions: Definitions, errata: Sequence[Erratum]) -
     return {name: parts for name, parts in kept.items() if parts}
 
 
-def concerned(definitions: Definitions, erratum: Erratum) -> list[str]:
-    """Names of the biases or axes of which the erratum's measure is a part."""
+def affected(definitions: Definitions, erratum: Erratum) -> list[str]:
+    """Names of the biases or axes that include the erratum's measure."""
     return [name for name, parts in definitions.items() if erratum.measure in parts]

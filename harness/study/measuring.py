@@ -15,8 +15,8 @@ from harness.identity import difference
 from harness.names import task_of
 from harness.records import Measure, Reason, Remark
 from harness.remarks import joined
-from harness.study.missing import of_parts, of_published
-from harness.study.rows import Definitions, Row, few
+from harness.study.missing import reasons_of_parts, reasons_of_published
+from harness.study.rows import Definitions, Row, short_list
 from harness.study.superseded import superseded
 from harness.views import Views, measures_by_view
 
@@ -98,7 +98,7 @@ class RowReader:
                     group=model.group,
                     run=label,
                     measures=model.measures,
-                    missing=of_published(model.missing),
+                    missing=reasons_of_published(model.missing),
                 )
                 for model in table.models
             ]
@@ -107,12 +107,12 @@ class RowReader:
             self._add_trials(run, label)
         self.provenance.append({**origin, "run": label, "kind": run.kind})
 
-    def finished(self) -> Iterable[Row]:
+    def rows(self) -> Iterable[Row]:
         """All rows. A missing part of a bias or axis has the reason of the task that measures it in other rows."""
         parts = list(dict.fromkeys(part for names in (*self.biases.values(), *self.axes.values()) for part in names))
         for row in self._rows:
             missing_parts = [part for part in parts if part not in row.measures]
-            yield replace(row, missing=(*of_parts(missing_parts, self._produced_by, row.missing), *row.missing))
+            yield replace(row, missing=(*reasons_of_parts(missing_parts, self._produced_by, row.missing), *row.missing))
 
     def warnings(self) -> list[Remark]:
         """Stored remarks, and remarks on incomparable models; with several runs, each remark names its run."""
@@ -140,11 +140,11 @@ class RowReader:
         models = run.record.models
         tasks = dict.fromkeys([*planned, *(task for task, _ in cells)])
         for model in dict.fromkeys([*models, *(model for _, model in cells)]):
-            row = _RowBuilder(self, run, label, model, cells, replaced)
+            builder = _RowBuilder(self, run, label, model, cells, replaced)
             for task in tasks:
                 if (task, model) in cells or model in planned.get(task, {}):
-                    row.add(task, planned.get(task, {}).get(model))
-            self._rows.append(row.finished(models[model].group if model in models else None))
+                    builder.add(task, planned.get(task, {}).get(model))
+            self._rows.append(builder.build(models[model].group if model in models else None))
 
     def note(self, task: str, model: str, cell: StoredCell, measures: Iterable[str]) -> None:
         """Record which task yields which measures, and under which settings a model was measured."""
@@ -162,7 +162,7 @@ class RowReader:
             usual, *others = sorted(variants, key=lambda variant: -len(variants[variant]))
             for other in others:
                 change = difference(json.loads(usual), json.loads(other))
-                names, usual_names = few(variants[other]), few(variants[usual])
+                names, usual_names = short_list(variants[other]), short_list(variants[usual])
                 yield Remark("comparability", task, f"{names} cannot be compared with {usual_names}: {change}")
 
 
@@ -246,7 +246,7 @@ class _RowBuilder:
         required_views = {task_of(name).probe: self._views(name) for name in required}
         return Views.of(trials, self._probe(task).conditions(trials.layout.size), required_views)
 
-    def finished(self, group: str | None) -> Row:
+    def build(self, group: str | None) -> Row:
         """The row; all its measures belong to one network."""
         return Row(
             name=self.model,

@@ -9,12 +9,14 @@ from harness.records import Measure, Reason, ReasonKind, reason_for
 from harness.study.rows import Row
 
 
-def of_published(missing: Mapping[str, str]) -> tuple[Reason, ...]:
+def reasons_of_published(missing: Mapping[str, str]) -> tuple[Reason, ...]:
     """Reasons of the measures missing in a published table: full name -> reason."""
     return tuple(Reason(kind="measure", subject=name, text=text) for name, text in missing.items())
 
 
-def of_parts(parts: Iterable[str], produced_by: Mapping[str, str], missing: Sequence[Reason]) -> Iterator[Reason]:
+def reasons_of_parts(
+    parts: Iterable[str], produced_by: Mapping[str, str], missing: Sequence[Reason]
+) -> Iterator[Reason]:
     """Reasons of the `parts` whose task is missing.
 
     Args:
@@ -24,31 +26,31 @@ def of_parts(parts: Iterable[str], produced_by: Mapping[str, str], missing: Sequ
     for part in parts:
         task = reason_for(missing, "task", produced_by.get(part, ""))
         if task is not None and reason_for(missing, "measure", part) is None:
-            yield _of_tasks(part, [task])
+            yield _reason_from_tasks(part, [task])
 
 
-def of_measures(measures: Mapping[str, Measure]) -> Iterator[Reason]:
+def reasons_of_measures(measures: Mapping[str, Measure]) -> Iterator[Reason]:
     """Reasons of the measures that are undefined."""
     for name, measure in measures.items():
         if measure.reason is not None:
             yield Reason(kind="measure", subject=name, text=measure.reason)
 
 
-def of_part(row: Row, part: str) -> Reason | None:
+def reason_of_part(row: Row, part: str) -> Reason | None:
     """Why `row` has no value for a part of a bias or axis; None if it has one."""
     measure = row.measures.get(part)
     if measure is not None:
-        return next(of_measures({part: measure}), None)
+        return next(reasons_of_measures({part: measure}), None)
     known_reason = reason_for(row.missing, "measure", part)
     if known_reason is not None:
         return known_reason
     tasks = [
         reason for reason in row.missing if reason.kind == "task" and dataset_of(reason.subject) == dataset_of(part)
     ]
-    return _of_tasks(part, tasks) if tasks else _unmeasured(row, part)
+    return _reason_from_tasks(part, tasks) if tasks else _unmeasured(row, part)
 
 
-def of_definition(kind: ReasonKind, name: str, parts: Sequence[Reason]) -> Reason:
+def reason_of_definition(kind: ReasonKind, name: str, parts: Sequence[Reason]) -> Reason:
     """Why a bias or axis has no value: one clause for each missing part."""
     return Reason(
         kind=kind,
@@ -64,7 +66,7 @@ def _cause(part: Reason) -> str:
     return "; ".join(tasks) or part.line
 
 
-def _of_tasks(part: str, tasks: Sequence[Reason]) -> Reason:
+def _reason_from_tasks(part: str, tasks: Sequence[Reason]) -> Reason:
     """The reason of a measure whose tasks are missing, made of their reasons."""
     text = "; ".join(dict.fromkeys(task.text for task in tasks))
     remedies = dict.fromkeys(task.remedy for task in tasks if task.remedy)

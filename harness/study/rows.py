@@ -32,6 +32,6 @@ class Row:
     network: Mapping[str, Any] | None = None
 
 
-def few(names: Sequence[str]) -> str:
+def short_list(names: Sequence[str]) -> str:
     """Up to three names, else their number."""
     return ", ".join(names) if len(names) <= 3 else f"{len(names)} models"

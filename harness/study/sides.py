@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.errors import RequestError
 from harness.records import ImportedTable
 from harness.study.comparing import Side
-from harness.study.missing import of_published
+from harness.study.missing import reasons_of_published
 
 if TYPE_CHECKING:
     from harness.interfaces import Importer, Probe
@@ -63,7 +63,7 @@ def table_side(importer: Importer, path: Path) -> Side:
     return Side(
         label=f"{importer.name} ({path})",
         models={model.name: model.measures for model in table.models},
-        missing={model.name: of_published(model.missing) for model in table.models},
+        missing={model.name: reasons_of_published(model.missing) for model in table.models},
         errata=table.errata,
         tolerances=table.tolerances,
     )
