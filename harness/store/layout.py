@@ -65,9 +65,9 @@ def check_layout(layout: TaskLayout) -> None:
             targets.dtype != np.int16 or targets.ndim != 2 or len(targets) != n or targets.shape[1] < 1
         ),
     }
-    failed = [problem for problem, present in problems.items() if present] or _target_problems(layout)
-    if failed:
-        raise ValueError(f"layout of {layout.task}: {'; '.join(failed)}")
+    violations = [problem for problem, present in problems.items() if present] or _target_problems(layout)
+    if violations:
+        raise ValueError(f"layout of {layout.task}: {'; '.join(violations)}")
     for name in layout.attributes:
         check_name("attribute", name)
         if name in RESERVED:
