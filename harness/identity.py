@@ -1,4 +1,4 @@
-"""What could change a cell's numbers: canonical JSON, its digest, and how two identities differ."""
+"""The identity of a cell: canonical JSON, its digest, and the difference of two identities."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 from harness.records import Identity, Job
 
 ENGINE = 1
-"""Version of what the core itself does to numbers (decoding, decisions, noise, normalization): bump it with them."""
+"""Version of the core's computations (decoding, decisions, noise, normalization): bump it when they change."""
 VERSIONS = ("torch", "torchvision", "timm", "numpy", "pillow")
-"""Packages whose version is part of a cell's identity: they compute, define architectures, draw noise, decode."""
+"""Packages whose version is part of a cell's identity: they compute, define architectures, draw noise or decode."""
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Once a process: it reads the metadata of every package from the disk."""
+    """Versions of `VERSIONS`. Cached, since it reads the metadata of every package from the disk."""
     return {package: version(package) for package in VERSIONS}
 
 
@@ -30,7 +30,7 @@ def job_of(task: str, model: str, identity: Identity) -> Job:
 
 
 def canonical_json(value: Any) -> str:
-    """One text for equal values: keys sorted, no white space."""
+    """The same text for equal values: sorted keys, no white space."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 

@@ -19,7 +19,7 @@ _MEASURE: Final = re.compile(r"[^@/\s]+@(?P<dataset>[^@/\s]+)(/[^@/\s]+){0,2}")
 
 
 def task_of(text: str) -> TaskSpec:
-    """``probe@dataset`` as a TaskSpec, checked by its form alone. Raises RequestError if malformed."""
+    """``probe@dataset`` as a TaskSpec; only its form is checked. Raises RequestError if malformed."""
     probe, _, dataset = text.partition("@")
     if not (NAME.fullmatch(probe) and NAME.fullmatch(dataset)):
         raise RequestError(f"task {text!r} is not of the form probe@dataset; write for example accuracy@imagenet")
@@ -28,13 +28,13 @@ def task_of(text: str) -> TaskSpec:
 
 def dataset_of(measure: str) -> str:
     """The dataset in a measure's full name (``top1@imagenet/low-pass-0.1`` -> ``imagenet``)."""
-    found = _MEASURE.fullmatch(measure)
-    if found is None:
+    match = _MEASURE.fullmatch(measure)
+    if match is None:
         forms = "measure@dataset, measure@dataset/condition or measure@dataset/view/condition"
         raise ValueError(f"measure {measure!r} is not of the form {forms}")
-    return found["dataset"]
+    return match["dataset"]
 
 
 def is_pattern(text: str) -> bool:
     """Whether `text` is a glob pattern rather than a name."""
-    return any(sign in text for sign in "*?[")
+    return any(character in text for character in "*?[")

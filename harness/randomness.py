@@ -26,7 +26,7 @@ def normal_fields(
 
     Drawn with NumPy's counter-based Philox on the CPU for every device: torch's own generators give different streams
     on CUDA and on the CPU, and its CPU generator uses only 32 bits of the seed. Every field has its own generator, so
-    they are drawn on as many threads as torch uses; NumPy releases the lock meanwhile.
+    they are drawn on as many threads as torch uses; NumPy releases the global lock meanwhile.
     """
 
     def draw(generator: np.random.Generator, out: np.ndarray) -> None:
@@ -47,7 +47,7 @@ def uniform_fields(
 
 
 def _fields(
-    draw_one: Callable[[np.random.Generator, np.ndarray], None],
+    fill: Callable[[np.random.Generator, np.ndarray], None],
     seed: int,
     sample_ids: Sequence[str],
     purpose: str,
@@ -60,7 +60,7 @@ def _fields(
 
     def draw(row: int) -> None:
         key = sample_key(seed, sample_ids[row], purpose)
-        draw_one(np.random.Generator(np.random.Philox(key=key)), fields[row])
+        fill(np.random.Generator(np.random.Philox(key=key)), fields[row])
 
     workers = min(len(sample_ids), torch.get_num_threads())
     if workers > 1:

@@ -1,4 +1,4 @@
-"""Remarks about data and results: equal ones share a line."""
+"""Remarks about data and results: equal remarks share a line."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from harness.records import Remark
 
 
 def joined(remarks: Iterable[Remark]) -> list[Remark]:
-    """Remarks of one kind and text in one, about all their subjects: ``a, b: text``; each once, in their order."""
+    """`remarks`, with those of one kind and text merged into one about all subjects: ``a, b: text``; order is kept."""
     subjects: dict[tuple[str, str], list[Remark]] = {}
     for remark in dict.fromkeys(remarks):
         subjects.setdefault((remark.kind, remark.text), []).append(remark)
-    return [_about_all(alike) for alike in subjects.values()]
+    return [_about_all(group) for group in subjects.values()]
 
 
-def _about_all(alike: list[Remark]) -> Remark:
-    first = alike[0]
-    return first if len(alike) == 1 else Remark(first.kind, ", ".join(one.subject for one in alike), first.text)
+def _about_all(group: list[Remark]) -> Remark:
+    first = group[0]
+    return first if len(group) == 1 else Remark(first.kind, ", ".join(remark.subject for remark in group), first.text)

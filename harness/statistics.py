@@ -52,7 +52,7 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
 def spearman(x: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("x", "y")) -> Correlation:
     """Spearman's rank correlation, ties by mean ranks, with p-value and 95 % interval.
 
-    The p-value is the t approximation with n - 2 degrees of freedom, which the study's own significance marks use;
+    The p-value is the t approximation with n - 2 degrees of freedom, which the study's significance marks use;
     it is rough below ten pairs, and zero for a perfect order.
 
     Args:
@@ -149,8 +149,8 @@ def error_consistency_interval(
 ) -> tuple[float, float] | tuple[None, None]:
     """95 % percentile bootstrap interval, over images, of the mean of the kappas of several sets of images.
 
-    Images are resampled within each set (condition). Only the four counts right/wrong x right/wrong of a draw matter,
-    and these are multinomial: they are drawn directly. Undefined if a set is empty, or there are no sets.
+    Images are resampled within each set (condition). A draw matters only through its four counts right/wrong x
+    right/wrong, which are multinomial and drawn directly. Undefined if a set is empty, or there are no sets.
 
     Args:
         pairs: arguments of `error_consistency`, one pair per set.
@@ -170,13 +170,13 @@ def error_consistency_interval(
 
 def _outcomes(first: ArrayLike, second: ArrayLike) -> np.ndarray:
     """Number of images that both, only the first, only the second, and neither got right, (4,) int64."""
-    one, two = np.asarray(first), np.asarray(second)
-    if one.ndim != 1 or one.shape != two.shape:
-        raise ValueError(f"expected two lists of one length, got shapes {one.shape} and {two.shape}")
-    for values in (one, two):
+    right_first, right_second = np.asarray(first), np.asarray(second)
+    if right_first.ndim != 1 or right_first.shape != right_second.shape:
+        raise ValueError(f"expected two lists of one length, got shapes {right_first.shape} and {right_second.shape}")
+    for values in (right_first, right_second):
         if not np.isin(values, (0, 1)).all():
             raise ValueError("expected truth values, True or 1 for a correct decision")
-    kinds = 3 - 2 * one.astype(np.int64) - two.astype(np.int64)
+    kinds = 3 - 2 * right_first.astype(np.int64) - right_second.astype(np.int64)
     return np.bincount(kinds, minlength=4)
 
 
@@ -210,11 +210,11 @@ def benjamini_hochberg(ps: Sequence[float | None]) -> list[float | None]:
 
 def _defined(ps: Sequence[float | None]) -> tuple[np.ndarray, np.ndarray]:
     """Positions and values of the p-values that are not None."""
-    found = [(position, p) for position, p in enumerate(ps) if p is not None]
-    outside = [p for _, p in found if not 0 <= p <= 1]
+    tests = [(index, p) for index, p in enumerate(ps) if p is not None]
+    outside = [p for _, p in tests if not 0 <= p <= 1]
     if outside:
         raise ValueError(f"expected p-values in [0, 1] or None, got {outside[0]}")
-    return np.array([at for at, _ in found], dtype=np.intp), np.array([p for _, p in found], dtype=np.float64)
+    return np.array([index for index, _ in tests], dtype=np.intp), np.array([p for _, p in tests], dtype=np.float64)
 
 
 def _scattered(length: int, positions: np.ndarray, values: np.ndarray) -> list[float | None]:

@@ -1,4 +1,4 @@
-"""Trials of a dataset that shows every image in several views, cut so that a probe sees its own conditions alone."""
+"""Trials of a dataset with views, split so that a probe sees only its own conditions."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Views:
-    """The trials of one cell, as stored, and how their columns are made of views and conditions.
+    """The stored trials of one cell, and the views and conditions of their columns.
 
     Attributes:
         trials: with V * C columns, view-major (`columns_of`).
         names: the V views; empty where the dataset has none.
         conditions: the C conditions of the probe.
-        required: likewise for each probe that this one requires, of the same views.
+        required: likewise for each required probe, with the same views.
     """
 
     trials: Trials
@@ -36,23 +36,23 @@ class Views:
         """Find the views in the stored column names.
 
         Args:
-            conditions: those of the probe for the images of these trials.
+            conditions: the probe's conditions for the images of these trials.
 
         Raises:
-            ValueError: the columns are not made of these conditions, or required trials are of other views.
+            ValueError: the columns do not consist of these conditions, or required trials have other views.
         """
         names = views_of(trials.layout.conditions, conditions)
-        for probe, other in (required or {}).items():
-            if other.names != names:
-                raise ValueError(f"{trials.layout.task} and {other.trials.layout.task} ({probe}) have different views")
+        for probe, views in (required or {}).items():
+            if views.names != names:
+                raise ValueError(f"{trials.layout.task} and {views.trials.layout.task} ({probe}) have different views")
         return cls(trials=trials, names=names, conditions=tuple(conditions), required=required or {})
 
     def pooled(self, chosen: Sequence[int]) -> Trials:
-        """The trials of the views with these numbers under the probe's conditions, (N * len(chosen), C, …).
+        """The trials of the views with these indices under the probe's conditions, (N * len(chosen), C, …).
 
-        Rows of one image follow each other, in the order of `chosen`. Copies nothing of one view or of all.
+        Rows of one image are consecutive, in the order of `chosen`. Does not copy for one view or all views.
         """
-        required = {name: other.pooled(chosen) for name, other in self.required.items()}
+        required = {name: views.pooled(chosen) for name, views in self.required.items()}
         if not self.names:
             return replace(self.trials, required=required) if required else self.trials
         trials, repeats = self.trials, len(chosen)
@@ -68,17 +68,17 @@ class Views:
         )
 
     def levels(self) -> dict[str, tuple[int, ...]]:
-        """Numbers of the views ``<name>-<level>``, by name, for each name that has as many levels as any other.
+        """Indices of the views ``<name>-<level>``, by name, for each name with a complete set of levels.
 
-        Those that lack one of the levels 1 to the highest number of levels are left out: their mean would be another.
+        Complete means 1 to the highest number of levels of any name; means over other levels would not be comparable.
         """
-        found: dict[str, dict[int, int]] = {}
+        levels: dict[str, dict[int, int]] = {}
         for number, view in enumerate(self.names):
             name, _, level = view.rpartition("-")
             if name and level.isdecimal():
-                found.setdefault(name, {})[int(level)] = number
-        complete = list(range(1, max(map(len, found.values()), default=0) + 1))
-        return {name: tuple(numbers.values()) for name, numbers in found.items() if sorted(numbers) == complete}
+                levels.setdefault(name, {})[int(level)] = number
+        complete = list(range(1, max(map(len, levels.values()), default=0) + 1))
+        return {name: tuple(numbers.values()) for name, numbers in levels.items() if sorted(numbers) == complete}
 
     def _rows(self, stored: np.ndarray, chosen: Sequence[int]) -> np.ndarray:
         """(N, V * C, …) -> (N * len(chosen), C, …)."""
@@ -86,19 +86,19 @@ class Views:
         by_view = stored.reshape(len(stored), len(self.names), count, *tail)
         if len(chosen) == 1:
             return by_view[:, chosen[0]]
-        taken = by_view if tuple(chosen) == tuple(range(len(self.names))) else by_view[:, list(chosen)]
-        return taken.reshape(len(stored) * len(chosen), count, *tail)
+        selected = by_view if tuple(chosen) == tuple(range(len(self.names))) else by_view[:, list(chosen)]
+        return selected.reshape(len(stored) * len(chosen), count, *tail)
 
     def _logits(
         self, read: Callable[[int, int], np.ndarray], chosen: Sequence[int]
     ) -> Callable[[int, int], np.ndarray]:
-        """A reader of rows, made of one of images."""
+        """A reader of rows, based on a reader of images."""
         repeats = len(chosen)
 
         def rows(low: int, high: int) -> np.ndarray:
             first, last = low // repeats, -(-high // repeats)
-            whole = self._rows(read(first, last), chosen)
-            return whole[low - first * repeats : high - first * repeats]
+            image_rows = self._rows(read(first, last), chosen)
+            return image_rows[low - first * repeats : high - first * repeats]
 
         return rows
 
@@ -110,42 +110,42 @@ def _repeated(layout: TaskLayout, conditions: tuple[str, ...], repeats: int) -> 
     return replace(
         layout,
         conditions=conditions,
-        sample_ids=_each(layout.sample_ids, repeats),
+        sample_ids=_repeat(layout.sample_ids, repeats),
         targets=layout.targets.repeat(repeats, axis=0),
-        attributes={name: _each(values, repeats) for name, values in layout.attributes.items()},
+        attributes={name: _repeat(values, repeats) for name, values in layout.attributes.items()},
     )
 
 
 @lru_cache(maxsize=8)
-def _each(values: tuple[str, ...], repeats: int) -> tuple[str, ...]:
-    """Every value `repeats` times in a row. Remembered: all models of a task ask for the same millions."""
+def _repeat(values: tuple[str, ...], repeats: int) -> tuple[str, ...]:
+    """Every value `repeats` times in a row. Cached, since all models of a task need the same millions of values."""
     return tuple(value for value in values for _ in range(repeats))
 
 
 def measures_by_view(probe: Probe, views: Views) -> Iterator[Measure]:
-    """What `probe` says of one cell: over all views, of each view, and over the levels of each kind of view.
+    """The measures of one cell: over all views, for each view, and over the levels of each kind of view.
 
-    Measures of a view have its name before their own condition (``fog-3``, ``fog-3/low-pass-0.1``), those over levels
-    the name of the kind (``fog``); counts of the latter are left out: they are sums of those of the views.
+    Measures of a view have its name before their own condition (``fog-3``, ``fog-3/low-pass-0.1``), measures over
+    levels the name of the kind (``fog``). Counts over levels are left out, as they are sums of the counts of views.
     """
-    everything = range(len(views.names))
-    yield from _of_rows(probe.measures(views.pooled(everything)), len(views.names))
+    all_views = range(len(views.names))
+    yield from _with_valid_intervals(probe.measures(views.pooled(all_views)), len(views.names))
     for number, name in enumerate(views.names):
-        yield from _named(probe.measures_of_view(views.pooled((number,))), name)
+        yield from _with_view(probe.measures_of_view(views.pooled((number,))), name)
     for name, numbers in views.levels().items():
-        made = _of_rows(probe.measures_of_view(views.pooled(numbers)), len(numbers))
-        yield from _named((measure for measure in made if measure.unit != "count"), name)
+        measures = _with_valid_intervals(probe.measures_of_view(views.pooled(numbers)), len(numbers))
+        yield from _with_view((measure for measure in measures if measure.unit != "count"), name)
 
 
-def _of_rows(measures: Iterable[Measure], repeats: int) -> Iterator[Measure]:
-    """`measures` of rows of which `repeats` are of one image: without the intervals that take them for independent."""
+def _with_valid_intervals(measures: Iterable[Measure], repeats: int) -> Iterator[Measure]:
+    """`measures` of rows, `repeats` of them per image, without the intervals that assume independent rows."""
     for measure in measures:
         if repeats > 1 and isinstance(measure, Measure) and not measure.by_image:
             measure = replace(measure, low=None, high=None)
         yield measure
 
 
-def _named(measures: Iterable[Measure], view: str) -> Iterator[Measure]:
+def _with_view(measures: Iterable[Measure], view: str) -> Iterator[Measure]:
     for measure in measures:
         if isinstance(measure, Measure):
             condition = f"{view}/{measure.condition}" if measure.condition else view

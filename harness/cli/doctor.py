@@ -38,7 +38,7 @@ def doctor(
 ) -> None:
     """What a suite needs: present, partial, missing or corrupt, and what mends it."""
     from harness.data.roots import DataRoots
-    from harness.planning.doctor import examine, shapes
+    from harness.planning.doctor import examine, task_costs
     from harness.planning.estimate import estimate
 
     choice("format", form, ("terminal", "json"))
@@ -56,7 +56,7 @@ def doctor(
             "--plugins": plugins,
         }
         again = "".join(f" {name} {shlex.quote(str(one))}" for name, given in options.items() for one in given or ())
-        cost = estimate(shapes(suite, house.registry, findings), models)
+        cost = estimate(task_costs(suite, house.registry, findings), models)
         print_findings(suite, findings, cost, again, stdout_console())
     if any(finding.stops for finding in findings):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Executes a plan: images, stimuli, forwards, decisions. The only room of the core that drives torch.
+"""Executes a plan: images, stimuli, forwards, decisions. The only folder of the core that uses torch.
 
 Imports the records of `planning`, `data`, `checkpoints` and `store`.
 """

@@ -1,4 +1,4 @@
-"""How the C library hands out memory while networks run on the CPU."""
+"""Memory allocation of the C library while networks run on the CPU."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
 def keep_freed_memory() -> bool:
     """Have glibc keep freed memory for the next allocation, for the rest of this process.
 
-    A forward allocates and frees activations of tens of megabytes a thousand times. By default glibc maps each anew and
-    gives it back, and the kernel zeroes every page again: on the machine in docs/performance.md that took more time
-    than the network itself. The peak stays the same; only what lies between two peaks is not returned.
+    A forward allocates and frees activations of tens of megabytes a thousand times. By default, glibc maps and unmaps
+    each of them, and the kernel zeroes every page again: on the machine in docs/performance.md, this took more time
+    than the network itself. Peak memory stays the same; memory is just not returned between two peaks.
 
     Returns:
-        Whether the C library understood; nothing changes where it is not glibc.
+        Whether the C library accepted the settings; without glibc, nothing changes.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -1,4 +1,4 @@
-"""Attacks: the stimuli that a white-box probe makes against one network, through that network."""
+"""Attacks: stimuli that a white-box probe makes against one network, with its gradients."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ def attack(
     forwards: Forwards,
     contract: StimulusContract,
 ) -> BatchResult:
-    """Attack every network, each for itself. What goes wrong against one fails that model, and no others.
+    """Attack every network separately. An error against one network fails that model, and no others.
 
     Args:
-        probe: that of `task`.
+        probe: the probe of `task`.
     """
     decisions: dict[str, Sequence[Decisions]] = {}
     failures: dict[str, str] = {}
     for model in models:
         try:
-            decisions[model] = _against(task, probe, batch, model, forwards, contract)
+            decisions[model] = _decisions_against(task, probe, batch, model, forwards, contract)
         except ForwardError as error:
             failures[model] = str(error)
-        except Exception as error:  # noqa: BLE001 - a plugin's mistake fails its cell, with its reason, and no others
+        except Exception as error:  # noqa: BLE001 - an error in a plugin fails its cell, with the reason, and no others
             failures[model] = f"{probe.name} against {model} raised {reason_of(error)}"
     return BatchResult(decisions, failures)
 
 
-def _against(
+def _decisions_against(
     task: PlannedTask,
     probe: WhiteBoxProbe,
     batch: Batch,
@@ -59,8 +59,8 @@ def _against(
 
     decisions, count = [], 0
     with torch.inference_mode(False), torch.enable_grad(), forward_precision(forwards.settings):
-        own = replace(batch, images=batch.images.clone())
-        for count, (condition, stimulus) in enumerate(probe.attacks(own, classifier), 1):
+        copied_batch = replace(batch, images=batch.images.clone())
+        for count, (condition, stimulus) in enumerate(probe.attacks(copied_batch, classifier), 1):
             with torch.inference_mode():
                 contract.check(task, count, condition, stimulus, batch.images.shape)
                 decisions.append(forwards.decide(model, stimulus.detach(), probe.effort()))

@@ -1,4 +1,4 @@
-"""What a probe promises of its stimuli, checked while they are made; and what every failure says."""
+"""The contract of stimuli, checked while a probe makes them; and the text of every failure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class StimulusContract:
-    """The promises of all probes of a pass: names, order, number and shapes always, the range on the first batch.
+    """The contract of all probes of a pass: names, order, number and shapes, and, on the first batch, the range.
 
     Args:
-        tasks: those of the pass.
+        tasks: the tasks of the pass.
     """
 
     def __init__(self, tasks: Sequence[PlannedTask]) -> None:
@@ -25,14 +25,14 @@ class StimulusContract:
         self._in_range: set[tuple[str, str]] = set()
 
     def conditions(self, task: PlannedTask) -> tuple[str, ...]:
-        """The probe's conditions, each of which every image is shown under in each of its views."""
+        """The probe's conditions; every view of every image is shown under each of them."""
         return self._announced[task.name]
 
     def check(self, task: PlannedTask, number: int, condition: str, stimulus: torch.Tensor, shape: torch.Size) -> None:
-        """Raises CellError if this stimulus breaks a promise.
+        """Raises CellError if this stimulus breaks the contract.
 
         Args:
-            number: 1 for the first stimulus of a batch. shape: of the batch's images.
+            number: 1 for the first stimulus of a batch. shape: shape of the batch's images.
         """
         name, announced = task.probe.name, self._announced[task.name]
         if number > len(announced) or condition != announced[number - 1]:
@@ -59,18 +59,18 @@ class StimulusContract:
 
 
 class FirstImages:
-    """A copy of the images of a pass's first batch, to see whether a probe or a network writes on them."""
+    """A copy of the images of a pass's first batch, to detect whether a probe or network changes them in place."""
 
     def __init__(self) -> None:
         self._copy: torch.Tensor | None = None
-        self._over = False
+        self._first_seen = False
 
     def follow(self, images: torch.Tensor) -> None:
-        """The next batch begins: copy the images of the first, and forget the copy with the second."""
-        self._copy, self._over = (None if self._over else images.clone()), True
+        """A batch begins: copy its images if it is the first, else drop the copy."""
+        self._copy, self._first_seen = (None if self._first_seen else images.clone()), True
 
     def restore(self, images: torch.Tensor) -> bool:
-        """Whether the images of the first batch were changed; they are then put back, for the probes that follow."""
+        """Whether the images of the first batch were changed; if so, they are restored for the following probes."""
         if self._copy is None or torch.equal(images, self._copy):
             return False
         images.copy_(self._copy)
@@ -78,6 +78,6 @@ class FirstImages:
 
 
 def reason_of(error: Exception) -> str:
-    """The exception in one line, with what to do where the device ran out of memory."""
+    """The exception in one line, with a remedy if the device ran out of memory."""
     hint = "; choose a smaller --batch-size" if isinstance(error, torch.OutOfMemoryError) else ""
     return described(error, hint)

@@ -17,8 +17,8 @@ class Decisions:
     Attributes:
         top5: (B, 5) int16 classes, most probable first; -1 where the label space has fewer.
         logp: (B, 5) float16 natural log-probabilities; NaN where `top5` is -1.
-        finite: () bool, whether every logit was finite.
-        logits: (B, outputs) float16 where they are kept, else None.
+        finite: () bool, whether every logit is finite.
+        logits: (B, outputs) float16 if they are stored, else None.
     """
 
     top5: torch.Tensor
@@ -30,8 +30,8 @@ class Decisions:
 def log_probabilities(logits: torch.Tensor, space: LabelSpace) -> torch.Tensor:
     """Natural log-probabilities of the K classes of `space`, (B, K) float32, from logits (B, outputs).
 
-    Subsets (`columns`) are cut out before the softmax, as the benchmarks of ImageNet-A and -R do. Categories
-    (`members`) get the mean probability of their members, the softmax running over all outputs (Geirhos et al. 2021:
+    Subsets (`columns`) are selected before the softmax, as in the benchmarks of ImageNet-A and -R. Categories
+    (`members`) get the mean probability of their members, with the softmax over all outputs (Geirhos et al. 2021:
     model-vs-human); computed as logsumexp, so that a probability too small for float32 keeps its logarithm.
     """
     logits = logits.float()
@@ -53,6 +53,6 @@ def decide(logits: torch.Tensor, space: LabelSpace, *, keep_logits: bool = False
     top_logp = torch.full((len(logits), TOP), math.nan, dtype=torch.float16, device=logits.device)
     top5[:, :k] = classes.to(torch.int16)
     top_logp[:, :k] = values.to(torch.float16)
-    kept = logits.half() if keep_logits else None  # beyond 65,504 that is infinite, which must not be stored unseen
+    kept = logits.half() if keep_logits else None  # infinite beyond 65,504, which `finite` must detect
     finite = torch.isfinite(logits if kept is None else kept).all()
     return Decisions(top5, top_logp, finite, kept)

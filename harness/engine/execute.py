@@ -23,7 +23,7 @@ def execute(plan: Plan, engine: Engine) -> dict[tuple[str, str], str]:
         (task, model) -> reason, of the cells that failed.
 
     Raises:
-        KeyboardInterrupt: `engine.stop` was set; everything that was whole has been stored.
+        KeyboardInterrupt: `engine.stop` was set; all complete spans have been stored.
     """
     keep_freed_memory()
     layouts = {task.name: task.layout for task in plan.tasks}
@@ -31,12 +31,12 @@ def execute(plan: Plan, engine: Engine) -> dict[tuple[str, str], str]:
     try:
         with numerics(plan.settings), torch.inference_mode():
             _announce(plan, engine, recorder)
-            for one in plan.passes:
-                Sweep(one, plan.settings, engine, recorder).execute()
+            for planned_pass in plan.passes:
+                Sweep(planned_pass, plan.settings, engine, recorder).execute()
             recorder.consolidate()
     finally:
         recorder.close()
-    cells = [cell for one in plan.passes for cell in one.cells]
+    cells = [cell for planned_pass in plan.passes for cell in planned_pass.cells]
     return {
         (cell.task, cell.model): recorder.failures[cell.job.key]
         for cell in cells
@@ -45,7 +45,7 @@ def execute(plan: Plan, engine: Engine) -> dict[tuple[str, str], str]:
 
 
 def _announce(plan: Plan, engine: Engine, recorder: Recorder) -> None:
-    """Begin all cells of which nothing was ever stored; others only in their pass: until then, old trials are shown."""
-    jobs = [cell.job for one in plan.passes for cell in one.cells if cell.job]
+    """Begin all new cells. Cells with earlier trials begin in their pass; until then, the index shows these trials."""
+    jobs = [cell.job for planned_pass in plan.passes for cell in planned_pass.cells if cell.job]
     new = [job for job in jobs if engine.run.cell(job.task, job.model) is None]
     recorder.begin(new, dict(engine.provenance), stored_outputs(plan.settings, engine))

@@ -1,4 +1,4 @@
-"""Stimuli through networks: one task on one batch, for every model, and what comes of it."""
+"""Stimuli through networks: one task on one batch, for every model, and the result."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What one task comes to on one batch. Every model that was asked is in one of the two.
+    """The result of one task on one batch. Every requested model has either decisions or a failure.
 
     Attributes:
-        decisions: model -> its decisions, one for each condition in their order.
+        decisions: model -> its decisions, one for each condition, in order.
         failures: model -> reason.
     """
 
@@ -32,19 +32,19 @@ class BatchResult:
     failures: Mapping[str, str]
 
     def failed(self, reason: str) -> BatchResult:
-        """Nothing of it counts: the models that have not failed yet fail with `reason`."""
+        """The result if the batch is invalid: models that have not failed yet fail with `reason`."""
         return BatchResult({}, {**dict.fromkeys(self.decisions, reason), **self.failures})
 
 
 class ForwardError(CellError):
-    """A network raised; the message is the reason that is stored."""
+    """A network raised an exception; the message is the stored reason."""
 
 
 class Forwards:
     """Sends stimuli through the networks of a pass.
 
     Attributes:
-        count: stimuli so far, those of attacks as often as their gradients cost.
+        count: stimuli so far; a stimulus of an attack counts as often as its gradients cost forwards.
     """
 
     def __init__(self, engine: Engine, settings: Settings, space: LabelSpace) -> None:
@@ -52,14 +52,14 @@ class Forwards:
         self.count = 0
 
     def network(self, model: str, images: torch.Tensor) -> torch.Tensor:
-        """Logits (B, outputs) of `model`. Raises KeyboardInterrupt where the run is to stop."""
+        """Logits (B, outputs) of `model`. Raises KeyboardInterrupt if the run is to stop."""
         if self.engine.stop.is_set():
             raise KeyboardInterrupt
         logits: torch.Tensor = self.engine.networks[model](images)
         return logits
 
     def decide(self, model: str, stimulus: torch.Tensor, effort: int) -> Decisions:
-        """The decisions of `model`. Raises ForwardError if the network does not answer."""
+        """The decisions of `model`. Raises ForwardError if the network raises."""
         try:
             with forward_precision(self.settings):
                 logits = self.network(model, stimulus)
@@ -74,14 +74,14 @@ class Forwards:
 def show(
     task: PlannedTask, batch: Batch, models: Sequence[str], forwards: Forwards, contract: StimulusContract
 ) -> BatchResult:
-    """Make the stimuli of `task`, and show each to every network before the next is made.
+    """Make the stimuli of `task`, and show each to every network before making the next.
 
-    A network's mistake fails its model, the probe's mistake all that have not failed yet.
+    An error in a network fails its model; an error in the probe fails all models that have not failed yet.
     """
     decisions: dict[str, list[Decisions]] = {model: [] for model in models}
     failures: dict[str, str] = {}
 
-    def show_one(stimulus: torch.Tensor) -> None:
+    def show_stimulus(stimulus: torch.Tensor) -> None:
         for model in models:
             if model not in failures:
                 try:
@@ -93,13 +93,13 @@ def show(
         count = 0
         for count, (condition, stimulus) in enumerate(task.probe.stimuli(batch), 1):
             contract.check(task, count, condition, stimulus, batch.images.shape)
-            show_one(stimulus)
+            show_stimulus(stimulus)
             if len(failures) == len(models):
                 break
         else:
             contract.check_complete(task, count)
     except CellError as error:
         failures = {**dict.fromkeys(models, str(error)), **failures}
-    except Exception as error:  # noqa: BLE001 - a plugin's mistake fails its cells, with its reason, and no others
+    except Exception as error:  # noqa: BLE001 - an error in a plugin fails its cells, with the reason, and no others
         failures = {**dict.fromkeys(models, f"probe {task.probe.name} raised {reason_of(error)}"), **failures}
-    return BatchResult({model: made for model, made in decisions.items() if model not in failures}, failures)
+    return BatchResult({model: answers for model, answers in decisions.items() if model not in failures}, failures)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def load_network(spec: ModelSpec, source: ModelSource, size: int) -> torch.nn.Module:
-    """The network of `spec`, proven to answer one image (a ramp of grey values) with (1, outputs) logits.
+    """The network of `spec`, after a check that one image (a ramp of grey values) yields (1, outputs) logits.
 
     Raises:
         CheckpointError: it cannot be loaded, cannot forward, changes its input, or has another number of outputs.
@@ -47,9 +47,9 @@ def load_network(spec: ModelSpec, source: ModelSource, size: int) -> torch.nn.Mo
 
 
 def channels_last(network: torch.nn.Module) -> None:
-    """The layout in which convolutions are fastest, on CPUs and on tensor cores alike.
+    """Use the memory layout in which convolutions are fastest, on CPUs and on tensor cores alike.
 
-    Not ``network.to(memory_format=…)``, which raises where a network has three-dimensional convolutions too.
+    ``network.to(memory_format=…)`` would raise for networks that also have three-dimensional convolutions.
     """
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.dim() == 4:
@@ -59,19 +59,19 @@ def channels_last(network: torch.nn.Module) -> None:
 def load_first(
     plan: Plan, specs: Mapping[str, ModelSpec], sources: Mapping[str, ModelSource]
 ) -> dict[str, torch.nn.Module]:
-    """Load every network that the plan needs, once, to find those that do not fit; keep those of the first pass.
+    """Load and check every network of the plan once; keep those of the first pass.
 
     Raises:
-        CheckpointError: as `load_network`. Nothing has been written by then.
+        CheckpointError: as `load_network`, before anything is written.
     """
     keep_freed_memory()
     kept: dict[str, torch.nn.Module] = {}
     checked: set[str] = set()
-    for number, one in enumerate(plan.passes):
-        for name in one.models:
+    for number, planned_pass in enumerate(plan.passes):
+        for name in planned_pass.models:
             if name in checked:
                 continue
-            network = load_network(specs[name], sources[specs[name].source], one.dataset.preprocessing.size)
+            network = load_network(specs[name], sources[specs[name].source], planned_pass.dataset.preprocessing.size)
             checked.add(name)
             if number == 0:
                 kept[name] = network

@@ -31,9 +31,9 @@ class Normalized(torch.nn.Module):
 
 
 def normalized(network: torch.nn.Module, mean: Sequence[float] | None, std: Sequence[float] | None) -> torch.nn.Module:
-    """`network` with its normalization in front, in eval mode; unchanged where mean and std are None."""
+    """`network` preceded by its normalization, in eval mode; without normalization if mean and std are None."""
     if (mean is None) != (std is None):
-        raise ValueError("mean and std are given together or not at all")
+        raise ValueError("give both mean and std, or neither")
     if mean is None or std is None:
         return network.eval()
     return Normalized(network, mean, std).eval()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def numerics(settings: Settings) -> Iterator[None]:
-    """Deterministic kernels, and no TF32 unless a forward asks for it; everything is put back afterwards."""
+    """Deterministic kernels, and no TF32 unless a forward requests it; all settings are restored afterwards."""
     cudnn = torch.backends.cudnn
     before = (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, torch.get_float32_matmul_precision())
     cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
@@ -28,12 +28,12 @@ def numerics(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def forward_precision(settings: Settings) -> Iterator[None]:
-    """Precision of the networks alone: stimuli are always made in strict float32."""
+    """Precision of the networks only: stimuli are always made in strict float32."""
     with ExitStack() as stack:
         if settings.precision == "bf16":
             stack.enter_context(torch.autocast(settings.device_type, dtype=torch.bfloat16))
         if settings.precision == "tf32":
-            # Put back as it was, not to strict float32: within an attack, forwards stand inside each other.
+            # Restore the previous setting, not strict float32: within an attack, forwards are nested.
             stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
             torch.set_float32_matmul_precision("high")
             stack.callback(setattr, torch.backends.cudnn, "allow_tf32", torch.backends.cudnn.allow_tf32)
@@ -42,7 +42,7 @@ def forward_precision(settings: Settings) -> Iterator[None]:
 
 
 def device_name(device: torch.device) -> str:
-    """What a shard says it was computed on."""
+    """The device as described in a shard."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"cpu, {torch.get_num_threads()} threads"

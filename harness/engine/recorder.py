@@ -1,4 +1,4 @@
-"""Takes decisions off the device without making it wait, and commits whole spans from one thread."""
+"""Copies decisions from the device without stalling it, and commits complete spans from one thread."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from harness.store import RunWriter
 
 QUEUE_LENGTH = 32
-"""Parcels under way: enough for the device to run ahead, few enough for constant memory."""
+"""Maximum of queued parcels: enough for the device to run ahead, few enough for bounded memory."""
 
 CONSOLIDATE_EVERY = 15.0
-"""Seconds between two consolidations at least, except for the last of a run."""
+"""Minimum of seconds between two consolidations, except for the last of a run."""
 
 Span = tuple[int, int]
 
@@ -42,10 +42,10 @@ class _Parcel:
 
 
 class Recorder:
-    """Collects the trials of many cells and commits each span when it is whole.
+    """Collects the trials of many cells and commits each span when it is complete.
 
-    One thread talks to the store, so shards are written while the device works. A cell that fails is recorded as failed
-    and ignored from then on; anything unexpected is raised again in the thread that runs the networks.
+    One thread accesses the store, so shards are written while the device works. A cell that fails is recorded as failed
+    and ignored from then on; any unexpected exception is raised again in the thread that runs the networks.
 
     Args:
         run: the run, open for writing.
@@ -58,9 +58,9 @@ class Recorder:
         self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue(QUEUE_LENGTH)
         self._blocks: dict[tuple[str, Span], tuple[TrialBlock, int]] = {}
         self._begun: set[str] = set()
-        self._ended: list[Job] = []
-        self._put_in_order = time.monotonic()
-        self._broken: BaseException | None = None
+        self._finished_jobs: list[Job] = []
+        self._last_consolidation = time.monotonic()
+        self._error: BaseException | None = None
         self.failures: dict[str, str] = {}
         """Key of each failed job -> reason."""
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
@@ -69,11 +69,11 @@ class Recorder:
     def put(self, job: Job, span: Span, offset: int, decisions: Sequence[Decisions]) -> None:
         """Hand over one batch of one cell: `decisions` under all conditions, for samples from `offset` on."""
         stacked = {
-            "top5": torch.stack([one.top5 for one in decisions], dim=1),
-            "logp": torch.stack([one.logp for one in decisions], dim=1),
-            "finite": torch.stack([one.finite for one in decisions]),
+            "top5": torch.stack([answer.top5 for answer in decisions], dim=1),
+            "logp": torch.stack([answer.logp for answer in decisions], dim=1),
+            "finite": torch.stack([answer.finite for answer in decisions]),
         }
-        logits = [one.logits for one in decisions if one.logits is not None]
+        logits = [answer.logits for answer in decisions if answer.logits is not None]
         if logits:
             stacked["logits"] = torch.stack(logits, dim=1)
         tensors, copied = _to_host(stacked)
@@ -84,12 +84,12 @@ class Recorder:
         self._submit(lambda: self._fail(job, reason))
 
     def begin(self, jobs: Sequence[Job], provenance: dict[str, Any], outputs: dict[str, int] | None) -> None:
-        """Announce cells that are going to be computed, so that the index shows their trials as they come.
+        """Begin cells that will be computed, so that the index shows their trials as they are committed.
 
-        Those that were announced before are passed over: the index is written once for many.
+        Cells that have begun are skipped. The index is written once for all cells.
 
         Args:
-            outputs: model -> width of its logits where they are stored, else None.
+            outputs: model -> number of its logits if they are stored, else None.
         """
 
         new = [job for job in jobs if job.key not in self._begun]
@@ -101,32 +101,32 @@ class Recorder:
         self.drain()
 
     def finish(self, jobs: Sequence[Job]) -> None:
-        """After the last parcel of `jobs`: wait for the store; consolidate what is complete if it was long ago.
+        """After the last parcel of `jobs`: wait for the store; consolidate if the last consolidation was long ago.
 
-        The index is written anew each time, and its length is that of the whole run: so not after each short pass.
+        Each consolidation rewrites the index of the whole run, so there is none after each short pass.
         """
-        self._ended += jobs
-        if time.monotonic() - self._put_in_order >= CONSOLIDATE_EVERY:
+        self._finished_jobs += jobs
+        if time.monotonic() - self._last_consolidation >= CONSOLIDATE_EVERY:
             self.consolidate()
         self.drain()
 
     def consolidate(self) -> None:
-        """Wait for the store, then consolidate all cells that have been finished and are complete."""
-        ended, self._ended = self._ended, []
+        """Wait for the store, then consolidate all finished cells that are complete."""
+        finished_jobs, self._finished_jobs = self._finished_jobs, []
 
         def consolidate() -> None:
             try:
-                self._run.finish([job for job in ended if job.key not in self.failures])
-            except CellError as error:  # a full disk: the spans stay as they are, and nothing is lost
+                self._run.finish([job for job in finished_jobs if job.key not in self.failures])
+            except CellError as error:  # a full disk: the spans stay, and nothing is lost
                 self._warn(f"not consolidated: {error}")
 
-        if ended:
+        if finished_jobs:
             self._submit(consolidate)
             self.drain()
-        self._put_in_order = time.monotonic()
+        self._last_consolidation = time.monotonic()
 
     def drain(self) -> None:
-        """Wait until everything handed over is stored. Raises what broke the recorder, if anything did."""
+        """Wait until everything handed over is stored. Raises the exception that stopped the recorder, if any."""
         done = threading.Event()
         self._submit(done.set)
         while not done.wait(timeout=0.1):
@@ -134,7 +134,7 @@ class Recorder:
         self._check()
 
     def close(self) -> None:
-        """Store what is whole, drop half spans, and stop the thread."""
+        """Store complete spans, drop incomplete ones, and stop the thread."""
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
@@ -144,23 +144,23 @@ class Recorder:
         self._queue.put(work)
 
     def _check(self) -> None:
-        if self._broken is not None:
-            raise self._broken
+        if self._error is not None:
+            raise self._error
 
     def _work(self) -> None:
         while (work := self._queue.get()) is not None:
-            if self._broken is None:
+            if self._error is None:
                 try:
                     work()
                 except BaseException as error:  # noqa: BLE001 - handed to the main thread by _check, with its traceback
-                    self._broken = error
+                    self._error = error
 
     def _receive(self, parcel: _Parcel) -> None:
         if parcel.job.key in self.failures:
             return
         try:
             self._store(parcel)
-        except (CellError, ValueError) as error:  # ValueError: the store refuses trials that cannot be right
+        except (CellError, ValueError) as error:  # ValueError: the store refuses invalid trials
             self._fail(parcel.job, str(error))
 
     def _store(self, parcel: _Parcel) -> None:
@@ -176,7 +176,9 @@ class Recorder:
             )
         low, high = parcel.span
         slot = (parcel.job.key, parcel.span)
-        block, filled = self._blocks.pop(slot) if slot in self._blocks else (_empty(high - low, layout, arrays), 0)
+        block, filled = (
+            self._blocks.pop(slot) if slot in self._blocks else (_empty_block(high - low, layout, arrays), 0)
+        )
         n = len(arrays["top5"])
         rows = slice(parcel.offset - low, parcel.offset - low + n)
         block.top5[rows], block.logp[rows] = arrays["top5"], arrays["logp"]
@@ -196,11 +198,11 @@ class Recorder:
         self._warn(f"failed: {job.model} on {job.task}: {reason}")
         try:
             self._run.fail(job, reason)
-        except (OSError, CellError) as error:  # a full disk fails cells and cannot take the note either
+        except (OSError, CellError) as error:  # a full disk fails cells, and cannot store the failure either
             self._warn(f"the failure of {job.model} on {job.task} could not be stored: {error}")
 
 
-def _empty(n: int, layout: TaskLayout, arrays: dict[str, np.ndarray]) -> TrialBlock:
+def _empty_block(n: int, layout: TaskLayout, arrays: dict[str, np.ndarray]) -> TrialBlock:
     conditions = len(layout.conditions)
     logits = arrays.get("logits")
     return TrialBlock(
@@ -212,7 +214,7 @@ def _empty(n: int, layout: TaskLayout, arrays: dict[str, np.ndarray]) -> TrialBl
 
 
 def _to_host(tensors: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], torch.cuda.Event | None]:
-    """Copies on the host, and the event after which they are whole (None: they are already)."""
+    """Copies on the host, and the event after which they are complete (None: they already are)."""
     if not tensors["top5"].is_cuda:
         return tensors, None
     host = {
@@ -220,5 +222,5 @@ def _to_host(tensors: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor],
         for name, tensor in tensors.items()
     }
     copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    copied.record(torch.cuda.current_stream(tensors["top5"].device))  # of that device: the current one may be another
+    copied.record(torch.cuda.current_stream(tensors["top5"].device))  # that device may differ from the current one
     return host, copied

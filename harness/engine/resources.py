@@ -1,4 +1,4 @@
-"""What executing a plan needs beside the plan."""
+"""Resources for the execution of a plan."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """What executing a plan needs beside the plan.
+    """Resources for the execution of a plan.
 
     Attributes:
         specs: model name -> its registry entry. sources: source name -> plugin.
-        networks: networks that are loaded already, on the CPU or the device; taken over.
-        stop: set from outside to end the run before the next forward.
+        networks: loaded networks, on the CPU or the device; the engine takes them over.
+        stop: set from outside to stop the run before the next forward.
     """
 
     run: RunWriter
@@ -38,5 +38,5 @@ class Engine:
 
 
 def stored_outputs(settings: Settings, engine: Engine) -> dict[str, int] | None:
-    """Model -> width of the logits that are stored; None where none are."""
+    """Model -> number of stored logits per trial; None if none are stored."""
     return {name: spec.outputs for name, spec in engine.specs.items()} if settings.store == "logits" else None

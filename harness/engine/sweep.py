@@ -27,23 +27,25 @@ if TYPE_CHECKING:
 
 
 class Sweep:
-    """One pass over one dataset."""
+    """Executes one pass over one dataset."""
 
-    def __init__(self, one: Pass, settings: Settings, engine: Engine, recorder: Recorder) -> None:
-        self.one, self.settings, self.engine, self.recorder = one, settings, engine, recorder
-        self.jobs: dict[tuple[str, str], Job] = {(c.task, c.model): c.job for c in one.cells if c.job}
-        self.forwards = Forwards(engine, settings, one.dataset.label_space())
-        self.contract = StimulusContract(one.tasks)
+    def __init__(self, planned: Pass, settings: Settings, engine: Engine, recorder: Recorder) -> None:
+        self.planned, self.settings, self.engine, self.recorder = planned, settings, engine, recorder
+        self.jobs: dict[tuple[str, str], Job] = {
+            (cell.task, cell.model): cell.job for cell in planned.cells if cell.job
+        }
+        self.forwards = Forwards(engine, settings, planned.dataset.label_space())
+        self.contract = StimulusContract(planned.tasks)
         self.first_images = FirstImages()
 
     def execute(self) -> None:
         jobs = list(self.jobs.values())
-        self.engine.progress.begin(self.one.dataset.name, self.one.images, self.one.forwards)
+        self.engine.progress.begin(self.planned.dataset.name, self.planned.images, self.planned.forwards)
         self.recorder.begin(jobs, dict(self.engine.provenance), stored_outputs(self.settings, self.engine))
         self._load_networks()
         schedule = self._schedule()
-        shown = (part for _, _, samples in schedule for part in self.one.manifest.shown(samples))
-        decoded = batches(self.one.dataset, shown, self.engine.workers)
+        shown = (view_samples for _, _, samples in schedule for view_samples in self.planned.manifest.shown(samples))
+        decoded = batches(self.planned.dataset, shown, self.engine.workers)
         for span, offset, samples in schedule:
             try:
                 self._batch(span, offset, samples, decoded)
@@ -53,17 +55,17 @@ class Sweep:
         self.recorder.finish(jobs)
 
     def _fail_from(self, span: Span, reason: str) -> None:
-        """An image is missing for good: every cell that still needs this span or a later one fails."""
-        for cell in self.one.cells:
+        """An image cannot be read: fail every cell that still needs this span or a later one."""
+        for cell in self.planned.cells:
             if any(pending >= span for pending in cell.pending):
                 self.recorder.fail(self.jobs[cell.task, cell.model], reason)
 
     def _load_networks(self) -> None:
-        """Have exactly the pass's networks on the device. A checkpoint that changed meanwhile fails its cells."""
+        """Keep exactly the pass's networks on the device. A checkpoint changed since planning fails its cells."""
         engine = self.engine
-        for name in [name for name in engine.networks if name not in self.one.models]:
+        for name in [name for name in engine.networks if name not in self.planned.models]:
             del engine.networks[name]
-        for name in self.one.models:
+        for name in self.planned.models:
             try:
                 self._load(name)
             except CheckpointError as error:
@@ -83,18 +85,18 @@ class Sweep:
         spec, source = engine.specs[name], engine.sources[engine.specs[name].source]
         if name not in engine.networks:
             with torch.inference_mode(False):
-                engine.networks[name] = load_network(spec, source, self.one.dataset.preprocessing.size)
+                engine.networks[name] = load_network(spec, source, self.planned.dataset.preprocessing.size)
         planned = next(job for (_, model), job in self.jobs.items() if model == name).identity.checkpoint
-        if planned != (now := tuple(sha256_of(path) for path in source.files(spec))):
-            raise CheckpointError(f"the checkpoint of {name} changed since the run was planned: {planned} -> {now}")
-        # Not in inference mode: weights that are copied in it cannot take part in the gradients of a white-box probe.
+        if planned != (current := tuple(sha256_of(path) for path in source.files(spec))):
+            raise CheckpointError(f"the checkpoint of {name} changed since the run was planned: {planned} -> {current}")
+        # Not in inference mode: weights copied in that mode cannot be part of the gradients of a white-box probe.
         with torch.inference_mode(False):
             channels_last(engine.networks[name].to(engine.device))
 
     def _schedule(self) -> list[tuple[Span, int, Sequence[Sample]]]:
-        """(span, index of the first sample, samples) of every batch: cut at fixed positions, whatever is pending."""
-        size, samples = self.settings.batch_size, self.one.manifest.samples
-        spans = sorted({span for cell in self.one.cells for span in cell.pending})
+        """(span, index of the first sample, samples) of every batch; boundaries are fixed, whatever is pending."""
+        size, samples = self.settings.batch_size, self.planned.manifest.samples
+        spans = sorted({span for cell in self.planned.cells for span in cell.pending})
         return [
             ((low, high), start, samples[start : min(start + size, high)])
             for low, high in spans
@@ -120,18 +122,18 @@ class Sweep:
         samples: Sequence[Sample],
         decoded: Iterator[tuple[Sequence[Sample], np.ndarray]],
     ) -> None:
-        """All tasks on these samples, view by view, and off to the recorder. Raises ImageError."""
-        live = [(cell.task, cell.model) for cell in self.one.cells if span in cell.pending]
+        """Run all tasks on these samples, view by view, and hand the decisions to the recorder. Raises ImageError."""
+        pending = [(cell.task, cell.model) for cell in self.planned.cells if span in cell.pending]
         answers: dict[tuple[str, str], list[Decisions]] = {
-            place: [] for place in live if self.jobs[place].key not in self.recorder.failures
+            place: [] for place in pending if self.jobs[place].key not in self.recorder.failures
         }
-        views = self.one.dataset.views() or ("",)
+        views = self.planned.dataset.views() or ("",)
         for _ in views:
             batch = self._batch_of(samples, next(decoded)[1])
             self.first_images.follow(batch.images)
-            for task in self.one.tasks:
+            for task in self.planned.tasks:
                 models = [model for name, model in answers if name == task.name]
-                result = self._task(task, batch, models, sum(name == task.name for name, _ in live))
+                result = self._task(task, batch, models, sum(name == task.name for name, _ in pending))
                 for model, reason in result.failures.items():
                     del answers[task.name, model]
                     self.recorder.fail(self.jobs[task.name, model], reason)
@@ -142,12 +144,12 @@ class Sweep:
         self.engine.progress.advance(len(samples) * len(views), 0)
 
     def _task(self, task: PlannedTask, batch: Batch, models: Sequence[str], cells: int) -> BatchResult:
-        """One task on one batch in one view.
+        """Run one task on one batch in one view.
 
         Args:
-            models: those that have not failed. cells: models that the progress waits for, failed ones included.
+            models: models that have not failed. cells: number of models counted by the progress, including failed ones.
         """
-        before, probe = self.forwards.count, task.probe
+        earlier_count, probe = self.forwards.count, task.probe
         if not models:
             result = BatchResult({}, {})
         elif isinstance(probe, WhiteBoxProbe):
@@ -157,5 +159,5 @@ class Sweep:
         if self.first_images.restore(batch.images):
             result = result.failed(f"probe {probe.name} or one of its networks changed the batch's images in place")
         stimuli = len(batch.sample_ids) * len(self.contract.conditions(task)) * cells
-        self.engine.progress.advance(0, stimuli * probe.effort() - (self.forwards.count - before))
+        self.engine.progress.advance(0, stimuli * probe.effort() - (self.forwards.count - earlier_count))
         return result

@@ -1,6 +1,6 @@
-"""What a suite needs and what is there, before any GPU second. Loads no network, reads no image, imports no torch.
+"""What a suite needs and what is present, before any GPU second. Loads no network, reads no image, imports no torch.
 
-Folders are listed, images are not hashed; of checkpoints the digests are verified (and remembered).
+Folders are listed, but images are not hashed. Digests of checkpoints are verified, and cached.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 State = Literal["present", "partial", "missing", "wrong"]
 ON_FIRST_USE = "recorded on first use"
-"""Trust in a checkpoint for which nobody has published a digest."""
+"""Trust in a checkpoint without a published digest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,21 +33,21 @@ class Finding:
 
     Attributes:
         kind: ``dataset``, ``model`` or ``task``.
-        state: ``present``; ``partial``: usable, with a remark; ``missing``: not there; ``wrong``: there, but not what
-            is expected (another layout, an HTML page, another digest, a broken plugin).
-        detail: where it is, what is remarkable, or where it was looked for.
-        mend: what to type, or where a person gets it; empty if nothing is to do.
-        general: `detail` without the names in it, so that many alike can share a line; empty: as `detail`.
-        group: of a model.
-        images: of a dataset: samples in the folder, else in the complete release; None: not known.
+        state: ``present``; ``partial``: usable, with a remark; ``missing``; ``wrong``: present, but not as expected
+            (another layout, an HTML page, another digest, a broken plugin).
+        detail: its location, a remark, or the locations that were searched.
+        mend: what to type, or where to get it by hand; empty if there is nothing to do.
+        general: `detail` without names, so that similar findings can share a line; empty: as `detail`.
+        group: group of a model.
+        images: samples of a dataset in the folder, else in the complete release; None: unknown.
         fetchable: whether `harness fetch` can get all of it.
-        uris: where that gets it from, alternatives in order of preference.
-        bytes: what is still to be downloaded, by `harness fetch` or by hand; None: not known.
-        disk_bytes: what it takes on disk, unpacked; None: not known.
-        place: what shares one copy on disk has one place: a dataset's path, a model's name.
-        page: where a person reads more, or asks for access.
+        uris: sources of `harness fetch`, alternatives in order of preference.
+        bytes: size of the remaining download, by `harness fetch` or by hand; None: unknown.
+        disk_bytes: size on disk when unpacked; None: unknown.
+        place: identifies the copy on disk, which several findings may share: a dataset's path, a model's name.
+        page: web page with more information, or to ask for access.
         license: as published; empty: none is stated.
-        trust: of a model: which digest its file is held against.
+        trust: for a model: the digest against which its file is checked.
     """
 
     kind: Literal["dataset", "model", "task"]
@@ -69,12 +69,12 @@ class Finding:
 
     @property
     def stops(self) -> bool:
-        """Whether the suite is not whole because of it."""
+        """Whether the suite cannot run in full because of it."""
         return self.state in {"missing", "wrong"}
 
     @property
     def by_fetch(self) -> bool:
-        """Whether `harness fetch` mends it: what is missing, and checkpoints with other bytes than expected."""
+        """Whether `harness fetch` gets it: missing files, and checkpoints that differ from what is expected."""
         return self.fetchable and (self.state == "missing" or (self.state == "wrong" and self.kind == "model"))
 
     @property
@@ -90,9 +90,9 @@ def examine(name: str, registry: Registry, data: DataRoots) -> list[Finding]:
         UnknownNameError: there is no such suite, or `data` names a dataset that does not exist.
     """
     suite = registry.suite(name, check=False)
-    for given in data.named:
-        if given not in registry.datasets:
-            raise UnknownNameError("dataset", given, registry.datasets, f"Given as --data {given}=…")
+    for named in data.named:
+        if named not in registry.datasets:
+            raise UnknownNameError("dataset", named, registry.datasets, f"Given as --data {named}=…")
     models = {finding.name: finding for pattern in suite.models for finding in _models(pattern, registry)}
     return [
         *(_dataset(dataset, registry, data) for dataset in dict.fromkeys(task.dataset for task in suite.tasks)),
@@ -101,26 +101,26 @@ def examine(name: str, registry: Registry, data: DataRoots) -> list[Finding]:
     ]
 
 
-def shapes(name: str, registry: Registry, findings: Sequence[Finding]) -> list[TaskShape]:
-    """What a whole run of suite `name` costs, by task; tasks that cannot run as they are written are left out."""
+def task_costs(name: str, registry: Registry, findings: Sequence[Finding]) -> list[TaskShape]:
+    """What the cost of a whole run of suite `name` depends on, by task; tasks that cannot run are left out."""
     suite = registry.suite(name, check=False)
     images = {finding.name: finding.images for finding in findings if finding.kind == "dataset"}
-    found: dict[str, TaskShape] = {}
+    costs: dict[str, TaskShape] = {}
     for task in suite.tasks:
-        found.update(_shapes(task, suite, registry, images.get(task.dataset)))
-    return list(found.values())
+        costs.update(_costs(task, suite, registry, images.get(task.dataset)))
+    return list(costs.values())
 
 
-def _shapes(task: TaskSpec, suite: Suite, registry: Registry, images: int | None) -> dict[str, TaskShape]:
-    """The task, after those whose trials its measures need."""
+def _costs(task: TaskSpec, suite: Suite, registry: Registry, images: int | None) -> dict[str, TaskShape]:
+    """The task, preceded by the tasks whose trials its measures require."""
     try:
         probe, dataset = registry.probe_for(task), registry.dataset(task.dataset)
-        if how := suite.preprocessing.get(task.dataset):
-            dataset = replace(dataset, preprocessing=how)
-        needed = {f"{required}@{task.dataset}": registry.plugins.probe(required) for required in probe.requires}
-        return {name: shape_of(name, one, dataset, images) for name, one in {**needed, task.name: probe}.items()}
+        if preprocessing := suite.preprocessing.get(task.dataset):
+            dataset = replace(dataset, preprocessing=preprocessing)
+        probes = {f"{name}@{task.dataset}": registry.plugins.probe(name) for name in probe.requires}
+        return {name: shape_of(name, probe, dataset, images) for name, probe in {**probes, task.name: probe}.items()}
     except (HarnessError, ValueError):
-        return {}  # the finding of this task says what is wrong with it
+        return {}  # the finding of this task explains the problem
 
 
 # --- datasets --------------------------------------------------------------------------------
@@ -130,43 +130,43 @@ def _dataset(name: str, registry: Registry, data: DataRoots) -> Finding:
     try:
         dataset = registry.dataset(name)
     except HarnessError as error:
-        return Finding(kind="dataset", name=name, state="wrong", **_said(error))
+        return Finding(kind="dataset", name=name, state="wrong", **_error_fields(error))
     facts = _facts(dataset)
     try:
         root = data.find(dataset)
     except HarnessError as error:
-        return replace(facts, **_said(error, _by_fetch_or_page(facts, data)))
+        return replace(facts, **_error_fields(error, _by_fetch_or_page(facts, data)))
     try:
         samples = list(dataset.samples(root))
         remarks = list(dataset.remarks(samples))
         folders = {view: dataset.folder(root, view) for view in dataset.views()}
-        gone = [view for view, folder in folders.items() if folder is not None and not folder.is_dir()]
+        absent = [view for view, folder in folders.items() if folder is not None and not folder.is_dir()]
     except HarnessError as error:
-        return replace(facts, state="wrong", **_said(error))
-    if not samples or gone:
-        lacks = f"{len(gone)} of {len(dataset.views())} views are not there: {_few(gone)}" if samples else "no images"
-        return replace(facts, state="wrong", detail=f"{lacks}, in {root}", mend=_by_fetch_or_page(facts, data))
+        return replace(facts, state="wrong", **_error_fields(error))
+    if not samples or absent:
+        text = f"{len(absent)} of {len(dataset.views())} views are missing: {_few(absent)}" if samples else "no images"
+        return replace(facts, state="wrong", detail=f"{text}, in {root}", mend=_by_fetch_or_page(facts, data))
     if not remarks and facts.images is not None and len(samples) != facts.images:
         remarks = [f"{len(samples):,} images, the release has {facts.images:,}"]
-    made = not any(sample.path for sample in samples) and not any(folders.values())
-    state: State = "partial" if remarks and not made else "present"  # of what code makes, nothing is missing
-    detail = "; ".join(remarks) or f"{len(samples):,} images {'made by code' if made else f'in {root}'}"
+    generated = not any(sample.path for sample in samples) and not any(folders.values())
+    state: State = "partial" if remarks and not generated else "present"  # generated images are always complete
+    detail = "; ".join(remarks) or f"{len(samples):,} images {'made by code' if generated else f'in {root}'}"
     mend = _by_fetch_or_page(facts, data) if remarks else ""
     return replace(facts, state=state, detail=detail, mend=mend, images=len(samples), bytes=0)
 
 
 def _facts(dataset: Dataset) -> Finding:
-    """What is known of a dataset without any file."""
+    """What is known of a dataset without its files."""
     blank = Finding(kind="dataset", name=dataset.name, state="missing", detail="", place=dataset.path or dataset.name)
     release = dataset.release()
     if release is None:
         return blank
-    download = _total([one.bytes for one in release.downloads]) if release.downloads else release.bytes
+    download = _total([file.bytes for file in release.downloads]) if release.downloads else release.bytes
     return replace(
         blank,
         images=release.images,
         fetchable=bool(release.downloads),
-        uris=tuple(one.uri for one in release.downloads),
+        uris=tuple(file.uri for file in release.downloads),
         bytes=download,
         disk_bytes=release.bytes,
         page=release.page,
@@ -189,7 +189,7 @@ def _task(task: TaskSpec, registry: Registry) -> Finding:
         probe = registry.probe_for(task)
         shape_of(task.name, probe, registry.dataset(task.dataset))
     except HarnessError as error:
-        return Finding(kind="task", name=task.name, state="wrong", **_said(error))
+        return Finding(kind="task", name=task.name, state="wrong", **_error_fields(error))
     except ValueError as error:
         return Finding(kind="task", name=task.name, state="wrong", detail=str(error))
     return Finding(kind="task", name=task.name, state="present", detail=f"{probe.name} version {probe.version}")
@@ -202,7 +202,7 @@ def _models(pattern: str, registry: Registry) -> Iterator[Finding]:
     try:
         models = registry.models_matching([pattern])
     except HarnessError as error:
-        yield Finding(kind="model", name=pattern, state="missing", **_said(error))
+        yield Finding(kind="model", name=pattern, state="missing", **_error_fields(error))
         return
     for spec in models:
         yield _model(spec, registry)
@@ -216,14 +216,14 @@ def _model(spec: ModelSpec, registry: Registry) -> Finding:
         source = registry.source_for(spec)
         downloads = tuple(tuple(alternatives) for alternatives in source.downloads(spec))
     except HarnessError as error:
-        return replace(facts, **_said(error))
+        return replace(facts, **_error_fields(error))
     fetchable = bool(downloads) and all(downloads)
-    sizes = [next((one.bytes for one in alternatives if one.bytes), None) for alternatives in downloads]
+    sizes = [next((file.bytes for file in alternatives if file.bytes), None) for alternatives in downloads]
     size = _total(sizes) if fetchable else spec.bytes
     facts = replace(
         facts,
         fetchable=fetchable,
-        uris=tuple(one.uri for alternatives in downloads for one in alternatives),
+        uris=tuple(file.uri for alternatives in downloads for file in alternatives),
         bytes=size,
         disk_bytes=size,
         trust=_trust(spec, downloads) if fetchable or spec.sha256 else "",
@@ -235,9 +235,9 @@ def _model(spec: ModelSpec, registry: Registry) -> Finding:
         _check_digests(spec, source, files, digests)
         recorded = _check_pins(spec, files, digests)
     except AbsentCheckpointError as error:
-        return replace(facts, state="missing", **_said(error, fetch))
+        return replace(facts, state="missing", **_error_fields(error, fetch))
     except HarnessError as error:
-        return replace(facts, **_said(error, fetch))
+        return replace(facts, **_error_fields(error, fetch))
     on_disk = sum(path.stat().st_size for path in files)
     detail = ", ".join(f"sha256 {digest[:12]}" for digest in digests) or "needs no file"
     trust = (recorded or facts.trust) if files else ""
@@ -245,50 +245,50 @@ def _model(spec: ModelSpec, registry: Registry) -> Finding:
 
 
 def _check_digests(spec: ModelSpec, source: ModelSource, files: Sequence[Path], digests: Sequence[str]) -> None:
-    """Hold each file against the registry, else against the digest in its published name. Raises CheckpointError."""
+    """Check each file against the registry, else against the digest in its published name. Raises CheckpointError."""
     downloads = source.downloads(spec)
     for position, (path, digest) in enumerate(zip(files, digests, strict=True)):
         check_digest(spec, path, digest, expected_digest(spec, position, path, downloads))
 
 
 def _check_pins(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str]) -> str:
-    """Since when the files are recorded, without recording any. Raises CheckpointError if one has changed since."""
-    known = pins.recorded().get(spec.name, {})
+    """The date on which the files were recorded; records none. Raises CheckpointError if one has changed since."""
+    recorded = pins.recorded().get(spec.name, {})
     for path, digest in zip(files, digests, strict=True):
-        if path.name in known and pins.is_download(path):
-            pins.compare(spec, path.name, digest, known)
-    dates = sorted(pin.recorded for pin in known.values())
+        if path.name in recorded and pins.is_download(path):
+            pins.compare(spec, path.name, digest, recorded)
+    dates = sorted(pin.recorded for pin in recorded.values())
     return f"recorded on first use, {dates[0][:10]}" if dates else ""
 
 
 def _trust(spec: ModelSpec, downloads: Sequence[Sequence[Download]]) -> str:
-    """Which digest the checkpoint is held against when it comes from its preferred place."""
-    first = next((one.digest for alternatives in downloads[:1] for one in alternatives), None)
+    """The digest against which the checkpoint is checked when it comes from its preferred source."""
+    first = next((file.digest for alternatives in downloads[:1] for file in alternatives), None)
     kind, _, digits = f"sha256:{spec.sha256}".partition(":") if spec.sha256 else (first or "").partition(":")
     if not digits:
         return ON_FIRST_USE
-    whole = {"sha256": 64, "md5": 32}.get(kind)
-    return "published digest" if len(digits) == whole else f"first {len(digits)} digits of the published digest"
+    full_length = {"sha256": 64, "md5": 32}.get(kind)
+    return "published digest" if len(digits) == full_length else f"first {len(digits)} digits of the published digest"
 
 
 # --- words -----------------------------------------------------------------------------------
 
 
 def _total(sizes: Sequence[int | None]) -> int | None:
-    known = [size for size in sizes if size is not None]
-    return sum(known) if known and len(known) == len(sizes) else None
+    known_sizes = [size for size in sizes if size is not None]
+    return sum(known_sizes) if known_sizes and len(known_sizes) == len(sizes) else None
 
 
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:4]) + (f", … ({len(names)})" if len(names) > 4 else "")
 
 
-class _Said(TypedDict):
+class _ErrorFields(TypedDict):
     detail: str
     mend: str
     general: str
 
 
-def _said(error: HarnessError, mend: str = "") -> _Said:
-    """What an error says, as fields of a finding; `mend` goes before what it says to type."""
+def _error_fields(error: HarnessError, mend: str = "") -> _ErrorFields:
+    """An error as fields of a finding; `mend` takes precedence over the remedy of the error."""
     return {"detail": error.reason, "mend": mend or error.remedy, "general": error.general}

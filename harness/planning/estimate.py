@@ -1,7 +1,6 @@
-"""What a request costs before anything is run: forwards, GPU-hours, decoding, disk. Pure arithmetic, torch-free.
+"""The cost of a request before it is run: forwards, GPU-hours, decoding, disk. Pure arithmetic, torch-free.
 
-An estimate with its basis, not a promise. It needs no data: the size of a release stands in for a folder that is not
-there yet.
+An estimate with its basis, not a promise. It needs no data: where a folder is missing, the size of the release is used.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ if TYPE_CHECKING:
     from harness.planning.plan import MissingTask, Plan, PlannedTask
 
 REFERENCE: Final = "ResNet-50 on one H100"
-"""Network and device to which GPU-hours refer, whatever the models and the machine are."""
+"""Network and device to which GPU-hours refer, for any model and machine."""
 FORWARDS_PER_SECOND: Final[Mapping[str, float]] = {"fp32": 5_400, "tf32": 7_400, "bf16": 10_900}
-"""Images of 224 x 224 a second through the reference, by precision, eager: derived from published training and
+"""Images of 224 x 224 per second through the reference, by precision, eager: derived from published training and
 inference rates (NVIDIA, Lambda, timm), not measured."""
 REFERENCE_SIZE: Final = 224
 DECODE_SECONDS: Final = 2.19e-3
 """PIL on one core: decode an ImageNet file of about 500 x 375, resize its shorter side to 256, crop; measured."""
 DECODE_SECONDS_AS_IS: Final = 0.54e-3
-"""PIL on one core: decode a JPEG of 224 x 224 that is used as it is; measured."""
+"""PIL on one core: decode a JPEG of 224 x 224 without resizing; measured."""
 TRIAL_BYTES: Final = 2 * 5 * 2 + 1
 """Five classes in int16, five log-probabilities in float16, correct."""
 LOGIT_BYTES: Final = 2
@@ -34,18 +33,18 @@ LOGIT_BYTES: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskShape:
-    """What of one task decides its cost.
+    """What the cost of one task depends on.
 
     Attributes:
         name: ``probe@dataset``; tasks of one dataset share its decoded images.
-        images: samples that any model still needs; None: not known (no folder, and no release says it).
-        conditions: trials a sample and model, views included: max(1, views) x the probe's conditions.
+        images: samples that any model still needs; None: unknown (no folder, and no release states it).
+        conditions: trials per sample and model, views included: max(1, views) x the probe's conditions.
         views: files of each sample that are decoded.
         size: image side in pixels.
-        effort: forwards that one stimulus costs (`Probe.effort`).
-        resized: whether files are resized and cropped; False: used as they are.
-        outputs: logits of a model, which ``store="logits"`` keeps.
-        pending: (sample, model) pairs still to be computed; None: every sample for every model.
+        effort: forwards per stimulus (`Probe.effort`).
+        resized: whether files are resized and cropped.
+        outputs: logits per model, stored with ``store="logits"``.
+        pending: (sample, model) pairs still to compute; None: every sample for every model.
     """
 
     name: str
@@ -70,8 +69,8 @@ class TaskEstimate:
 
     Attributes:
         images, conditions: as in `TaskShape`.
-        cells: models, each of which is one cell of this task.
-        trials: stored decisions. forwards: stimuli x effort. stored_bytes: of its trials.
+        cells: number of models, each of which is one cell of this task.
+        trials: stored decisions. forwards: stimuli x effort. stored_bytes: size of its trials.
     """
 
     name: str
@@ -90,10 +89,10 @@ class Estimate:
 
     Attributes:
         passes: sweeps over a dataset; at most `RESIDENT_MODELS` models share one.
-        images: files decoded: in each pass each image once a view, for all tasks and models of the pass.
-        forwards: stimuli x effort. gpu_hours: of `reference`. decode_core_hours: of one CPU core.
-        unknown: datasets whose number of images is not known; nothing of them is counted.
-        basis: what the figures rest on, one sentence each.
+        images: decoded files: in each pass each image once per view, for all tasks and models of the pass.
+        forwards: stimuli x effort. gpu_hours: on `reference`. decode_core_hours: on one CPU core.
+        unknown: datasets with an unknown number of images, which are not counted.
+        basis: assumptions behind the figures, one sentence each.
     """
 
     tasks: tuple[TaskEstimate, ...]
@@ -123,7 +122,7 @@ def estimate(tasks: Sequence[TaskShape], models: int, precision: str = "fp32", s
     """
     if precision not in FORWARDS_PER_SECOND:
         raise UnknownNameError("precision", precision, FORWARDS_PER_SECOND, "Type for instance: --precision fp32")
-    costs = tuple(_of_task(task, models, FORWARDS_PER_SECOND[precision], store) for task in tasks)
+    costs = tuple(_task_estimate(task, models, FORWARDS_PER_SECOND[precision], store) for task in tasks)
     sweeps = [_Sweep.over(shapes, models) for shapes in _by_dataset(tasks)]
     unknown = tuple(dict.fromkeys(task.dataset for task in tasks if task.images is None))
     return Estimate(
@@ -142,10 +141,10 @@ def estimate(tasks: Sequence[TaskShape], models: int, precision: str = "fp32", s
 
 
 def shape_of(name: str, probe: Probe, dataset: Dataset, images: int | None = None) -> TaskShape:
-    """What one task costs, from its probe and dataset alone.
+    """What the cost of one task depends on, from its probe and dataset alone.
 
     Args:
-        images: samples in the folder; None: those of the complete release, where that is known.
+        images: samples in the folder; None: those of the complete release, where it is known.
 
     Raises:
         ValueError: the probe cannot serve the dataset's image size or views.
@@ -166,34 +165,34 @@ def shape_of(name: str, probe: Probe, dataset: Dataset, images: int | None = Non
 
 
 def shapes_of(plan: Plan) -> list[TaskShape]:
-    """What is left of each task of `plan`: all cells but stored and inapplicable ones; missing ones count whole."""
+    """What remains of each task of `plan`: without stored and inapplicable cells; missing ones count in full."""
     tasks: list[PlannedTask | MissingTask] = [*plan.tasks, *plan.missing]
     shapes = []
     for task in tasks:
         images = task.images if plan.settings.limit is None else min(task.images, plan.settings.limit)
-        shapes.append(_left(plan, shape_of(task.name, task.probe, task.dataset, images or None)))
+        shapes.append(_remaining(plan, shape_of(task.name, task.probe, task.dataset, images or None)))
     return shapes
 
 
-def _left(plan: Plan, whole: TaskShape) -> TaskShape:
+def _remaining(plan: Plan, whole: TaskShape) -> TaskShape:
     cells = [cell for cell in plan.cells if cell.task == whole.name]
     absent = sum(cell.status == "missing" for cell in cells)
     if absent == len(cells):
         return whole
     spans = [span for cell in cells for span in cell.pending]
-    every = whole.images or 0
+    all_images = whole.images or 0
     return replace(
         whole,
-        images=every if absent else sum(high - low for low, high in set(spans)),
-        pending=sum(high - low for low, high in spans) + absent * every,
+        images=all_images if absent else sum(high - low for low, high in set(spans)),
+        pending=sum(high - low for low, high in spans) + absent * all_images,
     )
 
 
-def _of_task(task: TaskShape, models: int, rate: float, store: str) -> TaskEstimate:
+def _task_estimate(task: TaskShape, models: int, rate: float, store: str) -> TaskEstimate:
     pairs = (task.images or 0) * models if task.pending is None else task.pending
     trials = pairs * task.conditions
     forwards = trials * task.effort
-    each = TRIAL_BYTES + (LOGIT_BYTES * task.outputs if store == "logits" else 0)
+    trial_bytes = TRIAL_BYTES + (LOGIT_BYTES * task.outputs if store == "logits" else 0)
     return TaskEstimate(
         name=task.name,
         images=task.images,
@@ -202,7 +201,7 @@ def _of_task(task: TaskShape, models: int, rate: float, store: str) -> TaskEstim
         trials=trials,
         forwards=forwards,
         gpu_hours=forwards * (task.size / REFERENCE_SIZE) ** 2 / rate / 3600,
-        stored_bytes=trials * each,
+        stored_bytes=trials * trial_bytes,
     )
 
 
@@ -221,9 +220,9 @@ class _Sweep:
             return cls(0, 0, 0.0)
         passes = -(-models // RESIDENT_MODELS)
         images = passes * max((task.images or 0) * task.views for task in pending)
-        one = pending[0]
-        each = DECODE_SECONDS if one.resized else DECODE_SECONDS_AS_IS * (one.size / REFERENCE_SIZE) ** 2
-        return cls(passes, images, images * each)
+        first = pending[0]
+        seconds = DECODE_SECONDS if first.resized else DECODE_SECONDS_AS_IS * (first.size / REFERENCE_SIZE) ** 2
+        return cls(passes, images, images * seconds)
 
 
 def _by_dataset(tasks: Iterable[TaskShape]) -> Iterable[list[TaskShape]]:
@@ -235,15 +234,15 @@ def _by_dataset(tasks: Iterable[TaskShape]) -> Iterable[list[TaskShape]]:
 
 def _basis(precision: str, store: str, unknown: Sequence[str]) -> Iterable[str]:
     yield (
-        f"GPU: {FORWARDS_PER_SECOND[precision]:,.0f} forwards a second in {precision} at {REFERENCE_SIZE} px, derived "
-        f"from published rates for {REFERENCE} SXM, not measured; every model is taken for a ResNet-50, cost grows "
-        "with the square of the image side; loading networks and making stimuli are not counted"
+        f"GPU: {FORWARDS_PER_SECOND[precision]:,.0f} forwards per second in {precision} at {REFERENCE_SIZE} px, "
+        f"derived from published rates for {REFERENCE} SXM, not measured; every model is taken for a ResNet-50, cost "
+        "grows with the square of the image side; loading networks and making stimuli are not counted"
     )
     yield (
         f"CPU: PIL on one core, {1e3 * DECODE_SECONDS:.2f} ms to decode, resize and crop an image, "
         f"{1e3 * DECODE_SECONDS_AS_IS:.2f} ms for one of {REFERENCE_SIZE} px that is used as it is"
     )
-    logits = f", and {LOGIT_BYTES} bytes an output" if store == "logits" else ""
-    yield f"disk: {TRIAL_BYTES} bytes a trial{logits}"
+    logits = f", and {LOGIT_BYTES} bytes per output" if store == "logits" else ""
+    yield f"disk: {TRIAL_BYTES} bytes per trial{logits}"
     if unknown:
         yield f"not counted, because the number of images is not known: {', '.join(unknown)}"

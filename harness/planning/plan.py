@@ -18,11 +18,11 @@ Status = Literal["stored", "run", "resume", "rerun", "retry", "inapplicable", "m
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What one run has one of. A change of any of these is refused.
+    """Settings of a whole run. A run refuses to change any of them.
 
     Attributes:
         device_type: ``cpu`` or ``cuda``. precision: ``fp32``, ``tf32`` or ``bf16``.
-        batch_size: samples a forward; also where batches are cut, so it can change logits in the last digits.
+        batch_size: samples per forward, which also sets where batches begin and can change the last digits of logits.
         limit: number of samples, None for all. store: ``top5`` or ``logits``.
     """
 
@@ -36,7 +36,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTask:
-    """One ``probe@dataset`` with everything resolved.
+    """One ``probe@dataset``, fully resolved.
 
     Attributes:
         conditions: names of its columns, views × conditions, as in its layout.
@@ -61,7 +61,7 @@ class MissingTask:
 
     Attributes:
         conditions: names of its columns, views × conditions.
-        because: where its data was looked for.
+        because: why it is missing, with the locations that were searched.
     """
 
     name: str
@@ -72,7 +72,7 @@ class MissingTask:
 
     @property
     def images(self) -> int:
-        """Samples of the complete dataset; 0 where that is not known."""
+        """Samples of the complete dataset; 0 where unknown."""
         release = self.dataset.release()
         return release.images if release else 0
 
@@ -83,8 +83,8 @@ class PlannedCell:
 
     Attributes:
         job: None where the task does not apply to the model, or data or checkpoint are missing; `because` says which.
-        pending: spans still to be computed.
-        because: why it is run again, resumed, or not run; None where it is stored, or run for the first time.
+        pending: spans still to compute.
+        because: why it is rerun, resumed or not run; None where it is stored, or run for the first time.
     """
 
     model: str
@@ -96,7 +96,7 @@ class PlannedCell:
 
     @property
     def reason(self) -> str:
-        """`because`, as people read it; empty where there is none."""
+        """`because` as a line of text; empty where there is none."""
         return self.because.line if self.because else ""
 
 
@@ -112,13 +112,13 @@ class Pass:
 
     @property
     def images(self) -> int:
-        """Images decoded, each view of one counted."""
+        """Decoded images, counted once per view."""
         samples = sum(high - low for low, high in {span for cell in self.cells for span in cell.pending})
         return samples * max(1, len(self.dataset.views()))
 
     @property
     def forwards(self) -> int:
-        """Stimuli sent through networks, those of attacks counted as often as their gradients cost."""
+        """Stimuli sent through networks; a stimulus of an attack counts as often as its gradients cost forwards."""
         effort = {task.name: len(task.conditions) * task.probe.effort() for task in self.tasks}
         return sum((high - low) * effort[cell.task] for cell in self.cells for low, high in cell.pending)
 
@@ -128,7 +128,7 @@ class Plan:
     """All cells of a request, and the passes that compute those that are not stored.
 
     Attributes:
-        missing: tasks whose data is not here; each of their cells has the status ``missing``.
+        missing: tasks without data; each of their cells has the status ``missing``.
     """
 
     settings: Settings
@@ -140,9 +140,9 @@ class Plan:
     @property
     def forwards(self) -> int:
         """Stimuli sent through networks, over all passes."""
-        return sum(one.forwards for one in self.passes)
+        return sum(planned_pass.forwards for planned_pass in self.passes)
 
     @property
     def remarks(self) -> list[Remark]:
-        """What is remarkable about the data, each remark once, with the datasets that it is about."""
+        """Remarks about the data, each once, with all datasets that it concerns."""
         return joined(sorted({remark for task in self.tasks for remark in task.manifest.remarks}))

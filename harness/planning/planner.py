@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 LEAST_SPAN = 16
-"""Samples of one shard at least. It is a part of every cell's identity: another value would make stored cells stale."""
+"""Least samples per shard. The span is part of every cell's identity: another value would make stored cells stale."""
 RESIDENT_MODELS = 48
 """Networks kept on the device at once, so that each image is decoded once for all of them; the study's 48 ResNet-50
-weigh 4.9 GB. More models make further passes: memory stays bounded."""
+take 4.9 GB. More models need further passes, so memory stays bounded."""
 
 
 def plan_task(name: str, probe: Probe, dataset: Dataset, manifest: Manifest, batch_size: int) -> PlannedTask:
@@ -51,7 +51,7 @@ def columns_for(probe: Probe, dataset: Dataset) -> tuple[str, ...]:
     """Names of a task's columns: the dataset's views × the probe's conditions.
 
     Raises:
-        ValueError: the probe cannot serve the image size, or names of views and conditions do not fit together.
+        ValueError: the probe cannot serve the image size, or names of views and conditions clash.
     """
     return columns_of(dataset.views(), probe.conditions(dataset.preprocessing.size))
 
@@ -67,7 +67,7 @@ def padded_targets(samples: Sequence[Sample]) -> np.ndarray:
 
 
 def span_length(n: int, batch_size: int) -> int:
-    """Samples per shard: max(`LEAST_SPAN`, ⌈n/128⌉), rounded up to whole batches: at most 128 shards a cell."""
+    """Samples per shard: max(`LEAST_SPAN`, ⌈n/128⌉), rounded up to whole batches: at most 128 shards per cell."""
     least = max(LEAST_SPAN, -(-n // 128))
     return -(-least // batch_size) * batch_size
 
@@ -75,13 +75,13 @@ def span_length(n: int, batch_size: int) -> int:
 def make_job(
     task: PlannedTask, model: ModelSpec, digests: Sequence[str], settings: Settings, source_version: int = 1
 ) -> Job:
-    """The frozen description of one cell, with its content key.
+    """The frozen description of one cell, with its key.
 
     Args:
-        digests: SHA-256 of each file that decides the weights.
+        digests: SHA-256 of each file that holds weights.
         source_version: `ModelSource.version` of the model's source.
     """
-    # Neither `sha256` nor `head_sha256` is part of it: what the files are, `digests` say, stated beforehand or not.
+    # `sha256` and `head_sha256` are not part of it: `digests` identify the files, whether or not they are pinned.
     network = {
         "name": model.name,
         "source": model.source,
@@ -121,13 +121,13 @@ def plan(
     missing: Sequence[MissingTask] = (),
     absent: Mapping[str, Reason] | None = None,
 ) -> Plan:
-    """Decide for every cell whether it is stored, and group the rest into passes.
+    """Decide for every cell whether it is stored, and group the others into passes.
 
     Args:
         digests: model name -> SHA-256 of its checkpoint files.
-        stored: (task, model) -> what the run folder holds.
-        source_versions: source name -> `ModelSource.version`, where that is not 1.
-        missing: tasks without data. absent: model -> why its checkpoint is not here.
+        stored: (task, model) -> the cell in the run folder.
+        source_versions: source name -> `ModelSource.version`, where it is not 1.
+        missing: tasks without data. absent: model -> why its checkpoint is missing.
     """
     source_versions, absent = source_versions or {}, absent or {}
 
@@ -144,18 +144,18 @@ def plan(
         of_dataset = [task for task in tasks if task.dataset.name == dataset.name]
         names = {task.name for task in of_dataset}
         pending = [cell for cell in cells if cell.pending and cell.task in names]
-        wanted = [model.name for model in models if any(cell.model == model.name for cell in pending)]
-        for start in range(0, len(wanted), RESIDENT_MODELS):
-            group = tuple(wanted[start : start + RESIDENT_MODELS])
-            share = tuple(cell for cell in pending if cell.model in group)
-            needed = {cell.task for cell in share}
+        pending_models = [model.name for model in models if any(cell.model == model.name for cell in pending)]
+        for start in range(0, len(pending_models), RESIDENT_MODELS):
+            group = tuple(pending_models[start : start + RESIDENT_MODELS])
+            group_cells = tuple(cell for cell in pending if cell.model in group)
+            group_tasks = {cell.task for cell in group_cells}
             passes.append(
                 Pass(
                     dataset=dataset,
                     manifest=of_dataset[0].manifest,
                     models=group,
-                    tasks=tuple(task for task in of_dataset if task.name in needed),
-                    cells=share,
+                    tasks=tuple(task for task in of_dataset if task.name in group_tasks),
+                    cells=group_cells,
                 )
             )
     return Plan(settings=settings, tasks=tuple(tasks), cells=tuple(cells), passes=tuple(passes), missing=tuple(missing))
@@ -169,9 +169,9 @@ def _missing_cell(task: str, model: str, because: Reason, stored: Mapping[tuple[
 
 
 def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: StoredCell | None) -> PlannedCell:
-    unfit = inapplicable(task, model)
-    if unfit:
-        return PlannedCell(model=model.name, task=task.name, status="inapplicable", job=None, because=unfit)
+    mismatch = inapplicable(task, model)
+    if mismatch:
+        return PlannedCell(model=model.name, task=task.name, status="inapplicable", job=None, because=mismatch)
     spans = task.layout.spans()
 
     def cell(status: Status, pending: Sequence[tuple[int, int]] = (), text: str = "") -> PlannedCell:
@@ -184,12 +184,12 @@ def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: StoredCell
         return cell("run", spans)
     if stored.job.key != job.key:
         return cell("rerun", spans, _changes(stored.job.identity, job.identity))
-    left = [span for span in spans if span not in stored.spans]
+    missing_spans = [span for span in spans if span not in stored.spans]
     if stored.failed is not None:
-        return cell("retry", left, f"failed before: {stored.failed}")
-    if not left:
+        return cell("retry", missing_spans, f"failed before: {stored.failed}")
+    if not missing_spans:
         return cell("stored")
-    return cell("resume", left, f"{len(spans) - len(left)} of {len(spans)} spans stored")
+    return cell("resume", missing_spans, f"{len(spans) - len(missing_spans)} of {len(spans)} spans stored")
 
 
 def inapplicable(task: PlannedTask, model: ModelSpec) -> Reason | None:
@@ -210,8 +210,8 @@ def inapplicable(task: PlannedTask, model: ModelSpec) -> Reason | None:
 
 
 def _changes(before: Identity, now: Identity) -> str:
-    """What changed. Where no value did: the fields that only one of two versions of the harness or a plugin records."""
-    if values := difference(before.document, now.document):
-        return values
-    fields = ", ".join(sorted(leaves(before.document).keys() ^ leaves(now.document).keys())) or "fields without a value"
-    return f"another version recorded its identity, without the same fields: {fields}"
+    """What changed; if no value did, the fields that only one of the two identities records."""
+    if changes := difference(before.document, now.document):
+        return changes
+    names = ", ".join(sorted(leaves(before.document).keys() ^ leaves(now.document).keys())) or "fields without a value"
+    return f"recorded by another version, with different fields: {names}"

@@ -1,4 +1,4 @@
-"""From what a user asks for to a plan: everything that can be known before the first forward is checked here."""
+"""From a user's request to a plan: everything that can be checked before the first forward is checked here."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from harness.store import RunReader, StoredCell
 
 DEFAULT_BATCH = {"cpu": 32, "cuda": 256}
-"""``--batch-size auto``: on the CPU larger batches only cost cache, on a GPU smaller ones leave it idle."""
-SMALL_IMAGE, MANY = 112, 128
-"""Images of at most so many pixels a side, and their batch on the CPU: with 32, calls would cost more than sums."""
+"""``--batch-size auto``: on the CPU, larger batches only waste cache; on a GPU, smaller ones leave it idle."""
+SMALL_IMAGE, SMALL_IMAGE_BATCH = 112, 128
+"""Side of the largest small image in pixels, and the CPU batch of small images: with 32, call overhead dominates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What ``harness run`` was asked for; None means: as stored in the run, else the default."""
+    """The request of ``harness run``; None means: as stored in the run, else the default."""
 
     suite: str | None = None
     tasks: tuple[str, ...] = ()
@@ -51,9 +51,9 @@ class Selection:
     """The names of a request, resolved.
 
     Attributes:
-        demanded: datasets and models that were asked for by name. One that is not here is a mistake; of what a suite or
-            a pattern brought along, the rest runs without it.
-        crops: dataset -> remark, where the suite's resize and crop are not the dataset's own.
+        demanded: datasets and models requested by name. If one of these is missing, the request fails; if one that
+            a suite or pattern selects is missing, the others run without it.
+        crops: dataset -> remark, where the suite replaces the dataset's own resize and crop.
     """
 
     suite: Suite | None
@@ -85,11 +85,11 @@ def select(request: RunRequest, registry: Registry) -> Selection:
     datasets, crops = {}, {}
     for task in tasks:
         dataset = registry.dataset(task.dataset)
-        how = suite.preprocessing.get(task.dataset) if suite else None
-        datasets[task.dataset] = replace(dataset, preprocessing=how) if how else dataset
-        if how and how != dataset.preprocessing:
-            usual = described(dataset.preprocessing)
-            text = f"{described(how)} as the suite says; its own is {usual}"
+        preprocessing = suite.preprocessing.get(task.dataset) if suite else None
+        datasets[task.dataset] = replace(dataset, preprocessing=preprocessing) if preprocessing else dataset
+        if preprocessing and preprocessing != dataset.preprocessing:
+            default = described(dataset.preprocessing)
+            text = f"{described(preprocessing)} as the suite says; its own is {default}"
             crops[task.dataset] = (Remark("data", task.dataset, text),)
     probes = {task.name: registry.probe_for(task) for task in tasks}
     sources = {spec.source: registry.source_for(spec) for spec in models}
@@ -109,9 +109,11 @@ def select(request: RunRequest, registry: Registry) -> Selection:
     )
 
 
-def described(how: Preprocessing) -> str:
+def described(crop: Preprocessing) -> str:
     """``resized to 256, cropped to 224``."""
-    return f"resized to {how.resize}, cropped to {how.size}" if how.resize is not None else f"{how.size} px as stored"
+    return (
+        f"resized to {crop.resize}, cropped to {crop.size}" if crop.resize is not None else f"{crop.size} px as stored"
+    )
 
 
 def _suite_tasks(suite: Suite | None) -> Sequence[TaskSpec]:
@@ -119,37 +121,37 @@ def _suite_tasks(suite: Suite | None) -> Sequence[TaskSpec]:
 
 
 def _with_requirements(tasks: Sequence[TaskSpec], registry: Registry) -> list[TaskSpec]:
-    """`tasks` without repetition, each preceded by the tasks whose trials its measures need."""
-    given = {task.name: task for task in reversed(tasks)}  # of two with one name the first counts: the suite's
-    chosen: dict[str, TaskSpec] = {}
+    """`tasks` without repetition, each preceded by the tasks whose trials its measures require."""
+    by_name = {task.name: task for task in reversed(tasks)}  # of two with one name, the first wins: the suite's
+    resolved: dict[str, TaskSpec] = {}
 
     def add(task: TaskSpec) -> None:
-        if task.name in chosen:
+        if task.name in resolved:
             return
         for required in registry.probe_for(task).requires:
-            needed = registry.parse_task(f"{required}@{task.dataset}")
-            add(given.get(needed.name, needed))
-        chosen[task.name] = task
+            required_task = registry.parse_task(f"{required}@{task.dataset}")
+            add(by_name.get(required_task.name, required_task))
+        resolved[task.name] = task
 
     for task in tasks:
-        add(given[task.name])
-    return list(chosen.values())
+        add(by_name[task.name])
+    return list(resolved.values())
 
 
 def settle(request: RunRequest, stored: Mapping[str, Any] | None, size: int) -> Settings:
-    """The run's settings: as asked for, else as stored in the run, else the defaults.
+    """The run's settings: as requested, else as stored in the run, else the defaults.
 
     Args:
-        size: side of the largest images that are asked for, in pixels; the default batch depends on it.
+        size: side of the largest requested images, in pixels; the default batch size depends on it.
 
-    A difference between what is asked for and what is stored is left in, for the store to refuse by name.
+    A difference between requested and stored settings is kept, so that the store can refuse it by name.
     """
     device = request.device_type or (stored or {}).get("device_type") or "cpu"
-    batch = MANY if device == "cpu" and size <= SMALL_IMAGE else DEFAULT_BATCH.get(device, 32)
+    batch = SMALL_IMAGE_BATCH if device == "cpu" and size <= SMALL_IMAGE else DEFAULT_BATCH.get(device, 32)
     default = asdict(Settings(device_type=device, batch_size=batch))
-    chosen = {**default, **(stored or {})}
-    asked = {name: getattr(request, name) for name in default if getattr(request, name) is not None}
-    settings = Settings(**{**chosen, **asked})
+    fallback = {**default, **(stored or {})}
+    requested = {name: getattr(request, name) for name in default if getattr(request, name) is not None}
+    settings = Settings(**{**fallback, **requested})
     if settings.precision == "tf32" and settings.device_type != "cuda":
         raise RequestError("--precision tf32 exists on CUDA devices only; on this device type fp32 or bf16")
     return settings
@@ -164,52 +166,54 @@ def resolve(
 ) -> Plan:
     """Find data and checkpoints, digest them, and plan. Reads no weights and imports no torch.
 
-    What a suite or a pattern asks for and this machine lacks is planned as missing.
+    Whatever a suite or pattern selects and this machine does not have is planned as missing.
 
     Args:
-        progress: called with (what, done, all) while files are digested.
+        progress: called with (name, done, total) while files are digested.
 
     Raises:
-        DatasetError, CheckpointError: something asked for by name is not there, or something is not what it should be.
+        DatasetError, CheckpointError: a dataset or model requested by name is missing, or one is not as expected.
         RequestError: a probe cannot serve a dataset.
     """
     for name in data.named:
         if name not in selection.known_datasets:
             raise UnknownNameError("dataset", name, selection.known_datasets, f"Given as --data {name}=…")
-    found, missing = _manifests(selection, data, settings.limit, progress)
+    manifest_of, missing = _manifests(selection, data, settings.limit, progress)
     digests, absent = _digests(selection)
     tasks = [
-        plan_task(selection, task, found[task.dataset], settings) for task in selection.tasks if task.dataset in found
+        plan_task(selection, task, manifest_of[task.dataset], settings)
+        for task in selection.tasks
+        if task.dataset in manifest_of
     ]
-    without = [
+    missing_tasks = [
         missing_task(selection, task, Reason.of_error("task", task.name, missing[task.dataset]))
         for task in selection.tasks
         if task.dataset in missing
     ]
     versions = {name: source.version for name, source in selection.sources.items()}
-    return planner.plan(tasks, selection.models, digests, settings, stored, versions, without, absent)
+    return planner.plan(tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent)
 
 
 def _manifests(
     selection: Selection, data: DataRoots, limit: int | None, progress: Callable[[str, int, int], None] | None
 ) -> tuple[dict[str, manifests.Manifest], dict[str, AbsentDatasetError]]:
-    """Dataset -> manifest, and dataset -> why it is not here."""
-    found: dict[str, manifests.Manifest] = {}
+    """Dataset -> manifest, and dataset -> why it is missing."""
+    present: dict[str, manifests.Manifest] = {}
     missing: dict[str, AbsentDatasetError] = {}
     for name, dataset in selection.datasets.items():
         watch = (lambda done, total, name=name: progress(name, done, total)) if progress else None
         try:
             manifest = manifests.build(dataset, data.find(dataset), limit, watch)
-            found[name] = replace(manifest, remarks=(*manifest.remarks, *selection.crops.get(name, ())))
+            present[name] = replace(manifest, remarks=(*manifest.remarks, *selection.crops.get(name, ())))
         except AbsentDatasetError as error:
             if name in selection.demanded:
                 raise
             missing[name] = error
-    return found, missing
+    return present, missing
 
 
 def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str, Reason]]:
-    """Model -> digests of its files, and model -> why they are not here. CheckpointError if a download has changed."""
+    """Model -> digests of its files, and model -> why they are missing. CheckpointError if a download has changed."""
     digests: dict[str, tuple[str, ...]] = {}
     absent: dict[str, Reason] = {}
     for spec in selection.models:
@@ -226,14 +230,14 @@ def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str
 
 
 def record_checkpoints(plan: Plan, selection: Selection) -> None:
-    """Record the downloads that `plan` uses for the first time, once they are known to load.
+    """Record the downloads that `plan` uses for the first time, once they have been loaded.
 
-    Not earlier: a download that broke off would be recorded, and the whole one refused ever after.
+    Recording earlier could pin an incomplete download, and later refuse the complete one.
 
     Raises:
-        CheckpointError: a file is not what was recorded.
+        CheckpointError: a file differs from its record.
     """
-    planned = {cell.model: cell.job for one in plan.passes for cell in one.cells if cell.job}
+    planned = {cell.model: cell.job for planned_pass in plan.passes for cell in planned_pass.cells if cell.job}
     for spec in selection.models:
         if spec.name in planned:
             files = selection.sources[spec.source].files(spec)
@@ -241,7 +245,7 @@ def record_checkpoints(plan: Plan, selection: Selection) -> None:
 
 
 def missing_task(selection: Selection, task: TaskSpec, because: Reason) -> MissingTask:
-    """One task whose data is not here. Raises RequestError if its probe could not serve the data in any case."""
+    """One task without data. Raises RequestError if its probe could not serve the data in any case."""
     probe, dataset = selection.probes[task.name], selection.datasets[task.dataset]
     try:
         conditions = planner.columns_for(probe, dataset)
@@ -259,9 +263,9 @@ def plan_task(selection: Selection, task: TaskSpec, manifest: manifests.Manifest
             task.name, selection.probes[task.name], selection.datasets[task.dataset], manifest, settings.batch_size
         )
         check_layout(planned.layout)
-        taken = {*RESERVED, *planned.layout.attributes} & {spec.name for spec in selection.models}
-        if taken:
-            raise ValueError(f"a model cannot be called {', '.join(taken)}: the index has an axis of that name")
+        clashes = {*RESERVED, *planned.layout.attributes} & {spec.name for spec in selection.models}
+        if clashes:
+            raise ValueError(f"a model cannot be called {', '.join(clashes)}: the index has an axis of that name")
         return planned
     except ValueError as error:
         raise RequestError(f"task {task.name}: {error}") from error

@@ -1,7 +1,7 @@
-"""The frozen nouns that travel between the rooms: no logic beyond construction and naming.
+"""Frozen dataclasses that the other folders exchange: no logic beyond construction and naming.
 
 Shapes: N samples, C conditions, K classes of the dataset's label space, B batch, S image side in pixels.
-Imports nothing of the harness but the ground modules, and neither torch nor h5py.
+Of the harness, imports only the ground modules; never torch or h5py.
 """
 
 from harness.records.columns import columns_of, views_of
@@ -11,7 +11,7 @@ from harness.records.measure import Direction, Measure
 from harness.records.models import LoadingRecipe, ModelSpec
 from harness.records.progress import Progress
 from harness.records.published import DecisionTable, Erratum, ImportedDecisions, ImportedModel, ImportedTable, Tolerance
-from harness.records.reasons import Lack, Reason, Remark, RemarkKind, reason_for
+from harness.records.reasons import Reason, ReasonKind, Remark, RemarkKind, reason_for
 from harness.records.run import RunKind, RunModel, RunRecord
 from harness.records.study import Study, StudyModel, TrialReader
 from harness.records.suites import Suite, TaskSpec
@@ -34,7 +34,6 @@ __all__ = [
     "ImportedTable",
     "Job",
     "LabelSpace",
-    "Lack",
     "LoadingRecipe",
     "Measure",
     "ModelSpec",
@@ -42,6 +41,7 @@ __all__ = [
     "ProbeIdentity",
     "Progress",
     "Reason",
+    "ReasonKind",
     "Release",
     "Remark",
     "RemarkKind",

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 
 
 def columns_of(views: Sequence[str], conditions: Sequence[str]) -> tuple[str, ...]:
-    """Names of the V * C columns of a task, the conditions of the first view first.
+    """Names of the V * C columns of a task, with the conditions of the first view first.
 
     Args:
-        views: V names; empty: every image exists once, and the columns are the conditions.
-        conditions: C names, at least one; of one condition the columns are named after the views alone
-            (``fog-3``), of several after both (``fog-3/low-pass-0.1``).
+        views: V names; empty: every image has one version, and the columns are the conditions.
+        conditions: C names, at least one. With one condition, columns have the names of the views (``fog-3``); with
+            several, the names of both (``fog-3/low-pass-0.1``).
 
     Raises:
-        ValueError: there is no condition, a name is empty or occurs twice, or a view is called as a condition.
+        ValueError: there is no condition, a name is empty or occurs twice, or a view and a condition share a name.
     """
     if not conditions:
         raise ValueError("there are no conditions; expected at least one")
-    _refuse_doubled("view", views)
-    _refuse_doubled("condition", conditions)
+    _refuse_duplicates("view", views)
+    _refuse_duplicates("condition", conditions)
     shared = sorted(set(views) & set(conditions))
     if shared:
         raise ValueError(f"{shared[0]!r} is the name of a view and of a condition; rename one of them")
@@ -28,32 +28,32 @@ def columns_of(views: Sequence[str], conditions: Sequence[str]) -> tuple[str, ..
     if len(conditions) == 1:
         return tuple(views)
     columns = tuple(f"{view}/{condition}" for view in views for condition in conditions)
-    _refuse_doubled("column", columns)
+    _refuse_duplicates("column", columns)
     return columns
 
 
 def views_of(columns: Sequence[str], conditions: Sequence[str]) -> tuple[str, ...]:
-    """The inverse of `columns_of`: the views of a task with these columns; empty where it has none.
+    """The inverse of `columns_of`: the views of a task with these columns; empty if it has none.
 
     Raises:
-        ValueError: no views and these conditions have such columns.
+        ValueError: no views combine with these conditions to such columns.
     """
     if tuple(columns) == tuple(conditions):
         return ()
-    of_each = columns[:: max(1, len(conditions))]
-    views = [name.removesuffix(f"/{conditions[0]}") if len(conditions) > 1 else name for name in of_each]
+    first_columns = columns[:: max(1, len(conditions))]
+    views = [name.removesuffix(f"/{conditions[0]}") if len(conditions) > 1 else name for name in first_columns]
     if not views or columns_of(views, conditions) != tuple(columns):
         raise ValueError(f"columns {_listed(columns)} are not those of the conditions {_listed(conditions)}")
     return tuple(views)
 
 
-def _refuse_doubled(kind: str, names: Sequence[str]) -> None:
-    met: set[str] = set()
+def _refuse_duplicates(kind: str, names: Sequence[str]) -> None:
+    seen: set[str] = set()
     for name in names:
-        if name in met:
+        if name in seen:
             raise ValueError(f"two {kind}s are called {name!r}; expected different names")
-        met.add(name)
-    if "" in met:
+        seen.add(name)
+    if "" in seen:
         raise ValueError(f"a {kind} has an empty name")
 
 

@@ -1,4 +1,4 @@
-"""Samples of a dataset, what a decision on them is, and where a complete copy comes from."""
+"""Samples of a dataset, its label space, and its release."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Preprocessing:
     Attributes:
         resize: length of the shorter side after a bilinear, antialiased resize; None: no resize and no
             crop, the file must already be `size` x `size`.
-        size: side S of the square that is cut out, in pixels.
+        size: side S of the square crop, in pixels.
     """
 
     resize: int | None = 256
@@ -26,15 +26,15 @@ class Preprocessing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelSpace:
-    """What a decision on a dataset is, and how logits become one.
+    """The classes of a dataset, and how logits become a decision among them.
 
     Attributes:
         name: ``imagenet-1k``, ``entry-level-16``, …
         classes: the K class names; targets and stored top-5 are indices into it.
-        model_label_space, outputs: which models can be judged here, and how many logits they have.
+        model_label_space, outputs: label space and number of logits of the models that can be tested.
         columns: K logit columns to keep before the softmax (200-class subsets); None: all.
         members: for each class the logit columns whose *mean probability* (softmax over all outputs) is its score
-            (Geirhos' 16 categories); None: one logit a class. At most one of `columns`, `members` is given.
+            (Geirhos' 16 categories); None: one logit per class. At most one of `columns`, `members` is given.
     """
 
     name: str
@@ -47,14 +47,14 @@ class LabelSpace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """One file on the net.
+    """One file to download.
 
     Attributes:
         uri: ``https://…``, ``hf:OWNER/REPO:FILE`` or ``gdrive:ID``.
-        bytes: its size, None where it is not known.
-        digest: ``sha256:HEX`` (or the first 8 digits or more of it) or ``md5:HEX``; None: none is published.
+        bytes: its size, None where unknown.
+        digest: ``sha256:HEX`` (or at least its first 8 digits) or ``md5:HEX``; None: none is published.
         into: for archives: folder below the data root into which it is unpacked; empty: the data root itself.
-        rename: for archives: (folder, folder) below the data root: what it unpacks to, what it is to be called.
+        rename: for archives: (unpacked folder, new name), both below the data root.
     """
 
     uri: str
@@ -66,13 +66,13 @@ class Download:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """What a complete copy of a dataset is, and where it comes from. Known without any file.
+    """A complete copy of a dataset and its source. Known without any file.
 
     Attributes:
-        images: samples of the complete set (each in all of its views).
+        images: number of samples of the complete set (each in all of its views).
         bytes: size on disk when unpacked, where it is known.
-        license: of the images; ``page``: where a person reads more or asks for access.
-        downloads: archives that `harness fetch` gets; empty: only a person can get them, from `page`.
+        license: license of the images. page: web page with more information, or to ask for access.
+        downloads: archives for `harness fetch`; empty: they must be downloaded by hand, from `page`.
     """
 
     images: int
@@ -87,11 +87,11 @@ class Sample:
     """One image of a dataset.
 
     Attributes:
-        id: stable name, unique in the dataset, independent of where the data lies (relative POSIX path).
+        id: stable name, unique in the dataset, independent of the location of the data (relative POSIX path).
         targets: indices of all classes that count as correct (one, except for multi-label sets).
-        path: the file, or None for images that are made.
+        path: the file, or None for generated images.
         attributes: values of the dataset's `attributes`, in their order.
-        view: in which of the dataset's views the image is to be shown; set by the engine, empty where there is one.
+        view: the dataset's view in which the image is shown; set by the engine, empty for datasets without views.
     """
 
     id: str
@@ -103,12 +103,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a probe gets to make stimuli from.
+    """The images from which a probe makes stimuli.
 
     Attributes:
         images: (B, 3, S, S) float32 in [0, 1] on the run's device; values are k/255. Do not modify in place.
         sample_ids: B ids; `targets`: B tuples of accepted classes.
-        seed: the run's seed. Use `noise`, not a generator of your own.
+        seed: the run's seed. Use `noise`, not your own generator.
     """
 
     images: torch.Tensor
@@ -119,15 +119,15 @@ class Batch:
     def noise(self, purpose: str) -> torch.Tensor:
         """Standard normal noise, one field per sample, (B, S, S) float32 on the images' device.
 
-        Each field depends on (seed, sample id, purpose) alone: the same for any batch size, order, worker
-        count and device, so that a stimulus is the same wherever it is made.
+        Each field depends only on (seed, sample id, purpose), never on batch size, order, worker count or device,
+        so that a stimulus is the same everywhere.
         """
         from harness.randomness import normal_fields
 
         return normal_fields(self.seed, self.sample_ids, purpose, self.images.shape[-2:], self.images.device)
 
     def uniform(self, purpose: str) -> torch.Tensor:
-        """Uniform numbers in [0, 1), one for every value of `images`, (B, 3, S, S) float32; else as `noise`."""
+        """Uniform numbers in [0, 1), one for every value of `images`, (B, 3, S, S) float32; otherwise as `noise`."""
         from harness.randomness import uniform_fields
 
         return uniform_fields(self.seed, self.sample_ids, purpose, self.images.shape[1:], self.images.device)

@@ -1,4 +1,4 @@
-"""What could change a cell's numbers, as it is stored with the cell. Only this module knows the keys of its JSON."""
+"""The identity of a cell, as stored. Only this module knows the keys of its JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 FIRST_CHOICES: Final = "decisions"
-"""What the key ``trials`` says of imported decisions: first choices alone, without log-probabilities."""
+"""Value of the key ``trials`` for imported decisions: first choices only, without log-probabilities."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,7 @@ class ProbeIdentity:
     """The probe that made a cell's stimuli.
 
     Attributes:
-        params: parameter -> value, JSON-ready (tuples have become lists).
+        params: parameter -> value, JSON-ready (tuples as lists).
     """
 
     name: str
@@ -44,13 +44,13 @@ class Identity:
         settings: Mapping[str, Any],
         **more: Any,
     ) -> Identity:
-        """From its parts, in the order in which they are stored.
+        """An identity from its parts, in the order in which they are stored.
 
         Args:
             model: name, source, loading recipe, and in ``checkpoint`` the SHA-256 of each file.
             dataset: parameters, version and the manifest's digest.
             layout: columns, span and label space.
-            settings: what the run has one of.
+            settings: settings of the whole run.
             more: ``engine`` and ``versions`` of a run; ``trials`` and ``content`` of imported decisions.
         """
         made_by = {"name": probe.name, "version": probe.version, "params": probe.params}
@@ -72,18 +72,18 @@ class Identity:
 
     @property
     def checkpoint(self) -> tuple[str, ...]:
-        """SHA-256 of each file that decides the weights; empty where there is none."""
+        """SHA-256 of each file that holds weights; empty if there is none."""
         return tuple(self.network.get("checkpoint", ()))
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What the run had one of; empty for imported decisions."""
+        """Settings of the whole run; empty for imported decisions."""
         settings: Mapping[str, Any] = self.document.get("settings", {})
         return settings
 
     @property
     def first_choices_only(self) -> bool:
-        """Whether the trials are first choices alone, as imported decisions are."""
+        """Whether the trials are first choices only, as imported decisions are."""
         return self.document.get("trials") == FIRST_CHOICES
 
     def protocol(self) -> dict[str, Any]:
@@ -96,5 +96,5 @@ class Identity:
         return {"probe": self.document.get("probe"), "preprocessing": dataset.get("preprocessing")}
 
     def without_task(self) -> dict[str, Any]:
-        """What a probe's trials share with those that its measures need: all but probe and layout."""
+        """What a probe's trials must share with the trials that its measures require: all but probe and layout."""
         return {name: value for name, value in self.document.items() if name not in ("probe", "layout")}

@@ -14,15 +14,15 @@ class Measure:
     """One number per model.
 
     Attributes:
-        name: as the probe says it (``top1``); the harness appends ``@dataset`` and ``/condition``.
+        name: as the probe names it (``top1``); the harness appends ``@dataset`` and ``/condition``.
         value: None where it is undefined; `reason` then says why.
         unit: ``fraction``, ``count``, ``octaves``, ``cycles/image``, ``1``.
         direction: which way is better, or ``neither``.
-        low, high: 95 % interval, where one is known.
-        n: trials it rests on.
-        flags: remarks that belong to the value (``censored``).
-        by_image: the interval rests on the spread between images, so it holds where several rows are of one image
-            (`Trials.repeats`); there, intervals of other measures are left out: they would be too narrow.
+        low, high: 95 % interval, where it is known.
+        n: number of trials.
+        flags: remarks on the value (``censored``).
+        by_image: whether the interval is based on the spread between images. Only such intervals are valid if several
+            rows show one image (`Trials.repeats`); others would be too narrow, and are left out.
     """
 
     name: str

@@ -48,11 +48,11 @@ class ModelSpec:
         arch: architecture, in the source's words (``timm:resnet50``, ``torchvision:resnet50``).
         weights: URIs in order of preference: ``package:NAME/path``, ``file:PATH``, ``https://…``, ``timm:…``.
         mean, std: the normalization that the *model* applies to images in [0, 1]; None: none.
-        label_space, outputs: what its logits mean, and how many there are.
+        label_space, outputs: meaning and number of its logits.
         sha256: digest (or its first hex digits) that the checkpoint file must have; None: recorded on first use.
         bytes: size of the download, where it is known.
-        options: further settings that the source itself declares and validates.
-        base: folder against which relative ``file:`` URIs are resolved (where the registry file lies).
+        options: further settings that the source declares and validates.
+        base: folder against which relative ``file:`` URIs are resolved (the folder of the registry file).
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Who watches a run: what the engine calls, and a notebook may implement."""
+"""Progress of a run: called by the engine, implemented by the command line or a notebook."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Who watches the passes of a run. The methods are called from the thread that runs the networks."""
+    """Receives the progress of a run. The methods are called from the thread that runs the networks."""
 
     def begin(self, title: str, images: int, forwards: int) -> None:
-        """A pass starts: so many images to decode, so many stimuli to forward."""
+        """A pass begins, with these numbers of images to decode and stimuli to forward."""
 
     def advance(self, images: int, forwards: int) -> None:
-        """So many more are done."""
+        """These numbers of further images and stimuli are done."""
 
     def warn(self, message: str) -> None:
-        """A line for the user; may come from another thread."""
+        """A line for the user; may be called from another thread."""

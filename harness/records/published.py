@@ -1,4 +1,4 @@
-"""Published results: tables of measures, single decisions, and what is known to be wrong in them."""
+"""Published results: tables of measures, single decisions, and their known errors."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erratum:
-    """A known error of a published measure, as data: what is wrong, and how it is mended.
+    """A known error of a published measure, and its correction.
 
     Attributes:
         measure: full name of the measure as published (``top1@imagenet-real``).
         title: what is wrong, in a clause. proof: the arithmetic that shows it.
-        scale, offset: the right value is ``scale * published + offset``; None: it cannot be computed from the table,
-            and mending leaves the measure out of every bias and axis.
+        scale, offset: the correct value is ``scale * published + offset``; None: it cannot be computed from the table,
+            and ``--apply-errata`` leaves the measure out of every bias and axis.
     """
 
     measure: str
@@ -33,10 +33,10 @@ class Erratum:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerance:
-    """By how much a correct re-measurement may differ from a published value, and why.
+    """How much a correct re-measurement may differ from a published value, and why.
 
     Attributes:
-        measures: glob over full names (``top1@imagenet*``). within: absolute difference. reason: what makes it.
+        measures: glob over full names (``top1@imagenet*``). within: absolute difference. reason: its cause.
     """
 
     measures: str
@@ -59,7 +59,7 @@ class ImportedTable:
     """A published table of results: read-only measures that any report accepts beside one's own runs.
 
     Attributes:
-        errata: what is known to be wrong in it. tolerances: for comparisons; the first that fits a measure counts.
+        errata: its known errors. tolerances: for comparisons; the first that matches a measure applies.
     """
 
     title: str
@@ -79,7 +79,7 @@ class ImportedDecisions:
     Attributes:
         observer: name in the run (``subject-01``). group: ``humans``, … or None.
         layout: samples and conditions, with the ids that the dataset plugin gives.
-        top5: (N, C, 5) int16; column 0 is the decision, -1 where there was none; the others -1.
+        top5: (N, C, 5) int16; column 0 is the decision, -1 where there is none; the others are -1.
     """
 
     observer: str
@@ -90,7 +90,7 @@ class ImportedDecisions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionTable:
-    """Published decisions, which become trials of a run like any other. `probe` names the probe that reduces them."""
+    """Published decisions, which become the trials of a run. `probe` names the probe that reduces them."""
 
     title: str
     source: str

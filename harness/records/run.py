@@ -1,4 +1,4 @@
-"""What a run folder says of itself: ``run.json``. Only this module knows the keys that other rooms read."""
+"""The manifest of a run folder, ``run.json``. Only this module knows the keys that other folders read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.records.reasons import Reason, Remark
 
 RunKind = Literal["trials", "imported"]
 _OWN_FIELDS = ("models", "planned", "remedies", "study", "warnings")
-"""Fields that a study reads one by one; the others say where the run comes from."""
+"""Fields that a study reads one by one; the others describe the origin of the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +27,13 @@ class RunRecord:
 
     Attributes:
         kind: ``trials``, or ``imported`` for a published table.
-        settings: what the run has one of (seed, limit, precision, …).
-        models: name -> what is known of the model.
+        settings: settings of the whole run (seed, limit, precision, …).
+        models: name -> description of the model.
         planned: task -> model -> why the cell could not be computed; None where it could.
         biases: name -> full names of the measures whose mean it is.
         axes: likewise.
         warnings: dataset -> remarks about its data.
-        importer: name of the importer whose decisions the run holds; None for a run of one's own.
+        importer: name of the importer of the run's decisions; None for other runs.
         document: the JSON object as stored.
     """
 
@@ -49,7 +49,7 @@ class RunRecord:
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> RunRecord:
-        """From the JSON object. Raises KeyError, TypeError, ValueError or AttributeError if it is none."""
+        """The record in a JSON object. Raises KeyError, TypeError, ValueError or AttributeError for other objects."""
         study = document.get("study", {})
         return cls(
             kind=document["kind"],
@@ -71,14 +71,14 @@ class RunRecord:
 
     @property
     def origin(self) -> dict[str, Any]:
-        """Where the run comes from, JSON-ready: format, kind, settings, history, and what an importer says."""
+        """Origin of the run, JSON-ready: format, kind, settings, history, and the fields of an importer."""
         return {name: value for name, value in self.document.items() if name not in _OWN_FIELDS}
 
 
 def _planned(
     texts: Mapping[str, Mapping[str, str]], remedies: Mapping[str, Mapping[str, str]]
 ) -> dict[str, dict[str, Reason | None]]:
-    """Reasons of the cells that could not be computed. Older runs have what to type within the text."""
+    """Reasons of the cells that could not be computed. Older runs include the remedy in the text."""
     return {
         task: {
             model: Reason(kind="task", subject=task, text=text, remedy=remedies.get(task, {}).get(model, ""))
@@ -91,5 +91,5 @@ def _planned(
 
 
 def _remark(dataset: str, line: str) -> Remark:
-    """A stored line, which begins with the dataset's name."""
+    """The remark in a stored line, which begins with the dataset's name."""
     return Remark("data", dataset, line.removeprefix(f"{dataset}: "), line=line)

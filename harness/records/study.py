@@ -1,4 +1,4 @@
-"""What a report gets: the models of one or more runs, and what is known of them."""
+"""A study: the models of one or more runs with their measures, biases and axes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from harness.records.trials import Trials
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyModel:
-    """One model with everything known of it: a row of a report.
+    """One model with its results: a row of a report.
 
     Attributes:
         measures: full name -> measure. biases, axes: name -> value, None where a part is missing.
-        missing: why a bias, axis, measure or task is not there; see `harness.reason_for`.
+        missing: why a bias, axis, measure or task is missing; see `harness.reason_for`.
         run: the run folder (or imported table) it comes from.
     """
 
@@ -32,26 +32,26 @@ class StudyModel:
 
 
 class TrialReader(Protocol):
-    """Stored trials of all runs of a study, read when they are asked for: reports that compare single decisions."""
+    """Stored trials of all runs of a study, read on demand by reports that compare single decisions."""
 
     def cells(self) -> Mapping[str, Sequence[str]]:
         """Task -> names of the models whose trials are complete."""
 
     def read(self, task: str, model: str) -> Trials:
-        """All trials of one cell. Raises StoreError if they are damaged, KeyError for a cell that `cells` lacks."""
+        """All trials of one cell. Raises StoreError if they are damaged, KeyError for a cell that is not in `cells`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """What a report gets: all models of one or more runs, and what their biases and axes are made of.
+    """The input of a report: all models of one or more runs, and the definitions of their biases and axes.
 
     Attributes:
         biases, axes: name -> full names of the measures whose mean it is.
-        ungrouped: whether models without a group take part in statistics over models.
+        ungrouped: whether statistics over models include models without a group.
         warnings: remarks stored with the results (partial data, chance-level accuracy, …); most are a `Remark`.
         provenance: one mapping per run.
-        trial_reader: single decisions of the runs (imported tables have none).
-        errata: known errors of imported tables, as far as they concern these models.
+        trial_reader: reads single decisions of the runs (imported tables have none).
+        errata: known errors of imported tables that concern these models.
         mended: whether the errata have been applied (`harness report --apply-errata`).
     """
 

@@ -1,4 +1,4 @@
-"""What a suite or a user asks for: tasks, and named sets of models and tasks."""
+"""Tasks and suites, as requested by a user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.records.data import Preprocessing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
-    """``probe@dataset`` as a suite or the user asks for it, with the parameters that differ from the probe's own."""
+    """``probe@dataset`` as requested by a suite or user, with the parameters that differ from the probe's own."""
 
     probe: str
     dataset: str
@@ -19,7 +19,7 @@ class TaskSpec:
 
     @property
     def name(self) -> str:
-        """The string users type: ``probe@dataset``."""
+        """The name that users type: ``probe@dataset``."""
         return f"{self.probe}@{self.dataset}"
 
 

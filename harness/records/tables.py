@@ -19,7 +19,7 @@ class Series:
     """Points of one colour in a figure: a group of models, or one model's curve.
 
     Attributes:
-        label: for the legend. x, y: one number a point. names: one a point, or empty. line: whether they are joined.
+        label: for the legend. x, y: one number per point. names: one per point, or empty. line: points are joined.
     """
 
     label: str
@@ -31,10 +31,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A picture as data; the core draws it in the terminal, as SVG or as PNG.
+    """A figure as data; the core draws it in the terminal, as SVG or as PNG.
 
     Attributes:
-        name: for ``--figure NAME`` and file names. note: stands below. log_x: logarithmic x axis.
+        name: for ``--figure NAME`` and file names. note: shown below. log_x: logarithmic x axis.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table that fits 80 columns; `note` stands below it."""
+    """A table that fits into 80 columns; `note` is shown below it."""
 
     title: str
     columns: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Stored decisions, and the axes that they are counted in."""
+"""Stored decisions, and their axes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NOT_MEASURED = 255
 """Fill value of `correct`: this trial is not stored. `top5` is then -1 and `logp` NaN."""
 TOP = 5
-"""How many classes a trial keeps."""
+"""Number of classes stored per trial."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class TaskLayout:
             dataset shows every image in several views.
         attributes: name -> N strings. classes: K names. size: image side S in pixels.
         span: samples per shard.
-        columns: the logit columns of the K classes where these are a part of all outputs (as `LabelSpace.columns`).
+        columns: the logit columns of the K classes if these are a subset of all outputs (as `LabelSpace.columns`).
     """
 
     task: str
@@ -50,12 +50,12 @@ class TaskLayout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trials:
-    """All stored trials of one model on one task; what a probe reduces to measures.
+    """All stored trials of one model on one task, which a probe reduces to measures.
 
-    A probe gets the trials of one view at a time: its own conditions, whatever the dataset. It also gets those of
-    several views pooled, which then hold `repeats` rows of each image, one after the other: sample ids, targets and
-    attributes occur as often. A mean over rows is the mean over views; but rows of one image are not independent, so
-    intervals rest on the spread between images (`share`, `accuracy_measures`).
+    A probe gets the trials of one view at a time, with its own conditions as columns. It also gets pooled trials of
+    several views, with `repeats` consecutive rows for each image; sample ids, targets and attributes repeat likewise.
+    A mean over rows is the mean over views. Rows of one image are not independent, so intervals are based on the
+    spread between images (`share`, `accuracy_measures`).
 
     Attributes:
         layout: the sample and condition axes.
@@ -63,8 +63,8 @@ class Trials:
         logp: (N, C, 5) float16 natural log-probabilities of those classes.
         correct: (N, C) bool.
         required: trials of the probes named in `Probe.requires`, same model and dataset, by probe name.
-        logits: reads the logits of samples ``low`` to ``high`` - 1, (high - low, C, outputs) float16; None where the
-            run does not keep them.
+        logits: reads the logits of samples ``low`` to ``high`` - 1, (high - low, C, outputs) float16; None if the
+            run does not store them.
         repeats: rows of each image, 1 or more; the number of images is N / `repeats`.
     """
 
@@ -78,7 +78,7 @@ class Trials:
     repeats: int = 1
 
     def column(self, condition: str) -> int:
-        """Index of `condition` on the C axis. Raises KeyError with the conditions that exist."""
+        """Index of `condition` on the C axis. Raises KeyError, which lists the available conditions."""
         try:
             return self.layout.conditions.index(condition)
         except ValueError:
@@ -106,7 +106,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialBlock:
-    """Trials of one cell for one span of n samples, as they go to the store.
+    """Trials of one cell for one span of n samples, as handed to the store.
 
     Attributes:
         top5: (n, C, 5) int16. logp: (n, C, 5) float16. correct: (n, C) uint8, 0 or 1.

@@ -26,7 +26,7 @@ _SHORT_KEY: Final = re.compile(r"[0-9a-f]{16}")
 
 
 class ShardFile(NamedTuple):
-    """One file that holds the trials of samples low to high, made of `spans`."""
+    """One file with the trials of samples low to high, composed of `spans`."""
 
     low: int
     high: int
@@ -35,7 +35,7 @@ class ShardFile(NamedTuple):
 
 
 class Committed(NamedTuple):
-    """One span as it was written, and what its file says of itself."""
+    """One span as written, with the header of its file."""
 
     header: Header
     stored: StoredSpan
@@ -43,11 +43,11 @@ class Committed(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellRecord:
-    """What `cell.json` says.
+    """Content of `cell.json`.
 
     Attributes:
-        layout: digest of the layout in which the job's trials are counted.
-        outputs: width of the logits that are going to be stored; None if none are, or it is not known yet.
+        layout: digest of the layout that defines the axes of the trials.
+        outputs: number of logits that will be stored per trial; None if none are, or it is still unknown.
     """
 
     job: Job
@@ -56,30 +56,30 @@ class CellRecord:
     outputs: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """What `cell.json` holds."""
+        """The record as the JSON object of `cell.json`."""
         stored = asdict(self)
         stored["job"]["identity"] = dict(self.job.identity.document)
         return stored
 
     @property
     def origin(self) -> Origin:
-        """What every shard of this cell must say of itself."""
+        """The origin that every shard of this cell must state."""
         return Origin(self.job.task, self.job.model, self.job.key, self.layout)
 
     @property
     def attributes(self) -> dict[str, str]:
-        """What the index says of this cell."""
+        """The attributes of this cell in the index."""
         return {"key": self.job.key, "provenance": json.dumps(dict(self.provenance))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCell:
-    """What the store knows of one cell under its current key.
+    """The stored state of one cell under its current key.
 
     Attributes:
-        spans: committed sample ranges, in order, as they were committed.
+        spans: committed sample ranges, in order of the samples.
         failed: why the cell failed, None if it did not.
-        layout: digest of the layout that the trials are counted in.
+        layout: digest of the layout that defines the axes of the trials.
     """
 
     job: Job
@@ -89,12 +89,12 @@ class StoredCell:
     layout: str
 
     def complete(self, layout: TaskLayout) -> bool:
-        """Whether every trial on the axes of `layout` is stored, and the cell did not fail."""
+        """Whether every trial of `layout` is stored, and the cell did not fail."""
         return self.failed is None and self.layout == layout_digest(layout) and covers(self.spans, layout)
 
 
 def covers(spans: Sequence[Span], layout: TaskLayout | LayoutHeader) -> bool:
-    """Whether `spans` lie end to end from the first sample to the last."""
+    """Whether `spans` cover all samples from first to last without gaps."""
     n = layout.samples if isinstance(layout, LayoutHeader) else len(layout.sample_ids)
     ends_meet = all(before[1] == after[0] for before, after in pairwise(spans))
     return bool(spans) and spans[0][0] == 0 and spans[-1][1] == n and ends_meet
@@ -107,7 +107,7 @@ def _read_record(path: Path) -> CellRecord:
         job = Job(**{**stored["job"], "identity": Identity(stored["job"]["identity"])})
         return CellRecord(**{**stored, "job": job})
     except (KeyError, TypeError) as error:
-        raise StoreError(f"{path} is damaged ({error!r}); delete {path.parent} to measure the cell again") from error
+        raise StoreError(f"{path} is damaged ({error!r}); delete {path.parent} to rerun the cell") from error
 
 
 class CellFolder:
@@ -117,37 +117,38 @@ class CellFolder:
         self.path = path
 
     def of_key(self, key: str) -> Path:
-        """Where the shards made under `key` lie."""
+        """The folder of the shards made under `key`."""
         return self.path / key[:16]
 
     # --- the current job ---------------------------------------------------------------------
 
     def record(self) -> CellRecord | None:
-        """The current job; None before the first. Raises StoreError if it is damaged."""
+        """The current job; None if there is none yet. Raises StoreError if it is damaged."""
         try:
             return _read_record(self.path / _RECORD)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def begin(self, record: CellRecord) -> None:
-        """Make `record` the current one.
+        """Make `record` the current record.
 
         Raises:
-            ValueError: the key is no SHA-256, or was used for trials on other axes.
+            ValueError: the key is not a SHA-256 digest.
+            StoreError: the key was used for trials on another layout.
         """
-        job, before = record.job, self.record()
+        job, current = record.job, self.record()
         if not _KEY.fullmatch(job.key):
             raise ValueError(f"key of {job.task} × {job.model} is {job.key!r}, expected 64 hex digits")
-        if before is not None and before.job.key == job.key and before.layout != record.layout:
+        if current is not None and current.job.key == job.key and current.layout != record.layout:
             raise StoreError(
                 f"{self.path} holds trials of the same key on another layout: the samples or classes of {job.task} "
-                f"changed, but nothing that identifies the cell did. Bump the dataset's version, or delete {self.path}"
+                f"changed, but the identity of the cell did not. Bump the dataset's version, or delete {self.path}"
             )
         make_folder(self.path)
         write_json(self.path / _RECORD, record.as_json())
 
     def current(self, job: Job) -> CellRecord:
-        """The record of `job`. Raises ValueError if `begin` was not called for it, or for another since."""
+        """The record of `job`. Raises ValueError unless `begin` was last called for it."""
         record = self.record()
         if record is None or record.job.key != job.key:
             raise ValueError(f"{job.task} × {job.model} was not begun with key {job.key[:16]}…; call begin first")
@@ -182,19 +183,19 @@ class CellFolder:
         return self.of_key(key) / f"{span[0]:06d}-{span[1]:06d}.h5"
 
     def files(self, key: str) -> tuple[ShardFile, ...]:
-        """The files that hold the trials of `key`, by sample; spans that ``all.h5`` covers are left out.
+        """The files with the trials of `key`, by sample; spans that ``all.h5`` covers are left out.
 
         Raises:
             StoreError: ``all.h5`` is damaged.
-            FileNotFoundError: it was deleted just now, because another key's cell was finished.
+            FileNotFoundError: it was just deleted, because the cell was finished under another key.
         """
-        spans, whole = list(self._span_files(key)), self.of_key(key) / _ALL
-        # Only now: had it been there before, spans may have been deleted while they were listed.
-        if whole.exists():
-            header = read_header(whole)
+        spans, consolidated = list(self._span_files(key)), self.of_key(key) / _ALL
+        # Check only after listing: if `all.h5` had existed before, spans may have been deleted while they were listed.
+        if consolidated.exists():
+            header = read_header(consolidated)
             low, high = header.range
-            spans = [one for one in spans if one.high <= low or one.low >= high]
-            spans.append(ShardFile(low, high, whole, header.spans))
+            spans = [file for file in spans if file.high <= low or file.low >= high]
+            spans.append(ShardFile(low, high, consolidated, header.spans))
         return tuple(sorted(spans))
 
     def _span_files(self, key: str) -> Iterator[ShardFile]:
@@ -221,10 +222,10 @@ class CellFolder:
     # --- finished cells ----------------------------------------------------------------------
 
     def consolidate(self, record: CellRecord, recent: Mapping[Span, Committed]) -> None:
-        """Copy all spans into ``all.h5``, one at a time; they stay until `tidy`. One span is one file already.
+        """Copy all spans into ``all.h5``, one at a time; they stay until `tidy`. A single span needs no copy.
 
         Args:
-            recent: spans of this key that this process has committed, and need not be read back.
+            recent: spans of this key that this process has committed, which need not be read back.
 
         Raises:
             StoreError: a span is damaged. CellError: the disk is full.
@@ -237,11 +238,11 @@ class CellFolder:
         headers = [kept[file.path].header if file.path in kept else read_header(file.path) for file in files]
         header = Header(
             origin=record.origin,
-            spans=tuple(span for one in headers for span in one.spans),
-            provenance=tuple(dict.fromkeys(text for one in headers for text in one.provenance)),
+            spans=tuple(span for shard_header in headers for span in shard_header.spans),
+            provenance=tuple(dict.fromkeys(text for shard_header in headers for text in shard_header.provenance)),
             tails=headers[0].tails,
         )
-        if any(one.tails != header.tails for one in headers):
+        if any(shard_header.tails != header.tails for shard_header in headers):
             raise StoreError(f"shards in {self.of_key(record.job.key)} hold different fields; delete it to start again")
 
         def spans() -> Iterator[StoredSpan]:
@@ -255,11 +256,11 @@ class CellFolder:
         write_shard(self.of_key(record.job.key) / _ALL, header, digests, spans())
 
     def untidy(self, key: str) -> bool:
-        """Whether the cell is finished, but files that it no longer needs are still there."""
+        """Whether the cell is finished, but still has files that it no longer needs."""
         return (self.of_key(key) / _ALL).exists() and bool(self._superfluous(key))
 
     def tidy(self, key: str) -> None:
-        """Delete what a finished cell no longer needs. Only after the index that needed it has been replaced."""
+        """Delete files that a finished cell no longer needs. Call it only after the index has been replaced."""
         superfluous = self._superfluous(key)
         for path in superfluous:
             if path.is_dir():
@@ -277,4 +278,4 @@ class CellFolder:
         if not spans or not (self.of_key(key) / _ALL).exists():
             return others
         low, high = read_header(self.of_key(key) / _ALL).range
-        return others + [one.path for one in spans if low <= one.low and one.high <= high]
+        return others + [file.path for file in spans if low <= file.low and file.high <= high]

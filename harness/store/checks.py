@@ -1,4 +1,4 @@
-"""What can be wrong with trials, as arrays."""
+"""Checks of the arrays of trials."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from harness.store.shards import Fields
 
 
 def field_problems(fields: Fields, n: int, conditions: int) -> list[str]:
-    """What is wrong with the shapes and types of n samples' trials."""
+    """Problems with the shapes and types of the trials of n samples."""
     expected = {
         "top5": ((n, conditions, TOP), np.int16),
         "logp": ((n, conditions, TOP), np.float16),
         "correct": ((n, conditions), np.uint8),
     }
-    found = [f"{name} is missing" for name in expected if name not in fields]
-    found += [
+    problems = [f"{name} is missing" for name in expected if name not in fields]
+    problems += [
         f"{name} is {fields[name].dtype} {fields[name].shape}, expected {np.dtype(kind)} {shape}"
         for name, (shape, kind) in expected.items()
         if name in fields and (fields[name].shape != shape or fields[name].dtype != kind)
     ]
     logits = fields.get("logits")
     if logits is not None and (logits.ndim != 3 or logits.shape[:2] != (n, conditions) or logits.dtype != np.float16):
-        found.append(f"logits is {logits.dtype} {logits.shape}, expected float16 ({n}, {conditions}, outputs)")
-    return found
+        problems.append(f"logits is {logits.dtype} {logits.shape}, expected float16 ({n}, {conditions}, outputs)")
+    return problems
 
 
 def value_problems(fields: Fields, targets: np.ndarray, classes: int, first_only: bool = False) -> list[str]:
-    """What cannot be in trials of these shapes.
+    """Problems with the values of trials whose shapes are right.
 
     Args:
         targets: (n, T) accepted classes, padded with -1.
-        classes: K; with K < 5 the last 5 - K of the top-5 are -1, of log-probability NaN.
-        first_only: only first choices are known: -1 there is no decision, all else is -1 and NaN.
+        classes: K; with K < 5, the last 5 - K of the top-5 are -1, with log-probability NaN.
+        first_only: only first choices are known: there, -1 means no decision; all other values are -1 and NaN.
     """
     top5, logp, correct = fields["top5"], fields["logp"], fields["correct"]
     filled = np.arange(TOP) < (0 if first_only else classes)
-    right = is_correct(top5[..., :1], targets)
+    expected_correct = is_correct(top5[..., :1], targets)
     measured = correct != NOT_MEASURED
     problems = {
         f"correct is {NOT_MEASURED}, not measured": ~measured,
@@ -47,7 +47,7 @@ def value_problems(fields: Fields, targets: np.ndarray, classes: int, first_only
         f"top5 beyond the {classes} classes is not -1": top5[:, :, ~filled & (np.arange(TOP) >= first_only)] != -1,
         "logp is not a log-probability (NaN or above 0)": ~(logp[:, :, filled] <= 0),
         "logp does not fall from first to fifth": logp[:, :, filled][:, :, 1:] > logp[:, :, filled][:, :, :-1],
-        "correct disagrees with top5 and the targets": measured & (correct != right),
+        "correct disagrees with top5 and the targets": measured & (correct != expected_correct),
     }
     if first_only:
         problems[f"first choices lie outside -1 to {classes - 1}"] = (top5[:, :, 0] < -1) | (top5[:, :, 0] >= classes)

@@ -19,7 +19,7 @@ SUFFIXES = (".csv", ".parquet", ".h5")
 
 
 def export_run(run: Path, output: Path) -> int:
-    """Write all complete cells of `run` to `output`; the suffix says the format.
+    """Write all complete cells of `run` to `output`; the suffix determines the format.
 
     CSV and Parquet have the columns task, model, sample_id, target, condition, correct, top5_1 … top5_5,
     logp_1 … logp_5 and the dataset's attributes; .h5 has the layout of ``index.h5`` with real datasets.
@@ -54,7 +54,7 @@ def export_run(run: Path, output: Path) -> int:
 
 
 def compact(run: RunReader, path: Path) -> int:
-    """Write all complete cells to one file of the shape of ``index.h5`` that needs no other.
+    """Write all complete cells to one self-contained file with the structure of ``index.h5``.
 
     Returns:
         The number of trials in it.
@@ -71,27 +71,30 @@ def compact(run: RunReader, path: Path) -> int:
             models = [model for of_task, model in complete if of_task == task]
             trials += len(models) * len(layout.sample_ids) * len(layout.conditions)
             places = [run.place(task, model) for model in models]
-            yield layout, [PlainCell(one.origin, one.attributes, [f.path for f in files]) for one, files in places]
+            yield (
+                layout,
+                [PlainCell(cell.origin, cell.attributes, [f.path for f in files]) for cell, files in places],
+            )
 
     write_plain(path, tasks())
     return trials
 
 
 def complete_cells(run: RunReader) -> list[tuple[str, str]]:
-    """(task, model) of the cells whose every trial is stored."""
+    """(task, model) of the cells whose trials are all stored."""
     cells = sorted(run.cells().items())
     return [place for place, cell in cells if cell.failed is None and cell.complete(run.layout(place[0]))]
 
 
 def left_out(run: RunReader) -> list[str]:
-    """``model on task: why`` of every cell, begun or only planned, that an export does not hold."""
+    """``model on task: reason`` for every cell, begun or only planned, that an export leaves out."""
     complete, cells = set(complete_cells(run)), run.cells()
     planned = {(task, model) for task, models in run.record.planned.items() for model in models}
     reasons = []
     for task, model in sorted((planned | set(cells)) - complete):
         cell = cells.get((task, model))
-        why = "not run" if cell is None else cell.failed or "incomplete"
-        reasons.append(f"{model} on {task}: {why}")
+        reason = "not run" if cell is None else cell.failed or "incomplete"
+        reasons.append(f"{model} on {task}: {reason}")
     return reasons
 
 
@@ -99,7 +102,7 @@ def trials_frame(trials: Trials, attributes: Sequence[str] = ()) -> pd.DataFrame
     """Trials of one cell as a table, condition by condition within each sample.
 
     Args:
-        attributes: columns for facts about the samples; empty where the dataset does not know one of them.
+        attributes: columns for attributes of the samples; empty where the dataset does not have one of them.
     """
     import numpy as np
     import pandas as pd
@@ -124,7 +127,7 @@ def trials_frame(trials: Trials, attributes: Sequence[str] = ()) -> pd.DataFrame
 
 
 def _frames(run: RunReader) -> Iterator[pd.DataFrame]:
-    """One table a complete cell, all with the same columns."""
+    """One table per complete cell, all with the same columns."""
     cells = complete_cells(run)
     attributes = sorted({name for task, _ in cells for name in run.layout(task).attributes})
     for task, model in cells:

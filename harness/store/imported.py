@@ -17,12 +17,12 @@ def table_to_json(table: ImportedTable) -> dict[str, Any]:
     stored = asdict(table)
     for model in stored["models"]:
         for measure in model["measures"].values():
-            del measure["by_image"]  # of rows that are pooled before they are stored, nothing is known
+            del measure["by_image"]  # unknown for published tables
     return stored
 
 
 def table_from_json(stored: Mapping[str, Any]) -> ImportedTable:
-    """The table that `table_to_json` made. Raises KeyError, TypeError or ValueError if it is none."""
+    """The inverse of `table_to_json`. Raises KeyError, TypeError or ValueError for any other object."""
     models = tuple(
         ImportedModel(
             name=model["name"],
@@ -43,8 +43,8 @@ def table_from_json(stored: Mapping[str, Any]) -> ImportedTable:
         models=models,
         biases=biases,
         axes=axes,
-        errata=tuple(Erratum(**one) for one in stored.get("errata", ())),
-        tolerances=tuple(Tolerance(**one) for one in stored.get("tolerances", ())),
+        errata=tuple(Erratum(**fields) for fields in stored.get("errata", ())),
+        tolerances=tuple(Tolerance(**fields) for fields in stored.get("tolerances", ())),
     )
 
 

@@ -31,8 +31,8 @@ class IndexedCell:
     """One cell of the index.
 
     Attributes:
-        sources: (low, high, file relative to the index) of every shard that is there or will be.
-        outputs: width of the stored logits, None without.
+        sources: (low, high, file relative to the index) of every shard, present or still to come.
+        outputs: number of stored logits per trial, None without logits.
     """
 
     model: str
@@ -55,8 +55,8 @@ class IndexedTask:
 def write_index(path: Path, tasks: Iterable[IndexedTask]) -> None:
     """Write the one file that users open: virtual datasets over the shards, present and to come.
 
-    The axes are external links, not virtual datasets: when a layout cannot be opened, a link is an error, while a
-    virtual dataset would quietly read as fill values.
+    The axes are external links, not virtual datasets: if a layout cannot be opened, a link raises an error, while a
+    virtual dataset silently reads as fill values.
     """
     with written(path) as file:
         file.attrs["format"] = FORMAT
@@ -85,7 +85,7 @@ def _index_cell(group: h5py.Group, header: LayoutHeader, cell: IndexedCell) -> N
 
 
 class IndexEntry(NamedTuple):
-    """One cell as the index shows it: the key of its trials, and the fields it has."""
+    """One cell in the index: the key of its trials, and the names of its fields."""
 
     key: str
     fields: frozenset[str]
@@ -111,7 +111,7 @@ def read_indexed(path: Path, name: str, rows: slice = slice(None)) -> np.ndarray
 
 
 class PlainCell(NamedTuple):
-    """One complete cell: whose trials they are, its attributes in the index, and its shards."""
+    """One complete cell: the origin of its trials, its attributes in the index, and its shards."""
 
     origin: Origin
     attributes: Mapping[str, str]
@@ -119,7 +119,7 @@ class PlainCell(NamedTuple):
 
 
 def write_plain(path: Path, tasks: Iterable[tuple[TaskLayout, Sequence[PlainCell]]]) -> None:
-    """Write trials in the shape of the index, with real datasets: a file that needs no other. One span in memory.
+    """Write trials to a self-contained file with the structure of the index. One span at a time is in memory.
 
     Raises:
         StoreError: a shard is damaged; nothing is left at `path`. CellError: the disk is full.

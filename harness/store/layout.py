@@ -25,15 +25,15 @@ MOST_CLASSES: Final = 4000
 AXES: Final = ("sample_id", "target", "condition")
 """Names of a task's axes in the index."""
 RESERVED: Final = (*AXES, "classes", "columns", "layout.h5")
-"""Names that no model and no attribute may have: both stand beside the axes."""
+"""Names that no model or attribute may have, since both are stored beside the axes."""
 _STRING: Final = h5py.string_dtype()
 
 
 class LayoutHeader(NamedTuple):
-    """What a layout file says of itself, without its N rows.
+    """The header of a layout file, without its N rows.
 
     Attributes:
-        digest: `layout_digest` of its axes. content: the same with the attributes.
+        digest: `layout_digest` of its axes. content: digest of axes and attributes.
     """
 
     samples: int
@@ -65,13 +65,13 @@ def check_layout(layout: TaskLayout) -> None:
             targets.dtype != np.int16 or targets.ndim != 2 or len(targets) != n or targets.shape[1] < 1
         ),
     }
-    found = [problem for problem, present in problems.items() if present] or _target_problems(layout)
-    if found:
-        raise ValueError(f"layout of {layout.task}: {'; '.join(found)}")
+    violations = [problem for problem, present in problems.items() if present] or _target_problems(layout)
+    if violations:
+        raise ValueError(f"layout of {layout.task}: {'; '.join(violations)}")
     for name in layout.attributes:
         check_name("attribute", name)
         if name in RESERVED:
-            raise ValueError(f"layout of {layout.task}: an attribute cannot be called {name!r}, as the store does")
+            raise ValueError(f"layout of {layout.task}: an attribute cannot be called {name!r}, which the store uses")
 
 
 def _target_problems(layout: TaskLayout) -> list[str]:
@@ -91,10 +91,10 @@ def _target_problems(layout: TaskLayout) -> list[str]:
 
 
 def layout_digest(layout: TaskLayout, *, attributes: bool = False) -> str:
-    """SHA-256 of the axes on which trials are counted; with `attributes` also of the facts that stand beside them.
+    """SHA-256 of the axes of a task; with `attributes`, also of the attributes of its samples.
 
     Raises:
-        ValueError: a name holds a zero character, which would end it, or cannot be written as UTF-8.
+        ValueError: a name contains a zero character, which would end it, or cannot be encoded as UTF-8.
     """
     texts = [("sample_id", layout.sample_ids), ("condition", layout.conditions), ("class", layout.classes)]
     if attributes:
@@ -106,13 +106,13 @@ def layout_digest(layout: TaskLayout, *, attributes: bool = False) -> str:
     digest.update(targets.data)
     for name, values in texts:
         if any("\0" in value for value in values):
-            raise ValueError(f"a {name} of {layout.task} holds a zero character, which no stored text may")
+            raise ValueError(f"a {name} of {layout.task} contains a zero character, which cannot be stored")
         digest.update(f"\0{name}\0{len(values)}\0{chr(0).join(values)}".encode())
     return digest.hexdigest()
 
 
 def _trimmed(targets: np.ndarray) -> np.ndarray:
-    """(N, T) int16 without columns of padding at the end."""
+    """(N, T) int16 without trailing columns of padding."""
     used = np.flatnonzero((targets != -1).any(axis=0))
     return np.ascontiguousarray(targets[:, : used[-1] + 1 if len(used) else 1], dtype="<i2")
 
@@ -140,7 +140,7 @@ def _write_axes(group: h5py.Group, layout: TaskLayout) -> None:
 
 @remembered(256)
 def read_layout_header(path: Path) -> LayoutHeader:
-    """What a layout file says of itself. Raises FileNotFoundError, StoreError."""
+    """The header of a layout file. Raises FileNotFoundError, StoreError."""
     with opened(path) as file:
         return _layout_header(file)
 

@@ -19,15 +19,15 @@ from harness.store.layout import LayoutHeader, read_layout, read_layout_header
 from harness.store.shards import Span, read_header, read_shard
 
 _ATTEMPTS: Final = 5
-"""How often a reader starts anew when the files change under it, before it gives up."""
+"""How often a reader retries when files change while it reads them."""
 
 
 class RunReader:
-    """One run folder, as it can be read without its lock."""
+    """One run folder, read without its lock."""
 
     @classmethod
     def open(cls, path: str | Path) -> RunReader:
-        """The run at `path`, to be read. Raises RunError if there is none."""
+        """The run at `path`, opened for reading. Raises RunError if there is none."""
         run_record.read_run(Path(path))
         return RunReader(Path(path))
 
@@ -35,11 +35,11 @@ class RunReader:
         self.path = path
         self._last_layout: tuple[str, TaskLayout] | None = None
 
-    # --- what the run says of itself ---------------------------------------------------------
+    # --- the manifest ------------------------------------------------------------------------
 
     @property
     def record(self) -> RunRecord:
-        """`run.json` as it is now. Raises RunError if it is gone, StoreError if it is damaged."""
+        """The current `run.json`. Raises RunError if it is missing, StoreError if it is damaged."""
         return run_record.read_run(self.path)
 
     @property
@@ -49,7 +49,7 @@ class RunReader:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What the run has one of, as given to `create`."""
+        """Settings of the whole run, as given to `create`."""
         return self.record.settings
 
     @property
@@ -70,7 +70,7 @@ class RunReader:
         return tuple(sorted(path.parent.name for path in (self.path / "shards").glob("*/layout.h5")))
 
     def models(self, task: str) -> tuple[str, ...]:
-        """Names of the models of which `task` has a cell, sorted."""
+        """Names of the models with a cell of `task`, sorted."""
         return tuple(sorted(path.parent.name for path in self._task(task).glob("*/cell.json")))
 
     def layout(self, task: str) -> TaskLayout:
@@ -84,8 +84,8 @@ class RunReader:
         try:
             return read_layout_header(self._layout_path(task))
         except FileNotFoundError:
-            known = ", ".join(self.tasks()) or "none"
-            raise StoreError(f"{self.path} has no task {task!r}. Available: {known}") from None
+            available = ", ".join(self.tasks()) or "none"
+            raise StoreError(f"{self.path} has no task {task!r}. Available: {available}") from None
 
     def _task(self, task: str) -> Path:
         check_name("task", task)
@@ -102,7 +102,7 @@ class RunReader:
         return {place: cell for place in places if (cell := self.cell(*place)) is not None}
 
     def cell(self, task: str, model: str) -> StoredCell | None:
-        """What is stored of one cell under its current key, None if it was never begun. Raises StoreError."""
+        """The stored state of one cell under its current key, None if it was never begun. Raises StoreError."""
         folder = self._cell(task, model)
         if folder.record() is None:
             return None
@@ -116,7 +116,7 @@ class RunReader:
         )
 
     def place(self, task: str, model: str) -> tuple[CellRecord, tuple[ShardFile, ...]]:
-        """The current job of a cell, and the files that hold its trials. Raises StoreError if it was never begun."""
+        """The current job of a cell, and the files with its trials. Raises StoreError if it was never begun."""
         folder = self._cell(task, model)
         for _ in range(_ATTEMPTS):
             record = folder.record()
@@ -125,12 +125,12 @@ class RunReader:
             try:
                 return record, folder.files(record.job.key)
             except FileNotFoundError:
-                continue  # a writer finished the cell under another key in between
-        known = ", ".join(self.models(task)) or "none"
-        raise StoreError(f"{self.path} has no {task} of {model!r}. Available: {known}")
+                continue  # a writer has just finished the cell under another key
+        available = ", ".join(self.models(task)) or "none"
+        raise StoreError(f"{self.path} has no {task} of {model!r}. Available: {available}")
 
     def is_stale(self, record: CellRecord) -> bool:
-        """Whether the trials of `record` are counted on axes that have been replaced since."""
+        """Whether the layout of the trials of `record` has been replaced since."""
         return record.layout != self._layout_header(record.job.task).digest
 
     def _cell(self, task: str, model: str) -> CellFolder:
@@ -146,12 +146,12 @@ class RunReader:
             StoreError: the cell failed or is incomplete, a shard is damaged or belongs to another cell.
         """
         for _ in range(_ATTEMPTS):
-            found = self.place(task, model)
+            place = self.place(task, model)
             try:
-                return self._read(*found)
+                return self._read(*place)
             except (FileNotFoundError, StoreError) as error:
-                if found != self.place(task, model):
-                    continue  # a writer consolidated or replaced the files that were about to be read
+                if place != self.place(task, model):
+                    continue  # a writer has consolidated or replaced the files
                 if isinstance(error, FileNotFoundError):
                     raise StoreError(f"{error.filename} vanished while it was read") from error
                 raise
@@ -166,20 +166,20 @@ class RunReader:
         correct = np.full(shape, NOT_MEASURED, np.uint8)
         for file in files:
             for (low, high), fields, _ in read_shard(file.path, record.origin, ("top5", "logp", "correct")):
-                wrong = checks.field_problems(fields, high - low, shape[1])
-                if wrong or not file.low <= low < high <= file.high:
-                    raise StoreError(f"{file.path} does not fit: {'; '.join(wrong) or f'samples {low}-{high}'}")
+                problems = checks.field_problems(fields, high - low, shape[1])
+                if problems or not file.low <= low < high <= file.high:
+                    raise StoreError(f"{file.path} does not fit: {'; '.join(problems) or f'samples {low}-{high}'}")
                 top5[low:high], logp[low:high], correct[low:high] = fields["top5"], fields["logp"], fields["correct"]
         if (correct > 1).any():
             raise StoreError(f"{job.task} × {job.model} holds {int((correct > 1).sum())} trials that are not measured")
-        kept = bool(files) and "logits" in read_header(files[0].path).tails
+        has_logits = bool(files) and "logits" in read_header(files[0].path).tails
         return Trials(
             model=job.model,
             layout=layout,
             top5=top5,
             logp=logp,
             correct=correct.astype(bool),
-            logits=(lambda low, high: self.read_logits(job.task, job.model, low, high)) if kept else None,
+            logits=(lambda low, high: self.read_logits(job.task, job.model, low, high)) if has_logits else None,
         )
 
     def read_logits(self, task: str, model: str, low: int, high: int) -> np.ndarray:
@@ -207,23 +207,23 @@ class RunReader:
 
     def _refuse_unreadable(self, record: CellRecord, spans: Sequence[Span], layout: TaskLayout) -> None:
         job = record.job
-        place, again = f"{job.task} × {job.model} in {self.path}", "type its `harness run` command again"
+        place, hint = f"{job.task} × {job.model} in {self.path}", "type its `harness run` command again"
         failed = self._cell(job.task, job.model).failure(job.key)
         if failed is not None:
-            raise StoreError(f"{place} failed: {failed}. To try once more, {again}")
+            raise StoreError(f"{place} failed: {failed}. To retry, {hint}")
         if self.is_stale(record):
-            raise StoreError(f"{place} was measured on samples, classes or conditions that have changed since; {again}")
+            raise StoreError(f"{place} was measured on samples, classes or conditions that have changed since; {hint}")
         if not covers(spans, layout):
             done = sum(high - low for low, high in spans)
-            raise StoreError(f"{place} is incomplete: {done} of {len(layout.sample_ids)} samples; to go on, {again}")
+            raise StoreError(f"{place} is incomplete: {done} of {len(layout.sample_ids)} samples; to resume, {hint}")
 
-    # --- doubts ------------------------------------------------------------------------------
+    # --- checking the index ------------------------------------------------------------------
 
     def check_index(self, task: str, model: str) -> None:
-        """Compare the trials that the index shows as measured with the shards that exist.
+        """Compare the trials that the index shows as measured with the existing shards.
 
-        HDF5 reads a source that it cannot open, for instance because file descriptors ran out, as fill values without
-        a word: a reader who trusts the index alone can lose trials. This reads `correct` as a whole, as users do.
+        If HDF5 cannot open a source, for instance because file descriptors ran out, it silently returns fill values:
+        a reader who trusts the index alone can lose trials. Like users, this method reads the whole of `correct`.
 
         Raises:
             StoreError: they disagree, or either cannot be read.
@@ -247,11 +247,11 @@ class RunReader:
         raise StoreError(
             f"{task} × {model}: {self.path / run_record.INDEX} shows {len(lost)} stored samples as not measured, and "
             f"{len(surplus)} that are not stored. Raise the limit on open files (type: ulimit -n 4096); if that does "
-            "not help, type the `harness run` command again, which writes the index anew"
+            "not help, type the `harness run` command again, which rewrites the index"
         )
 
     def _seen(self, task: str, model: str) -> tuple[CellRecord, tuple[ShardFile, ...], int]:
-        """What an answer from the index rests on; equal twice if nothing changed in between."""
+        """The files behind the index: two calls return the same if nothing has changed in between."""
         index = self.path / run_record.INDEX
         return (*self.place(task, model), index.stat().st_ino if index.exists() else 0)
 

@@ -1,4 +1,4 @@
-"""Spans that this process has committed just now, kept in memory for the consolidation of their cell."""
+"""Spans that this process has just committed, kept in memory until their cell is consolidated."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from harness.store.cells import Committed
 from harness.store.shards import Span
 
 RECENT_BYTES: Final = 32 << 20
-"""Committed trials that are kept in memory until their cell is consolidated: all those of many small cells. What does
-not fit is read back from its shards."""
+"""Limit on the committed trials kept in memory until their cell is consolidated; it holds many small cells. Spans
+beyond it are read back from their shards."""
 
 
 class RecentSpans:
@@ -21,7 +21,7 @@ class RecentSpans:
         self._bytes = 0
 
     def keep(self, key: str, span: Span, committed: Committed) -> None:
-        """Have a span at hand, as long as there is room."""
+        """Keep a span in memory, as long as there is room."""
         if span in self._spans.get(key, {}):
             self.forget(key)  # committed a second time
         if self._bytes + _size(committed) <= RECENT_BYTES:
@@ -33,7 +33,7 @@ class RecentSpans:
         self._bytes -= sum(map(_size, self._spans.pop(key, {}).values()))
 
     def of(self, key: str) -> Mapping[Span, Committed]:
-        """The spans of one job that are at hand."""
+        """The spans of one job that are in memory."""
         return self._spans.get(key, {})
 
 

@@ -1,4 +1,4 @@
-"""Who may write to a run folder, and its manifest `run.json`."""
+"""The lock of a run folder, and its manifest `run.json`."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ INDEX: Final = "index.h5"
 MEASURES: Final = "measures.json"
 _FIXED: Final = frozenset({"format", "kind", "created", "settings", "history"})
 _NAMED: Final = {"models": 1, "planned": 2, "remedies": 2, "study": 2, "warnings": 1}
-"""Fields that are extended, and how many levels of names below them are kept when one is given anew."""
+"""Fields that are extended, and the number of levels of names below them that an update merges."""
 
 
 def new_manifest(kind: RunKind, settings: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """The manifest of a run that begins now."""
+    """The manifest of a new run."""
     empty: dict[str, Any] = {"models": {}, "planned": {}, "study": {}, "warnings": {}, "history": []}
     return {"format": FORMAT, "kind": kind, "created": _now(), "settings": dict(settings), **empty, **more}
 
 
 def history_entry(command: Sequence[str]) -> dict[str, Any]:
-    """One line of the manifest's history."""
+    """One entry of the manifest's history."""
     return {"command": list(command), "created": _now(), "versions": versions()}
 
 
@@ -45,7 +45,7 @@ def extended(manifest: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str
     """`manifest` with `fields`: names are added or replaced one by one.
 
     Raises:
-        ValueError: a field that a run has once and for all.
+        ValueError: one of the fields is fixed for a run.
     """
     fixed = sorted(_FIXED & fields.keys())
     if fixed:
@@ -63,7 +63,7 @@ def _merged(old: Any, new: Any, levels: int) -> Any:
 
 
 def read_run(path: Path) -> RunRecord:
-    """What the run at `path` says of itself; parsed again only where the file has been replaced since.
+    """The manifest of the run at `path`; parsed again only if the file has been replaced.
 
     Raises:
         RunError: there is no run, or one of a later format.
@@ -106,7 +106,7 @@ def _contents(path: Path) -> str:
 
 
 def refuse_unfit(path: Path, settings: Mapping[str, Any]) -> None:
-    """Raises RunError if `path` can neither become a run of `settings` nor already is one. Writes nothing."""
+    """Raises RunError unless `path` is, or can become, a run of `settings`. Writes nothing."""
     if (path / MANIFEST).exists():
         run = read_run(path)
         if run.kind != "trials":
@@ -119,7 +119,7 @@ def refuse_unfit(path: Path, settings: Mapping[str, Any]) -> None:
 
 
 def refuse_occupied(path: Path) -> None:
-    """Raises RunError unless `path` is free: missing, empty, or left by a process killed before it had begun."""
+    """Raises RunError unless `path` is free: missing, empty, or left by a process that was killed before it began."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file, expected a folder; choose another --out")
     if path.is_dir() and any(entry.name != LOCK and not is_leftover(entry) for entry in path.iterdir()):
@@ -132,10 +132,10 @@ def _refuse_other_settings(path: Path, stored: Mapping[str, Any], given: Mapping
         differences = ", ".join(
             f"{name} is {_shown(stored, name)} there and {_shown(given, name)} here" for name in names
         )
-        stay = [f"type {_option(name)} {stored[name]}" for name in names if stored.get(name) is not None]
-        stay += [f"leave out {_option(name)}" for name in names if stored.get(name) is None]
+        remedies = [f"type {_option(name)} {stored[name]}" for name in names if stored.get(name) is not None]
+        remedies += [f"leave out {_option(name)}" for name in names if stored.get(name) is None]
         raise RunError(
-            f"{path} was made with other settings: {differences}. To extend it {' and '.join(stay)}; "
+            f"{path} was made with other settings: {differences}. To extend it {' and '.join(remedies)}; "
             "otherwise choose another --out"
         )
 
@@ -151,42 +151,42 @@ def _option(name: str) -> str:
 
 @contextmanager
 def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[FileLock]:
-    """The lock on the run folder `path`, which is made if needed; the lock stays held when the body succeeds.
+    """The lock on the run folder `path`, which is created if needed; the lock stays held if the body succeeds.
 
-    If the body fails, the lock is released and what was made is removed.
+    If the body fails, the lock is released and new folders are removed.
 
     Args:
-        refuse: raises RunError if `path` will not do; called before anything is made, and again under the lock, since
-            another process could change the folder in between.
+        refuse: raises RunError if `path` is unsuitable; called before anything is created, and again under the lock,
+            since another process could change the folder in between.
 
     Raises:
         RunError: another process writes there, or the folder cannot be written.
     """
-    above: list[Path] = []
-    fresh, lock = False, FileLock(path / LOCK, thread_local=False)
+    created: list[Path] = []
+    new_lock, lock = False, FileLock(path / LOCK, thread_local=False)
     try:
         refuse()
-        above += [folder for folder in (path, *path.parents) if not folder.exists()]
-        fresh = not (path / LOCK).exists()
+        created += [folder for folder in (path, *path.parents) if not folder.exists()]
+        new_lock = not (path / LOCK).exists()
         path.mkdir(parents=True, exist_ok=True)
         _acquire(lock, path)
         refuse()
         yield lock
     except BaseException as error:
-        if lock.is_locked and fresh:
+        if lock.is_locked and new_lock:
             (path / LOCK).unlink(missing_ok=True)
         lock.release(force=True)
-        # A folder in which another process has begun meanwhile is not empty, and stays.
+        # A folder in which another process has begun in the meantime is not empty, and stays.
         with suppress(OSError):
-            for folder in above:
+            for folder in created:
                 folder.rmdir()
         if isinstance(error, OSError | CellError):
-            raise RunError(f"cannot write to {path}: {error}. Mend that, or choose another --out") from error
+            raise RunError(f"cannot write to {path}: {error}. Fix that, or choose another --out") from error
         raise
 
 
 def refuse_locked(path: Path) -> None:
-    """Raises RunError if another process writes to the run folder `path` just now. Makes nothing."""
+    """Raises RunError if another process is writing to the run folder `path`. Writes nothing."""
     if (path / LOCK).exists():
         lock = FileLock(path / LOCK, thread_local=False)
         _acquire(lock, path)
@@ -197,8 +197,8 @@ def _acquire(lock: FileLock, path: Path) -> None:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        holder = Path(lock.lock_file).read_text(encoding="utf-8").strip()
-        who = f"process {holder}" if holder.isdigit() else "another process"
-        raise RunError(f"{path} is locked: {who} writes to it; wait until that ends, or choose another --out") from None
-    # Only information for whoever is refused: the lock itself is the kernel's, and ends with the process.
+        pid = Path(lock.lock_file).read_text(encoding="utf-8").strip()
+        owner = f"process {pid}" if pid.isdigit() else "another process"
+        raise RunError(f"{path} is locked: {owner} writes to it; wait until it ends, or choose another --out") from None
+    # For the error message only: the lock itself belongs to the kernel, and ends with the process.
     Path(lock.lock_file).write_text(f"{os.getpid()}\n", encoding="utf-8")

@@ -1,12 +1,12 @@
 """The file format of shards. Only this module and `index` may import h5py.
 
 HDF5 2.0 does not survive a full disk: closing a file that cannot be flushed ends the process with a segmentation fault.
-So HDF5 never writes to the disk here. It lays files out in memory (`Sketch`), and plain writes, which fail cleanly,
-bring that sketch and the arrays themselves to the disk.
+So HDF5 never writes to the disk here. It lays files out in memory (`Sketch`); plain writes, which fail cleanly,
+copy that sketch and the arrays to the disk.
 
 A shard holds `top5` (n, C, 5) int16, `logp` (n, C, 5) float16, `correct` (n, C) uint8 and perhaps `logits`
 (n, C, outputs) float16, contiguous and uncompressed; `spans` (s, 2) int64, the committed ranges in it, in order;
-`sha256/<field>` (s,), the digest of each span's bytes; and attributes that say whose trials they are.
+`sha256/<field>` (s,), the digest of each span's bytes; and the origin of the trials as attributes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Fields = Mapping[str, np.ndarray]
 
 
 class Sketch(io.RawIOBase):
-    """A file in memory that keeps only the pages written to, so that datasets never filled take no room."""
+    """A file in memory that keeps only written pages, so that unfilled datasets take no memory."""
 
     PAGE = 4096
 
@@ -86,14 +86,14 @@ class Sketch(io.RawIOBase):
             done += take
 
     def patches(self) -> Iterator[Patch]:
-        """What was written, to be copied to a real file."""
+        """The written pages, to be copied to a real file."""
         for page, content in sorted(self._pages.items()):
             yield page * self.PAGE, memoryview(content)[: max(0, self.size - page * self.PAGE)]
 
 
 @contextmanager
 def written(path: Path) -> Iterator[h5py.File]:
-    """A file to be filled with small things, which then replaces `path`. Raises CellError if the disk is full."""
+    """A file in memory for small data, which then replaces `path`. Raises CellError if the disk is full."""
     sketch = Sketch()
     with h5py.File(sketch, "w") as file:
         yield file
@@ -109,21 +109,23 @@ def opened(path: Path) -> Iterator[h5py.File]:
     except FileNotFoundError:
         raise
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno:  # the file may be whole, and this process short of something
+        if isinstance(error, OSError) and error.errno:  # the file may be intact, and this process out of resources
             raise StoreError(f"{path} cannot be read: {error}") from error
         raise damaged(path, f"cannot be read: {error}") from error
 
 
-def damaged(path: Path, what: str) -> StoreError:
+def damaged(path: Path, problem: str) -> StoreError:
     """The error for a file whose content is wrong."""
-    return StoreError(f"{path} {what}; delete it and type the `harness run` command again, which makes what is missing")
+    return StoreError(
+        f"{path} {problem}; delete it and type the `harness run` command again, which computes what is missing"
+    )
 
 
 # --- shards ----------------------------------------------------------------------------------
 
 
 class Origin(NamedTuple):
-    """Whose trials a shard holds: its cell, the cell's key, and the layout (`layout_digest`) they are counted in."""
+    """Whose trials a shard holds: the cell, its key, and the digest of its layout (`layout_digest`)."""
 
     task: str
     model: str
@@ -133,11 +135,11 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a shard says of itself.
+    """The header of a shard.
 
     Attributes:
-        spans: the committed ranges that it holds, in order and without gaps.
-        provenance: JSON texts under which the spans were made, without repeats, newest last.
+        spans: the committed ranges in the shard, in order and without gaps.
+        provenance: JSON texts, one for each distinct provenance of the spans, newest last.
         tails: field -> shape of one sample's trials, ``{"top5": (C, 5), …}``.
     """
 
@@ -175,7 +177,7 @@ def write_shard(path: Path, header: Header, digests: Mapping[str, Sequence[str]]
 
     Args:
         digests: field -> digest of each of the header's spans.
-        spans: the header's spans, in order; taken one by one while the file is written.
+        spans: the header's spans, in order; consumed one by one while the file is written.
 
     Raises:
         CellError: the disk is full; nothing is left behind.
@@ -204,20 +206,20 @@ def write_shard(path: Path, header: Header, digests: Mapping[str, Sequence[str]]
 
 
 def reserve(group: h5py.Group, name: str, shape: tuple[int, ...]) -> int:
-    """Make a contiguous dataset for a field without writing any of it; where its bytes belong in the file."""
-    how = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    how.set_layout(h5py.h5d.CONTIGUOUS)
-    how.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    how.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    how.set_obj_track_times(False)
+    """Create a contiguous dataset for a field without writing it. Returns the offset of its bytes in the file."""
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_layout(h5py.h5d.CONTIGUOUS)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    properties.set_obj_track_times(False)
     kind = h5py.h5t.py_create(np.dtype(FILLS[name][0]))
-    dataset = h5py.h5d.create(group.id, name.encode(), kind, h5py.h5s.create_simple(shape), how)
+    dataset = h5py.h5d.create(group.id, name.encode(), kind, h5py.h5s.create_simple(shape), properties)
     return int(dataset.get_offset())
 
 
 @remembered(4096)
 def read_header(path: Path) -> Header:
-    """What the shard says of itself. Raises FileNotFoundError, StoreError."""
+    """The header of a shard. Raises FileNotFoundError, StoreError."""
     with opened(path) as file:
         return _header(file, path)
 
@@ -237,7 +239,7 @@ def _header(file: h5py.File, path: Path) -> Header:
     return Header(
         origin=Origin(*(str(attributes[name]) for name in Origin._fields)),
         spans=spans,
-        provenance=(*(json.dumps(one) for one in earlier), str(attributes["provenance"])),
+        provenance=(*(json.dumps(entry) for entry in earlier), str(attributes["provenance"])),
         tails=tails,
     )
 
@@ -248,9 +250,9 @@ def read_shard(
     """The spans of a shard, one in memory at a time.
 
     Args:
-        origin: whose trials it must hold.
+        origin: the expected origin of the trials.
         names: fields to read; None: all.
-        within: only spans that share samples with this range; None: all.
+        within: read only spans that overlap this range; None: all.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -258,20 +260,20 @@ def read_shard(
     """
     with opened(path) as file:
         header = _header(file, path)
-        for field, expected, found in zip(Origin._fields, origin, header.origin, strict=True):
-            if expected != found:
-                raise damaged(path, f"holds trials of another {field}: expected {expected}, found {found}")
-        wanted = {name: file[name] for name in names or header.tails}
-        stored = {name: file[f"sha256/{name}"][:] for name in wanted}
+        for field, expected, actual in zip(Origin._fields, origin, header.origin, strict=True):
+            if expected != actual:
+                raise damaged(path, f"holds trials of another {field}: expected {expected}, found {actual}")
+        datasets = {name: file[name] for name in names or header.tails}
+        stored = {name: file[f"sha256/{name}"][:] for name in datasets}
         for index, (low, high) in enumerate(header.spans):
             if within is not None and (high <= within[0] or low >= within[1]):
                 continue
             rows = slice(low - header.range[0], high - header.range[0])
-            fields = {name: _read(name, dataset, rows) for name, dataset in wanted.items()}
+            fields = {name: _read(name, dataset, rows) for name, dataset in datasets.items()}
             digests = {name: stored[name][index].decode() for name in fields}
-            wrong = [name for name, array in fields.items() if _digest(array) != digests[name]]
-            if wrong:
-                raise damaged(path, f"is damaged: {', '.join(wrong)} of samples {low}-{high} do not match SHA-256")
+            mismatched = [name for name, array in fields.items() if _digest(array) != digests[name]]
+            if mismatched:
+                raise damaged(path, f"is damaged: {', '.join(mismatched)} of samples {low}-{high} do not match SHA-256")
             yield StoredSpan((low, high), fields, digests)
 
 

@@ -1,4 +1,4 @@
-"""What can be wrong with stored trials, looked for cell by cell."""
+"""Checks of the stored trials, cell by cell."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ Shown = Mapping[Place, IndexEntry]
 
 
 def verify_run(run: RunReader) -> list[str]:
-    """Everything that is wrong with what is stored, one line each; empty if all is well."""
+    """All problems of a stored run, one line each; empty if there are none."""
     if run.kind == "imported":
         return _table_problems(run)
-    found = [f"{path} was left by a process that was killed; the next run sweeps it" for path in leftovers(run.path)]
+    problems = [f"{path} was left by a killed process; the next run removes it" for path in leftovers(run.path)]
     places = [(task, model) for task in run.tasks() for model in run.models(task)]
     shown, index_problems = _index(run, places)
     for task in run.tasks():
         try:
             layout = run.layout(task)
         except StoreError as error:
-            found.append(str(error))
+            problems.append(str(error))
             continue
         for model in run.models(task):
-            found += (f"{task} × {model}: {problem}" for problem in _cell_problems(run, layout, model, shown))
-    return [*found, *index_problems, *_unmeasured(run)]
+            problems += (f"{task} × {model}: {problem}" for problem in _cell_problems(run, layout, model, shown))
+    return [*problems, *index_problems, *_unmeasured(run)]
 
 
 def _table_problems(run: RunReader) -> list[str]:
@@ -51,7 +51,7 @@ def _table_problems(run: RunReader) -> list[str]:
 
 
 def _index(run: RunReader, places: Sequence[Place]) -> tuple[Shown | None, list[str]]:
-    """What the index shows, None if it cannot be read, and what is wrong with that."""
+    """The cells in the index, None if it cannot be read, and its problems."""
     path = run.path / INDEX
     try:
         shown = indexed_cells(path)
@@ -67,25 +67,25 @@ def _cell_problems(run: RunReader, layout: TaskLayout, model: str, shown: Shown 
     try:
         record, files = run.place(layout.task, model)
         if run.is_stale(record):
-            return ["measured on another layout; run it again"]
+            return ["measured on another layout; rerun it"]
     except StoreError as error:
         return [str(error)]
-    found = list(_range_problems(files, len(layout.sample_ids)))
+    problems = list(_range_problems(files, len(layout.sample_ids)))
     entry = (shown or {}).get((layout.task, model))
     if shown is not None and (entry is None or entry.key != record.job.key):
-        found.append("the index does not show its current trials; the next `harness run` with this --out mends that")
+        problems.append("the index does not show its current trials; the next `harness run` with this --out fixes that")
         entry = None
     for file in files:
         try:
-            found += [f"{file.path}: {line}" for line in _shard_problems(run.path, record, file, layout, entry)]
+            problems += [f"{file.path}: {line}" for line in _shard_problems(run.path, record, file, layout, entry)]
         except (StoreError, FileNotFoundError) as error:
-            found.append(str(error))
+            problems.append(str(error))
     if entry is not None:
         try:
             run.check_index(layout.task, model)
         except StoreError as error:
-            found.append(str(error))
-    return found
+            problems.append(str(error))
+    return problems
 
 
 def _range_problems(files: tuple[ShardFile, ...], n: int) -> Iterator[str]:
@@ -101,20 +101,20 @@ def _range_problems(files: tuple[ShardFile, ...], n: int) -> Iterator[str]:
 def _shard_problems(
     path: Path, record: CellRecord, file: ShardFile, layout: TaskLayout, entry: IndexEntry | None
 ) -> Iterator[str]:
-    """Problems of one shard and of the index's rows over it; one span, and one virtual dataset, at a time."""
+    """Problems of one shard and of its rows in the index; reads one span, and one virtual dataset, at a time."""
     end, conditions = file.low, len(layout.conditions)
     for (low, high), fields, _ in read_shard(file.path, record.origin):
         where = f"samples {low}-{high}"
         if low != end:
             yield f"{where} follow {end}, which its name or spans contradict"
-        wrong = field_problems(fields, high - low, conditions)
-        if not wrong and high <= len(layout.sample_ids):
+        problems = field_problems(fields, high - low, conditions)
+        if not problems and high <= len(layout.sample_ids):
             first_only = record.job.identity.first_choices_only
-            wrong = value_problems(fields, layout.targets[low:high], len(layout.classes), first_only)
+            problems = value_problems(fields, layout.targets[low:high], len(layout.classes), first_only)
             if entry is not None:
                 shown = {name: array for name, array in fields.items() if name in entry.fields}
-                wrong += _differences(path / INDEX, f"{layout.task}/{record.job.model}", (low, high), shown)
-        yield from (f"{where}: {problem}" for problem in wrong)
+                problems += _differences(path / INDEX, f"{layout.task}/{record.job.model}", (low, high), shown)
+        yield from (f"{where}: {problem}" for problem in problems)
         end = high
     if end != file.high:
         yield f"it ends at sample {end}, expected {file.high}"
@@ -142,4 +142,4 @@ def _unmeasured(run: RunReader) -> Iterator[str]:
                     done = sum(high - low for low, high in cell.spans)
                     yield f"{task} × {model} is planned and incomplete: {done} samples stored"
             except StoreError:
-                continue  # told above, with the cell
+                continue  # reported with the cell itself

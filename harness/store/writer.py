@@ -7,12 +7,12 @@
     RUN/shards/<task>/layout.h5                     sample and condition axes
     RUN/shards/<task>/<model>/cell.json             the current job of the cell
     RUN/shards/<task>/<model>/<key>/LOW-HIGH.h5     one committed span (<key>: the first 16 digits)
-    RUN/shards/<task>/<model>/<key>/all.h5          all spans of a finished cell; the truth where both are there
+    RUN/shards/<task>/<model>/<key>/all.h5          all spans of a finished cell; takes precedence over LOW-HIGH.h5
     RUN/shards/<task>/<model>/<key>/failed.json     why the cell failed
 
-Every file appears by rename and is never changed in place, so whatever is seen is whole. Shards are deleted only after
-an index that does not need them has replaced the one that did. Sources lie below the cell's key, so that an index never
-shows trials of another key, wherever HDF5 looks for its relative sources.
+Every file appears by rename and is never changed in place, so readers only see complete files. Shards are deleted only
+after a new index that does not need them has replaced the old one. Sources are below the cell's key, so that an index
+never shows trials of another key, wherever HDF5 looks for its relative sources.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ from harness.store.recent import RecentSpans
 from harness.store.shards import Span, as_stored, read_header
 
 SYNCING: Final = 8
-"""Threads that wait for the disk together: a file system commits what several of them ask for at once."""
+"""Threads that wait for the disk together: a file system commits their requests together."""
 
 
 class RunWriter(RunReader):
-    """One run folder, whose lock this process holds from `create` to `close`. Others may read meanwhile."""
+    """One run folder, whose lock this process holds from `create` to `close`. Others may read in the meantime."""
 
     def __init__(self, path: Path, lock: FileLock) -> None:
         super().__init__(path)
@@ -77,7 +77,7 @@ class RunWriter(RunReader):
         """Begin a run at `path`, or extend the one there. Leaves nothing behind if it refuses.
 
         Args:
-            settings: JSON-ready; what a run has one of (seed, limit, precision, …).
+            settings: JSON-ready settings of the whole run (seed, limit, precision, …).
             command: the command line as typed.
 
         Raises:
@@ -85,12 +85,12 @@ class RunWriter(RunReader):
                 other settings; it cannot be written.
         """
         path = Path(path)
-        wanted = json.loads(json.dumps(dict(settings)))
-        with run_record.claimed(path, lambda: run_record.refuse_unfit(path, wanted)) as lock:
+        json_settings = json.loads(json.dumps(dict(settings)))
+        with run_record.claimed(path, lambda: run_record.refuse_unfit(path, json_settings)) as lock:
             run = cls(path, lock)
             run._sweep()
-            begun = (path / run_record.MANIFEST).exists()
-            manifest = dict(run.record.document) if begun else run_record.new_manifest("trials", wanted)
+            exists = (path / run_record.MANIFEST).exists()
+            manifest = dict(run.record.document) if exists else run_record.new_manifest("trials", json_settings)
             manifest["history"] = [*manifest["history"], run_record.history_entry(command)]
             write_json(path / run_record.MANIFEST, manifest)
         return run
@@ -101,14 +101,14 @@ class RunWriter(RunReader):
         """Extend the manifest: names within `models`, `planned` and `study` are added or replaced, warnings appended.
 
         Raises:
-            ValueError: a field that a run has once and for all (settings, kind, …).
+            ValueError: a field that is fixed for a run (settings, kind, …).
         """
         write_json(self.path / run_record.MANIFEST, run_record.extended(self.record.document, fields))
 
     # --- tasks -------------------------------------------------------------------------------
 
     def put_layout(self, layout: TaskLayout) -> None:
-        """Store the axes of a task. Cells measured on other axes are stale from then on, and leave the index.
+        """Store the axes of a task. Cells measured on other axes become stale, and leave the index.
 
         Raises:
             ValueError: a name that cannot be stored, or a layout that contradicts itself.
@@ -133,10 +133,10 @@ class RunWriter(RunReader):
     def begin_all(
         self, jobs: Sequence[Job], provenance: Mapping[str, Any], outputs: Mapping[str, int] | None = None
     ) -> None:
-        """`begin` for many jobs, of which former failures are forgotten, and rewrite the index.
+        """`begin` for many jobs; clears their earlier failures, and rewrites the index.
 
         Args:
-            outputs: model -> width of its logits where they will be stored.
+            outputs: model -> number of its logits, if they will be stored.
         """
 
         def begin(job: Job) -> None:
@@ -151,8 +151,8 @@ class RunWriter(RunReader):
         """Make `job` the current job of its cell. Trials under another key stay until this one is finished.
 
         Args:
-            provenance: JSON-ready; goes into every shard that is committed from now on.
-            outputs: width of the logits if they will be stored, so that the index shows them from the start.
+            provenance: JSON-ready; stored in every shard that is committed from now on.
+            outputs: number of logits if they will be stored, so that the index shows them from the start.
 
         Raises:
             ValueError: a name or key that cannot be stored.
@@ -166,29 +166,29 @@ class RunWriter(RunReader):
         self._cell(job.task, job.model).begin(record)
 
     def commit(self, job: Job, span: Span, block: TrialBlock) -> None:
-        """Store the trials of one span; they survive whatever happens from then on.
+        """Store the trials of one span, durably.
 
         Raises:
-            ValueError: `job` was not begun, `span` is none of the layout's, or `block` cannot be right.
-            CellError: the disk is full; the store is as before.
+            ValueError: `job` was not begun, `span` is not a span of the layout, or `block` is invalid.
+            CellError: the disk is full; the store is unchanged.
         """
         folder, header = self._cell(job.task, job.model), self._layout_header(job.task)
         record, (low, high) = folder.current(job), span
         if low % header.span or not 0 <= low < high or high != min(low + header.span, header.samples):
             raise ValueError(f"{span} is no span of {job.task}: {header.samples} samples in steps of {header.span}")
-        named = {"top5": block.top5, "logp": block.logp, "correct": block.correct, "logits": block.logits}
-        fields = {name: array for name, array in named.items() if array is not None}
-        wrong = checks.field_problems(fields, high - low, header.conditions)
-        if not wrong:
+        arrays = {"top5": block.top5, "logp": block.logp, "correct": block.correct, "logits": block.logits}
+        fields = {name: array for name, array in arrays.items() if array is not None}
+        problems = checks.field_problems(fields, high - low, header.conditions)
+        if not problems:
             targets = read_targets(self._layout_path(job.task))[low:high]
             first_only = job.identity.first_choices_only
-            wrong = checks.value_problems(fields, targets, header.classes, first_only)
-        if wrong:
-            raise ValueError(f"{job.task} × {job.model}, samples {low}-{high}, cannot be stored: {'; '.join(wrong)}")
+            problems = checks.value_problems(fields, targets, header.classes, first_only)
+        if problems:
+            raise ValueError(f"{job.task} × {job.model}, samples {low}-{high}, cannot be stored: {'; '.join(problems)}")
         self._recent.keep(job.key, span, folder.commit(record, as_stored(span, fields)))
 
     def fail(self, job: Job, reason: str) -> None:
-        """Store why `job` failed. What it had committed stays. Raises CellError if the disk is full."""
+        """Store why `job` failed. Its committed spans stay. Raises CellError if the disk is full."""
         self._recent.forget(job.key)
         folder = self._cell(job.task, job.model)
         folder.fail(folder.current(job), reason)
@@ -201,11 +201,11 @@ class RunWriter(RunReader):
         """Put the spans of each job that is complete into one file, and rewrite the index.
 
         Raises:
-            StoreError: a span is damaged. CellError: the disk is full. No trial is lost by either.
+            StoreError: a span is damaged. CellError: the disk is full. Neither loses a trial.
         """
         with ThreadPoolExecutor(SYNCING) as pool:
-            whole = list(pool.map(self._consolidate, jobs))
-            finished = [job for job, ready in zip(jobs, whole, strict=True) if ready]
+            complete = list(pool.map(self._consolidate, jobs))
+            finished = [job for job, ready in zip(jobs, complete, strict=True) if ready]
             for job in finished:
                 self._recent.forget(job.key)
             self.publish()
@@ -215,14 +215,14 @@ class RunWriter(RunReader):
         folder = self._cell(job.task, job.model)
         record = folder.current(job)
         spans = [span for file in folder.files(job.key) for span in file.spans]
-        whole = covers(spans, self._layout_header(job.task)) and not self.is_stale(record)
-        if whole and folder.failure(job.key) is None:
+        complete = covers(spans, self._layout_header(job.task)) and not self.is_stale(record)
+        if complete and folder.failure(job.key) is None:
             folder.consolidate(record, self._recent.of(job.key))
             return True
         return False
 
     def _sweep(self) -> None:
-        """Remove what killed processes left, and end the consolidations that they began."""
+        """Remove files left by killed processes, and complete the consolidations that they began."""
         for path in leftovers(self.path):
             path.unlink()
         untidy = [
@@ -239,7 +239,7 @@ class RunWriter(RunReader):
     # --- the index ---------------------------------------------------------------------------
 
     def publish(self) -> None:
-        """Rewrite the index. Shards that are committed later appear in it by themselves."""
+        """Rewrite the index. Shards that are committed later appear in it automatically."""
         self._publish(self.tasks())
 
     def _publish(self, tasks: Sequence[str]) -> None:
@@ -248,12 +248,12 @@ class RunWriter(RunReader):
     def _indexed(self, task: str) -> IndexedTask:
         header = self._layout_header(task)
         places = [self.place(task, model) for model in self.models(task)]
-        found = [self._indexed_cell(header, *place) for place in places if place[0].layout == header.digest]
-        names = read_classes(self._layout_path(task))
-        return IndexedTask(name=task, layout=f"shards/{task}/layout.h5", header=header, classes=names, cells=found)
+        cells = [self._indexed_cell(header, *place) for place in places if place[0].layout == header.digest]
+        classes = read_classes(self._layout_path(task))
+        return IndexedTask(name=task, layout=f"shards/{task}/layout.h5", header=header, classes=classes, cells=cells)
 
     def _indexed_cell(self, header: LayoutHeader, record: CellRecord, files: Sequence[ShardFile]) -> IndexedCell:
-        """The files there are, and the spans to come between them."""
+        """A cell of the index, with its existing files and the spans still to come."""
         job, n = record.job, header.samples
         folder = self._cell(job.task, job.model)
         sources = [(file.low, file.high, file.path) for file in files]

@@ -1,6 +1,6 @@
-"""Two sets of measures side by side: by how much they differ, how much may be, and whether that is a known erratum.
+"""Two sets of measures side by side: their differences, the tolerances, and known errata.
 
-Pure: runs and tables become a `Side` in `harness.study.sides`.
+Pure functions: `harness.study.sides` turns runs and tables into a `Side`.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ Verdict = Literal["ok", "differs", "erratum", "not comparable"]
 VERDICTS: tuple[Verdict, ...] = ("differs", "erratum", "not comparable", "ok")
 """The most urgent first."""
 ROUNDING = 1e-9
-"""Two sums of the same numbers may differ by this."""
+"""Two sums of the same numbers may differ by this much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One of the two.
+    """One side of a comparison.
 
     Attributes:
         label: run folder or table, as messages name it.
-        models: model -> full name -> measure. missing: model -> why measures or tasks are not there.
-        partial: dataset -> why its measures rest on a part of it; under ``*``: those of every dataset.
-        protocols: (model, dataset) -> task -> what else decides its numbers: the probe, resize and crop.
-        settings: of the whole run: seed, precision, ….
-        errata, tolerances: what a published table says of itself.
+        models: model -> full name -> measure. missing: model -> why measures or tasks are missing.
+        partial: dataset -> why its measures use only part of it; ``*`` stands for every dataset.
+        protocols: (model, dataset) -> task -> what else its numbers depend on: the probe, resize and crop.
+        settings: those of the whole run: seed, precision, ….
+        errata, tolerances: those of a published table.
     """
 
     label: str
@@ -44,7 +44,7 @@ class Side:
     tolerances: Sequence[Tolerance] = ()
 
     def part(self, measure: str) -> str:
-        """Why `measure` rests on a part of its dataset; empty if nothing says so."""
+        """Why `measure` uses only part of its dataset; empty if it uses all, as far as is known."""
         return self.partial.get(_dataset(measure)) or self.partial.get("*", "")
 
 
@@ -54,13 +54,13 @@ def _dataset(measure: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One measure of one model.
+    """One measure of one model on both sides.
 
     Attributes:
-        mine, theirs: None where a side lacks it.
-        right: what should have been published, where that is known.
-        difference: of mine from `right`, else from theirs.
-        tolerance: by how much they may differ. reason: what makes it, or why they cannot be compared.
+        mine, theirs: values here and there; None where the measure is missing or undefined.
+        right: the value that should have been published, where it is known.
+        difference: `mine` minus `right`, or minus `theirs` where `right` is None.
+        tolerance: largest acceptable difference. reason: its origin, or why the values cannot be compared.
     """
 
     model: str
@@ -77,35 +77,35 @@ class Comparison:
     direction: Direction = "neither"
 
 
-def compare(mine: Side, theirs: Side) -> list[Comparison]:
-    """Every measure that their side has, for each model that both have, in their order.
+def compare(here: Side, there: Side) -> list[Comparison]:
+    """Compare every measure of the other side, for each model on both sides, in the order of the other side.
 
     Raises:
-        RequestError: no model is on both sides, or no measure of those.
+        RequestError: the sides share no model, or no measure of a shared model.
     """
-    shared = [model for model in theirs.models if model in mine.models]
+    shared = [model for model in there.models if model in here.models]
     if not shared:
         raise RequestError(
-            f"no model of {mine.label} ({_listed(mine.models)}) is in {theirs.label} ({_listed(theirs.models)}); "
-            f"expected at least one of the same name. See: harness list models"
+            f"no model of {here.label} ({_listed(here.models)}) is in {there.label} ({_listed(there.models)}); "
+            f"expected at least one model on both sides. See: harness list models"
         )
-    found = [one for model in shared for one in _of_model(model, mine, theirs)]
-    if all(one.mine is None or one.theirs is None for one in found):
+    comparisons = [comparison for model in shared for comparison in _comparisons(model, here, there)]
+    if all(comparison.mine is None or comparison.theirs is None for comparison in comparisons):
         raise RequestError(
-            f"{mine.label} and {theirs.label} share {_listed(shared)}, but no measure: "
-            f"{_listed(mine.models[shared[0]])} here, {_listed(theirs.models[shared[0]])} there. Run the same tasks"
+            f"{here.label} and {there.label} share {_listed(shared)}, but no measure: "
+            f"{_listed(here.models[shared[0]])} here, {_listed(there.models[shared[0]])} there. Run the same tasks"
         )
-    return found
+    return comparisons
 
 
 def _listed(names: Iterable[str]) -> str:
-    known = list(names)
-    return ", ".join(known[:3]) + (f", … {len(known)} in all" if len(known) > 3 else "") or "none"
+    listed = list(names)
+    return ", ".join(listed[:3]) + (f", … {len(listed)} in all" if len(listed) > 3 else "") or "none"
 
 
-def _of_model(model: str, mine: Side, theirs: Side) -> Iterator[Comparison]:
-    for name, published in theirs.models[model].items():
-        measured = mine.models[model].get(name)
+def _comparisons(model: str, here: Side, there: Side) -> Iterator[Comparison]:
+    for name, published in there.models[model].items():
+        measured = here.models[model].get(name)
         if measured is None or measured.value is None or published.value is None:
             yield Comparison(
                 model=model,
@@ -113,58 +113,62 @@ def _of_model(model: str, mine: Side, theirs: Side) -> Iterator[Comparison]:
                 verdict="not comparable",
                 mine=None if measured is None else measured.value,
                 theirs=published.value,
-                reason=_lacking(model, name, measured, published, mine, theirs),
+                reason=_why_incomparable(model, name, measured, published, here, there),
                 unit=published.unit,
                 direction=published.direction,
             )
         else:
-            yield _compared(model, name, measured, published, mine, theirs)
-    lines = {one.subject: one.line for one in theirs.missing.get(model, ()) if one.kind in ("measure", "task")}
+            yield _comparison(model, name, measured, published, here, there)
+    lines = {
+        reason.subject: reason.line for reason in there.missing.get(model, ()) if reason.kind in ("measure", "task")
+    }
     for name, line in lines.items():
-        measured = mine.models[model].get(name)
-        if measured is not None and name not in theirs.models[model]:
+        measured = here.models[model].get(name)
+        if measured is not None and name not in there.models[model]:
             yield Comparison(
                 model=model,
                 measure=name,
                 verdict="not comparable",
                 mine=measured.value,
-                reason=f"{theirs.label}: {line}",
+                reason=f"{there.label}: {line}",
                 unit=measured.unit,
                 direction=measured.direction,
             )
 
 
-def _lacking(model: str, name: str, measured: Measure | None, published: Measure, mine: Side, theirs: Side) -> str:
+def _why_incomparable(
+    model: str, name: str, measured: Measure | None, published: Measure, here: Side, there: Side
+) -> str:
     if measured is not None and measured.value is None:
-        return f"undefined in {mine.label}: {measured.reason}"
+        return f"undefined in {here.label}: {measured.reason}"
     if published.value is None:
-        return f"undefined in {theirs.label}: {published.reason}"
-    why = _why(name, mine.missing.get(model, ()), {*mine.models[model], *theirs.models[model]})
-    return f"{mine.label}: {why}"
+        return f"undefined in {there.label}: {published.reason}"
+    reason = _why_missing(name, here.missing.get(model, ()), {*here.models[model], *there.models[model]})
+    return f"{here.label}: {reason}"
 
 
-def _why(name: str, missing: Sequence[Reason], measures: Collection[str]) -> str:
-    """Why a side lacks the measure, in the words of the task that would have measured it: the same for all of these."""
+def _why_missing(name: str, missing: Sequence[Reason], measures: Collection[str]) -> str:
+    """Why a side has no such measure. Measures of one missing task share the reason of that task."""
     stated = reason_for(missing, "measure", name)
     if stated is not None:
         return "; ".join(dict.fromkeys(root.line for root in stated.roots))
-    tasks = [one for one in missing if one.kind == "task" and _dataset(one.subject) == _dataset(name)]
-    return "; ".join(dict.fromkeys(one.line for one in tasks if one.subject not in measures)) or "not measured"
+    tasks = [reason for reason in missing if reason.kind == "task" and _dataset(reason.subject) == _dataset(name)]
+    return "; ".join(dict.fromkeys(reason.line for reason in tasks if reason.subject not in measures)) or "not measured"
 
 
-def _compared(model: str, name: str, measured: Measure, published: Measure, mine: Side, theirs: Side) -> Comparison:
+def _comparison(model: str, name: str, measured: Measure, published: Measure, here: Side, there: Side) -> Comparison:
     if measured.value is None or published.value is None:
-        raise ValueError(f"{name} of {model} has no two values")
-    erratum = next((one for one in theirs.errata if one.measure == name), None)
+        raise ValueError(f"{name} of {model} is undefined on one side")
+    erratum = next((candidate for candidate in there.errata if candidate.measure == name), None)
     right = None if erratum is None else right_value(erratum, published.value)
     target = published.value if right is None else right
-    within, reason, unknown = _tolerance(name, measured, published, mine, theirs)
-    unknown = _unlike(model, name, mine, theirs) or unknown
+    within, reason, obstacle = _tolerance(name, measured, published, here, there)
+    obstacle = _protocol_difference(model, name, here, there) or obstacle
     differs = abs(measured.value - target) > within + ROUNDING
     verdict: Verdict = "differs" if differs else "ok"
-    if unknown and differs:
+    if obstacle and differs:
         verdict = "not comparable"
-    if erratum is not None and (right is None or not unknown):
+    if erratum is not None and (right is None or not obstacle):
         as_published = abs(measured.value - published.value) <= within + ROUNDING
         verdict = "erratum" if right is None or (not differs and not as_published) else verdict
     return Comparison(
@@ -175,45 +179,47 @@ def _compared(model: str, name: str, measured: Measure, published: Measure, mine
         theirs=published.value,
         right=right,
         difference=measured.value - target,
-        tolerance=None if unknown else within,
-        reason=unknown or reason,
+        tolerance=None if obstacle else within,
+        reason=obstacle or reason,
         erratum="" if erratum is None else erratum.title,
         unit=published.unit,
         direction=published.direction,
     )
 
 
-def _tolerance(name: str, measured: Measure, published: Measure, mine: Side, theirs: Side) -> tuple[float, str, str]:
-    """How far apart, what makes it, and (else empty) why that is unknown."""
-    known = next((one for one in theirs.tolerances if fnmatchcase(name, one.measures)), None)
-    if known is None and theirs.tolerances:
+def _tolerance(name: str, measured: Measure, published: Measure, here: Side, there: Side) -> tuple[float, str, str]:
+    """The tolerance, its origin, and why it is unknown (empty if it is known)."""
+    tolerance = next((candidate for candidate in there.tolerances if fnmatchcase(name, candidate.measures)), None)
+    if tolerance is None and there.tolerances:
         return 0.0, "", "no tolerance is known"
-    within, reasons = (0.0, []) if known is None else (known.within, [known.reason])
-    for one, part in _samples(name, measured, published, mine, theirs):
-        if one.low is None or one.high is None:
+    within, reasons = (0.0, []) if tolerance is None else (tolerance.within, [tolerance.reason])
+    for smaller, part in _smaller_sample(name, measured, published, here, there):
+        if smaller.low is None or smaller.high is None:
             return within, "", f"{part}, and no interval is known"
-        within += (one.high - one.low) / 2
+        within += (smaller.high - smaller.low) / 2
         reasons.append(f"95 % interval of {part}")
     return within, "; ".join(reasons) or "equal numbers expected", ""
 
 
-def _unlike(model: str, name: str, mine: Side, theirs: Side) -> str:
-    """What was set otherwise here than there, so that equal numbers cannot be expected; empty if nothing is known."""
+def _protocol_difference(model: str, name: str, here: Side, there: Side) -> str:
+    """How the protocols differ, so that equal numbers cannot be expected; empty if no difference is known."""
     from harness.identity import difference
 
     place = model, _dataset(name)
-    here, there = mine.protocols.get(place, {}), theirs.protocols.get(place, {})
-    clauses = dict.fromkeys(difference(there[task], here[task]) for task in here if task in there)
-    told = "; ".join(filter(None, clauses))
-    return f"measured otherwise there than here: {told}" if told else ""
+    protocols_here, protocols_there = here.protocols.get(place, {}), there.protocols.get(place, {})
+    clauses = dict.fromkeys(
+        difference(protocols_there[task], protocols_here[task]) for task in protocols_here if task in protocols_there
+    )
+    differences = "; ".join(filter(None, clauses))
+    return f"measured differently there and here: {differences}" if differences else ""
 
 
-def _samples(
-    name: str, measured: Measure, published: Measure, mine: Side, theirs: Side
+def _smaller_sample(
+    name: str, measured: Measure, published: Measure, here: Side, there: Side
 ) -> Iterator[tuple[Measure, str]]:
-    """The measure that rests on fewer trials than the other, with words for them.
+    """The measure with fewer trials than its counterpart, and a description of the difference.
 
-    Where a side does not say how many trials a value rests on, what the other knows of its own data decides.
+    Where the number of trials is unknown on one side, `Side.part` decides.
     """
     if measured.n is not None and published.n is not None:
         if measured.n < published.n:
@@ -221,8 +227,8 @@ def _samples(
         elif published.n < measured.n:
             yield published, f"{published.n:,} trials there, {measured.n:,} here"
         return
-    here, there = mine.part(name), theirs.part(name)
-    if here and here != there:
-        yield measured, here
-    elif there and here != there:
-        yield published, there
+    part_here, part_there = here.part(name), there.part(name)
+    if part_here and part_here != part_there:
+        yield measured, part_here
+    elif part_there and part_here != part_there:
+        yield published, part_there

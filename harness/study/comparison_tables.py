@@ -11,90 +11,93 @@ from harness.records import Table, TableCell
 from harness.study.comparing import VERDICTS, Comparison, Side, _listed
 
 MOST_EQUAL = 60
-"""More measures within their tolerance than this are counted, not listed, where people read them."""
+"""In the terminal, more measures within their tolerance than this are counted instead of listed."""
 COLUMNS = ("measure", "here", "there", "difference", "within", "verdict")
 
 
-def comparison_data(mine: Side, theirs: Side, found: Sequence[Comparison]) -> dict[str, Any]:
-    """All of it as one JSON-ready object."""
-    counts = Counter(one.verdict for one in found)
+def comparison_data(here: Side, there: Side, comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """The comparison as one JSON-ready object."""
+    counts = Counter(comparison.verdict for comparison in comparisons)
     return {
-        "run": mine.label,
-        "against": theirs.label,
+        "run": here.label,
+        "against": there.label,
         "counts": {verdict: counts[verdict] for verdict in VERDICTS},
-        "settings": _settings(mine, theirs),
-        "only_here": sorted(set(mine.models) - set(theirs.models)),
-        "comparisons": [{name: getattr(one, name) for name in Comparison.__dataclass_fields__} for one in found],
+        "settings": _settings(here, there),
+        "only_here": sorted(set(here.models) - set(there.models)),
+        "comparisons": [
+            {name: getattr(comparison, name) for name in Comparison.__dataclass_fields__} for comparison in comparisons
+        ],
     }
 
 
-def _settings(mine: Side, theirs: Side) -> str:
-    """By which settings the two runs differ, where both have some: ``seed 0 there, 7 here``."""
-    both = [name for name in mine.settings if name in theirs.settings]
-    unlike = [name for name in both if mine.settings[name] != theirs.settings[name]]
-    return ", ".join(f"{name} {theirs.settings[name]} there, {mine.settings[name]} here" for name in unlike)
+def _settings(here: Side, there: Side) -> str:
+    """The settings in which two runs differ: ``seed 0 there, 7 here``."""
+    shared = [name for name in here.settings if name in there.settings]
+    changed = [name for name in shared if here.settings[name] != there.settings[name]]
+    return ", ".join(f"{name} {there.settings[name]} there, {here.settings[name]} here" for name in changed)
 
 
 def comparison_tables(data: Mapping[str, Any], *, whole: bool = True) -> list[Table]:
-    """The measures that both have, the worst first; then why the others cannot be compared.
+    """The measures on both sides, the most urgent first; then the reasons why the others cannot be compared.
 
     Args:
-        whole: False: many measures within their tolerance are counted in place of being listed.
+        whole: False: if many measures are within their tolerance, they are counted instead of listed.
     """
-    rows = [one for one in data["comparisons"] if one["mine"] is not None and one["theirs"] is not None]
-    rows.sort(key=lambda one: VERDICTS.index(one["verdict"]))
-    equal = sum(one["verdict"] == "ok" for one in rows)
-    hidden = not whole and equal > MOST_EQUAL
-    shown = [one for one in rows if one["verdict"] != "ok"] if hidden else rows
-    models = list(dict.fromkeys(one["model"] for one in data["comparisons"]))
+    rows = [row for row in data["comparisons"] if row["mine"] is not None and row["theirs"] is not None]
+    rows.sort(key=lambda row: VERDICTS.index(row["verdict"]))
+    ok = sum(row["verdict"] == "ok" for row in rows)
+    hidden = not whole and ok > MOST_EQUAL
+    shown = [row for row in rows if row["verdict"] != "ok"] if hidden else rows
+    models = list(dict.fromkeys(row["model"] for row in data["comparisons"]))
     counts = ", ".join(f"{number} {verdict}" for verdict, number in data["counts"].items() if number)
-    who = f"{models[0]}, " if len(models) == 1 else ""
+    model_prefix = f"{models[0]}, " if len(models) == 1 else ""
     notes = [*_notes(rows)]
     if hidden:
-        notes.insert(0, f"{equal:,} measures are ok and not listed here: see --format csv or json")
+        notes.insert(0, f"{ok:,} measures are ok and not listed here: see --format csv or json")
     if data["settings"]:
-        notes.append(f"settings differ: {data['settings']}; noise, attacks and last digits follow them")
-    title = f"{who}{data['run']} against {data['against']}: {counts}"
+        notes.append(f"settings differ: {data['settings']}; noise, attacks and last digits depend on them")
+    title = f"{model_prefix}{data['run']} against {data['against']}: {counts}"
     if len(models) > 1 and not whole:
         tables = [_overview(data, models, title), *_by_model(models, shown)]
     else:
         columns = (*(("model",) if len(models) > 1 else ()), *COLUMNS)
-        tables = [Table(title=title, columns=columns, rows=tuple(_row(one, len(models) > 1) for one in shown))]
+        tables = [Table(title=title, columns=columns, rows=tuple(_row(row, len(models) > 1) for row in shown))]
     return [*tables[:-1], replace(tables[-1], note="\n".join(notes)), *_missing(data)]
 
 
 def _overview(data: Mapping[str, Any], models: Sequence[str], title: str) -> Table:
-    """How many verdicts of each kind each model has."""
+    """The number of verdicts of each kind, for each model."""
     counts = {
-        model: Counter(one["verdict"] for one in data["comparisons"] if one["model"] == model) for model in models
+        model: Counter(comparison["verdict"] for comparison in data["comparisons"] if comparison["model"] == model)
+        for model in models
     }
     rows = [
-        (TableCell(model), *(TableCell(str(found[verdict]), value=found[verdict]) for verdict in VERDICTS))
-        for model, found in counts.items()
+        (TableCell(model), *(TableCell(str(verdicts[verdict]), value=verdicts[verdict]) for verdict in VERDICTS))
+        for model, verdicts in counts.items()
     ]
     return Table(title=title, columns=("model", *VERDICTS), rows=tuple(rows))
 
 
 def _by_model(models: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
-    """A table for each model that has rows, so that the measures' names have room."""
+    """One table for each model with rows, which leaves room for the names of measures."""
     for model in models:
-        of_model = [one for one in rows if one["model"] == model]
+        of_model = [row for row in rows if row["model"] == model]
         if of_model:
-            yield Table(title=model, columns=COLUMNS, rows=tuple(_row(one, False) for one in of_model))
+            yield Table(title=model, columns=COLUMNS, rows=tuple(_row(row, False) for row in of_model))
 
 
-def _row(one: Mapping[str, Any], several: bool) -> tuple[TableCell, ...]:
-    percent = one["unit"] == "fraction" and one["direction"] == "higher"
-    form = ".0f" if one["unit"] == "count" else ".2f" if percent else ".3f"
-    style = {"differs": "bold red", "erratum": "yellow", "not comparable": "dim"}.get(one["verdict"], "")
-    mark = " †" if one["right"] is not None else ""
+def _row(comparison: Mapping[str, Any], several: bool) -> tuple[TableCell, ...]:
+    percent = comparison["unit"] == "fraction" and comparison["direction"] == "higher"
+    form = ".0f" if comparison["unit"] == "count" else ".2f" if percent else ".3f"
+    style = {"differs": "bold red", "erratum": "yellow", "not comparable": "dim"}.get(comparison["verdict"], "")
+    mark = " †" if comparison["right"] is not None else ""
     return (
-        *((TableCell(one["model"]),) if several else ()),
-        TableCell(f"{one['measure']} %" if percent else one["measure"]),
-        *(_number(one[name], percent, form) for name in ("mine", "theirs")),
-        _number(one["difference"], percent, f"+{form}"),
-        _number(one["tolerance"], percent, form),
-        TableCell(f"{one['verdict']}{mark}", value=one["verdict"], style=style),
+        *((TableCell(comparison["model"]),) if several else ()),
+        TableCell(f"{comparison['measure']} %" if percent else comparison["measure"]),
+        *(_number(comparison[name], percent, form) for name in ("mine", "theirs")),
+        _number(comparison["difference"], percent, f"+{form}"),
+        _number(comparison["tolerance"], percent, form),
+        TableCell(f"{comparison['verdict']}{mark}", value=comparison["verdict"], style=style),
     )
 
 
@@ -108,30 +111,30 @@ def _number(value: float | None, percent: bool, form: str) -> TableCell:
 
 def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
-    for one in rows:
-        if one["reason"]:
-            reasons.setdefault(one["reason"], []).append(one["measure"])
+    for row in rows:
+        if row["reason"]:
+            reasons.setdefault(row["reason"], []).append(row["measure"])
     for reason, measures in reasons.items():
         yield f"{_listed(dict.fromkeys(measures))}: {reason}"
-    errata = dict.fromkeys((one["measure"], one["erratum"]) for one in rows if one["erratum"])
+    errata = dict.fromkeys((row["measure"], row["erratum"]) for row in rows if row["erratum"])
     yield from (f"erratum of {measure}: {title}" for measure, title in errata)
-    if any(one["right"] is not None for one in rows):
-        yield "† the difference is from the mended value"
+    if any(row["right"] is not None for row in rows):
+        yield "† difference from the corrected value"
 
 
 def _missing(data: Mapping[str, Any]) -> Iterator[Table]:
-    """What one side lacks, one line for each reason."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for one in data["comparisons"]:
-        if one["mine"] is None or one["theirs"] is None:
-            found.setdefault(one["reason"], []).append((one["model"], one["measure"]))
+    """Measures missing on one side, one row for each reason."""
+    measures_by_reason: dict[str, list[tuple[str, str]]] = {}
+    for comparison in data["comparisons"]:
+        if comparison["mine"] is None or comparison["theirs"] is None:
+            measures_by_reason.setdefault(comparison["reason"], []).append((comparison["model"], comparison["measure"]))
     rows = tuple(
         (
             TableCell(str(len(pairs)), len(pairs)),
             TableCell(_listed(dict.fromkeys(name for _, name in pairs))),
             TableCell(reason),
         )
-        for reason, pairs in found.items()
+        for reason, pairs in measures_by_reason.items()
     )
     if rows:
         yield Table(title="Not comparable", columns=("values", "measures", "reason"), rows=rows)

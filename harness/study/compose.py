@@ -1,6 +1,6 @@
 """Runs -> study: every model of one or more runs with its measures, biases and axes.
 
-What is not there has its reason; a bias or axis that lacks a part is None, never the mean of the other parts.
+Whatever is missing has a reason. A bias or axis with a missing part is None, never the mean of the other parts.
 """
 
 from __future__ import annotations
@@ -13,11 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RequestError, UnknownNameError
-from harness.records import Erratum, Lack, Remark, Study, StudyModel
-from harness.study.errata import carries, concerned, is_erratum, marked, mendable, mended_definitions, mended_measures
+from harness.records import Erratum, ReasonKind, Remark, Study, StudyModel
+from harness.study.errata import (
+    affected,
+    carries,
+    correctable,
+    corrected_definitions,
+    corrected_measures,
+    is_erratum,
+    marked,
+)
 from harness.study.measuring import RowReader, measures_of, with_params
-from harness.study.missing import of_definition, of_measures, of_part
-from harness.study.rows import Definitions, Row, few
+from harness.study.missing import reason_of_definition, reason_of_part, reasons_of_measures
+from harness.study.rows import Definitions, Row, short_list
 from harness.study.trials import StoredTrials
 
 if TYPE_CHECKING:
@@ -40,15 +48,15 @@ def compose(
 
     Args:
         biases, axes: name -> full names of the measures whose mean it is.
-        ungrouped: whether models without a group take part in statistics over models.
-        errata: of the imported tables; those stay that a measure of these rows carries as a flag.
+        ungrouped: whether statistics over models include models without a group.
+        errata: those of the imported tables; only errata that some measure carries as a flag are kept.
 
     Raises:
-        RequestError: a model whose measures come from two runs, or one name for a bias and an axis.
+        RequestError: two runs have the same measure of a model, or a bias and an axis share a name.
     """
-    both = sorted(set(biases) & set(axes))
-    if both:
-        raise RequestError(f"{both[0]!r} is the name of a bias and of an axis; rename one of them in the suite")
+    shared = sorted(set(biases) & set(axes))
+    if shared:
+        raise RequestError(f"{shared[0]!r} is the name of a bias and of an axis; rename one of them in the suite")
     for name, parts in [*biases.items(), *axes.items()]:
         if not parts:
             raise RequestError(f"{name!r} lists no measure; expected at least one full name such as top1@imagenet")
@@ -60,58 +68,57 @@ def compose(
         ungrouped=ungrouped,
         warnings=(*warnings, *_flag_warnings(models, [*biases.values(), *axes.values()])),
         provenance=tuple(provenance),
-        errata=tuple(one for one in dict.fromkeys(errata) if _carried(models, one)),
+        errata=tuple(erratum for erratum in dict.fromkeys(errata) if _carried(models, erratum)),
     )
 
 
 def mended(study: Study) -> Study:
-    """`study` with its errata mended, as far as they can be.
+    """`study` with its errata corrected, as far as possible.
 
-    Imported values are replaced by the right ones. A measure that cannot be mended leaves every bias and axis, for
-    one's own models too, so that all rows stay comparable; a bias or axis of which nothing is left goes, with a
-    warning.
+    Imported values are replaced by the correct ones. A measure that cannot be corrected leaves every bias and axis,
+    for one's own models too, so that all rows stay comparable. A bias or axis without parts is dropped, with a warning.
 
     Raises:
         RequestError: no erratum concerns these models.
     """
     if not study.errata or study.mended:
-        known = "they are applied already" if study.mended else "none of these runs is an imported table with errata"
-        raise RequestError(f"no errata to apply: {known}. Rerun without --apply-errata")
-    biases, axes = (mended_definitions(one, study.errata) for one in (study.biases, study.axes))
+        cause = "they are already applied" if study.mended else "none of these runs is an imported table with errata"
+        raise RequestError(f"no errata to apply: {cause}. Rerun without --apply-errata")
+    biases, axes = (corrected_definitions(names, study.errata) for names in (study.biases, study.axes))
     definitions = {**study.biases, **study.axes}
-    gone = [name for name in definitions if name not in {**biases, **axes}]
+    left_out = [name for name in definitions if name not in {**biases, **axes}]
     rows = [
         Row(
             name=model.name,
             group=model.group,
             run=model.run,
-            measures=mended_measures(model.measures, study.errata),
-            missing=tuple(one for one in model.missing if one.kind in ("measure", "task")),
+            measures=corrected_measures(model.measures, study.errata),
+            missing=tuple(reason for reason in model.missing if reason.kind in ("measure", "task")),
         )
         for model in study.models
     ]
-    kept = [one for one in study.warnings if not (isinstance(one, Remark) and one.kind in ("flag", "erratum"))]
+    kept = [note for note in study.warnings if not (isinstance(note, Remark) and note.kind in ("flag", "erratum"))]
     composed = compose(
         rows,
         biases,
         axes,
         ungrouped=study.ungrouped,
-        warnings=[*kept, *_mending(study, gone)],
+        warnings=[*kept, *_correction_remarks(study, left_out)],
         provenance=study.provenance,
     )
     return replace(composed, trial_reader=study.trial_reader, errata=study.errata, mended=True)
 
 
-def _mending(study: Study, gone: Sequence[str]) -> Iterable[Remark]:
-    """What mending has changed, for the report's remarks."""
+def _correction_remarks(study: Study, left_out: Sequence[str]) -> Iterable[Remark]:
+    """What the corrections have changed, as remarks for the report."""
     definitions = {**study.biases, **study.axes}
     for erratum in study.errata:
-        names = [name for name in concerned(definitions, erratum) if name not in gone]
-        if names and not mendable(erratum):
+        names = [name for name in affected(definitions, erratum) if name not in left_out]
+        if names and not correctable(erratum):
             text = f"{', '.join(names)} without {erratum.measure}, for every model: {erratum.title}"
             yield Remark("mended", erratum.measure, text, line=f"mended: {text}")
-    for name in gone:
-        text = f"{name} is left out, since no part of it can be mended: {', '.join(definitions[name])}"
+    for name in left_out:
+        text = f"{name} is left out, since no part of it can be corrected: {', '.join(definitions[name])}"
         yield Remark("mended", name, text, line=f"mended: {text}")
 
 
@@ -122,10 +129,10 @@ def _carried(models: Sequence[StudyModel], erratum: Erratum) -> bool:
 
 
 def sorted_by(study: Study, name: str | None = None) -> Study:
-    """`study` with the models of each group by falling value of one bias, axis or measure; those without it last.
+    """`study` with the models of each group by decreasing value of one bias, axis or measure; missing values last.
 
     Args:
-        name: default: the first axis; a study without axes stays as it is.
+        name: default: the first axis; a study without axes is returned unchanged.
 
     Raises:
         UnknownNameError: no model has such a value.
@@ -135,9 +142,13 @@ def sorted_by(study: Study, name: str | None = None) -> Study:
         return study
     values = {model.name: _value(model, key) for model in study.models}
     if name is not None and all(value is None for value in values.values()):
-        known = [*study.biases, *study.axes, *dict.fromkeys(one for model in study.models for one in model.measures)]
-        hint = f"Type for instance: --sort {known[0]}" if known else "These runs hold no measures"
-        raise UnknownNameError("value of --sort", name, known, hint=hint)
+        names = [
+            *study.biases,
+            *study.axes,
+            *dict.fromkeys(measure for model in study.models for measure in model.measures),
+        ]
+        hint = f"Type for instance: --sort {names[0]}" if names else "These runs hold no measures"
+        raise UnknownNameError("value of --sort", name, names, hint=hint)
     groups = list(dict.fromkeys(model.group for model in study.models))
 
     def place(model: StudyModel) -> tuple[int, bool, float]:
@@ -156,12 +167,12 @@ def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped:
     """Read runs and imported tables, and recompute every measure.
 
     Args:
-        paths: run folders; nothing is written to them.
+        paths: run folders, which are only read.
         probes: installed probes by name.
         ungrouped: as in `compose`.
 
     Raises:
-        RequestError: no run, a run given twice, runs that share a model's measures or define a name differently, one
+        RequestError: no run, a run given twice, runs that share measures of a model or define a name differently, or a
             model measured with two checkpoints.
         StoreError: stored trials are damaged.
     """
@@ -169,9 +180,9 @@ def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped:
 
     if not paths:
         raise RequestError("no run was given", remedy="harness report RUN")
-    twice = [path for path, count in Counter(path.resolve() for path in paths).items() if count > 1]
-    if twice:
-        raise RequestError(f"run {twice[0].name!r} was given twice; give each run once")
+    repeated = [path for path, count in Counter(path.resolve() for path in paths).items() if count > 1]
+    if repeated:
+        raise RequestError(f"run {repeated[0].name!r} was given twice; give each run once")
     reader = RowReader(probes)
     errata: dict[str, tuple[Erratum, ...]] = {}
     for path in paths:
@@ -179,13 +190,13 @@ def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped:
         reader.add(run, str(path))
         errata[str(path)] = run.imported.errata if run.kind == "imported" else ()
     composed = compose(
-        [marked(row, errata[row.run]) for row in reader.finished()],
+        [marked(row, errata[row.run]) for row in reader.rows()],
         reader.biases,
         reader.axes,
         ungrouped=ungrouped,
         warnings=reader.warnings(),
         provenance=reader.provenance,
-        errata=[one for of_run in errata.values() for one in of_run],
+        errata=[erratum for of_run in errata.values() for erratum in of_run],
     )
     return replace(composed, trial_reader=StoredTrials(paths))
 
@@ -194,15 +205,15 @@ def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped:
 
 
 def _model(row: Row, biases: Definitions, axes: Definitions) -> StudyModel:
-    missing = {(one.kind, one.subject): one for one in (*row.missing, *of_measures(row.measures))}
+    missing = {(reason.kind, reason.subject): reason for reason in (*row.missing, *reasons_of_measures(row.measures))}
     values: dict[str, float | None] = {}
-    kinds: tuple[tuple[Lack, Definitions], ...] = (("bias", biases), ("axis", axes))
-    for kind, name, parts in [(kind, *one) for kind, definitions in kinds for one in definitions.items()]:
-        lacking = [reason for part in parts if (reason := of_part(row, part))]
-        values[name] = None if lacking else _mean(row, parts)
-        missing |= {(one.kind, one.subject): one for one in lacking if (one.kind, one.subject) not in missing}
-        if lacking:
-            missing[kind, name] = of_definition(kind, name, lacking)
+    kinds: tuple[tuple[ReasonKind, Definitions], ...] = (("bias", biases), ("axis", axes))
+    for kind, name, parts in [(kind, *definition) for kind, definitions in kinds for definition in definitions.items()]:
+        gaps = [reason for part in parts if (reason := reason_of_part(row, part))]
+        values[name] = None if gaps else _mean(row, parts)
+        missing |= {(gap.kind, gap.subject): gap for gap in gaps if (gap.kind, gap.subject) not in missing}
+        if gaps:
+            missing[kind, name] = reason_of_definition(kind, name, gaps)
     return StudyModel(
         name=row.name,
         group=row.group,
@@ -222,10 +233,10 @@ def _mean(row: Row, parts: Sequence[str]) -> float:
 
 def _merged(rows: Iterable[Row]) -> Iterable[Row]:
     """One row for each model name, in the order of first appearance."""
-    found: dict[str, Row] = {}
+    merged: dict[str, Row] = {}
     for row in rows:
-        found[row.name] = _merge(found[row.name], row) if row.name in found else row
-    return found.values()
+        merged[row.name] = _merge(merged[row.name], row) if row.name in merged else row
+    return merged.values()
 
 
 def _merge(first: Row, second: Row) -> Row:
@@ -234,7 +245,7 @@ def _merge(first: Row, second: Row) -> Row:
     if shared:
         raise RequestError(
             f"{where}, both with {shared[0]} ({len(shared)} shared measures); expected each measure of a model once. "
-            f"Give one of the two"
+            f"Give one of the two runs"
         )
     if first.group and second.group and first.group != second.group:
         raise RequestError(
@@ -242,16 +253,18 @@ def _merge(first: Row, second: Row) -> Row:
         )
     changed = _changed(first.network, second.network)
     if changed:
-        raise RequestError(f"{where}, measured with different networks ({changed}); give one of the two, or rename one")
+        raise RequestError(f"{where}, measured with different networks ({changed}); give one run, or rename a model")
     measures, tasks = {**first.measures, **second.measures}, first.tasks | second.tasks
-    missing = {(one.kind, one.subject): one for one in (*first.missing, *second.missing)}
+    missing = {(reason.kind, reason.subject): reason for reason in (*first.missing, *second.missing)}
     return Row(
         name=first.name,
         group=first.group or second.group,
         run=f"{first.run} + {second.run}",
         measures=measures,
         missing=tuple(
-            one for one in missing.values() if one.subject not in (tasks if one.kind == "task" else measures)
+            reason
+            for reason in missing.values()
+            if reason.subject not in (tasks if reason.kind == "task" else measures)
         ),
         tasks=tasks,
         network=first.network or second.network,
@@ -259,29 +272,29 @@ def _merge(first: Row, second: Row) -> Row:
 
 
 def _changed(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> str:
-    """What differs between two stored identities, in words; empty if nothing does or one is unknown."""
+    """How two stored identities differ, in words; empty if they agree or one is unknown."""
     from harness.identity import difference
 
     return difference(first, second) if first is not None and second is not None else ""
 
 
 def _flag_warnings(models: Sequence[StudyModel], definitions: Iterable[Sequence[str]]) -> list[Remark]:
-    """One line for each flag on measures that a bias or axis rests on, or that have no condition.
+    """One line for each flag of a measure that is part of a bias or axis, or has no condition.
 
-    Such a number must not pass unremarked; the flags of the others stay with their measures. Measures that are flagged
-    alike for the same models share their line; an erratum names its one measure.
+    Other flags are shown with their measures only. Measures with the same flag for the same models share a line; an
+    erratum names its one measure.
     """
-    parts = {part for one in definitions for part in one}
+    parts = {part for names in definitions for part in names}
     flagged: dict[tuple[str, str], list[str]] = {}
     for model in models:
         for name, measure in model.measures.items():
             for remark in measure.flags if name in parts or not measure.condition else ():
                 flagged.setdefault((name, remark), []).append(model.name)
-    alike: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    shared: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for (name, remark), names in flagged.items():
-        own = name if is_erratum(remark) else ""
-        alike.setdefault((own, remark, tuple(names)), []).append(name)
+        erratum_of = name if is_erratum(remark) else ""
+        shared.setdefault((erratum_of, remark, tuple(names)), []).append(name)
     return [
-        Remark("erratum" if own else "flag", ", ".join(measures), f"{remark} ({few(names)})")
-        for (own, remark, names), measures in alike.items()
+        Remark("erratum" if erratum_of else "flag", ", ".join(measures), f"{remark} ({short_list(names)})")
+        for (erratum_of, remark, names), measures in shared.items()
     ]

@@ -1,4 +1,4 @@
-"""Published decisions -> a run of trials like any other, whose measures the installed probes compute."""
+"""Published decisions -> a run of trials, whose measures the installed probes compute."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from harness.store import RunWriter
 
 
 def source_digest(path: Path) -> str:
-    """SHA-256 of a file; of a folder, over the names and contents of all files below it."""
+    """SHA-256 of a file; for a folder, of the names and contents of all files below it."""
     if path.is_file():
         return hashlib.sha256(path.read_bytes()).hexdigest()
     digest = hashlib.sha256()
-    for file in sorted(one for one in path.rglob("*") if one.is_file()):
+    for file in sorted(entry for entry in path.rglob("*") if entry.is_file()):
         digest.update(f"{file.relative_to(path).as_posix()}\0{source_digest(file)}\0".encode())
     return digest.hexdigest()
 
@@ -38,17 +38,17 @@ def store_decisions(
     source_sha256: str,
     command: Sequence[str],
 ) -> None:
-    """Make the run `out` of a table of decisions: one model an observer.
+    """Store a table of decisions as the run `out`, with one model per observer.
 
     Args:
         probes: task name (``shape-bias@cue-conflict``) -> the probe that reduces its trials.
-        importer: name of the importer. source_sha256: of what it read.
+        importer: name of the importer. source_sha256: digest of the imported file or folder.
 
     Raises:
         RunError: `out` is not empty, or cannot be written.
         RequestError: observers of one task decided on different samples, or the probe has other conditions.
     """
-    jobs = [(_job(one, probes[one.layout.task], importer), one) for one in table.decisions]
+    jobs = [(_job(decisions, probes[decisions.layout.task], importer), decisions) for decisions in table.decisions]
     _refuse_misfits(table, probes)
     with RunWriter.create(out, settings={}, command=command) as run:
         run.update_manifest(
@@ -57,43 +57,50 @@ def store_decisions(
             source=table.source,
             license=table.license,
             sha256=source_sha256,
-            models={one.observer: {"group": one.group, "title": table.title} for one in table.decisions},
-            planned={task: {one.observer: "" for one in table.decisions if one.layout.task == task} for task in probes},
+            models={
+                decisions.observer: {"group": decisions.group, "title": table.title} for decisions in table.decisions
+            },
+            planned={
+                task: {decisions.observer: "" for decisions in table.decisions if decisions.layout.task == task}
+                for task in probes
+            },
             warnings={task: list(_remarks(task, table.decisions)) for task in probes},
         )
-        for job, one in jobs:
-            run.put_layout(one.layout)
+        for job, decisions in jobs:
+            run.put_layout(decisions.layout)
             run.begin(job, provenance(command, device="imported", sha256=source_sha256))
-            for span in one.layout.spans():
-                run.commit(job, span, _block(one, slice(*span)))
+            for span in decisions.layout.spans():
+                run.commit(job, span, _block(decisions, slice(*span)))
         run.finish([job for job, _ in jobs])
 
 
-def _job(one: ImportedDecisions, probe: Probe, importer: str) -> Job:
-    content = hashlib.sha256(repr((one.layout.sample_ids, sorted(one.layout.attributes.items()))).encode())
-    content.update(one.layout.targets.tobytes())
-    content.update(one.top5.tobytes())
+def _job(decisions: ImportedDecisions, probe: Probe, importer: str) -> Job:
+    content = hashlib.sha256(repr((decisions.layout.sample_ids, sorted(decisions.layout.attributes.items()))).encode())
+    content.update(decisions.layout.targets.tobytes())
+    content.update(decisions.top5.tobytes())
     identity = Identity.of(
-        model={"name": one.observer, "source": f"import {importer}"},
+        model={"name": decisions.observer, "source": f"import {importer}"},
         probe=ProbeIdentity(name=probe.name, version=probe.version, params=asdict(probe)),
-        dataset={"name": task_of(one.layout.task).dataset},
-        layout={"conditions": one.layout.conditions, "span": one.layout.span},
+        dataset={"name": task_of(decisions.layout.task).dataset},
+        layout={"conditions": decisions.layout.conditions, "span": decisions.layout.span},
         settings={},
         trials=FIRST_CHOICES,
         content=content.hexdigest(),
     )
-    return job_of(one.layout.task, one.observer, identity)
+    return job_of(decisions.layout.task, decisions.observer, identity)
 
 
 def _refuse_misfits(table: DecisionTable, probes: Mapping[str, Probe]) -> None:
     first: dict[str, ImportedDecisions] = {}
-    for one in table.decisions:
-        layout = one.layout
-        usual = first.setdefault(layout.task, one)
-        if layout.sample_ids != usual.layout.sample_ids or not np.array_equal(layout.targets, usual.layout.targets):
+    for decisions in table.decisions:
+        layout = decisions.layout
+        reference = first.setdefault(layout.task, decisions)
+        if layout.sample_ids != reference.layout.sample_ids or not np.array_equal(
+            layout.targets, reference.layout.targets
+        ):
             raise RequestError(
-                f"{layout.task}: {one.observer} decided on other samples than {usual.observer}; expected one list of "
-                "samples a task. Import them into runs of their own"
+                f"{layout.task}: {decisions.observer} decided on other samples than {reference.observer}; "
+                "expected one list of samples per task. Import them into separate runs"
             )
         expected = probes[layout.task].conditions(layout.size)
         if layout.conditions != expected:
@@ -103,15 +110,15 @@ def _refuse_misfits(table: DecisionTable, probes: Mapping[str, Probe]) -> None:
             )
 
 
-def _remarks(task: str, decisions: Sequence[ImportedDecisions]) -> Iterator[str]:
-    for one in decisions:
-        undecided = int((one.top5[:, :, 0] < 0).sum())
-        if one.layout.task == task and undecided:
-            share = f"{undecided:,} of {one.top5[:, :, 0].size:,} trials"
-            yield f"{task}: {one.observer} made no decision in {share}, which count as wrong"
+def _remarks(task: str, all_decisions: Sequence[ImportedDecisions]) -> Iterator[str]:
+    for decisions in all_decisions:
+        undecided = int((decisions.top5[:, :, 0] < 0).sum())
+        if decisions.layout.task == task and undecided:
+            share = f"{undecided:,} of {decisions.top5[:, :, 0].size:,} trials"
+            yield f"{task}: {decisions.observer} made no decision in {share}, which count as wrong"
 
 
-def _block(one: ImportedDecisions, rows: slice) -> TrialBlock:
-    chosen, targets = one.top5[rows], one.layout.targets[rows]
-    right = is_correct(chosen[..., :1], targets)
-    return TrialBlock(top5=chosen, logp=np.full(chosen.shape, np.nan, np.float16), correct=right.astype(np.uint8))
+def _block(decisions: ImportedDecisions, rows: slice) -> TrialBlock:
+    chosen, targets = decisions.top5[rows], decisions.layout.targets[rows]
+    correct = is_correct(chosen[..., :1], targets)
+    return TrialBlock(top5=chosen, logp=np.full(chosen.shape, np.nan, np.float16), correct=correct.astype(np.uint8))

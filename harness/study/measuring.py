@@ -1,6 +1,6 @@
-"""Runs -> rows: what each run knows of each model, its measures recomputed from the stored trials.
+"""Runs -> rows: the models of each run, with their measures recomputed from the stored trials.
 
-Cells are read one at a time, so memory does not grow with their number. A cell that cannot be used leaves its reason.
+Cells are read one at a time, so memory does not grow with their number. A cell that cannot be used has a reason.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from harness.identity import difference
 from harness.names import task_of
 from harness.records import Measure, Reason, Remark
 from harness.remarks import joined
-from harness.study.missing import of_parts, of_published
-from harness.study.rows import Definitions, Row, few
+from harness.study.missing import reasons_of_parts, reasons_of_published
+from harness.study.rows import Definitions, Row, short_list
 from harness.study.superseded import superseded
 from harness.views import Views, measures_by_view
 
@@ -25,48 +25,43 @@ if TYPE_CHECKING:
     from harness.store import RunReader
     from harness.store.cells import StoredCell
 
-
 COMPARED_SETTINGS = ("seed", "limit", "precision", "device_type")
-"""Settings that must agree before two models can be compared; batch size moves logits in the last digits only."""
+"""Settings that must agree before two models can be compared; batch size changes only the last digits of logits."""
 
 
 def measures_of(probe: Probe, views: Views, dataset: str) -> dict[str, Measure]:
-    """The measures of one cell by full name: over all views of the dataset, and of each.
+    """The measures of one cell by full name: over all views of the dataset, and for each view.
 
     Raises:
-        PluginError: the probe yields two measures of one name, or something that is no measure.
+        PluginError: the probe yields two measures with one name, or an object that is not a measure.
     """
-    found: dict[str, Measure] = {}
+    measures: dict[str, Measure] = {}
     for measure in measures_by_view(probe, views):
         if not isinstance(measure, Measure):
             raise PluginError(f"probe {probe.name!r} yields {measure!r} as a measure; expected harness.Measure")
         name = measure.full_name(dataset)
-        if name in found:
+        if name in measures:
             raise PluginError(
                 f"probe {probe.name!r} yields two measures named {name!r}; give one another `name` or `condition`"
             )
-        found[name] = measure
-    return found
+        measures[name] = measure
+    return measures
 
 
 def with_params(probe: Probe, params: Mapping[str, Any]) -> Probe:
-    """`probe` with stored parameters; lists, which JSON has for tuples, become tuples again.
-
-    Raises:
-        PluginError: the probe has no such parameter.
-    """
-    known = {one.name for one in fields(probe)}
-    unknown = sorted(set(params) - known)
+    """`probe` with stored parameters, lists turned back into tuples. Raises PluginError for an unknown parameter."""
+    available = {parameter.name for parameter in fields(probe)}
+    unknown = sorted(set(params) - available)
     if unknown:
         raise PluginError(
             f"probe {probe.name!r} has no parameter {unknown[0]!r}, but stored trials were made with it. "
-            f"Available: {', '.join(sorted(known)) or 'none'}. Install the version of the probe that made them"
+            f"Available: {', '.join(sorted(available)) or 'none'}. Install the version of the probe that made them"
         )
     return replace(probe, **{name: _tuples(value) for name, value in params.items()})
 
 
 class RowReader:
-    """Collects rows, definitions and remarks, run by run.
+    """Collects rows, definitions and remarks from one run after another.
 
     Args:
         probes: installed probes by name.
@@ -84,10 +79,10 @@ class RowReader:
         self._measured_as: dict[str, dict[str, list[str]]] = {}
 
     def add(self, run: RunReader, label: str) -> None:
-        """Read one run; `label` names it in errors and reports.
+        """Read one run; `label` is its name in errors and reports.
 
         Raises:
-            RequestError: it defines a bias or axis otherwise than an earlier run.
+            RequestError: it defines a bias or axis differently from an earlier run.
             StoreError: stored trials are damaged.
         """
         record = run.record
@@ -99,28 +94,28 @@ class RowReader:
             self._define(label, table.biases, table.axes)
             self._rows += [
                 Row(
-                    name=one.name,
-                    group=one.group,
+                    name=model.name,
+                    group=model.group,
                     run=label,
-                    measures=one.measures,
-                    missing=of_published(one.missing),
+                    measures=model.measures,
+                    missing=reasons_of_published(model.missing),
                 )
-                for one in table.models
+                for model in table.models
             ]
         else:
             self._define(label, record.biases, record.axes)
             self._add_trials(run, label)
         self.provenance.append({**origin, "run": label, "kind": run.kind})
 
-    def finished(self) -> Iterable[Row]:
-        """All rows; a part of a bias or axis that a row lacks has the reason of the task that measures it elsewhere."""
-        parts = list(dict.fromkeys(part for one in (*self.biases.values(), *self.axes.values()) for part in one))
+    def rows(self) -> Iterable[Row]:
+        """All rows. A missing part of a bias or axis has the reason of the task that measures it in other rows."""
+        parts = list(dict.fromkeys(part for names in (*self.biases.values(), *self.axes.values()) for part in names))
         for row in self._rows:
-            lacking = [part for part in parts if part not in row.measures]
-            yield replace(row, missing=(*of_parts(lacking, self._produced_by, row.missing), *row.missing))
+            missing_parts = [part for part in parts if part not in row.measures]
+            yield replace(row, missing=(*reasons_of_parts(missing_parts, self._produced_by, row.missing), *row.missing))
 
     def warnings(self) -> list[Remark]:
-        """Stored remarks, and what makes models incomparable; each names its run where there are several."""
+        """Stored remarks, and remarks on incomparable models; with several runs, each remark names its run."""
         several = len(self.provenance) > 1
         remarks = [
             Remark(remark.kind, remark.subject, remark.text, line=f"{label}: {remark}") if several else remark
@@ -129,34 +124,34 @@ class RowReader:
         return list(dict.fromkeys([*remarks, *self._incomparable()]))
 
     def _define(self, label: str, biases: Definitions, axes: Definitions) -> None:
-        for known, given in ((self.biases, biases), (self.axes, axes)):
+        for definitions, given in ((self.biases, biases), (self.axes, axes)):
             for name, parts in given.items():
-                before = known.setdefault(name, tuple(parts))
-                if before != tuple(parts):
+                earlier = definitions.setdefault(name, tuple(parts))
+                if earlier != tuple(parts):
                     raise RequestError(
-                        f"{name!r} is {', '.join(before)} in {self._defined_by[name]}, but {', '.join(parts)} in "
-                        f"{label}; expected one definition. Report them one by one, or rename it in one suite"
+                        f"{name!r} is {', '.join(earlier)} in {self._defined_by[name]}, but {', '.join(parts)} in "
+                        f"{label}; expected one definition. Report the runs one by one, or rename it in one suite"
                     )
                 self._defined_by.setdefault(name, label)
 
     def _add_trials(self, run: RunReader, label: str) -> None:
         cells, planned = run.cells(), run.record.planned
-        old = superseded(cells)
-        known = run.record.models
+        replaced = superseded(cells)
+        models = run.record.models
         tasks = dict.fromkeys([*planned, *(task for task, _ in cells)])
-        for model in dict.fromkeys([*known, *(model for _, model in cells)]):
-            row = _RowBuilder(self, run, label, model, cells, old)
+        for model in dict.fromkeys([*models, *(model for _, model in cells)]):
+            builder = _RowBuilder(self, run, label, model, cells, replaced)
             for task in tasks:
                 if (task, model) in cells or model in planned.get(task, {}):
-                    row.add(task, planned.get(task, {}).get(model))
-            self._rows.append(row.finished(known[model].group if model in known else None))
+                    builder.add(task, planned.get(task, {}).get(model))
+            self._rows.append(builder.build(models[model].group if model in models else None))
 
     def note(self, task: str, model: str, cell: StoredCell, measures: Iterable[str]) -> None:
-        """Remember which task yields which measures, and under which conditions a model was measured."""
+        """Record which task yields which measures, and under which settings a model was measured."""
         self._produced_by.update(dict.fromkeys(measures, task))
         identity = cell.job.identity
         if identity.first_choices_only:
-            return  # what people decided has no settings; the samples are compared by whoever puts trials side by side
+            return  # decisions of people have no settings; reports that compare trials compare the samples
         settings = {name: identity.settings.get(name) for name in COMPARED_SETTINGS}
         compared = {**identity.protocol(), "settings": settings}
         variants = self._measured_as.setdefault(task, {})
@@ -167,12 +162,12 @@ class RowReader:
             usual, *others = sorted(variants, key=lambda variant: -len(variants[variant]))
             for other in others:
                 change = difference(json.loads(usual), json.loads(other))
-                who, whom = few(variants[other]), few(variants[usual])
-                yield Remark("comparability", task, f"{who} cannot be compared with {whom}: {change}")
+                names, usual_names = short_list(variants[other]), short_list(variants[usual])
+                yield Remark("comparability", task, f"{names} cannot be compared with {usual_names}: {change}")
 
 
 class _RowBuilder:
-    """One model of one run of trials."""
+    """Builds the row of one model of a run of trials."""
 
     def __init__(
         self,
@@ -189,16 +184,16 @@ class _RowBuilder:
         self.tasks: dict[str, Mapping[str, Any]] = {}
 
     def add(self, task: str, planned: Reason | None) -> None:
-        """Measure one task, or keep the reason why not; `planned` is the reason known when the run was planned."""
+        """Add the measures of one task, or the reason why there are none; `planned`: the reason given by the plan."""
         reason = self._unusable(task, planned) or self._unmet(task)
         measures = reason or self._measured(task)
         if isinstance(measures, Reason):
             self.missing.append(measures)
             return
-        doubled = sorted(set(measures) & set(self.measures))
-        if doubled:
+        shared = sorted(set(measures) & set(self.measures))
+        if shared:
             raise PluginError(
-                f"{doubled[0]} of {self.model} is measured by two tasks, one of them {task}; rename it in one"
+                f"{shared[0]} of {self.model} is measured by two tasks, one of them {task}; rename it in one"
             )
         cell = self.cells[task, self.model]
         self.measures.update(measures)
@@ -206,7 +201,7 @@ class _RowBuilder:
         self.reader.note(task, self.model, cell, measures)
 
     def _unmet(self, task: str) -> Reason | None:
-        """Why trials that the probe of `task` requires cannot be used; None if they can."""
+        """Why the trials required by the probe of `task` cannot be used; None if they can."""
         cell = self.cells[task, self.model]
         for needed in self._required(task):
             cause = self._unusable(needed, None) or self._unlike(cell, needed)
@@ -229,30 +224,30 @@ class _RowBuilder:
             return measures_of(probe, views, task_of(task).dataset)
         except HarnessError:
             raise
-        except Exception as error:  # noqa: BLE001 - a plugin's mistake costs its cells, with the reason, and no others
+        except Exception as error:  # noqa: BLE001 - a plugin's mistake makes only its own cells missing, with a reason
             return self._reason(task, f"probe {probe.name!r} cannot reduce the stored trials: {described(error)}")
 
     @property
     def _rerun(self) -> str:
-        """The command that computes what the run lacks."""
+        """The command that computes the missing cells of the run."""
         return f"harness run … --out {self.label}"
 
     def _reason(self, task: str, text: str, remedy: str = "") -> Reason:
         return Reason(kind="task", subject=task, text=text, remedy=remedy)
 
     def _probe(self, task: str) -> Probe:
-        """The installed probe of a stored task, with the parameters that its trials were made with."""
+        """The installed probe of a stored task, with the parameters of its trials."""
         stored = self.cells[task, self.model].job.identity.probe
         return with_params(self.reader.probes[stored.name], stored.params)
 
     def _views(self, task: str, required: Sequence[str] = ()) -> Views:
-        """The stored trials of `task` and of those it requires, by view. ValueError if their columns do not fit."""
+        """The stored trials of `task` and of the required tasks, by view. ValueError if their columns do not fit."""
         trials = self.run.read(task, self.model)
-        others = {task_of(name).probe: self._views(name) for name in required}
-        return Views.of(trials, self._probe(task).conditions(trials.layout.size), others)
+        required_views = {task_of(name).probe: self._views(name) for name in required}
+        return Views.of(trials, self._probe(task).conditions(trials.layout.size), required_views)
 
-    def finished(self, group: str | None) -> Row:
-        """The row; all its measures are of one network."""
+    def build(self, group: str | None) -> Row:
+        """The row; all its measures belong to one network."""
         return Row(
             name=self.model,
             group=group,
@@ -271,8 +266,8 @@ class _RowBuilder:
         layout = self.run.layout(task)
         done, spans = len(cell.spans), len(layout.spans())
         if (task, self.model) in self.old:
-            away = f", and could not be measured again the last time: {planned.text}" if planned else ""
-            return self._reason(task, f"{self.old[task, self.model]}{away}", self._rerun)
+            failure = f", and the last rerun was not possible: {planned.text}" if planned else ""
+            return self._reason(task, f"{self.old[task, self.model]}{failure}", self._rerun)
         if cell.failed is not None:
             return self._reason(task, f"failed: {cell.failed}")
         if done < spans:
@@ -290,7 +285,7 @@ class _RowBuilder:
         return None
 
     def _unlike(self, cell: StoredCell, task: str) -> Reason | None:
-        """What tells `cell` from the cell whose trials its probe needs, other than the probe; None if nothing does."""
+        """How `cell` differs, other than in its probe, from the cell whose trials it requires; None if it does not."""
         other = self.cells[task, self.model]
         changed = difference(other.job.identity.without_task(), cell.job.identity.without_task())
         if not changed and self.run.layout(task).sample_ids != self.run.layout(cell.job.task).sample_ids:

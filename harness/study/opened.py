@@ -1,4 +1,4 @@
-"""A study that was opened from run folders, with its numbers as tables of pandas."""
+"""A study opened from run folders, with its numbers as pandas tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import RequestError, UnknownNameError
-from harness.records import Lack, Study, reason_for
+from harness.records import ReasonKind, Study, reason_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,42 +18,42 @@ if TYPE_CHECKING:
     from harness.records import StudyModel
 
 REPORT: Final = "correlation"
-"""The report whose correlations and intervals the frames show."""
+"""The report that supplies correlations and intervals."""
 MEASURES: Final = ("model", "group", "run", "kind", "measure", "value", "low", "high", "n", "unit", "direction",
                    "condition", "flags", "reason")  # fmt: skip
 CORRELATIONS: Final = ("bias", "generalization", "models", "n", "spearman", "p", "low", "high", "p_holm", "p_bh",
                        "poster", "reason")  # fmt: skip
-"""Columns of a table without rows."""
+"""Columns of an empty table."""
 _NUMBERS: Final = ("value", "low", "high", "spearman", "p", "p_holm", "p_bh", "poster")
-"""Columns of float64, NaN where the number is undefined; `n` is Int64, <NA> where it is not known."""
+"""Columns of float64, NaN where the number is undefined; `n` is Int64, <NA> where it is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class OpenedStudy(Study):
-    """A study with its measures, correlations and trials as tables: one row an observation, one column a fact.
+    """A study with its measures, correlations and trials as tables: one row per observation, one column per fact.
 
     Attributes:
-        plugins: with which it was opened.
+        plugins: the plugins used to open it.
     """
 
     plugins: Plugins = field(compare=False)
 
     @classmethod
     def of(cls, study: Study, plugins: Plugins) -> OpenedStudy:
-        """`study` with its tables."""
-        return cls(**{one.name: getattr(study, one.name) for one in fields(Study)}, plugins=plugins)
+        """`study` with methods that return tables."""
+        return cls(**{column.name: getattr(study, column.name) for column in fields(Study)}, plugins=plugins)
 
     def measures(self) -> pd.DataFrame:
-        """A row for each model × measure, then its biases and axes, then what could not be measured.
+        """A row for each model × measure, then its biases and axes, then the missing measures and tasks.
 
         Returns:
             Columns ``model``, ``group``, ``run``; ``kind`` (``measure``, ``bias``, ``axis`` or, for a task or measure
-            that is not there, ``missing``); ``measure`` (its full name); ``value`` with the 95 % interval ``low``,
-            ``high`` and ``n``, the trials it rests on; ``unit``, ``direction`` (which way is better), ``condition``,
+            without result, ``missing``); ``measure`` (its full name); ``value`` with the 95 % interval ``low``,
+            ``high`` and ``n``, the number of trials; ``unit``, ``direction`` (which way is better), ``condition``,
             ``flags``; ``reason`` why a value is NaN. Fractions are in [0, 1].
         """
         report = self.plugins.report(REPORT).data(self)
-        of_report = {one["name"]: one for one in report["models"]}
+        of_report = {model["name"]: model for model in report["models"]}
         rows = [row for model in self.models for row in _rows(model, of_report[model.name], report["units"])]
         return _frame(rows, MEASURES)
 
@@ -72,11 +72,11 @@ class OpenedStudy(Study):
 
         Returns:
             Columns ``task``, ``model``, ``sample_id``, ``target``, ``condition``, ``correct``, ``top5_1``, ``logp_1``,
-            … ``top5_5``, ``logp_5`` (natural logarithm, float32), and the facts that the dataset knows of its samples.
+            … ``top5_5``, ``logp_5`` (natural logarithm, float32), and the dataset's attributes of its samples.
 
         Raises:
             UnknownNameError: the study has no such task or model.
-            RequestError: it has no trials of that model on that task; says why.
+            RequestError: it has no trials of that model on that task; the message gives the reason.
             StoreError: the stored trials are damaged.
         """
         from harness.store import trials_frame
@@ -90,16 +90,16 @@ class OpenedStudy(Study):
         return table.astype({name: "float32" for name in map(str, table.columns) if name.startswith("logp_")})
 
     def _without_trials(self, task: str, model: str) -> RequestError:
-        """Why there are no trials of `model` on `task`."""
-        models = {one.name: one for one in self.models}
+        """The error that says why there are no trials of `model` on `task`."""
+        models = {row.name: row for row in self.models}
         if model not in models:
             return UnknownNameError("model", model, models, "See: .measures()")
         cells = self.trial_reader.cells() if self.trial_reader else {}
-        because = reason_for(models[model].missing, "task", task)
-        if because:
-            return RequestError(f"no trials of {model} on {task}: {because.text}", remedy=because.remedy)
-        own = [name for name, of_task in cells.items() if model in of_task]
-        return UnknownNameError("task", task, own, f"These are the tasks of which {model} has trials")
+        reason = reason_for(models[model].missing, "task", task)
+        if reason:
+            return RequestError(f"no trials of {model} on {task}: {reason.text}", remedy=reason.remedy)
+        tasks = [name for name, names in cells.items() if model in names]
+        return UnknownNameError("task", task, tasks, f"These are the tasks with trials of {model}")
 
     def __repr__(self) -> str:
         return f"<study of {self._size()}; .measures(), .correlations(), .trials(task, model)>"
@@ -115,19 +115,19 @@ class OpenedStudy(Study):
         return ", ".join(f"{count} {singular if count == 1 else plural}" for count, singular, plural in counts)
 
     def _overview(self) -> Iterator[list[str]]:
-        """A line for each model, below the names of the columns: its biases and axes."""
+        """A header, then one line for each model with its biases and axes."""
         names = [*self.biases, *self.axes]
         yield ["model", "group", *names]
         for model in self.models:
             values = {**model.biases, **model.axes}
             numbers = [values[name] for name in names]
-            yield [model.name, model.group or "", *("–" if one is None else f"{one:.3g}" for one in numbers)]
+            yield [model.name, model.group or "", *("–" if number is None else f"{number:.3g}" for number in numbers)]
 
     def _repr_html_(self) -> str:
-        """For notebooks: biases and axes of all models. Names come from strangers' files, so they are escaped."""
+        """For notebooks: biases and axes of all models. Names come from untrusted files, so they are escaped."""
         head, *rows = [[escape(cell) for cell in line] for line in self._overview()]
         body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-        warnings = "".join(f"<li>{escape(one)}</li>" for one in self.warnings)
+        warnings = "".join(f"<li>{escape(warning)}</li>" for warning in self.warnings)
         return (
             f"<table><caption>study of {self._size()}</caption>"
             f"<thead><tr>{''.join(f'<th>{cell}</th>' for cell in head)}</tr></thead><tbody>{body}</tbody></table>"
@@ -149,27 +149,27 @@ class OpenedStudy(Study):
 
 
 def _rows(model: StudyModel, of_report: dict[str, Any], units: dict[str, str | None]) -> Iterator[dict[str, Any]]:
-    """The rows of one model. `of_report`: its object in the report, which knows the intervals of biases and axes."""
+    """The rows of one model. `of_report`: its object in the report, with the intervals of biases and axes."""
     of_model = {"model": model.name, "group": model.group, "run": model.run}
     for name, measure in model.measures.items():
         facts = {key: getattr(measure, key) for key in MEASURES if hasattr(measure, key)}
         yield {**of_model, "kind": "measure", "measure": name, **facts, "flags": "; ".join(measure.flags)}
-    kinds: tuple[tuple[Lack, Mapping[str, float | None]], ...] = (("bias", model.biases), ("axis", model.axes))
+    kinds: tuple[tuple[ReasonKind, Mapping[str, float | None]], ...] = (("bias", model.biases), ("axis", model.axes))
     for kind, values in kinds:
         for name, value in values.items():
             facts = {"value": value, "unit": units[name], **of_report["intervals"].get(name, {})}
-            because = reason_for(model.missing, kind, name)
-            yield {**of_model, "kind": kind, "measure": name, **facts, "reason": because.line if because else None}
-    for one in model.missing:
-        if one.subject not in {**model.measures, **model.biases, **model.axes}:
-            yield {**of_model, "kind": "missing", "measure": one.subject, "reason": one.line}
+            reason = reason_for(model.missing, kind, name)
+            yield {**of_model, "kind": kind, "measure": name, **facts, "reason": reason.line if reason else None}
+    for reason in model.missing:
+        if reason.subject not in {**model.measures, **model.biases, **model.axes}:
+            yield {**of_model, "kind": "missing", "measure": reason.subject, "reason": reason.line}
 
 
 def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
-    """The rows as a table: `columns` first, then what else a row has."""
+    """The rows as a table: `columns` first, then all other keys of the rows."""
     import pandas as pd
 
-    more = dict.fromkeys(name for row in rows for name in row if name not in columns)
-    table = pd.DataFrame(rows, columns=[*columns, *more])
+    further = dict.fromkeys(name for row in rows for name in row if name not in columns)
+    table = pd.DataFrame(rows, columns=[*columns, *further])
     types = {**dict.fromkeys(_NUMBERS, "float64"), "n": "Int64"}
     return table.astype({name: kind for name, kind in types.items() if name in table})

@@ -1,4 +1,4 @@
-"""What one run knows of one model."""
+"""One model in one run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Definitions = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What one run knows of one model.
+    """The measures of one model in one run.
 
     Attributes:
-        run: the run folder, as errors and reports name it.
+        run: the run folder, as shown in errors and reports.
         measures: full name (``top1@imagenet``) -> measure.
-        missing: why measures or tasks are not there.
-        tasks: tasks that were measured; they are no longer missing once rows of several runs are merged.
-        network: what the stored identities say of checkpoint and loading; None where nothing is known (tables).
+        missing: why measures or tasks are missing.
+        tasks: measured tasks; they no longer count as missing once rows of several runs are merged.
+        network: checkpoint and loading according to the stored identities; None for imported tables.
     """
 
     name: str
@@ -32,6 +32,6 @@ class Row:
     network: Mapping[str, Any] | None = None
 
 
-def few(names: Sequence[str]) -> str:
-    """The names, or how many there are."""
+def short_list(names: Sequence[str]) -> str:
+    """Up to three names, else their number."""
     return ", ".join(names) if len(names) <= 3 else f"{len(names)} models"

@@ -1,4 +1,4 @@
-"""What is compared becomes a `Side`: a run, read anew, or a published table."""
+"""The sides of a comparison: a run, whose measures are recomputed, or a published table."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.errors import RequestError
 from harness.records import ImportedTable
 from harness.study.comparing import Side
-from harness.study.missing import of_published
+from harness.study.missing import reasons_of_published
 
 if TYPE_CHECKING:
     from harness.interfaces import Importer, Probe
     from harness.store import RunReader
 
 SETTINGS: Final = ("seed", "precision", "device_type", "batch_size")
-"""Settings of a run that can move its numbers; what ``--limit`` leaves out is said with each measure."""
+"""Settings of a run that can move its numbers; the effect of ``--limit`` is stated with each measure."""
 
 
 def run_side(path: Path, probes: Mapping[str, Probe]) -> Side:
-    """The measures of a run, and on what they rest. Raises as `harness.study.compose.open_study`."""
+    """The measures of a run, with its settings and protocols. Raises as `harness.study.compose.open_study`."""
     from harness.store import RunReader
     from harness.study.compose import open_study
 
@@ -34,8 +34,8 @@ def run_side(path: Path, probes: Mapping[str, Probe]) -> Side:
         partial = {"*": f"{path}: --limit {limit}"}
     return Side(
         label=str(path),
-        models={one.name: one.measures for one in study.models},
-        missing={one.name: one.missing for one in study.models},
+        models={model.name: model.measures for model in study.models},
+        missing={model.name: model.missing for model in study.models},
         partial=partial,
         protocols=_protocols(run),
         settings={name: settings[name] for name in SETTINGS if name in settings},
@@ -45,7 +45,7 @@ def run_side(path: Path, probes: Mapping[str, Probe]) -> Side:
 
 
 def _protocols(run: RunReader) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
-    """(model, dataset) -> task -> the probe, and resize and crop, with which its trials were made."""
+    """(model, dataset) -> task -> the probe, resize and crop of its trials."""
     protocols: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for (task, model), cell in run.cells().items():
         protocols.setdefault((model, task.partition("@")[2]), {})[task] = cell.job.identity.measurement()
@@ -53,7 +53,7 @@ def _protocols(run: RunReader) -> dict[tuple[str, str], dict[str, dict[str, Any]
 
 
 def table_side(importer: Importer, path: Path) -> Side:
-    """The measures of the published table in `path`. Raises RequestError if it is none."""
+    """The measures of the published table in `path`. Raises RequestError if it holds single decisions."""
     table: ImportedTable | object = importer.read(path)
     if not isinstance(table, ImportedTable):
         raise RequestError(
@@ -62,8 +62,8 @@ def table_side(importer: Importer, path: Path) -> Side:
         )
     return Side(
         label=f"{importer.name} ({path})",
-        models={one.name: one.measures for one in table.models},
-        missing={one.name: of_published(one.missing) for one in table.models},
+        models={model.name: model.measures for model in table.models},
+        missing={model.name: reasons_of_published(model.missing) for model in table.models},
         errata=table.errata,
         tolerances=table.tolerances,
     )

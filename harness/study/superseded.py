@@ -1,4 +1,4 @@
-"""Cells of one run that an earlier network of the same name answered."""
+"""Cells measured with an earlier network of the same name."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def superseded(cells: Mapping[tuple[str, str], StoredCell]) -> dict[tuple[str, str], str]:
-    """Cells of one run that an earlier network of the same name answered, and how it differs from the latest.
+    """Cells of one run measured with an earlier network of the same name, and how it differs from the latest.
 
-    A checkpoint that changed is measured anew, but its other cells stay where their data has gone meanwhile. Numbers of
-    two networks must never stand in one row.
+    When a checkpoint changes, its cells are rerun, except those whose data is no longer available. One row must never
+    mix the numbers of two networks.
     """
     latest: dict[str, StoredCell] = {}
     for (_, model), cell in cells.items():
@@ -29,5 +29,5 @@ def superseded(cells: Mapping[tuple[str, str], StoredCell]) -> dict[tuple[str, s
 
 
 def _created(cell: StoredCell) -> str:
-    """When the cell was begun, ISO 8601 in UTC; such texts sort by time."""
+    """When the cell was begun, in ISO 8601 and UTC, which sorts by time."""
     return str(cell.provenance.get("created", ""))

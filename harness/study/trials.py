@@ -1,4 +1,4 @@
-"""Single decisions of several runs, read when a report asks for them."""
+"""Single decisions of several runs, read on demand."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class StoredTrials:
     """The complete cells of some runs. Implements `harness.TrialReader`.
 
     Args:
-        paths: run folders; imported tables, which hold no trials, are passed over, and so are cells of a network that
-            has changed since.
+        paths: run folders. Imported tables, which hold no trials, are skipped, and so are cells of a network that has
+            changed since.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -42,7 +42,7 @@ class StoredTrials:
         return {task: tuple(models) for task, models in self._places.items()}
 
     def read(self, task: str, model: str) -> Trials:
-        """All trials of one cell. Raises StoreError if they are damaged, KeyError for a cell that `cells` lacks."""
+        """All trials of one cell. Raises StoreError if they are damaged, KeyError for a cell that is not in `cells`."""
         from harness.store import RunReader
 
         return RunReader.open(self._places[task][model]).read(task, model)

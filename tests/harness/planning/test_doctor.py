@@ -14,7 +14,7 @@ import safetensors.numpy
 from harness.cli.doctor import is_non_commercial, licence_note
 from harness.cli.options import open_house
 from harness.data.roots import DataRoots
-from harness.planning.doctor import ON_FIRST_USE, examine, shapes
+from harness.planning.doctor import ON_FIRST_USE, examine, task_costs
 from harness.planning.estimate import TaskShape
 
 PLUGIN = '''
@@ -135,7 +135,7 @@ def test_a_dataset_is_present_partial_missing_or_wrong(harness):
     assert (by_hand["bytes"], by_hand["uris"]) == (5_000_000_000, [])
     assert "readme.txt" in found["set-odd"]["detail"]
     assert "no images" in found["set-empty"]["detail"]
-    assert "1 of 3 views are not there: blur-2" in found["set-views"]["detail"]
+    assert "1 of 3 views are missing: blur-2" in found["set-views"]["detail"]
 
 
 def test_all_that_is_present_exits_0_and_says_what_to_type(harness):
@@ -286,7 +286,7 @@ def test_a_pattern_without_a_model_and_a_model_named_twice(harness):
 def test_the_estimate_knows_the_suites_preprocessing_and_what_a_probe_requires(harness):
     registry({"plain": DUMMY}, ["band-pass@set-gone"], preprocessing={"set-gone": {"resize": None, "size": 112}})
     house = open_house([Path("registry.yaml")], [Path("mine")])
-    first, second = shapes("s", house.registry, examine("s", house.registry, DataRoots()))
+    first, second = task_costs("s", house.registry, examine("s", house.registry, DataRoots()))
     assert first == TaskShape(name="accuracy@set-gone", images=3, size=112, resized=False)
     assert second == TaskShape(name="band-pass@set-gone", images=3, conditions=22, size=112, resized=False)
 

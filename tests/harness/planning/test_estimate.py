@@ -64,7 +64,7 @@ def test_each_precision_has_its_rate_and_says_what_it_rests_on(precision, rate):
     assert cost.gpu_hours == pytest.approx(2)
     assert cost.reference == "ResNet-50 on one H100"
     basis = " ".join(cost.basis)
-    assert f"{rate:,} forwards a second in {precision}" in basis and "not measured" in basis and "2.19 ms" in basis
+    assert f"{rate:,} forwards per second in {precision}" in basis and "not measured" in basis and "2.19 ms" in basis
 
 
 def test_an_unknown_precision_is_refused_by_name():
@@ -80,7 +80,7 @@ def test_cost_grows_with_the_square_of_the_side():
 def test_full_logits_take_two_bytes_each():
     shape = TaskShape(name="a@b", images=10, conditions=3, outputs=200)
     assert estimate([shape], 2, store="logits").stored_bytes == 10 * 3 * 2 * (21 + 400)
-    assert "2 bytes an output" in " ".join(estimate([shape], 2, store="logits").basis)
+    assert "2 bytes per output" in " ".join(estimate([shape], 2, store="logits").basis)
 
 
 def test_more_models_than_fit_decode_the_images_again():

@@ -154,7 +154,7 @@ def test_a_cell_is_never_run_again_without_a_reason():
     before = make_job(task(), model(), ["c"], SETTINGS)
     planned = plan([task(probe=Grown())], [model()], {"m": ["c"]}, SETTINGS, stored(before, task().layout.spans()))
     assert planned.cells[0].status == "rerun"
-    assert planned.cells[0].reason.endswith("without the same fields: probe.params.high")
+    assert planned.cells[0].reason.endswith("with different fields: probe.params.high")
 
 
 def test_the_data_may_move():

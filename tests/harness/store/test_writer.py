@@ -315,7 +315,7 @@ def test_a_failed_cell_says_why(path):
         run.finish([job])
         with h5py.File(path / "index.h5", "r") as index:
             assert index[TASK][job.model].attrs["failed"] == "NaN logits under noise-1"
-        with pytest.raises(StoreError, match=r"failed: NaN logits under noise-1\. To try once more"):
+        with pytest.raises(StoreError, match=r"failed: NaN logits under noise-1\. To retry"):
             run.read(TASK, job.model)
         run.update_manifest(planned={TASK: {job.model: ""}})
         assert verify_run(run) == []
@@ -508,7 +508,7 @@ def test_a_second_process_is_refused(path):
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"held\n"
         before = content(path)
-        with pytest.raises(RunError, match=f"is locked: process {holder.pid} writes to it; wait until that ends"):
+        with pytest.raises(RunError, match=f"is locked: process {holder.pid} writes to it; wait until it ends"):
             create(path)
         assert RunReader.open(path).cells() == {}, "readers need no lock"
         assert content(path) == before

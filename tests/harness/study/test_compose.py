@@ -383,7 +383,7 @@ def test_of_two_checkpoints_the_latest_counts(lab, latest):
     assert "measured with an earlier network (checkpoint changed" in lines(model)[f"clean@{old}"]
     assert study.trial_reader.cells() == {f"clean@{latest}": ("m",)}
     if old == "photos":
-        assert "could not be measured again the last time: no folder" in lines(model)["clean@photos"]
+        assert "the last rerun was not possible: no folder" in lines(model)["clean@photos"]
         assert "an earlier network" in lines(model)["ID"]
 
 

@@ -13,7 +13,7 @@ from harness.output.formats import render
 from harness.plugins.importers.paper import ERRATA, IMAGES, TOLERANCES, Paper
 from harness.plugins.reports.correlation import Correlation
 from harness.study.compose import Row, compose, mended
-from harness.study.errata import flag, marked, mended_definitions, mended_flag, right_value
+from harness.study.errata import corrected_definitions, corrected_flag, flag, marked, right_value
 from tests.helpers.reasons import absences, lines
 
 DOUBLED = Erratum(measure="top1@a", title="was halved", scale=2.0, offset=0.0)
@@ -56,7 +56,7 @@ def test_mending_says_what_it_changed_and_nothing_that_is_no_longer_true():
     after = mended(before).warnings
     assert "top1@a: mended: was halved (m)" in after
     assert "mended: ID without top1@b, for every model: another set" in after
-    assert "mended: Other is left out, since no part of it can be mended: top1@b" in after
+    assert "mended: Other is left out, since no part of it can be corrected: top1@b" in after
     assert not any("erratum: was halved" in one for one in after)
 
 
@@ -73,7 +73,7 @@ def test_errata_that_concern_no_model_are_not_told_and_nothing_to_mend_is_refuse
     assert study(row("mine", "own", a=0.2)).errata == ()
     with pytest.raises(RequestError, match="no errata to apply: none of these runs is an imported table"):
         mended(study(row("mine", "own", a=0.2)))
-    with pytest.raises(RequestError, match="applied already"):
+    with pytest.raises(RequestError, match="already applied"):
         mended(mended(study(row(a=0.2))))
 
 
@@ -87,8 +87,8 @@ def test_intervals_are_mended_too_and_stay_in_order():
 
 
 def test_definitions_lose_only_what_cannot_be_mended():
-    assert mended_definitions({"x": ("top1@c",)}, [DOUBLED, LOST]) == {"x": ("top1@c",)}
-    assert flag(LOST) != mended_flag(LOST)
+    assert corrected_definitions({"x": ("top1@c",)}, [DOUBLED, LOST]) == {"x": ("top1@c",)}
+    assert flag(LOST) != corrected_flag(LOST)
 
 
 @given(st.integers(48, 50_048))
