@@ -43,6 +43,13 @@ class HarnessError(Exception):
         self.reason, self.remedy, self.general = reason, remedy, general or reason
 
 
+def listed(names: Iterable[str], most: int = 4, separator: str = ", ") -> str:
+    """The names, or the first of them and how many there are: ``fog, rain, snow, … (75 in all)``; ``none`` if none."""
+    given = list(names)
+    shown = separator.join(given[:most]) or "none"
+    return shown if len(given) <= most else f"{shown}{separator}… ({len(given)} in all)"
+
+
 def advised(reason: str, remedy: str) -> str:
     """Reason and remedy as people read them: ``no such folder. Type: --data DIR``."""
     return f"{reason}. Type: {remedy}" if remedy else reason
@@ -82,8 +89,7 @@ class UnknownNameError(RequestError):
         names = sorted(available)
         close = get_close_matches(given, names, n=3, cutoff=0.5)
         meant = f"; did you mean {' or '.join(repr(name) for name in close)}?" if close else "."
-        listed = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
-        reason = f"unknown {kind} {given!r}{meant} Available: {listed or 'none'}"
+        reason = f"unknown {kind} {given!r}{meant} Available: {listed(names, most=12)}"
         hint = hint if hint or remedy else f"See: harness list {kind}s"
         super().__init__(f"{reason}. {hint}" if hint else reason, remedy=remedy)
         self.kind, self.given, self.available = kind, given, names

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from harness.checkpoints import pins
 from harness.checkpoints.expected import check_digest, expected_digest
 from harness.checkpoints.reading import digests_of
-from harness.errors import AbsentCheckpointError, HarnessError, UnknownNameError
+from harness.errors import AbsentCheckpointError, HarnessError, UnknownNameError, listed
 from harness.planning.estimate import TaskShape, shape_of
 
 if TYPE_CHECKING:
@@ -144,7 +144,9 @@ def _dataset(name: str, registry: Registry, data: DataRoots) -> Finding:
     except HarnessError as error:
         return replace(facts, state="wrong", **_error_fields(error))
     if not samples or absent:
-        text = f"{len(absent)} of {len(dataset.views())} views are missing: {_few(absent)}" if samples else "no images"
+        text = (
+            f"{len(absent)} of {len(dataset.views())} views are missing: {listed(absent)}" if samples else "no images"
+        )
         return replace(facts, state="wrong", detail=f"{text}, in {root}", mend=_by_fetch_or_page(facts, data))
     if not remarks and facts.images is not None and len(samples) != facts.images:
         remarks = [f"{len(samples):,} images, the release has {facts.images:,}"]
@@ -277,10 +279,6 @@ def _trust(spec: ModelSpec, downloads: Sequence[Sequence[Download]]) -> str:
 def _total(sizes: Sequence[int | None]) -> int | None:
     known_sizes = [size for size in sizes if size is not None]
     return sum(known_sizes) if known_sizes and len(known_sizes) == len(sizes) else None
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:4]) + (f", … ({len(names)})" if len(names) > 4 else "")
 
 
 class _ErrorFields(TypedDict):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.errors import listed
+
 
 def columns_of(views: Sequence[str], conditions: Sequence[str]) -> tuple[str, ...]:
     """Names of the V * C columns of a task, with the conditions of the first view first.
@@ -43,7 +45,7 @@ def views_of(columns: Sequence[str], conditions: Sequence[str]) -> tuple[str, ..
     first_columns = columns[:: max(1, len(conditions))]
     views = [name.removesuffix(f"/{conditions[0]}") if len(conditions) > 1 else name for name in first_columns]
     if not views or columns_of(views, conditions) != tuple(columns):
-        raise ValueError(f"columns {_listed(columns)} are not those of the conditions {_listed(conditions)}")
+        raise ValueError(f"columns {listed(columns)} are not those of the conditions {listed(conditions)}")
     return tuple(views)
 
 
@@ -55,7 +57,3 @@ def _refuse_duplicates(kind: str, names: Sequence[str]) -> None:
         seen.add(name)
     if "" in seen:
         raise ValueError(f"a {kind} has an empty name")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"

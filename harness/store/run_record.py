@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
-from harness.errors import CellError, RunError, StoreError
+from harness.errors import CellError, RunError, StoreError, listed
 from harness.local.provenance import versions
 from harness.local.writing import is_leftover, read_json, remembered
 from harness.records import RunKind, RunRecord
@@ -102,7 +102,7 @@ def _contents(path: Path) -> str:
     if not path.is_dir():
         return "it is a file"
     names = sorted(entry.name for entry in path.iterdir())
-    return f"it holds {', '.join(names[:5])}{', …' if len(names) > 5 else ''}" if names else "it is empty"
+    return f"it holds {listed(names)}" if names else "it is empty"
 
 
 def refuse_unfit(path: Path, settings: Mapping[str, Any]) -> None:

@@ -5,12 +5,12 @@ Pure functions: `harness.study.sides` turns runs and tables into a `Side`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from harness.errors import RequestError
+from harness.errors import RequestError, listed
 from harness.records import Direction, Erratum, Measure, Reason, Tolerance, reason_for
 from harness.study.errata import right_value
 
@@ -86,21 +86,16 @@ def compare(here: Side, there: Side) -> list[Comparison]:
     shared = [model for model in there.models if model in here.models]
     if not shared:
         raise RequestError(
-            f"no model of {here.label} ({_listed(here.models)}) is in {there.label} ({_listed(there.models)}); "
+            f"no model of {here.label} ({listed(here.models)}) is in {there.label} ({listed(there.models)}); "
             f"expected at least one model on both sides. See: harness list models"
         )
     comparisons = [comparison for model in shared for comparison in _comparisons(model, here, there)]
     if all(comparison.mine is None or comparison.theirs is None for comparison in comparisons):
         raise RequestError(
-            f"{here.label} and {there.label} share {_listed(shared)}, but no measure: "
-            f"{_listed(here.models[shared[0]])} here, {_listed(there.models[shared[0]])} there. Run the same tasks"
+            f"{here.label} and {there.label} share {listed(shared)}, but no measure: "
+            f"{listed(here.models[shared[0]])} here, {listed(there.models[shared[0]])} there. Run the same tasks"
         )
     return comparisons
-
-
-def _listed(names: Iterable[str]) -> str:
-    listed = list(names)
-    return ", ".join(listed[:3]) + (f", … {len(listed)} in all" if len(listed) > 3 else "") or "none"
 
 
 def _comparisons(model: str, here: Side, there: Side) -> Iterator[Comparison]:

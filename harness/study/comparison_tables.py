@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from harness.errors import listed
 from harness.records import Table, TableCell
-from harness.study.comparing import VERDICTS, Comparison, Side, _listed
+from harness.study.comparing import VERDICTS, Comparison, Side
 
 MOST_EQUAL = 60
 """In the terminal, more measures within their tolerance than this are counted instead of listed."""
@@ -115,7 +116,7 @@ def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if row["reason"]:
             reasons.setdefault(row["reason"], []).append(row["measure"])
     for reason, measures in reasons.items():
-        yield f"{_listed(dict.fromkeys(measures))}: {reason}"
+        yield f"{listed(dict.fromkeys(measures))}: {reason}"
     errata = dict.fromkeys((row["measure"], row["erratum"]) for row in rows if row["erratum"])
     yield from (f"erratum of {measure}: {title}" for measure, title in errata)
     if any(row["right"] is not None for row in rows):
@@ -131,7 +132,7 @@ def _missing(data: Mapping[str, Any]) -> Iterator[Table]:
     rows = tuple(
         (
             TableCell(str(len(pairs)), len(pairs)),
-            TableCell(_listed(dict.fromkeys(name for _, name in pairs))),
+            TableCell(listed(dict.fromkeys(name for _, name in pairs))),
             TableCell(reason),
         )
         for reason, pairs in measures_by_reason.items()
