@@ -20,7 +20,7 @@ from benchmarks.clocks import threads
 from benchmarks.figures import Figure, document, engine_figures, show, stimuli_figures
 from benchmarks.rounds import StopRule
 
-SHARE_OF_ENGINE = 0.7
+SHARE_OF_ENGINE = 0.75
 """Of the time there is; the stimuli share the rest."""
 LOG_EVERY = 10.0
 """Seconds between lines of progress where there is no terminal."""
@@ -29,7 +29,7 @@ LOG_EVERY = 10.0
 def main(words: Sequence[str] | None = None) -> None:
     """Measure, print one table with targets, or JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=240.0, help="to stop if it is not resolved (default 240)")
+    parser.add_argument("--seconds", type=float, default=300.0, help="to stop if it is not resolved (default 300)")
     parser.add_argument("--batch-size", type=int, default=engine.BATCH, help=f"of a round (default {engine.BATCH})")
     parser.add_argument("--threads", type=int, default=1, help="that torch computes in; more need an idle machine")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout, in place of the table")

@@ -16,6 +16,8 @@ import torch
 
 WALL, PROCESSOR = "wall clock", "processor time"
 CLOCKS = (WALL, PROCESSOR)
+LEADING = 1
+"""Index of the clock that decides when there are rounds enough: the one that can, on a busy machine."""
 
 Reading = tuple[float, float]
 """Seconds by each of `CLOCKS`."""

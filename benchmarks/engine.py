@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.clocks import CLOCKS, Reading, Stopwatch, computing, minus, whole_process
+from benchmarks.clocks import CLOCKS, LEADING, Reading, Stopwatch, computing, minus, whole_process
 from benchmarks.photographs import NAME, write_registry
 from benchmarks.rounds import Comparison, Estimate, Round, StopRule, compared, estimate
 from harness.data.roots import DataRoots
@@ -207,8 +207,8 @@ class Watcher:
         rounds = len(self._marks) - 1
         if rounds:
             self.watch(rounds)
-            widths = [compared(self.rounds(clock)).ratio.width for clock in range(len(CLOCKS))]
-            if self.rule.is_over(rounds, widths, time.perf_counter() - self.begun[0]):
+            width = compared(self.rounds(LEADING)).ratio.width
+            if self.rule.is_over(rounds, width, time.perf_counter() - self.begun[0]):
                 self.enough.set()
 
     def warn(self, message: str) -> None:

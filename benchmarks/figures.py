@@ -25,7 +25,7 @@ STIMULI = {
 SHORT = {WALL: "wall", PROCESSOR: "CPU"}
 WORDS = {
     Verdict.RESOLVED: f"Resolved to {RESOLUTION:.0%}",
-    Verdict.FEW: "Too few rounds for an interval",
+    Verdict.FEW: "Too few rounds for an interval (--seconds gives more)",
     Verdict.BUSY: f"The machine was too busy to tell to {RESOLUTION:.0%}",
     Verdict.BIASED: "Not to be trusted, since the first side against itself does not give 1",
     Verdict.IMPOSSIBLE: "Cannot be right, since the true ratio is at most 1",
@@ -51,6 +51,7 @@ def engine_figures(speed: EngineSpeed) -> list[Figure]:
     """The rows of the whole harness."""
     return [
         *_ratios(ENGINE, "≥ 0.90", speed.ratios),
+        *(Figure("bare loop / itself", clock, speed.ratios[clock].control) for clock in CLOCKS),
         Figure("store's share", WALL, speed.store_share, "≤ 0.01"),
         Figure("forwards a second", WALL, speed.forwards_per_second),
         Figure("cores the bare loop had", "", speed.own_share),

@@ -15,7 +15,7 @@ from importlib import import_module
 import numpy as np
 import torch
 
-from benchmarks.clocks import CLOCKS, Stopwatch
+from benchmarks.clocks import CLOCKS, LEADING, Stopwatch
 from benchmarks.references import CUTOFFS, NOISE, band_pass, critical_band, loop, mask
 from benchmarks.rounds import Comparison, Estimate, Round, StopRule, compared, estimate
 from harness import Batch, Probe
@@ -74,12 +74,12 @@ def measure(
             turns.append(_round(reference, probe))
             watch(len(turns))
             by_clock = list(zip(*turns, strict=True))
-            widths = [compared(rounds).ratio.width for rounds in by_clock]
-            if rule.is_over(len(turns), widths, time.perf_counter() - begun):
+            width = compared(by_clock[LEADING]).ratio.width
+            if rule.is_over(len(turns), width, time.perf_counter() - begun):
                 break
     return StimuliSpeed(
         ratios={clock: compared(rounds) for clock, rounds in zip(CLOCKS, by_clock, strict=True)},
-        milliseconds=estimate([one.second / 4 for one in by_clock[1]]),
+        milliseconds=estimate([one.second / 4 for one in by_clock[LEADING]]),
     )
 
 

@@ -100,17 +100,17 @@ def test_intervals_hold_the_truth_although_they_decide_when_to_stop(sd, bursts):
         ratios = np.exp(logs)
         for n in (*range(rule.least, rule.most, rule.every), rule.most):
             result = estimate(ratios[:n])
-            if rule.is_over(n, [result.width], 0):
+            if rule.is_over(n, result.width, 0):
                 break
         held += result.low <= 1 <= result.high
     assert held / times >= 0.95 - 3 * math.sqrt(0.95 * 0.05 / times)
 
 
-def test_the_rule_waits_for_rounds_and_for_every_interval():
-    rule, narrow, wide = StopRule(seconds=60, least=8, every=4, most=20), RESOLUTION / 2, RESOLUTION
-    assert [n for n in range(1, 21) if rule.is_over(n, [narrow, narrow], 1)] == [8, 12, 16, 20]
-    assert [n for n in range(1, 21) if rule.is_over(n, [narrow, wide], 1)] == [20]
-    assert rule.is_over(1, [math.inf], 60)
+def test_the_rule_waits_for_rounds_and_for_the_interval():
+    rule = StopRule(seconds=60, least=9, every=3, most=20)
+    assert [n for n in range(1, 21) if rule.is_over(n, RESOLUTION / 2, 1)] == [9, 12, 15, 18, 20]
+    assert [n for n in range(1, 21) if rule.is_over(n, RESOLUTION, 1)] == [20]
+    assert rule.is_over(1, math.inf, 60)
 
 
 def test_resolved():
