@@ -21,7 +21,7 @@ from benchmarks.figures import Figure, document, engine_figures, show, stimuli_f
 from benchmarks.rounds import StopRule
 
 SHARE_OF_ENGINE = 0.75
-"""Of the time there is; the stimuli share the rest."""
+"""Of the time there is; the stimuli share what is left."""
 LOG_EVERY = 10.0
 """Seconds between lines of progress where there is no terminal."""
 
@@ -53,7 +53,7 @@ def main(words: Sequence[str] | None = None) -> None:
     terminal = Console(highlight=False)
     console = Console(highlight=False, width=min(terminal.width, 80) if terminal.is_terminal else 80)
     console.print(
-        f"{machine['cores']} cores, torch {machine['torch']} in {options.threads} of them; load {before[0]:.1f} before "
+        f"{machine['cores']} cores, torch {machine['torch']}, threads: {options.threads}; load {before[0]:.1f} before "
         f"and {machine['load_after']:.1f} after; a run starts in {start:.2f} s, which is in no ratio",
     )
     show(console, figures)
@@ -64,32 +64,37 @@ def _measure(options: argparse.Namespace) -> tuple[float, list[Figure]]:
     few: dict[str, Any] = {"least": 1, "most": 1} if options.quick else {}
     small: dict[str, Any] = {"probes": ("band-pass",), "batch": 1} if options.quick else {"batch": options.batch_size}
     names, samples = (stimuli.REFERENCES[-1:], 4) if options.quick else (stimuli.REFERENCES, stimuli.SAMPLES)
+    until = time.monotonic() + options.seconds
     with _progress() as tell:
         rule = StopRule(seconds=options.seconds * SHARE_OF_ENGINE, **few)
         speed = engine.measure(rule, **small, watch=partial(tell, "harness"))
         figures = engine_figures(speed)
-        rule = StopRule(seconds=options.seconds * (1 - SHARE_OF_ENGINE) / len(names), **few)
-        for name in names:
+        for number, name in enumerate(names):
+            rule = StopRule(seconds=(until - time.monotonic()) / (len(names) - number), **few)
             figures += stimuli_figures(name, stimuli.measure(name, rule, samples, watch=partial(tell, name)))
     return speed.start, figures
 
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int], None]]:
-    """What is measured, on stderr: one line that changes on a terminal, a line every ten seconds in a log."""
-    console = Console(stderr=True, highlight=False)
-    logged = time.monotonic()
-    with console.status("loading") as status:
+    """What is measured, on stderr: one line that changes on a terminal, a line every ten seconds in a log.
 
-        def tell(name: str, rounds: int) -> None:
-            nonlocal logged
-            line = f"{name}: {rounds} round{'s' if rounds > 1 else ''}"
-            status.update(line)
-            if not console.is_terminal and time.monotonic() - logged > LOG_EVERY:
-                logged = time.monotonic()
-                console.print(line)
+    Nothing that moves by itself: the processor time of its thread would count as the harness's.
+    """
+    terminal, logged = sys.stderr.isatty(), time.monotonic()
 
-        yield tell
+    def tell(name: str, rounds: int) -> None:
+        nonlocal logged
+        line = f"{name}: {rounds} round{'s' if rounds > 1 else ''}"
+        if terminal:
+            print(f"\r{line:<60}", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() - logged > LOG_EVERY:
+            logged = time.monotonic()
+            print(line, file=sys.stderr, flush=True)
+
+    yield tell
+    if terminal:
+        print(f"\r{'':<60}\r", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ ENGINE = "bare loop / harness"
 STIMULI = {
     "band-pass": ("FFT / band-pass", "≥ 4"),
     "critical-band": ("pyrtools / critical band", "≥ 30"),
-    "critical-band, vectorised": ("… without Python loop", ""),
+    "critical-band, vectorised": ("vectorised / critical band", ""),
 }
 """Name of the figure, and its target."""
 SHORT = {WALL: "wall", PROCESSOR: "CPU"}
@@ -83,7 +83,7 @@ def _row(figure: Figure) -> tuple[str, ...]:
     estimate = figure.estimate
     lower, upper = estimate.quartiles
     interval = f"{_number(estimate.low)}–{_number(estimate.high)}" if math.isfinite(estimate.width) else ""
-    spread = f"{(upper - lower) / estimate.median:.1%}"
+    spread = f"{(upper - lower) / estimate.median:.1%}" if estimate.n > 1 else ""
     clock = SHORT.get(figure.clock, "")
     return figure.name, clock, _number(estimate.median), interval, spread, str(estimate.n), figure.target
 

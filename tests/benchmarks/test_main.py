@@ -53,7 +53,7 @@ def test_a_table_of_eighty_columns():
     show(Console(file=written, width=80, highlight=False), figures)
     table = written.getvalue()
     assert max(map(len, table.splitlines())) <= 80
-    assert "…" not in table.replace("… without", "")  # nothing is cut off
+    assert "…" not in table  # nothing is cut off
     assert "0.931–1.009" in table
     assert "128.0–138.6" in table
 
