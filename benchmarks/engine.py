@@ -132,10 +132,12 @@ class Turns(torch.nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """The network's answer. Who goes first changes with each call, so that drift cancels.
 
-        Of four calls, the first and the last count to one half of the bare loop, so that drift cancels there too.
+        At the first call of a round it is the harness: what it begins there in the background, decoding and committing,
+        slows its own forward, as in a run, and not the bare loop's. (The number of conditions is even.) Of four calls,
+        the first and the last count to one half of the bare loop, so that drift cancels there too.
         """
         self.first_call = self.first_call or whole_process()
-        first, half = self.calls % 2 == 0, self.halves[self.calls % 4 in (1, 2)]
+        first, half = self.calls % 2 == 1, self.halves[self.calls % 4 in (1, 2)]
         self.calls += 1
         if first:
             self._bare(half)

@@ -26,7 +26,7 @@ def test_sides_take_turns_at_going_first():
     answers = [both(images) for _ in range(4)]
     assert all(torch.equal(answer, images + 1) for answer in answers)
     sides = ["bare" if seen is both.ready else "harness" for seen in both.network.seen]
-    assert sides == ["bare", "harness", "harness", "bare"] * 2
+    assert sides == ["harness", "bare", "bare", "harness"] * 2
     assert [half.laps for half in both.halves] == [2, 2]
 
 
