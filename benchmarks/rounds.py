@@ -84,9 +84,9 @@ class Comparison:
         return Verdict.RESOLVED if self._control_is_one() else Verdict.BIASED
 
     def _control_is_one(self) -> bool:
-        """Within its interval, or within the resolution, which is all that is claimed."""
+        """Within its interval, or too near to matter: what slows one half moves the ratio by half as much."""
         control = self.control
-        return control.low <= 1 <= control.high or abs(control.median - 1) < RESOLUTION / 2
+        return control.low <= 1 <= control.high or abs(control.median - 1) < RESOLUTION
 
 
 def compared(rounds: Sequence[Round], bound: float = math.inf) -> Comparison:

@@ -134,4 +134,5 @@ def test_a_ratio_above_its_bound_cannot_be_right():
 
 def test_the_control_must_be_one():
     assert even(0.97, control=1.02).verdict is Verdict.BIASED
-    assert even(0.97, control=1.004).verdict is Verdict.RESOLVED  # less than what is claimed
+    assert even(0.97, control=1.008).verdict is Verdict.RESOLVED  # moves the ratio by 0.4 %
+    assert even(0.97, control=0.98).verdict is Verdict.BIASED
