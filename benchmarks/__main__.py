@@ -3,37 +3,98 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import engine, stimuli
+from benchmarks.clocks import threads
+from benchmarks.figures import Figure, document, engine_figures, show, stimuli_figures
+from benchmarks.rounds import StopRule
 
-THREADS = 2
+SHARE_OF_ENGINE = 0.75
+"""Of the time there is; the stimuli share what is left."""
+LOG_EVERY = 10.0
+"""Seconds between lines of progress where there is no terminal."""
 
 
-def main() -> None:
-    """Measure, print one table with targets."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="turns of 64 photographs each (default 3)")
-    rounds = parser.parse_args().rounds
-    torch.set_num_threads(THREADS)
-    console = Console(width=80, highlight=False)
-    console.print(f"{os.cpu_count()} CPUs, {THREADS} threads, torch {torch.__version__}")
-    with torch.inference_mode():
-        whole = engine.measure(rounds)
-    made = stimuli.measure()
-    table = Table(title="Measured side by side in this run", title_justify="left", box=None, pad_edge=False)
-    for heading, justify in (("what", "left"), ("measured", "right"), ("target", "right")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    table.add_row("bare forward loop / harness, EfficientNet-Lite0", f"{whole['ratio']:.3f}", "≥ 0.90")
-    table.add_row("store's share of the run", f"{whole['store_share']:.2%}", "≤ 1 %")
-    table.add_row("harness, forwards a second", f"{whole['forwards_per_second']:.0f}", "")
-    table.add_row("band-pass stimuli / per-image FFT", f"{made['band_pass_ratio']:.1f}×", "≥ 4×")
-    table.add_row("critical-band stimuli / per-image pyrtools", f"{made['critical_band_ratio']:.1f}×", "≥ 30×")
-    console.print(table)
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure, print one table with targets, or JSON."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=300.0, help="to stop if it is not resolved (default 300)")
+    parser.add_argument("--batch-size", type=int, default=engine.BATCH, help=f"of a round (default {engine.BATCH})")
+    parser.add_argument("--threads", type=int, default=1, help="that torch computes in; more need an idle machine")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout, in place of the table")
+    parser.add_argument("--quick", action="store_true", help="one round of little: whether it works, not how fast")
+    options = parser.parse_args(words)
+    before, started = os.getloadavg(), time.perf_counter()
+    with threads(options.threads):
+        start, figures = _measure(options)
+    machine = {
+        "cores": os.cpu_count(),
+        "threads": options.threads,
+        "torch": torch.__version__,
+        "load_before": before[0],
+        "load_after": os.getloadavg()[0],
+        "start_seconds": start,
+        "seconds": time.perf_counter() - started,
+    }
+    if options.json:
+        sys.stdout.write(json.dumps(document(figures, machine), indent=2, ensure_ascii=False) + "\n")
+        return
+    terminal = Console(highlight=False)
+    console = Console(highlight=False, width=min(terminal.width, 80) if terminal.is_terminal else 80)
+    console.print(
+        f"{machine['cores']} cores, torch {machine['torch']}, threads: {options.threads}; load {before[0]:.1f} before "
+        f"and {machine['load_after']:.1f} after; a run starts in {start:.2f} s, which is in no ratio",
+    )
+    show(console, figures)
+
+
+def _measure(options: argparse.Namespace) -> tuple[float, list[Figure]]:
+    """Seconds that a run takes to start, and all figures."""
+    few: dict[str, Any] = {"least": 1, "most": 1} if options.quick else {}
+    small: dict[str, Any] = {"probes": ("band-pass",), "batch": 1} if options.quick else {"batch": options.batch_size}
+    names, samples = (stimuli.REFERENCES[-1:], 4) if options.quick else (stimuli.REFERENCES, stimuli.SAMPLES)
+    until = time.monotonic() + options.seconds
+    with _progress() as tell:
+        rule = StopRule(seconds=options.seconds * SHARE_OF_ENGINE, **few)
+        speed = engine.measure(rule, **small, watch=partial(tell, "harness"))
+        figures = engine_figures(speed)
+        for number, name in enumerate(names):
+            rule = StopRule(seconds=(until - time.monotonic()) / (len(names) - number), **few)
+            figures += stimuli_figures(name, stimuli.measure(name, rule, samples, watch=partial(tell, name)))
+    return speed.start, figures
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int], None]]:
+    """What is measured, on stderr: one line that changes on a terminal, a line every ten seconds in a log.
+
+    Nothing that moves by itself: the processor time of its thread would count as the harness's.
+    """
+    terminal, logged = sys.stderr.isatty(), time.monotonic()
+
+    def tell(name: str, rounds: int) -> None:
+        nonlocal logged
+        line = f"{name}: {rounds} round{'s' if rounds > 1 else ''}"
+        if terminal:
+            print(f"\r{line:<60}", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() - logged > LOG_EVERY:
+            logged = time.monotonic()
+            print(line, file=sys.stderr, flush=True)
+
+    yield tell
+    if terminal:
+        print(f"\r{'':<60}\r", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
