@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from itertools import pairwise
 
 import pytest
@@ -36,20 +35,8 @@ def harness(*arguments, cwd):
 
 
 @pytest.fixture(scope="module")
-def quickstart(tmp_path_factory):
-    """The folder with the finished run, and what the report printed."""
-    folder = tmp_path_factory.mktemp("quickstart")
-    began = time.monotonic()
-    harness("run", "--suite", "quickstart", "--out", "runs/quickstart", cwd=folder)
-    text = harness("report", "runs/quickstart", cwd=folder).stdout
-    print(f"suite quickstart, run and report: {time.monotonic() - began:.0f} s")
-    return folder, text
-
-
-@pytest.fixture(scope="module")
 def study(quickstart):
-    folder, _ = quickstart
-    return json.loads(harness("report", "runs/quickstart", "--format", "json", cwd=folder).stdout)
+    return json.loads(harness("report", "runs/quickstart", "--format", "json", cwd=quickstart).stdout)
 
 
 @pytest.fixture(scope="module")
@@ -150,11 +137,11 @@ def test_critical_band_ranges_over_what_the_published_networks_do(models):
 
 
 def test_the_report_ends_with_what_a_newcomer_looks_for(quickstart):
-    folder, text = quickstart
+    text = harness("report", "runs/quickstart", cwd=quickstart).stdout
     assert all(len(line) <= 80 for line in text.splitlines())
     for table in ("Models: biases (31)", "Models: generalization (31)", "Spearman's ρ of biases and generalization"):
         assert table in text
-    assert (folder / "runs/quickstart/index.h5").is_file()
+    assert (quickstart / "runs/quickstart/index.h5").is_file()
 
 
 def test_the_readme_shows_this_study(study):
@@ -180,11 +167,12 @@ def test_the_same_seed_gives_the_same_numbers(quickstart, tmp_path):
 
     from harness import read_trials
 
-    folder, _ = quickstart
     chosen = ["--models", "zoo-l2-1.5", "--models", "zoo-simclr"]
     tasks = ["accuracy@shapes-a", "shape-bias@shapes-cue-conflict", "accuracy@shapes-sketch"]
     harness("run", *chosen, *(word for task in tasks for word in ("--task", task)), "--out", "again", cwd=tmp_path)
     for task in tasks:
         for model in ("zoo-l2-1.5", "zoo-simclr"):
-            first, second = (read_trials(run, task, model) for run in (folder / "runs/quickstart", tmp_path / "again"))
+            first, second = (
+                read_trials(run, task, model) for run in (quickstart / "runs/quickstart", tmp_path / "again")
+            )
             assert np.array_equal(first.top5, second.top5) and np.array_equal(first.logp, second.logp)
