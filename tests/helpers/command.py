@@ -37,8 +37,9 @@ def command_line(monkeypatch, capfd, tmp_path):
     return call
 
 
-def completed(words, folder):
+def completed(words, folder, **environment):
     """``harness WORDS`` in `folder`, but in this process, which imports torch once for all: as `subprocess.run`."""
+    words = [*map(str, words)]
     out, err = io.StringIO(), io.StringIO()
     before = signal.getsignal(signal.SIGTERM)
     with (
@@ -48,7 +49,9 @@ def completed(words, folder):
         pytest.raises(SystemExit) as stop,
     ):
         monkeypatch.chdir(folder)
-        monkeypatch.setattr(sys, "argv", ["harness", *map(str, words)])
+        monkeypatch.setattr(sys, "argv", ["harness", *words])
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
         cli.main()
     assert signal.getsignal(signal.SIGTERM) is before
     return subprocess.CompletedProcess(["harness", *words], stop.value.code or 0, out.getvalue(), err.getvalue())
