@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import pytest
 
+from tests.helpers.command import completed
 from tests.helpers.places import ROOT
 
 L2 = ["zoo-l2-0.25", "zoo-l2-0.75", "zoo-l2-1.5"]
@@ -25,18 +26,15 @@ PUBLISHED = {  # ranges over the 48 networks of the published table (Gavrikov & 
 }
 
 
-def harness(*arguments, cwd):
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "COLUMNS": "80"}
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", *arguments], cwd=cwd, env=environment, capture_output=True, text=True
-    )
+def report(*arguments, cwd):
+    done = completed(["report", "runs/quickstart", *arguments], cwd, COLUMNS="80")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return done
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
 def study(quickstart):
-    return json.loads(harness("report", "runs/quickstart", "--format", "json", cwd=quickstart).stdout)
+    return json.loads(report("--format", "json", cwd=quickstart))
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +135,7 @@ def test_critical_band_ranges_over_what_the_published_networks_do(models):
 
 
 def test_the_report_ends_with_what_a_newcomer_looks_for(quickstart):
-    text = harness("report", "runs/quickstart", cwd=quickstart).stdout
+    text = report(cwd=quickstart)
     assert all(len(line) <= 80 for line in text.splitlines())
     for table in ("Models: biases (31)", "Models: generalization (31)", "Spearman's ρ of biases and generalization"):
         assert table in text
@@ -169,7 +167,11 @@ def test_the_same_seed_gives_the_same_numbers(quickstart, tmp_path):
 
     chosen = ["--models", "zoo-l2-1.5", "--models", "zoo-simclr"]
     tasks = ["accuracy@shapes-a", "shape-bias@shapes-cue-conflict", "accuracy@shapes-sketch"]
-    harness("run", *chosen, *(word for task in tasks for word in ("--task", task)), "--out", "again", cwd=tmp_path)
+    words = [*chosen, *(word for task in tasks for word in ("--task", task)), "--out", "again"]
+    command = [sys.executable, "-m", "harness", "run", *words]
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "COLUMNS": "80"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     for task in tasks:
         for model in ("zoo-l2-1.5", "zoo-simclr"):
             first, second = (
