@@ -6,7 +6,16 @@ from PIL import Image
 
 from tests.helpers.places import REAL as SHARED_REAL
 
-pytest_plugins = ("tests.helpers.command",)
+pytest_plugins = ("tests.helpers.command", "tests.helpers.stored_runs")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def environment_of_wide_fixtures(tmp_path_factory):
+    """`own_environment` for fixtures of a whole module, which are set up before any of a function's."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.delenv("HARNESS_DATA", raising=False)
+        monkeypatch.setenv("HARNESS_CACHE", str(tmp_path_factory.mktemp("cache-of-wide-fixtures")))
+        yield
 
 
 @pytest.fixture(autouse=True)

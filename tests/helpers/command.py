@@ -1,6 +1,9 @@
-"""The command line in this process: fixtures `command_line`, `harness` and `data`."""
+"""The command line in this process: fixtures `command_line`, `harness` and `data`, and `completed` for any scope."""
 
+import contextlib
+import io
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -32,6 +35,26 @@ def command_line(monkeypatch, capfd, tmp_path):
         return stop.value.code or 0, out, err
 
     return call
+
+
+def completed(words, folder, **environment):
+    """``harness WORDS`` in `folder`, but in this process, which imports torch once for all: as `subprocess.run`."""
+    words = [*map(str, words)]
+    out, err = io.StringIO(), io.StringIO()
+    before = signal.getsignal(signal.SIGTERM)
+    with (
+        pytest.MonkeyPatch.context() as monkeypatch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as stop,
+    ):
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["harness", *words])
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        cli.main()
+    assert signal.getsignal(signal.SIGTERM) is before
+    return subprocess.CompletedProcess(["harness", *words], stop.value.code or 0, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from PIL import Image
 
 from harness import LabelSpace
 
-SIZE = 64
+SIZE = 32
+"""Pixels: the least in which critical-band has the four bands that its fit needs."""
 EACH = 2
 CORRUPTIONS = (
     *("gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur"),

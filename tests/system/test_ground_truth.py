@@ -8,11 +8,11 @@ import json
 import os
 import subprocess
 import sys
-import time
 from itertools import pairwise
 
 import pytest
 
+from tests.helpers.command import completed
 from tests.helpers.places import ROOT
 from tests.helpers.reasons import lines
 
@@ -27,30 +27,15 @@ PUBLISHED = {  # ranges over the 48 networks of the published table (Gavrikov & 
 }
 
 
-def harness(*arguments, cwd):
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "COLUMNS": "80"}
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", *arguments], cwd=cwd, env=environment, capture_output=True, text=True
-    )
+def report(*arguments, cwd):
+    done = completed(["report", "runs/quickstart", *arguments], cwd, COLUMNS="80")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return done
-
-
-@pytest.fixture(scope="module")
-def quickstart(tmp_path_factory):
-    """The folder with the finished run, and what the report printed."""
-    folder = tmp_path_factory.mktemp("quickstart")
-    began = time.monotonic()
-    harness("run", "--suite", "quickstart", "--out", "runs/quickstart", cwd=folder)
-    text = harness("report", "runs/quickstart", cwd=folder).stdout
-    print(f"suite quickstart, run and report: {time.monotonic() - began:.0f} s")
-    return folder, text
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
 def study(quickstart):
-    folder, _ = quickstart
-    return json.loads(harness("report", "runs/quickstart", "--format", "json", cwd=folder).stdout)
+    return json.loads(report("--format", "json", cwd=quickstart))
 
 
 @pytest.fixture(scope="module")
@@ -151,11 +136,11 @@ def test_critical_band_ranges_over_what_the_published_networks_do(models):
 
 
 def test_the_report_ends_with_what_a_newcomer_looks_for(quickstart):
-    folder, text = quickstart
+    text = report(cwd=quickstart)
     assert all(len(line) <= 80 for line in text.splitlines())
     for table in ("Models: biases (31)", "Models: generalization (31)", "Spearman's ρ of biases and generalization"):
         assert table in text
-    assert (folder / "runs/quickstart/index.h5").is_file()
+    assert (quickstart / "runs/quickstart/index.h5").is_file()
 
 
 def test_the_readme_shows_this_study(study):
@@ -181,11 +166,16 @@ def test_the_same_seed_gives_the_same_numbers(quickstart, tmp_path):
 
     from harness import read_trials
 
-    folder, _ = quickstart
     chosen = ["--models", "zoo-l2-1.5", "--models", "zoo-simclr"]
     tasks = ["accuracy@shapes-a", "shape-bias@shapes-cue-conflict", "accuracy@shapes-sketch"]
-    harness("run", *chosen, *(word for task in tasks for word in ("--task", task)), "--out", "again", cwd=tmp_path)
+    words = [*chosen, *(word for task in tasks for word in ("--task", task)), "--out", "again"]
+    command = [sys.executable, "-m", "harness", "run", *words]
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "COLUMNS": "80"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     for task in tasks:
         for model in ("zoo-l2-1.5", "zoo-simclr"):
-            first, second = (read_trials(run, task, model) for run in (folder / "runs/quickstart", tmp_path / "again"))
+            first, second = (
+                read_trials(run, task, model) for run in (quickstart / "runs/quickstart", tmp_path / "again")
+            )
             assert np.array_equal(first.top5, second.top5) and np.array_equal(first.logp, second.logp)

@@ -1,13 +1,10 @@
 """The suite `paper` from end to end at toy size: all ten benchmarks, three published layouts, every task, the report.
 
-The definition is the registry's own: tasks, biases and axes. Only the images are 64 instead of 224 pixels wide, and the
+The definition is the registry's own: tasks, biases and axes. Only the images are 32 instead of 224 pixels wide, and the
 weights are made here: random convolutions and a classifier fitted to the toy classes, so that decisions mean something.
 """
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -19,6 +16,7 @@ from PIL import Image
 from harness import read_trials
 from harness.checkpoints.locations import locate
 from harness.registry import load_registry
+from tests.helpers.command import completed
 from tests.helpers.layouts import backbone, linear_head, madry, prefixed
 from tests.helpers.reasons import lines
 from tests.helpers.toy_benchmarks import BAR, CORRUPTIONS, SIZE, pattern, real_labels, toy_classes, write_all
@@ -32,24 +30,17 @@ class Toy:
 
     def __init__(self, folder):
         self.folder = folder
-        self.env = {**os.environ, "HARNESS_CACHE": str(folder / "cache"), "HARNESS_DATA": str(folder / "data")}
+        self.env = {"HARNESS_CACHE": str(folder / "cache"), "HARNESS_DATA": str(folder / "data")}
         self.registry = load_registry()
         self.space = self.registry.dataset("cue-conflict").label_space()
         self.classes = toy_classes(self.space)
         self.networks = {}
 
     def harness(self, *arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "harness", *map(str, arguments)],
-            cwd=self.folder,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return completed(arguments, self.folder, **self.env)
 
     def write_suite(self):
-        """The suite `paper` as it stands in the registry, at 64 pixels."""
+        """The suite `paper` as it stands in the registry, at 32 pixels."""
         suite = self.registry.suite("paper")
         sizes = {
             task.dataset: {
@@ -87,12 +78,9 @@ class Toy:
                     torch.save(content, path)
 
     def _place(self, spec, uri):
-        before = os.environ.get("HARNESS_CACHE")
-        os.environ["HARNESS_CACHE"] = self.env["HARNESS_CACHE"]
-        try:
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setenv("HARNESS_CACHE", self.env["HARNESS_CACHE"])
             return locate(spec, uri)
-        finally:
-            os.environ.pop("HARNESS_CACHE") if before is None else os.environ.update(HARNESS_CACHE=before)
 
     def answers(self, name, images):
         """Logits of the plain network: (N, 1000)."""
