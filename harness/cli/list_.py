@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 KINDS = ("models", "datasets", "probes", "reports", "suites", "plugins")
 SHOWN = {"models": ("name", "group"), "datasets": ("name", "images", "path")}
-"""Columns on a terminal, where all of them would not fit beside whole names; JSON and ``info`` have the others."""
+"""Columns on a terminal, where all of them do not fit beside unbroken names; JSON and ``info`` have the others."""
 WHOLE = ("name", "group", "images", "version", "state", "plugin", "models", "tasks")
-"""Columns that are not broken: names are copied from here."""
+"""Columns that are not wrapped: users copy names from here."""
 LONGEST = 60
-"""Characters of such a column; longer ones (two paths of plugins) are broken all the same."""
+"""Characters up to which such a column stays unwrapped; longer ones (two paths of plugins) are wrapped."""
 
 
 def list_things(
@@ -38,7 +38,7 @@ def list_things(
     registry: Registries = None,
     plugins: PluginFolders = None,
 ) -> None:
-    """What there is, and what is broken."""
+    """What is available, and which plugins are broken."""
     choice("format", form, ("terminal", "json"))
     if what not in KINDS:
         raise UnknownNameError("kind", what, KINDS, hint="Type for instance: harness list models")
@@ -62,13 +62,16 @@ def _rows(what: str, house: House) -> list[dict[str, Any]]:
         return [{"name": m.name, "group": m.group, "source": m.source} for m in registry.models.values()]
     if what == "datasets":
         return [
-            {"name": name, "images": _images(one), "about": _about(one), "path": one.path or None}
-            for name, one in registry.datasets.items()
+            {"name": name, "images": _images(plugin), "about": _about(plugin), "path": plugin.path or None}
+            for name, plugin in registry.datasets.items()
         ]
     if what == "probes":
-        return [{"name": name, "version": one.version, "about": _about(one)} for name, one in plugins.probes.items()]
+        return [
+            {"name": name, "version": plugin.version, "about": _about(plugin)}
+            for name, plugin in plugins.probes.items()
+        ]
     if what == "reports":
-        return [{"name": name, "about": _about(one)} for name, one in plugins.reports.items()]
+        return [{"name": name, "about": _about(plugin)} for name, plugin in plugins.reports.items()]
     if what == "suites":
         return [
             {"name": s.name, "models": len(s.models), "tasks": len(s.tasks), "about": s.title}
@@ -78,11 +81,11 @@ def _rows(what: str, house: House) -> list[dict[str, Any]]:
 
 
 def _plugin_rows(house: House) -> list[dict[str, Any]]:
-    working: dict[str, list[str]] = {}
+    contents: dict[str, list[str]] = {}
     for (kind, name), provider in house.plugins.providers.items():
-        working.setdefault(provider, []).append(f"{kind} {name}")
+        contents.setdefault(provider, []).append(f"{kind} {name}")
     return [
-        *({"plugin": provider, "state": "ok", "about": ", ".join(things)} for provider, things in working.items()),
+        *({"plugin": provider, "state": "ok", "about": ", ".join(members)} for provider, members in contents.items()),
         *({"plugin": one.provider, "state": "broken", "about": one.error} for one in house.plugins.broken),
         *(
             {"plugin": " and ".join(one.providers), "state": "duplicate", "about": f"{one.kind} {one.name}"}
@@ -103,13 +106,13 @@ def _of_suite(what: str, rows: list[dict[str, Any]], house: House, name: str) ->
 
 
 def _images(dataset: Dataset) -> int | None:
-    """Of a complete copy, where that is known."""
+    """Number of images in a complete copy; None if unknown."""
     release = dataset.release()
     return release.images if release else None
 
 
-def _about(thing: object) -> str:
-    return (type(thing).__doc__ or "").strip().partition("\n")[0].rstrip(".")
+def _about(plugin: object) -> str:
+    return (type(plugin).__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 
 def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
