@@ -30,9 +30,9 @@ def compare(
 
     choice("format", form, FORMATS)
     sides = compare_runs(run, against, open_house(registry, plugins).plugins, table=table, data=data or ())
-    result = comparison_data(sides.mine, sides.theirs, sides.comparisons)
+    result = comparison_data(sides.own, sides.reference, sides.comparisons)
     width, color = shape(form, output)
-    title = f"harness compare: {sides.mine.label} against {sides.theirs.label}"
+    title = f"harness compare: {sides.own.label} against {sides.reference.label}"
     whole = form == "csv" or output is not None
     text = render_tables(
         lambda: comparison_tables(result, whole=whole), result, form, title=title, width=width, color=color

@@ -1,4 +1,4 @@
-"""Runs opened as a study: ``harness.open_study``, and what ``harness report`` shows."""
+"""``harness.open_study`` and ``harness report``: runs opened as a study."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def open_study(
 
     Args:
         runs: run folders.
-        plugins: folders of plugin files with probes of these runs, beside the installed ones; no registry is needed.
+        plugins: folders of plugin files with probes of these runs, beside the installed ones; needs no registry.
         mend: put right what is known to be wrong in imported tables.
         ungrouped: let models without a group take part in correlations.
 
@@ -44,7 +44,7 @@ def opened(
     ungrouped: bool = False,
     sort: str | None = None,
 ) -> OpenedStudy:
-    """As `open_study`, with loaded plugins; within each group the models are in falling order of `sort`.
+    """As `open_study`, with loaded plugins; within each group the models are in descending order of `sort`.
 
     Args:
         sort: a bias, axis or measure. None: the first axis.
