@@ -133,5 +133,5 @@ def _merged(groups: Iterable[Sequence[PlannedCell]]) -> dict[str, list[PlannedCe
 def _cells_text(cells: Sequence[PlannedCell]) -> str:
     """``resnet50 on accuracy@imagenet``, or how many cells of which models and tasks."""
     models, tasks = dict.fromkeys(cell.model for cell in cells), dict.fromkeys(cell.task for cell in cells)
-    where = f"{named(models)} on {named(tasks)}"
-    return where if len(cells) == 1 else f"{len(cells)} cells, {where}"
+    names = f"{named(models)} on {named(tasks)}"
+    return names if len(cells) == 1 else f"{len(cells)} cells, {names}"
