@@ -167,25 +167,27 @@ def _planned(plan: Plan) -> dict[str, dict[str, dict[str, str]]]:
     return {"planned": planned, "remedies": remedies} if remedies else {"planned": planned}
 
 
-def pick_device(given: str, out: Path) -> torch.device:
+def pick_device(requested: str, out: Path) -> torch.device:
     """The device to run on. Raises RequestError if this machine does not have it."""
     import torch
 
     from harness.planning.request import existing_run
 
-    kind = given.partition(":")[0]
-    if kind == "auto":
+    device_type = requested.partition(":")[0]
+    if device_type == "auto":
         existing = existing_run(out)
         stored = existing.settings.get("device_type") if existing else None
-        kind = given = stored or ("cuda" if torch.cuda.is_available() else "cpu")
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise RequestError(f"--device {given}: no CUDA device here", remedy="--device cpu (in a run folder of its own)")
+        device_type = requested = stored or ("cuda" if torch.cuda.is_available() else "cpu")
+    if device_type == "cuda" and not torch.cuda.is_available():
+        raise RequestError(
+            f"--device {requested}: no CUDA device here", remedy="--device cpu (in a run folder of its own)"
+        )
     try:
-        device = torch.device(given)
+        device = torch.device(requested)
     except RuntimeError as error:
-        raise RequestError(f"--device {given}: {error}") from error
+        raise RequestError(f"--device {requested}: {error}") from error
     if device.index is not None and device.index >= torch.cuda.device_count():
-        raise RequestError(f"--device {given}: there are {torch.cuda.device_count()} CUDA devices, counted from 0")
+        raise RequestError(f"--device {requested}: there are {torch.cuda.device_count()} CUDA devices, counted from 0")
     return device
 
 
