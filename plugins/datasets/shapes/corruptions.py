@@ -140,8 +140,8 @@ def jpeg_compression(image: np.ndarray, level: int, stream: Stream) -> np.ndarra
 
 
 CORRUPTIONS: dict[str, Corruption] = {
-    one.__name__: one
-    for one in (
+    corruption.__name__: corruption
+    for corruption in (
         *(gaussian_noise, shot_noise, impulse_noise, speckle_noise),
         *(defocus_blur, motion_blur, zoom_blur, gaussian_blur),
         *(snow, frost, fog, brightness),

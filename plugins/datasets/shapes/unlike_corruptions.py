@@ -83,8 +83,8 @@ def _stars(level: int, stream: Stream) -> np.ndarray:
 
 
 UNLIKE_CORRUPTIONS: dict[str, Corruption] = {
-    one.__name__: one
-    for one in (
+    corruption.__name__: corruption
+    for corruption in (
         *(blue_noise_sample, plasma_noise, checkerboard_cutout, concentric_sine_waves),
         *(single_frequency_greyscale, sparkles, inverse_sparkles, caustic_refraction),
     )

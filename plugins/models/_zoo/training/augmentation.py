@@ -68,8 +68,8 @@ def mixed(
     return share * images + (1 - share) * images[order], share * targets + (1 - share) * targets[order]
 
 
-def _where(selected: torch.Tensor, yes: torch.Tensor, no: torch.Tensor) -> torch.Tensor:
-    return torch.where(selected.view(-1, 1, 1, 1), yes, no)
+def _where(mask: torch.Tensor, yes: torch.Tensor, no: torch.Tensor) -> torch.Tensor:
+    return torch.where(mask.view(-1, 1, 1, 1), yes, no)
 
 
 def _cropped(images: torch.Tensor, least: float, uniform: Uniform) -> torch.Tensor:

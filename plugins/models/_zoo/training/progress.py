@@ -89,5 +89,5 @@ class TrainingProgress:
         if not done:
             return ""
         images = sum(sum(recipe.counts().values()) * self._epochs[name] for name, recipe in self._recipes.items())
-        left = round((self._work() - done) * seconds / done)
-        return f"{images / seconds:,.0f} images/s, ETA {left // 60}:{left % 60:02}"
+        remaining = round((self._work() - done) * seconds / done)
+        return f"{images / seconds:,.0f} images/s, ETA {remaining // 60}:{remaining % 60:02}"
