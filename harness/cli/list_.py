@@ -89,11 +89,11 @@ def _plugin_rows(house: House) -> list[dict[str, Any]]:
         *({"plugin": plugin.provider, "state": "broken", "about": plugin.error} for plugin in house.plugins.broken),
         *(
             {
-                "plugin": " and ".join(duplicate.providers),
+                "plugin": " and ".join(clash.providers),
                 "state": "duplicate",
-                "about": f"{duplicate.kind} {duplicate.name}",
+                "about": f"{clash.kind} {clash.name}",
             }
-            for duplicate in house.plugins.duplicates
+            for clash in house.plugins.duplicates
         ),
     ]
 
