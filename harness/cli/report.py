@@ -50,7 +50,7 @@ def report(
     choice("format", form, FORMATS)
     house = open_house(registry, plugins)
     plugin = house.plugins.report(name)
-    study = opened(runs, house.plugins, mend=apply_errata, ungrouped=ungrouped, sort=sort)
+    study = opened(runs, house.plugins, apply_errata=apply_errata, ungrouped=ungrouped, sort=sort)
     if figure is not None:
         _figure(plugin, study, figure, form, output)
         return

@@ -53,6 +53,6 @@ def test_an_import_is_a_run_and_a_refused_one_writes_nothing(two, real):
         import_results("paper", real / "paper" / "benchmark.csv", Path("data"), two, ["test"])
     assert not Path("paper").exists()
     table = import_results("paper", real / "paper" / "benchmark.csv", Path("paper"), two, ["test"])
-    study = door.open_study("paper", mend=True)
+    study = door.open_study("paper", apply_errata=True)
     assert study.mended and {one.name for one in study.models} == {one.name for one in table.models}
     assert sum(one.group is not None for one in study.models) == 48
