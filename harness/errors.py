@@ -1,19 +1,19 @@
 """Every error the harness raises on purpose.
 
-HarnessError                    one line for the user, no traceback; `exit_code` says which kind
+HarnessError                    one line for the user, no traceback; with an `exit_code`
 ├── RequestError (2)            the request was wrong; found before the first forward, nothing written
-│   ├── UnknownNameError        no such model, dataset, probe, suite, report; says what was meant
+│   ├── UnknownNameError        no such model, dataset, probe, suite, report; suggests similar names
 │   ├── RegistryError           a registry file is wrong; names file and line
 │   ├── PluginError             a plugin that is needed is broken, duplicated or breaks its contract
-│   ├── DatasetError            a data folder is empty, partial beyond use, or of another kind
-│   │   └── AbsentDatasetError  it is not there at all; a suite runs without it
-│   ├── CheckpointError         a checkpoint is not a checkpoint, unsafe, or does not fit
-│   │   └── AbsentCheckpointError  it is not there at all; a suite runs without it
-│   └── RunError                the run folder is locked, of other settings, or not writable
-├── FetchError (1)              a download failed: no connection, wrong bytes, a web page in place of a file
-├── CellError (1)               one cell (model x task) failed while running; the others go on
-│   ├── ImageError              an image that cannot be decoded or has the wrong size
-│   └── NonFiniteError          logits that are NaN or infinite
+│   ├── DatasetError            a data folder is empty, too incomplete to use, or has another layout
+│   │   └── AbsentDatasetError  the folder does not exist; a suite runs without it
+│   ├── CheckpointError         a file is not a checkpoint, unsafe, or does not fit
+│   │   └── AbsentCheckpointError  there is no file at all; a suite runs without it
+│   └── RunError                the run folder is locked, has other settings, or is not writable
+├── FetchError (1)              a download failed: no connection, wrong bytes, a web page instead of a file
+├── CellError (1)               one cell (model x task) failed while running; the others continue
+│   ├── ImageError              an image cannot be decoded or has the wrong size
+│   └── NonFiniteError          logits are NaN or infinite
 └── StoreError (1)              stored results are damaged, or cannot be read completely
 
 Anything else that escapes is a bug and keeps its traceback (exit code 70).
@@ -33,7 +33,7 @@ class HarnessError(Exception):
     Args:
         reason: what was given, and what is expected or available.
         remedy: what to type next; the line ends with it.
-        general: the reason without the names in it, so that many alike can share a line; default: `reason`.
+        general: the reason without names, so that similar errors can share a line; default: `reason`.
     """
 
     exit_code: ClassVar[int] = 1
@@ -75,14 +75,14 @@ class RequestError(HarnessError):
 
 
 class UnknownNameError(RequestError):
-    """A name that nothing answers to.
+    """An unknown name.
 
     Args:
         kind: the noun, for example ``"model"``.
         given: what the user typed.
         available: the names that exist.
         hint: a sentence at the end; default: which command lists the names.
-        remedy: what to type next, in place of a hint.
+        remedy: what to type next, instead of a hint.
     """
 
     def __init__(self, kind: str, given: str, available: Iterable[str], hint: str = "", *, remedy: str = "") -> None:
@@ -104,23 +104,23 @@ class PluginError(RequestError):
 
 
 class DatasetError(RequestError):
-    """A dataset's folder is missing, empty, or holds something else than expected."""
+    """A dataset's folder is missing, empty, or contains something unexpected."""
 
 
 class AbsentDatasetError(DatasetError):
-    """A dataset's folder is not there at all. What can run without it still does, where a suite asked for it."""
+    """A dataset's folder does not exist. In a suite, cells that do not need it still run."""
 
 
 class CheckpointError(RequestError):
-    """A checkpoint is missing, is no checkpoint, is unsafe to load, or does not fit its network."""
+    """A checkpoint is missing, not a checkpoint, unsafe to load, or does not fit its network."""
 
 
 class AbsentCheckpointError(CheckpointError):
-    """None of a model's files is on this machine. What can run without it still does, where a suite asked for it."""
+    """None of a model's files is on this machine. In a suite, cells that do not need it still run."""
 
 
 class FetchError(HarnessError):
-    """A download failed, or what came is not what was asked for; nothing of it was put in place."""
+    """A download failed or delivered the wrong content; nothing was moved into place."""
 
 
 class RunError(RequestError):
@@ -128,11 +128,11 @@ class RunError(RequestError):
 
 
 class CellError(HarnessError):
-    """One cell (model x task) failed while running; its reason is stored, the others go on."""
+    """One cell (model x task) failed while running; its reason is stored, the others continue."""
 
 
 class ImageError(CellError):
-    """An image that cannot be decoded, or whose size is not what the dataset promises."""
+    """An image cannot be decoded, or does not have the size that the dataset states."""
 
 
 class NonFiniteError(CellError):
@@ -140,4 +140,4 @@ class NonFiniteError(CellError):
 
 
 class StoreError(HarnessError):
-    """Stored results are damaged, or could not be read completely."""
+    """Stored results are damaged, or cannot be read completely."""

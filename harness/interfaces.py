@@ -1,7 +1,7 @@
-"""What a plugin implements. One class per noun, each with the few methods that it cannot do without.
+"""What a plugin implements: one class for each kind of plugin, with as few required methods as possible.
 
-Plugins import these names from `harness`, never from inside it. Heavy imports (torch, timm) belong inside methods,
-so that `harness list` stays quick. Probes and datasets are frozen dataclasses: their fields are the parameters that a
+Plugins import these names from `harness`, never from its modules. Heavy imports (torch, timm) belong inside methods,
+so that `harness list` stays fast. Probes and datasets are frozen dataclasses: their fields are the parameters that a
 registry entry or a suite may set, and they enter the identity of every stored number.
 """
 
@@ -41,29 +41,29 @@ class ModelSource(ABC):
     """Turns a registry entry into a network.
 
     The network maps images (N, 3, H, W) float32 in [0, 1] to logits (N, K) and owns its normalization, nothing else.
-    Bump `version` whenever the same entry and file would give other logits.
+    Raise `version` whenever the same entry and file give different logits.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
 
     def options(self, spec: ModelSpec) -> None:
-        """Check `spec.options`. Raises ValueError that says which are known. Default: none are."""
+        """Check `spec.options`. Raises ValueError that lists the valid options. Default: there are none."""
         if spec.options:
             raise ValueError(f"source {self.name!r} takes no options, got {sorted(spec.options)}")
 
     @abstractmethod
     def files(self, spec: ModelSpec) -> Sequence[Path]:
-        """The local files whose bytes decide the weights, without opening them; empty if there are none.
+        """The local files whose bytes determine the weights, without opening them; empty if there are none.
 
-        Raises CheckpointError, saying where they were looked for, if they are not there. Never uses the network.
+        Raises CheckpointError, with the paths that were tried, if they are missing. Never uses the network.
         """
 
     def downloads(self, spec: ModelSpec) -> Sequence[Sequence[Download]]:
-        """What `harness fetch` gets, one item for each file of `files`: its alternatives in order of preference.
+        """The downloads of `harness fetch`, one item for each file of `files`: its alternatives by preference.
 
         Default: the ``https:``, ``hf:`` and ``gdrive:`` URIs of `spec.weights`, then those of the head. A source with
-        schemes of its own (``timm:``) says here what they are on the net. Each is put at ``locate(spec, uri)``.
+        its own schemes (``timm:``) resolves them here. Each download is stored at ``locate(spec, uri)``.
         """
         from harness.checkpoints.locations import remote_files
 
@@ -78,14 +78,14 @@ class ModelSource(ABC):
 class Dataset(ABC):
     """Images, targets, stable sample ids and a label space; owns resize and crop.
 
-    Images are files, or made by code: samples without a `path`, for which `image` is overridden and `root` names a
-    folder that is always there (that of the plugin). A made image depends on the parameters, `Sample.id` and
-    `Sample.view` alone, and is the same in every thread and process. What the code makes is part of a run's identity
-    (`Manifest.digest`), as far as a few images of it tell: bump `version` whenever it makes others.
+    Images are files or generated: a dataset of generated images has samples without a `path`, overrides `image`, and
+    its `root` is a folder that always exists (the plugin's own). A generated image depends only on the parameters,
+    `Sample.id` and `Sample.view`, and is the same in every thread and process. A few generated images enter a run's
+    identity (`Manifest.digest`); raise `version` whenever the code generates different ones.
 
     Attributes:
         name: the name users type.
-        path: where it lies below the data root (``HARNESS_DATA`` or ``--data``).
+        path: its folder below the data root (``HARNESS_DATA`` or ``--data``).
         preprocessing: resize and crop.
     """
 
@@ -94,10 +94,10 @@ class Dataset(ABC):
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     version: ClassVar[int] = 1
     attributes: ClassVar[tuple[str, ...]] = ()
-    """Names of further facts about each sample (``texture``), stored as columns beside the targets."""
+    """Names of the further attributes of each sample (``texture``), stored as columns beside the targets."""
 
     def root(self) -> Path | None:
-        """Where the data lies if it needs no folder from the user (it is made, or part of a package); else None."""
+        """The folder of the data if the user need not give one (generated, or part of a package); else None."""
         return None
 
     @abstractmethod
@@ -105,24 +105,24 @@ class Dataset(ABC):
         """What a decision on this dataset is."""
 
     def release(self) -> Release | None:
-        """What a complete copy is and where it comes from; None where that makes no sense (data that is made)."""
+        """The complete dataset and its source; None if there is nothing to download (generated data)."""
         return None
 
     def views(self) -> tuple[str, ...]:
-        """Names of the versions in which every image exists (``gaussian_noise-3``); empty: there is one.
+        """Names of the versions in which every image exists (``gaussian_noise-3``); empty: there is only one.
 
-        On a dataset with V views a probe with C conditions stores V * C trials of each sample, in columns called after
-        the view (C = 1) or ``view/condition``. Probes never see views: the harness has them measure each, and all.
+        On a dataset with V views a probe with C conditions stores V * C trials of each sample, in columns named after
+        the view (C = 1) or ``view/condition``. Probes never see views: the harness applies them to each and to all.
         """
         return ()
 
     def folder(self, root: Path, view: str) -> Path | None:
-        """Where the images of `view` lie: the file of a sample is ``folder(root, view) / sample.id``.
+        """The folder of the images of `view`: the file of a sample is ``folder(root, view) / sample.id``.
 
-        None: they are made; `image` looks at `Sample.view`.
+        None: the images are generated, by `image` from `Sample.view`.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} has views and must say in which folders they lie, or None where images are made"
+            f"{type(self).__name__} has views and must return the folder of each, or None if images are generated"
         )
 
     @abstractmethod
@@ -130,11 +130,11 @@ class Dataset(ABC):
         """All samples below `root`, in any order. Opens no image. Raises DatasetError."""
 
     def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
-        """Warnings about these samples that must travel with the results, such as "250 of 50,000 images"."""
+        """Warnings about these samples that are stored with the results, such as "250 of 50,000 images"."""
         return ()
 
     def image(self, sample: Sample) -> Image.Image:
-        """The image before resize and crop, in the view `sample.view` where the dataset has views.
+        """The image before resize and crop, in the view `sample.view` if the dataset has views.
 
         Default: open the file with PIL. Called from several threads.
         """
@@ -149,11 +149,11 @@ class Dataset(ABC):
 class Probe(ABC):
     """Yields stimuli under named conditions, and reduces stored trials to named measures.
 
-    Bump `version` whenever a change would alter a stimulus or a stored number.
+    Raise `version` whenever a change alters a stimulus or a stored number.
 
     Attributes:
         requires: names of probes whose trials on the same dataset `measures` needs (``("accuracy",)``).
-        attributes: names that the dataset must offer in `Dataset.attributes`.
+        attributes: names that the dataset must have in `Dataset.attributes`.
     """
 
     name: ClassVar[str]
@@ -163,33 +163,32 @@ class Probe(ABC):
 
     @abstractmethod
     def conditions(self, size: int) -> tuple[str, ...]:
-        """Names of the C conditions for images of `size` x `size` pixels. ValueError if that size cannot serve."""
+        """Names of the C conditions for images of `size` x `size` pixels. Raises ValueError for an unsuitable size."""
 
     @abstractmethod
     def stimuli(self, batch: Batch) -> Iterator[tuple[str, torch.Tensor]]:
         """(condition, (B, 3, S, S) float32 in [0, 1]) for every condition, in the order of `conditions`.
 
-        One at a time: the engine forwards each before it asks for the next, so memory stays constant. Must depend on
-        each sample alone (no batch statistics), and be bit-identical for any batch size.
+        The engine forwards each before it requests the next, so memory stays constant. A stimulus must depend on its
+        sample alone (no batch statistics), and be bit-identical for any batch size.
         """
 
     def effort(self) -> int:
-        """Forwards that one stimulus costs, for estimates and progress: 1, or for attacks what the gradients cost."""
+        """Cost of one stimulus in forwards, for estimates and progress: 1, or the cost of an attack's gradients."""
         return 1
 
     @abstractmethod
     def measures(self, trials: Trials) -> Iterable[Measure]:
-        """Numbers of one model, from stored trials alone: recomputable at any time without the model.
+        """Measures of one model, from stored trials alone: recomputable at any time without the model.
 
-        Trials have the conditions of `conditions`, whatever the dataset. Where it shows every image in several views,
-        these are the trials of all views, pooled: `Trials.repeats` rows of each image.
+        Trials have the conditions of `conditions`, whatever the dataset. If the dataset has several views, these are
+        the trials of all views, pooled: `Trials.repeats` rows of each image.
         """
 
     def measures_of_view(self, trials: Trials) -> Iterable[Measure]:
-        """Numbers of one model in one view of several, or in those that are levels of one kind, pooled.
+        """Measures of one model in one of several views, or pooled over the views that are levels of one kind.
 
-        Default: those of `measures`. A probe that says much of a dataset leaves out here what says nothing of one of
-        its many views.
+        Default: those of `measures`. A probe with many measures leaves out those that mean nothing for a single view.
         """
         return self.measures(trials)
 
@@ -199,12 +198,12 @@ class WhiteBoxProbe(Probe):
     """A probe whose stimuli depend on the network: attacks. It sees outputs and gradients, never the weights."""
 
     def stimuli(self, batch: Batch) -> Iterator[tuple[str, torch.Tensor]]:
-        """Not for these probes: see `attacks`."""
+        """Raises TypeError: white-box probes implement `attacks`."""
         raise TypeError(f"probe {self.name!r} needs a network: call attacks(batch, classifier)")
 
     @abstractmethod
     def attacks(self, batch: Batch, classifier: Classifier) -> Iterator[tuple[str, torch.Tensor]]:
-        """As `Probe.stimuli`, against one network. Called with gradients enabled.
+        """As `Probe.stimuli`, against one network; called with gradients enabled.
 
         Args:
             classifier: images (B, 3, S, S) float32 in [0, 1] -> natural log-probabilities (B, K) float32 of the
@@ -219,14 +218,14 @@ class Report(ABC):
 
     @abstractmethod
     def data(self, study: Study) -> Mapping[str, Any]:
-        """The whole report as one JSON-ready object; an undefined number is None with a reason."""
+        """The report as one JSON-ready object; an undefined number is None with a reason."""
 
     @abstractmethod
     def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
-        """The same as tables for the terminal, CSV and Markdown."""
+        """The report as tables, for the terminal, CSV, Markdown and HTML."""
 
     def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
-        """The same as pictures. Default: none."""
+        """The report as figures. Default: none."""
         return ()
 
 
@@ -235,8 +234,8 @@ class Importer(ABC):
 
     name: ClassVar[str]
     url: ClassVar[str] = ""
-    """Where the table can be read or downloaded; for messages."""
+    """URL of the table, for messages."""
 
     @abstractmethod
     def read(self, path: Path) -> ImportedTable | DecisionTable:
-        """What is in `path`, a file or a folder. RequestError that names what it lacks if it is something else."""
+        """The results in `path`, a file or a folder. Raises RequestError that names what is missing or wrong."""

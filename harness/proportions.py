@@ -41,12 +41,12 @@ def proportion(name: str, successes: int, n: int, *, condition: str = "", direct
 def share(name: str, hits: np.ndarray, *, repeats: int = 1, condition: str = "") -> Measure:
     """The share of `hits` among all rows, with its 95 % interval; undefined without rows.
 
-    The interval is Wilson's where each row is an image. Where several are of one image (views that are pooled), it is
-    the mean ± 1.96 standard errors of the images' means (what a bootstrap over images tends to), cut to [0, 1]; none
-    if all images have the same mean.
+    The interval is Wilson's if each row is an image. If several rows belong to one image (pooled views), it is the
+    mean ± 1.96 standard errors of the images' means (the limit of a bootstrap over images), clipped to [0, 1]; none if
+    all images have the same mean.
 
     Args:
-        hits: (N,) bool, the rows of one image next to each other.
+        hits: (N,) bool, with the rows of one image next to each other.
         repeats: rows of each image: `Trials.repeats`.
     """
     measure = proportion(name, int(hits.sum()), len(hits), condition=condition)
@@ -66,7 +66,7 @@ def accuracy_measures(
     """``top1``, ``correct`` and ``n`` under `condition`, named after `label` (default: the condition itself).
 
     Args:
-        rows: of the trials that count, (N,) bool; all of one image or none. Default: every row.
+        rows: the trials that count, (N,) bool; all rows of an image or none. Default: every row.
     """
     label = condition if label is None else label
     correct = trials.correct[rows, trials.column(condition)]

@@ -41,14 +41,14 @@ def locate(spec: ModelSpec, uri: str, schemes: Mapping[str, Scheme] | None = Non
     Raises:
         CheckpointError: the scheme is unknown, a name is not a plain file name, or the package does not have the file.
     """
-    known = {**_SCHEMES, **(schemes or {})}
+    resolvers = {**_SCHEMES, **(schemes or {})}
     scheme, separator, rest = uri.partition(":")
-    if not separator or scheme not in known:
+    if not separator or scheme not in resolvers:
         raise CheckpointError(
             f"model {spec.name!r}: cannot resolve {uri!r}; its scheme must be one of "
-            f"{', '.join(sorted(known))}. For a file on this machine write 'file:{uri}'"
+            f"{', '.join(sorted(resolvers))}. For a file on this machine write 'file:{uri}'"
         )
-    return known[scheme](spec, rest)
+    return resolvers[scheme](spec, rest)
 
 
 def locate_first(
@@ -62,22 +62,22 @@ def locate_first(
     uris = spec.weights if uris is None else uris
     if not uris:
         raise CheckpointError(f"model {spec.name!r} names no weights; give its entry `weights: [URI, …]`")
-    looked: list[str] = []
+    places: list[str] = []
     for uri in uris:
         try:
             path = locate(spec, uri, schemes)
         except AbsentError as absent:
-            looked.append(str(absent))
+            places.append(str(absent))
             continue
         if _is_file(path):
             return path
-        looked.append(f"{path} (for {uri})")
+        places.append(f"{path} (for {uri})")
     remedy = _remedy(spec, uris)
     remote = [uri for uri in uris if _is_elsewhere(uri)]
     by_hand = f". By hand: download {remote[0]} and put the file at one of these places" if remote else ""
     last = "" if remedy else ". Put the file there, or correct the entry"
     raise AbsentCheckpointError(
-        f"model {spec.name!r}: its checkpoint is not on this machine. Looked at: {'; '.join(looked)}{by_hand}{last}",
+        f"model {spec.name!r}: its checkpoint is not on this machine. Looked at: {'; '.join(places)}{by_hand}{last}",
         remedy=remedy,
         general="the checkpoint is not on this machine",
     )
@@ -95,8 +95,8 @@ def remote_files(spec: ModelSpec) -> tuple[tuple[Download, ...], ...]:
 def digest_in_name(uri: str) -> str | None:
     """The beginning of the SHA-256 in the file name of an ``https:`` URI (``resnet50-0676ba61.pth``)."""
     scheme, _, rest = uri.partition(":")
-    found = _HUB_DIGEST.search(PurePosixPath(urlsplit(f"https:{rest}").path).name) if scheme == "https" else None
-    return found[1] if found else None
+    match = _HUB_DIGEST.search(PurePosixPath(urlsplit(f"https:{rest}").path).name) if scheme == "https" else None
+    return match[1] if match else None
 
 
 def _download(uri: str, size: int | None, sha256: str | None) -> Download:
@@ -135,10 +135,10 @@ def _in_package(spec: ModelSpec, rest: str) -> Path:
     parts = PurePosixPath(relative).parts
     if not package.isidentifier() or not parts or ".." in parts or relative.startswith("/"):
         raise CheckpointError(f"model {spec.name!r}: 'package:{rest}' must read package:NAME/path/inside/it")
-    found = find_spec(package)
-    if found is None:
+    package_spec = find_spec(package)
+    if package_spec is None:
         raise AbsentError(f"package {package} (not installed)")
-    matches = list(_matches(found.submodule_search_locations or (), parts))
+    matches = list(_matches(package_spec.submodule_search_locations or (), parts))
     if len(matches) > 1:
         raise CheckpointError(
             f"model {spec.name!r}: 'package:{rest}' must match one file, but matches {len(matches)}: "
@@ -206,10 +206,10 @@ def _is_elsewhere(uri: str) -> bool:
 
 
 def _pip_command(package: str) -> str:
-    wanted = package.replace("_", "-").lower()
+    distribution = package.replace("_", "-").lower()
     try:
         requirements = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
         requirements = []  # run from a source tree that is not installed: the plain name is still right
-    demo = any(re.match(rf"{re.escape(wanted)}\b(?!-).*extra == .demo.", line.lower()) for line in requirements)
-    return f"pip install '{DISTRIBUTION}[demo]'" if demo else f"pip install {wanted}"
+    demo = any(re.match(rf"{re.escape(distribution)}\b(?!-).*extra == .demo.", line.lower()) for line in requirements)
+    return f"pip install '{DISTRIBUTION}[demo]'" if demo else f"pip install {distribution}"

@@ -68,21 +68,21 @@ def check(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str], *, rec
     watched = [(path, digest) for path, digest in _unpublished(spec, files, digests) if is_download(path)]
     if not watched:
         return
-    known = _read().get(spec.name, {})
+    pins = _read().get(spec.name, {})
     for path, digest in watched:
-        compare(spec, path.name, digest, known)
-    fresh = {path.name: _pin(digest, _uri(spec, path)) for path, digest in watched if path.name not in known}
+        compare(spec, path.name, digest, pins)
+    fresh = {path.name: _pin(digest, _uri(spec, path)) for path, digest in watched if path.name not in pins}
     if fresh and recording:
         _add_or_warn(spec, fresh)
 
 
-def compare(spec: ModelSpec, file_name: str, digest: str, known: Mapping[str, Pin] | None = None) -> None:
+def compare(spec: ModelSpec, file_name: str, digest: str, pins: Mapping[str, Pin] | None = None) -> None:
     """Raises CheckpointError if a SHA-256 other than `digest` is recorded for this file of `spec`.
 
     Args:
-        known: the model's records; None: look them up.
+        pins: the model's records; None: look them up.
     """
-    pin = (_read().get(spec.name, {}) if known is None else known).get(file_name)
+    pin = (_read().get(spec.name, {}) if pins is None else pins).get(file_name)
     if pin is None or pin.sha256 == digest:
         return
     origin = f" from {pin.uri}" if pin.uri else ""
@@ -102,11 +102,11 @@ def record(spec: ModelSpec, file_name: str, digest: str, uri: str | None) -> Non
     """
     try:
         with _locked():
-            everything = _read()
-            known = everything.setdefault(spec.name, {}).get(file_name)
-            if known is None or known.sha256 != digest:
-                everything[spec.name][file_name] = _pin(digest, uri)
-                _write(everything)
+            stored = _read()
+            pin = stored.setdefault(spec.name, {}).get(file_name)
+            if pin is None or pin.sha256 != digest:
+                stored[spec.name][file_name] = _pin(digest, uri)
+                _write(stored)
     except OSError as error:
         raise CheckpointError(f"cannot write {_file()}: {error.strerror}") from error
 
@@ -149,7 +149,7 @@ def _read() -> Pins:
     path = _file()
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        return {model: {name: _as_pin(one) for name, one in files.items()} for model, files in stored.items()}
+        return {model: {name: _as_pin(pin) for name, pin in files.items()} for model, files in stored.items()}
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -164,19 +164,19 @@ def _read() -> Pins:
 def _as_pin(stored: Any) -> Pin:
     pin = Pin(**stored)
     if not isinstance(pin.sha256, str) or not _DIGEST.fullmatch(pin.sha256):
-        raise ValueError(f"{pin.sha256!r} is no SHA-256")
+        raise ValueError(f"{pin.sha256!r} is not a SHA-256")
     return pin
 
 
 def _add_or_warn(spec: ModelSpec, pins: Mapping[str, Pin]) -> None:
     try:
         with _locked():
-            everything = _read()
-            mine = everything.setdefault(spec.name, {})
+            stored = _read()
+            own = stored.setdefault(spec.name, {})
             for name, pin in pins.items():
-                compare(spec, name, pin.sha256, mine)  # another process may have recorded it first
-                mine.setdefault(name, pin)
-            _write(everything)
+                compare(spec, name, pin.sha256, own)  # another process may have recorded it first
+                own.setdefault(name, pin)
+            _write(stored)
     except OSError as error:
         # A shared cache may be read-only. The run's own identity has the digest too, so nothing is mixed up.
         log.warning("cannot record the checkpoint of %s in %s: %s", spec.name, _file(), error.strerror)
@@ -191,6 +191,6 @@ def _locked() -> Iterator[None]:
         yield
 
 
-def _write(everything: Pins) -> None:
-    plain = {model: {name: asdict(pin) for name, pin in sorted(files.items())} for model, files in everything.items()}
+def _write(stored: Pins) -> None:
+    plain = {model: {name: asdict(pin) for name, pin in sorted(files.items())} for model, files in stored.items()}
     write_whole(_file(), json.dumps(dict(sorted(plain.items())), indent=1))

@@ -115,8 +115,8 @@ def digests_of(files: Iterable[Path]) -> tuple[str, ...]:
     return tuple(digests)
 
 
-def _no_checkpoint(file: Path | str, what: str, remedy: str = "") -> CheckpointError:
-    return CheckpointError(f"{file} is not a checkpoint but {what}", remedy=remedy)
+def _no_checkpoint(file: Path | str, kind: str, remedy: str = "") -> CheckpointError:
+    return CheckpointError(f"{file} is not a checkpoint but {kind}", remedy=remedy)
 
 
 def _describe(head: bytes) -> tuple[str, str]:
@@ -284,8 +284,8 @@ def _has_tensors(value: object) -> bool:
 def _contents(loaded: object) -> str:
     if not isinstance(loaded, Mapping):
         return f"a {type(loaded).__name__}"
-    shown = ", ".join(f"{key!r} ({type(value).__name__})" for key, value in list(loaded.items())[:8])
-    return f"{shown or 'nothing'}{', …' if len(loaded) > 8 else ''}"
+    entries = ", ".join(f"{key!r} ({type(value).__name__})" for key, value in list(loaded.items())[:8])
+    return f"{entries or 'nothing'}{', …' if len(loaded) > 8 else ''}"
 
 
 def _tensors(path: Path, loaded: Any) -> dict[str, torch.Tensor]:

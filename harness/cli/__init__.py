@@ -1,7 +1,7 @@
-"""The command line: parse, call, print. One file a command, beside `options`, `progress` and `words`; each
-parses, calls and prints.
+"""The command line: each command parses, calls and prints, in a file of its own; `options`, `plan` and `words` are
+shared.
 
-May import every room, inside its commands: `import harness.cli` needs neither torch nor NumPy."""
+May import every other package, inside its commands: `import harness.cli` needs neither torch nor NumPy."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ SPREAD = {"--models", "--task", "--datasets"}
 """Options that take several values in a row: ``--models a b`` is ``--models a --models b``."""
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"bias-harness {version('bias-harness')}")
@@ -46,24 +46,26 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _harness(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Which biases of an image classifier explain its generalization?"""
 
 
 def spread(arguments: list[str]) -> list[str]:
     """Repeat the option before each further value of an option in SPREAD; everything else is unchanged."""
-    out: list[str] = []
+    words: list[str] = []
     option, filled = "", False
     for argument in arguments:
         if argument.startswith("-"):
             option, filled = (argument if argument in SPREAD else ""), False
         elif option and filled:
-            out.append(option)
+            words.append(option)
         else:
             filled = True
-        out.append(argument)
-    return out
+        words.append(argument)
+    return words
 
 
 def main() -> None:
@@ -79,7 +81,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
-    except Exception:  # noqa: BLE001 - the last door: what gets here is a bug and keeps its traceback
+    except Exception:  # noqa: BLE001 - the outermost handler: whatever arrives here is a bug and keeps its traceback
         import traceback
 
         traceback.print_exc()

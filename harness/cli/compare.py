@@ -1,4 +1,4 @@
-"""``harness compare``: one's own numbers beside published ones, or beside those of another run."""
+"""``harness compare``: the numbers of a run beside published ones, or beside those of another run."""
 
 from __future__ import annotations
 
@@ -16,25 +16,23 @@ def compare(
     against: Annotated[
         str, typer.Option("--against", metavar="RUN|FORMAT", help="Another run, or a published table such as paper.")
     ],
-    table: Annotated[
-        Path | None, typer.Option("--table", metavar="FILE", help="Where the published table lies.")
-    ] = None,
+    table: Annotated[Path | None, typer.Option("--table", metavar="FILE", help="The published table.")] = None,
     form: Annotated[str, typer.Option("--format", metavar="terminal|json|csv|markdown|html")] = "terminal",
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: stdout.")] = None,
     data: Data = None,
     registry: Registries = None,
     plugins: PluginFolders = None,
 ) -> None:
-    """Each measure's difference, its tolerance and its known erratum. Exit code 1 if something differs beyond them."""
+    """Each measure's difference, tolerance and known erratum. Exit code 1 if a difference exceeds both."""
     from harness.output.formats import FORMATS, render_tables
     from harness.study.comparison_tables import comparison_data, comparison_tables
     from harness.workflows.compare import compare_runs
 
     choice("format", form, FORMATS)
     sides = compare_runs(run, against, open_house(registry, plugins).plugins, table=table, data=data or ())
-    result = comparison_data(sides.mine, sides.theirs, sides.comparisons)
+    result = comparison_data(sides.own, sides.reference, sides.comparisons)
     width, color = shape(form, output)
-    title = f"harness compare: {sides.mine.label} against {sides.theirs.label}"
+    title = f"harness compare: {sides.own.label} against {sides.reference.label}"
     whole = form == "csv" or output is not None
     text = render_tables(
         lambda: comparison_tables(result, whole=whole), result, form, title=title, width=width, color=color

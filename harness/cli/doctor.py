@@ -1,4 +1,4 @@
-"""How the doctor's findings are printed: tables that fit 80 columns, what is remarkable, totals, the next command."""
+"""``harness doctor``: the findings as tables that fit 80 columns, then remarks, totals and the next command."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def doctor(
     registry: Registries = None,
     plugins: PluginFolders = None,
 ) -> None:
-    """What a suite needs: present, partial, missing or corrupt, and what mends it."""
+    """What a suite needs: present, partial, missing or corrupt, and how to fix it."""
     from harness.data.roots import DataRoots
     from harness.planning.doctor import examine, task_costs
     from harness.planning.estimate import estimate
@@ -49,15 +49,17 @@ def doctor(
         print_json(findings_data(findings))
     else:
         models = sum(finding.kind == "model" for finding in findings)
-        unplaced = roots.default is None and any(one.kind == "dataset" and one.stops for one in findings)
+        unplaced = roots.default is None and any(finding.kind == "dataset" and finding.stops for finding in findings)
         options = {
             "--data": [*(data or ()), *(["ROOT"] if unplaced else [])],
             "--registry": registry,
             "--plugins": plugins,
         }
-        again = "".join(f" {name} {shlex.quote(str(one))}" for name, given in options.items() for one in given or ())
+        typed = "".join(
+            f" {name} {shlex.quote(str(value))}" for name, values in options.items() for value in values or ()
+        )
         cost = estimate(task_costs(suite, house.registry, findings), models)
-        print_findings(suite, findings, cost, again, stdout_console())
+        print_findings(suite, findings, cost, typed, stdout_console())
     if any(finding.stops for finding in findings):
         raise typer.Exit(1)
 
@@ -70,11 +72,11 @@ def findings_data(findings: Sequence[Finding]) -> list[dict[str, Any]]:
 
 
 def print_findings(suite: str, findings: Sequence[Finding], estimate: Estimate, options: str, console: Console) -> None:
-    """All findings of `suite` for a person who wants to know whether to start, and what to do first.
+    """All findings of `suite`, for a person who decides whether to start and what to do first.
 
     Args:
         estimate: of a whole run of the suite.
-        options: what was typed beside the suite (`` --data X``), to be typed again with the next command.
+        options: further options of this call (`` --data X``), repeated in the next command.
     """
     console.print(f"suite {suite}", style="bold")
     for kind, noun in _NOUNS.items():
@@ -111,7 +113,7 @@ def _table(title: str, findings: Sequence[Finding]) -> Table:
         table.add_row(
             name,
             Text(state, STYLES[state]),
-            _sizes(members) if any(one.by_fetch or one.by_hand for one in members) else "",
+            _sizes(members) if any(finding.by_fetch or finding.by_hand for finding in members) else "",
             _how(members),
             _licence(members),
         )
@@ -120,39 +122,43 @@ def _table(title: str, findings: Sequence[Finding]) -> Table:
 
 def _rows(findings: Sequence[Finding]) -> Iterator[tuple[str, list[Finding]]]:
     """Name and members of each row, in the order of the suite: one finding, or a group of models in one state."""
-    alike = Counter(finding.state for finding in findings if finding.kind == "model")
+    counts = Counter(finding.state for finding in findings if finding.kind == "model")
     rows: dict[tuple[str, str], list[Finding]] = {}
-    for one in findings:
-        grouped = one.kind == "model" and alike[one.state] > MANY
-        rows.setdefault((f"group {one.group}" if grouped else one.name, one.state), []).append(one)
+    for finding in findings:
+        grouped = finding.kind == "model" and counts[finding.state] > MANY
+        rows.setdefault((f"group {finding.group}" if grouped else finding.name, finding.state), []).append(finding)
     for members in rows.values():
         first = members[0]
-        grouped = first.kind == "model" and alike[first.state] > MANY
+        grouped = first.kind == "model" and counts[first.state] > MANY
         yield (f"{first.group or 'without a group'} ({len(members)})" if grouped else first.name), members
 
 
 def _sizes(findings: Sequence[Finding]) -> str:
-    known, unknown = _sum(findings, lambda one: one.bytes)
+    total, unknown = _sum(findings, lambda finding: finding.bytes)
     if unknown == len(findings):
         return "?"
-    return size(known) + (" + ?" if unknown else "")
+    return size(total) + (" + ?" if unknown else "")
 
 
 def _how(findings: Sequence[Finding]) -> str:
-    def how(one: Finding) -> str:
-        return "fetch" if one.by_fetch else "by hand" if one.by_hand and one.mend else "see below" if one.stops else ""
+    def route(finding: Finding) -> str:
+        if finding.by_fetch:
+            return "fetch"
+        if finding.by_hand and finding.mend:
+            return "by hand"
+        return "see below" if finding.stops else ""
 
-    return _shared(findings, how)
+    return _shared(findings, route)
 
 
 def _licence(findings: Sequence[Finding]) -> str:
-    alike = _shared(findings, lambda one: licence_note(one.license))
-    forbidding = sum(is_non_commercial(one.license) for one in findings)
-    return f"several, {forbidding} NC" if alike == "several" and forbidding else alike
+    note = _shared(findings, lambda finding: licence_note(finding.license))
+    non_commercial = sum(is_non_commercial(finding.license) for finding in findings)
+    return f"several, {non_commercial} NC" if note == "several" and non_commercial else note
 
 
-def _shared(findings: Sequence[Finding], what: Callable[[Finding], str]) -> str:
-    values = dict.fromkeys(map(what, findings))
+def _shared(findings: Sequence[Finding], text_of: Callable[[Finding], str]) -> str:
+    values = dict.fromkeys(map(text_of, findings))
     return next(iter(values)) if len(values) == 1 else "several"
 
 
@@ -169,91 +175,103 @@ def licence_note(license: str) -> str:
     return marked if len(marked) <= _LICENSE_WIDTH else f"{marked[: _LICENSE_WIDTH - 1].rstrip()}…"
 
 
-# --- lines below it --------------------------------------------------------------------------
+# --- lines below the table -------------------------------------------------------------------
 
 
 def _remarks(findings: Sequence[Finding]) -> Iterator[str]:
     """Why something is wrong or partial, and what is missing without a known remedy; equal reasons once."""
-    told = [one for one in findings if one.state in {"wrong", "partial"} or (one.by_hand and not one.mend)]
+    remarkable = [
+        finding
+        for finding in findings
+        if finding.state in {"wrong", "partial"} or (finding.by_hand and not finding.mend)
+    ]
     for state in ("wrong", "missing", "partial"):
-        yield from listed(state, [(one.name, _reason(one), one.general) for one in told if one.state == state])
+        yield from listed(
+            state,
+            [(finding.name, _reason(finding), finding.general) for finding in remarkable if finding.state == state],
+        )
 
 
-def _reason(one: Finding) -> str:
-    """The detail; with what to type, where no table or other line says it."""
-    return advised(one.detail, one.mend if one.state == "wrong" and not one.by_fetch else "")
+def _reason(finding: Finding) -> str:
+    """The detail; with the remedy where no table or other line gives it."""
+    return advised(finding.detail, finding.mend if finding.state == "wrong" and not finding.by_fetch else "")
 
 
 def _by_hand(findings: Sequence[Finding]) -> Iterator[str]:
     names: dict[str, list[str]] = {}
-    for one in findings:
-        if one.by_hand and one.mend:
-            names.setdefault(one.mend, []).append(one.name)
-    for mend, whose in names.items():
-        yield f"by hand: {', '.join(whose)}: {mend}"
+    for finding in findings:
+        if finding.by_hand and finding.mend:
+            names.setdefault(finding.mend, []).append(finding.name)
+    for remedy, members in names.items():
+        yield f"by hand: {', '.join(members)}: {remedy}"
 
 
 def _licences(findings: Sequence[Finding]) -> Iterator[str]:
     names: dict[str, list[str]] = {}
-    for one in findings:
-        if is_non_commercial(one.license):
-            names.setdefault(one.license, []).append(one.name)
-    for license, whose in names.items():
-        yield f"not for commercial use ({license}): {', '.join(whose)}"
+    for finding in findings:
+        if is_non_commercial(finding.license):
+            names.setdefault(finding.license, []).append(finding.name)
+    for license, members in names.items():
+        yield f"not for commercial use ({license}): {', '.join(members)}"
 
 
 def _totals(findings: Sequence[Finding]) -> Iterator[str]:
-    things = [one for one in findings if one.kind != "task"]
-    here = [f"{_count(things, kind, 'present', 'partial')} {noun}" for kind, noun in _NOUNS.items()]
-    partial, wrong = (sum(one.state == state for one in findings) for state in ("partial", "wrong"))
-    yield f"here: {' and '.join(here)}; {partial} partial, {wrong} wrong"
-    fetched, by_hand = [one for one in things if one.by_fetch], [one for one in things if one.by_hand]
+    items = [finding for finding in findings if finding.kind != "task"]
+    present = [f"{_count(items, kind, 'present', 'partial')} {noun}" for kind, noun in _NOUNS.items()]
+    partial, wrong = (sum(finding.state == state for finding in findings) for state in ("partial", "wrong"))
+    yield f"here: {' and '.join(present)}; {partial} partial, {wrong} wrong"
+    fetched, by_hand = (
+        [finding for finding in items if finding.by_fetch],
+        [finding for finding in items if finding.by_hand],
+    )
     if fetched or by_hand:
         yield f"to get: {_amount(fetched)} by `harness fetch`, {_amount(by_hand)} by hand"
-    downloaded = [one for one in things if one.kind == "model" and one.trust]
-    if unpublished := sum(one.trust == ON_FIRST_USE for one in downloaded):
+    downloaded = [finding for finding in items if finding.kind == "model" and finding.trust]
+    if unpublished := sum(finding.trust == ON_FIRST_USE for finding in downloaded):
         yield f"no digest is published for {unpublished} of {len(downloaded)} checkpoints: {ON_FIRST_USE}"
-    sized = [one for one in things if one.stops or one.disk_bytes is not None]
-    yield f"disk for data and checkpoints once all are here: {_amount(sized, lambda one: one.disk_bytes)}"
+    sized = [finding for finding in items if finding.stops or finding.disk_bytes is not None]
+    yield f"disk for data and checkpoints once all are here: {_amount(sized, lambda finding: finding.disk_bytes)}"
 
 
 def _count(findings: Iterable[Finding], kind: str, *states: str) -> str:
-    of_kind = [one for one in findings if one.kind == kind]
-    return f"{sum(one.state in states for one in of_kind)} of {len(of_kind)}"
+    of_kind = [finding for finding in findings if finding.kind == kind]
+    return f"{sum(finding.state in states for finding in of_kind)} of {len(of_kind)}"
 
 
-def _amount(findings: Sequence[Finding], what: Callable[[Finding], int | None] = lambda one: one.bytes) -> str:
-    known, unknown = _sum(findings, what)
-    parts = [size(known)] if known else []
+def _amount(
+    findings: Sequence[Finding], bytes_of: Callable[[Finding], int | None] = lambda finding: finding.bytes
+) -> str:
+    total, unknown = _sum(findings, bytes_of)
+    parts = [size(total)] if total else []
     parts += [f"{unknown} of unknown size"] if unknown else []
     return " and ".join(parts) or "nothing"
 
 
-def _sum(findings: Sequence[Finding], what: Callable[[Finding], int | None]) -> tuple[int, int]:
-    """Bytes of all findings, each place on disk once, and how many are not known."""
+def _sum(findings: Sequence[Finding], bytes_of: Callable[[Finding], int | None]) -> tuple[int, int]:
+    """Bytes of all findings, each place on disk counted once, and the number of places of unknown size."""
     places: dict[str, int | None] = {}
-    for one in findings:
-        place, amount = one.place or one.name, what(one)
+    for finding in findings:
+        place, amount = finding.place or finding.name, bytes_of(finding)
         places[place] = amount if places.get(place) is None else places[place]
-    known = [amount for amount in places.values() if amount is not None]
-    return sum(known), len(places) - len(known)
+    sizes = [amount for amount in places.values() if amount is not None]
+    return sum(sizes), len(places) - len(sizes)
 
 
 def _next(suite: str, findings: Sequence[Finding], options: str) -> Iterator[str]:
     run = f"harness run --suite {suite} --out runs/{suite}{options}"
-    mend = [one.name for one in findings if one.state == "wrong" and not one.by_fetch]
-    if mend:
-        yield f"next: mend {named(mend)} as said above, then: harness doctor --suite {suite}{options}"
-    elif any(one.by_fetch for one in findings):
+    to_fix = [finding.name for finding in findings if finding.state == "wrong" and not finding.by_fetch]
+    if to_fix:
+        yield f"next: fix {named(to_fix)} as described above, then: harness doctor --suite {suite}{options}"
+    elif any(finding.by_fetch for finding in findings):
         yield f"next: harness fetch --suite {suite}{options}"
-    elif any(one.by_hand for one in findings):
-        yield f"next: get what is missing by hand as said above, then: harness doctor --suite {suite}{options}"
+    elif any(finding.by_hand for finding in findings):
+        yield f"next: get what is missing by hand as described above, then: harness doctor --suite {suite}{options}"
     else:
         yield f"next: {run}"
         return
-    if not mend and all(_any_here(findings, kind) for kind in _NOUNS):
+    if not to_fix and all(_any_here(findings, kind) for kind in _NOUNS):
         yield f"or start with what is here, and add the rest later: {run}"
 
 
 def _any_here(findings: Iterable[Finding], kind: str) -> bool:
-    return any(one.kind == kind and not one.stops for one in findings)
+    return any(finding.kind == kind and not finding.stops for finding in findings)

@@ -1,4 +1,4 @@
-"""``harness fetch``: checkpoints and datasets from the net, resumable and verified. The only command that uses it."""
+"""``harness fetch``: download checkpoints and datasets, resumable and verified. The only command that uses the net."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ STYLES = {"present": "green", "fetched": "green", "missing": "yellow", "by hand"
 
 
 def fetch(
-    suite: Annotated[str | None, typer.Option("--suite", metavar="NAME", help="All that this suite needs.")] = None,
+    suite: Annotated[
+        str | None, typer.Option("--suite", metavar="NAME", help="Everything that this suite needs.")
+    ] = None,
     models: Annotated[
         list[str] | None, typer.Option("--models", metavar="PATTERN …", help="Checkpoints; in place of the suite's.")
     ] = None,
@@ -54,7 +56,7 @@ def fetch(
     registry: Registries = None,
     plugins: PluginFolders = None,
 ) -> None:
-    """Get the checkpoints and datasets that are missing. What was broken off is continued."""
+    """Get the checkpoints and datasets that are missing. An interrupted download is resumed."""
     from harness.data.roots import DataRoots
     from harness.fetching.datasets import DatasetFetch
     from harness.fetching.models import ModelFetch
@@ -64,14 +66,14 @@ def fetch(
     specs, sets = _selected(house, suite, models or [], datasets or [])
     if accept and (offline or dry_run):
         raise RequestError(f"--accept records files, {'--offline' if offline else '--dry-run'} changes nothing")
-    wanted: list[ModelFetch | DatasetFetch] = [
+    fetches: list[ModelFetch | DatasetFetch] = [
         *(ModelFetch(spec, house.registry.source_for(spec), accept) for spec in specs),
         *(DatasetFetch(dataset, roots, keep_archives) for dataset in sets),
     ]
     if offline or dry_run:
-        outcomes = [one.survey() for one in wanted]
+        outcomes = [item.survey() for item in fetches]
     else:
-        outcomes = _fetched(wanted)
+        outcomes = _fetched(fetches)
     if form == "json":
         print_json([asdict(outcome) for outcome in outcomes])
     else:
@@ -83,7 +85,7 @@ def fetch(
 def _selected(
     house: House, suite: str | None, patterns: Sequence[str], names: Sequence[str]
 ) -> tuple[Sequence[ModelSpec], Sequence[Dataset]]:
-    """What is meant, each once. Raises RequestError if that is nothing, or has an unknown name."""
+    """The models and datasets to fetch, each once. Raises RequestError if there are none, or for an unknown name."""
     if suite is None and not patterns and not names:
         raise RequestError("nothing to fetch: give --suite NAME, --models PATTERN … or --datasets NAME …")
     if suite is not None:
@@ -94,25 +96,25 @@ def _selected(
     return models, [house.registry.dataset(name) for name in dict.fromkeys(names)]
 
 
-def _fetched(wanted: Sequence[ModelFetch | DatasetFetch]) -> list[Outcome]:
+def _fetched(fetches: Sequence[ModelFetch | DatasetFetch]) -> list[Outcome]:
     from harness.fetching.datasets import DatasetFetch
     from harness.fetching.files import Fetcher
     from harness.output.progress import FetchProgress
 
-    for one in wanted:
-        if isinstance(one, DatasetFetch) and one.survey().state == "missing":
-            one.root()  # where to put it is part of the request: asked before anything is fetched
+    for item in fetches:
+        if isinstance(item, DatasetFetch) and item.survey().state == "missing":
+            item.root()  # a missing destination is a wrong request: raise before the first download
     console = stderr_console()
     outcomes: list[Outcome] = []
     try:
         with FetchProgress(console) as progress, closing(Fetcher(progress)) as fetcher:
-            for one in wanted:
-                outcomes.append(one.fetch(fetcher))
+            for item in fetches:
+                outcomes.append(item.fetch(fetcher))
                 if outcomes[-1].state == "failed":
                     progress.note(f"{outcomes[-1].name}: {outcomes[-1].detail}")
     except KeyboardInterrupt:
         ready = sum(outcome.there for outcome in outcomes)
-        console.print(f"{ready} of {len(wanted)} are here; the same command continues what was broken off")
+        console.print(f"{ready} of {len(fetches)} are here; the same command resumes the interrupted download")
         raise
     return outcomes
 
@@ -130,9 +132,9 @@ def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
             justify="right" if heading == "bytes" else "left",
             no_wrap=heading in ("state", "bytes"),
         )
-    for one in outcomes:
-        size = ("–" if one.there else "?") if one.bytes is None else decimal(one.bytes)
-        table.add_row(one.name, Text(one.state, STYLES.get(one.state, "red")), size, one.detail)
+    for outcome in outcomes:
+        size = ("–" if outcome.there else "?") if outcome.bytes is None else decimal(outcome.bytes)
+        table.add_row(outcome.name, Text(outcome.state, STYLES.get(outcome.state, "red")), size, outcome.detail)
     stdout_console().print(table)
     typer.echo(_summary(outcomes), err=True)
 
@@ -140,15 +142,15 @@ def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
 def _summary(outcomes: Sequence[Outcome]) -> str:
     from rich.filesize import decimal
 
-    there = sum(outcome.there for outcome in outcomes)
-    parts = [f"{there} of {len(outcomes)} are here"]
+    present = sum(outcome.there for outcome in outcomes)
+    parts = [f"{present} of {len(outcomes)} are here"]
     missing = [outcome for outcome in outcomes if outcome.state == "missing"]
     if missing:
-        known = [outcome.bytes for outcome in missing if outcome.bytes is not None]
-        sizes = [decimal(sum(known))] if known else []
-        if lacking := len(missing) - len(known):
-            sizes.append(f"{lacking} of unknown size" if known else "of unknown size")
-        parts.append(f"{len(missing)} to fetch ({', '.join(sizes)})")
+        sizes = [outcome.bytes for outcome in missing if outcome.bytes is not None]
+        amounts = [decimal(sum(sizes))] if sizes else []
+        if unsized := len(missing) - len(sizes):
+            amounts.append(f"{unsized} of unknown size" if sizes else "of unknown size")
+        parts.append(f"{len(missing)} to fetch ({', '.join(amounts)})")
     for state in ("by hand", "failed"):
         if count := sum(outcome.state == state for outcome in outcomes):
             parts.append(f"{count} {state}")

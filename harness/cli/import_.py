@@ -11,21 +11,21 @@ from harness.cli.options import PluginFolders, Registries, open_house
 
 
 def import_table(
-    form: Annotated[str, typer.Argument(metavar="FORMAT", help="Which table it is: paper, model-vs-human, …")],
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="Format of the table: paper, model-vs-human, …")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The table; a folder where it has several files.")],
-    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Run folder to make.")],
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Run folder to create.")],
     registry: Registries = None,
     plugins: PluginFolders = None,
 ) -> None:
-    """Make a run of published results: a read-only table, or single decisions, whose measures are computed here."""
+    """Turn published results into a run: a read-only table, or single decisions, whose measures are computed here."""
     from harness.local.provenance import command_line
     from harness.records import DecisionTable
     from harness.workflows.importing import import_results
 
     table = import_results(form, file, out, open_house(registry, plugins).plugins, command_line())
     if isinstance(table, DecisionTable):
-        observers = len({one.observer for one in table.decisions})
-        trials = sum(one.top5[:, :, 0].size for one in table.decisions)
+        observers = len({decisions.observer for decisions in table.decisions})
+        trials = sum(decisions.top5[:, :, 0].size for decisions in table.decisions)
         typer.echo(
             f"{trials:,} decisions of {observers} observers in {out}; next: harness report {out}, or, to see who errs "
             f"alike: harness report {out} --report consistency",

@@ -1,4 +1,4 @@
-"""``harness info NAME``: everything known about one name, as JSON and for people."""
+"""``harness info NAME``: everything known about one name, as JSON or as a table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def info(
     """Everything known about one name."""
     choice("format", form, ("terminal", "json"))
     house = open_house(registry, plugins)
-    known: dict[str, Mapping[str, Any]] = {
+    registered: dict[str, Mapping[str, Any]] = {
         "model": house.registry.models,
         "dataset": house.registry.datasets,
         "probe": house.plugins.probes,
@@ -41,37 +41,37 @@ def info(
     }
     aliases = {alias: model.name for model in house.registry.models.values() for alias in model.aliases}
     name = aliases.get(name, name)
-    found = [(kind, things[name]) for kind, things in known.items() if name in things]
-    if not found:
-        everything = {one for things in known.values() for one in things} | set(aliases)
-        raise UnknownNameError("name", name, everything, hint="See: harness list models|datasets|probes|suites")
-    described = [details(kind, name, thing, house.registry) for kind, thing in found]
+    matches = [(kind, entries[name]) for kind, entries in registered.items() if name in entries]
+    if not matches:
+        names = {entry for entries in registered.values() for entry in entries} | set(aliases)
+        raise UnknownNameError("name", name, names, hint="See: harness list models|datasets|probes|suites")
+    described = [details(kind, name, entry, house.registry) for kind, entry in matches]
     if form == "json":
         print_json(described if len(described) > 1 else described[0])
         return
-    for one in described:
-        print_details(one, house.registry, stdout_console())
+    for facts in described:
+        print_details(facts, house.registry, stdout_console())
 
 
-def details(kind: str, name: str, thing: Any, registry: Registry) -> dict[str, Any]:
-    """What is known of `thing`, JSON-ready, without fields that say nothing.
+def details(kind: str, name: str, entry: Any, registry: Registry) -> dict[str, Any]:
+    """The facts about `entry`, JSON-ready, without empty fields.
 
     Args:
         kind: ``model``, ``dataset``, ``probe``, ``report`` or ``suite``.
     """
-    fields = asdict(thing) if is_dataclass(thing) and not isinstance(thing, type) else {}
+    fields = asdict(entry) if is_dataclass(entry) and not isinstance(entry, type) else {}
     fields.pop("name", None)
     more: dict[str, Any] = {}
     if kind in {"dataset", "probe", "report"}:
-        more["about"] = " ".join((type(thing).__doc__ or "").split())
+        more["about"] = " ".join((type(entry).__doc__ or "").split())
     if kind == "dataset":
-        more.update(_of_dataset(thing))
+        more.update(_of_dataset(entry))
     elif kind == "probe":
-        more.update(_of_probe(thing))
+        more.update(_of_probe(entry))
     elif kind == "model":
-        more.update(_of_model(thing, registry))
-    known = {key: _plain(value) for key, value in {**fields, **more}.items()}
-    return {"kind": kind, "name": name, **{key: value for key, value in known.items() if value not in EMPTY}}
+        more.update(_of_model(entry, registry))
+    facts = {key: _plain(value) for key, value in {**fields, **more}.items()}
+    return {"kind": kind, "name": name, **{key: value for key, value in facts.items() if value not in EMPTY}}
 
 
 def _of_dataset(dataset: Dataset) -> dict[str, Any]:
@@ -98,14 +98,14 @@ def _of_probe(probe: Probe) -> dict[str, Any]:
 
 
 def _of_model(spec: ModelSpec, registry: Registry) -> dict[str, Any]:
-    """The steps of the recipe that do something, and what `harness fetch` would get for each file."""
+    """The recipe's steps that are not defaults, and what `harness fetch` would get for each file."""
     default = asdict(type(spec.recipe)())
     recipe = {key: value for key, value in asdict(spec.recipe).items() if value != default[key]}
     try:
         downloads = registry.source_for(spec).downloads(spec)
     except HarnessError as error:
         return {"recipe": recipe, "problem": str(error)}
-    files = [[asdict(one) for one in alternatives] for alternatives in downloads]
+    files = [[asdict(download) for download in alternatives] for alternatives in downloads]
     return {"recipe": recipe, "downloads": [alternatives for alternatives in files if alternatives]}
 
 
@@ -118,37 +118,37 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (str, int, float, bool)) or value is None else str(value)
 
 
-# --- for people ------------------------------------------------------------------------------
+# --- the table -------------------------------------------------------------------------------
 
 
-def print_details(known: Mapping[str, Any], registry: Registry, console: Console) -> None:
+def print_details(facts: Mapping[str, Any], registry: Registry, console: Console) -> None:
     """One row for each fact; at most as wide as `console`."""
     from rich.table import Table
 
-    table = Table(title=f"{known['kind']} {known['name']}", title_justify="left", box=None, show_header=False)
+    table = Table(title=f"{facts['kind']} {facts['name']}", title_justify="left", box=None, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for key, text in _rows(known, registry).items():
+    for key, text in _rows(facts, registry).items():
         table.add_row(key, text)
     console.print(table)
 
 
-def _rows(known: Mapping[str, Any], registry: Registry) -> dict[str, str]:
-    rows = {key: _text(value) for key, value in known.items() if key not in {"kind", "name", "release", "downloads"}}
-    if "views" in known:
-        rows["views"] = f"{len(known['views'])}: {', '.join(_ranges(known['views']))}"
-    if "bytes" in known:
-        rows["bytes"] = _size(known["bytes"])
-    if "release" in known:
-        release = dict(known["release"])
-        downloads = [_download(one) for one in release.pop("downloads")]
+def _rows(facts: Mapping[str, Any], registry: Registry) -> dict[str, str]:
+    rows = {key: _text(value) for key, value in facts.items() if key not in {"kind", "name", "release", "downloads"}}
+    if "views" in facts:
+        rows["views"] = f"{len(facts['views'])}: {', '.join(_ranges(facts['views']))}"
+    if "bytes" in facts:
+        rows["bytes"] = _size(facts["bytes"])
+    if "release" in facts:
+        release = dict(facts["release"])
+        downloads = [_download(download) for download in release.pop("downloads")]
         release["bytes"] = "not known" if release["bytes"] is None else _size(release["bytes"])
         rows["release"] = _text(release)
-        rows["downloads"] = "\n".join(downloads) or "none: only a person can get it, from the page"
-    if "downloads" in known:
-        rows["downloads"] = "\nand ".join("\nor ".join(map(_download, options)) for options in known["downloads"])
-    if known["kind"] == "suite":
-        rows.update(_of_suite(registry.suite(str(known["name"]), check=False), registry))
+        rows["downloads"] = "\n".join(downloads) or "none: download it by hand from the page"
+    if "downloads" in facts:
+        rows["downloads"] = "\nand ".join("\nor ".join(map(_download, options)) for options in facts["downloads"])
+    if facts["kind"] == "suite":
+        rows.update(_of_suite(registry.suite(str(facts["name"]), check=False), registry))
     return rows
 
 
@@ -167,7 +167,7 @@ def _of_suite(suite: Suite, registry: Registry) -> dict[str, str]:
 
 
 def _groups(suite: Suite, registry: Registry) -> str:
-    """The suite's models by group; as written where one of them does not exist."""
+    """The suite's models by group; its patterns and the error where one matches no model."""
     try:
         models = registry.models_matching(suite.models) if suite.models else ()
     except HarnessError as error:
@@ -204,10 +204,10 @@ def _inline(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _download(one: Mapping[str, Any]) -> str:
-    facts = [_size(one["bytes"])] if one.get("bytes") else []
-    facts += [str(one["digest"])] if one.get("digest") else []
-    return f"{one['uri']} ({', '.join(facts)})" if facts else str(one["uri"])
+def _download(download: Mapping[str, Any]) -> str:
+    details = [_size(download["bytes"])] if download.get("bytes") else []
+    details += [str(download["digest"])] if download.get("digest") else []
+    return f"{download['uri']} ({', '.join(details)})" if details else str(download["uri"])
 
 
 def _size(number: int) -> str:

@@ -24,52 +24,55 @@ if TYPE_CHECKING:
 
 KINDS = ("models", "datasets", "probes", "reports", "suites", "plugins")
 SHOWN = {"models": ("name", "group"), "datasets": ("name", "images", "path")}
-"""Columns on a terminal, where all of them would not fit beside whole names; JSON and ``info`` have the others."""
+"""Columns on a terminal, where all of them do not fit beside unbroken names; JSON and ``info`` have the others."""
 WHOLE = ("name", "group", "images", "version", "state", "plugin", "models", "tasks")
-"""Columns that are not broken: names are copied from here."""
+"""Columns that are not wrapped: users copy names from here."""
 LONGEST = 60
-"""Characters of such a column; longer ones (two paths of plugins) are broken all the same."""
+"""Characters up to which such a column stays unwrapped; longer ones (two paths of plugins) are wrapped."""
 
 
 def list_things(
-    what: Annotated[str, typer.Argument(metavar="|".join(KINDS))],
+    kind: Annotated[str, typer.Argument(metavar="|".join(KINDS))],
     suite: Annotated[str | None, typer.Option("--suite", metavar="NAME", help="Only what this suite names.")] = None,
     form: Format = "terminal",
     registry: Registries = None,
     plugins: PluginFolders = None,
 ) -> None:
-    """What there is, and what is broken."""
+    """What is available, and which plugins are broken."""
     choice("format", form, ("terminal", "json"))
-    if what not in KINDS:
-        raise UnknownNameError("kind", what, KINDS, hint="Type for instance: harness list models")
+    if kind not in KINDS:
+        raise UnknownNameError("kind", kind, KINDS, hint="Type for instance: harness list models")
     house = open_house(registry, plugins)
-    rows = _rows(what, house)
+    rows = _rows(kind, house)
     if suite is not None:
-        rows = _of_suite(what, rows, house, suite)
+        rows = _of_suite(kind, rows, house, suite)
     if form == "json":
         print_json(rows)
         return
-    shown = SHOWN.get(what)
-    _print_rows(f"{len(rows)} {what}", [{key: row[key] for key in shown or row} for row in rows])
-    if what != "plugins" and (house.plugins.broken or house.plugins.duplicates):
+    columns = SHOWN.get(kind)
+    _print_rows(f"{len(rows)} {kind}", [{key: row[key] for key in columns or row} for row in rows])
+    if kind != "plugins" and (house.plugins.broken or house.plugins.duplicates):
         n = len(house.plugins.broken) + len(house.plugins.duplicates)
         typer.echo(f"{n} broken or duplicate plugins: harness list plugins", err=True)
 
 
-def _rows(what: str, house: House) -> list[dict[str, Any]]:
+def _rows(kind: str, house: House) -> list[dict[str, Any]]:
     registry, plugins = house.registry, house.plugins
-    if what == "models":
+    if kind == "models":
         return [{"name": m.name, "group": m.group, "source": m.source} for m in registry.models.values()]
-    if what == "datasets":
+    if kind == "datasets":
         return [
-            {"name": name, "images": _images(one), "about": _about(one), "path": one.path or None}
-            for name, one in registry.datasets.items()
+            {"name": name, "images": _images(plugin), "about": _about(plugin), "path": plugin.path or None}
+            for name, plugin in registry.datasets.items()
         ]
-    if what == "probes":
-        return [{"name": name, "version": one.version, "about": _about(one)} for name, one in plugins.probes.items()]
-    if what == "reports":
-        return [{"name": name, "about": _about(one)} for name, one in plugins.reports.items()]
-    if what == "suites":
+    if kind == "probes":
+        return [
+            {"name": name, "version": plugin.version, "about": _about(plugin)}
+            for name, plugin in plugins.probes.items()
+        ]
+    if kind == "reports":
+        return [{"name": name, "about": _about(plugin)} for name, plugin in plugins.reports.items()]
+    if kind == "suites":
         return [
             {"name": s.name, "models": len(s.models), "tasks": len(s.tasks), "about": s.title}
             for s in registry.suites.values()
@@ -78,20 +81,24 @@ def _rows(what: str, house: House) -> list[dict[str, Any]]:
 
 
 def _plugin_rows(house: House) -> list[dict[str, Any]]:
-    working: dict[str, list[str]] = {}
-    for (kind, name), provider in house.plugins.providers.items():
-        working.setdefault(provider, []).append(f"{kind} {name}")
+    contents: dict[str, list[str]] = {}
+    for (type_name, name), provider in house.plugins.providers.items():
+        contents.setdefault(provider, []).append(f"{type_name} {name}")
     return [
-        *({"plugin": provider, "state": "ok", "about": ", ".join(things)} for provider, things in working.items()),
-        *({"plugin": one.provider, "state": "broken", "about": one.error} for one in house.plugins.broken),
+        *({"plugin": provider, "state": "ok", "about": ", ".join(members)} for provider, members in contents.items()),
+        *({"plugin": plugin.provider, "state": "broken", "about": plugin.error} for plugin in house.plugins.broken),
         *(
-            {"plugin": " and ".join(one.providers), "state": "duplicate", "about": f"{one.kind} {one.name}"}
-            for one in house.plugins.duplicates
+            {
+                "plugin": " and ".join(clash.providers),
+                "state": "duplicate",
+                "about": f"{clash.kind} {clash.name}",
+            }
+            for clash in house.plugins.duplicates
         ),
     ]
 
 
-def _of_suite(what: str, rows: list[dict[str, Any]], house: House, name: str) -> list[dict[str, Any]]:
+def _of_suite(kind: str, rows: list[dict[str, Any]], house: House, name: str) -> list[dict[str, Any]]:
     suite = house.registry.suite(name)
     names = {
         "models": [model.name for model in house.registry.models_matching(suite.models)] if suite.models else [],
@@ -99,17 +106,17 @@ def _of_suite(what: str, rows: list[dict[str, Any]], house: House, name: str) ->
         "probes": [task.probe for task in suite.tasks],
         "suites": [suite.name],
     }
-    return [row for row in rows if row.get("name") in names.get(what, [row.get("name")])]
+    return [row for row in rows if row.get("name") in names.get(kind, [row.get("name")])]
 
 
 def _images(dataset: Dataset) -> int | None:
-    """Of a complete copy, where that is known."""
+    """Number of images in a complete copy; None if unknown."""
     release = dataset.release()
     return release.images if release else None
 
 
-def _about(thing: object) -> str:
-    return (type(thing).__doc__ or "").strip().partition("\n")[0].rstrip(".")
+def _about(plugin: object) -> str:
+    return (type(plugin).__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 
 def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Options that every command understands, and what they lead to."""
+"""Options that several commands share, and helpers for their values."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="ROOT|NAME=DIR",
-        help="Folder that holds the datasets (else HARNESS_DATA), or where one dataset lies. Repeatable.",
+        help="Folder that holds the datasets (else HARNESS_DATA), or the folder of one dataset. Repeatable.",
     ),
 ]
 Format = Annotated[str, typer.Option("--format", metavar="terminal|json", help="How to print.")]
 
 
 def stdout_console() -> Console:
-    """Where results go; 80 columns when it is no terminal."""
+    """The console for results; 80 columns wide if it is not a terminal."""
     from rich.console import Console
 
     console = Console(highlight=False, markup=False)

@@ -1,4 +1,4 @@
-"""How a plan is printed."""
+"""A plan as text and as JSON."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 
 LINES: Final = 8
-"""Most lines of reasons for one status; the JSON holds every one."""
+"""Most lines of reasons for one status; the JSON has all of them."""
 
 
 def plan_data(plan: Plan, estimate: Estimate) -> dict[str, Any]:
-    """The plan as one JSON-ready object: every cell, and the estimate of all that is left to do."""
+    """The plan as one JSON-ready object: every cell, and the estimate of the remaining work."""
     return {
         "settings": asdict(plan.settings),
         "passes": [
             {
-                "dataset": one.dataset.name,
-                "models": list(one.models),
-                "tasks": [task.name for task in one.tasks],
-                "images": one.images,
-                "forwards": one.forwards,
+                "dataset": sweep.dataset.name,
+                "models": list(sweep.models),
+                "tasks": [task.name for task in sweep.tasks],
+                "images": sweep.images,
+                "forwards": sweep.forwards,
             }
-            for one in plan.passes
+            for sweep in plan.passes
         ],
         "cells": [
             {
@@ -58,14 +58,14 @@ def print_plan(plan: Plan, estimate: Estimate, console: Console) -> None:
     """A table of tasks, the reasons of cells that are not simply run, and the totals; fits 80 columns.
 
     Args:
-        estimate: of all that is left to do, with what is missing.
+        estimate: of the remaining work, missing tasks included.
     """
     console.print(_tasks(plan, estimate))
     for line in reason_lines(plan.cells):
         console.print(line, soft_wrap=True)
     for remark in plan.remarks:
         console.print(f"note: {remark}", soft_wrap=True)
-    images = sum(one.images for one in plan.passes)
+    images = sum(sweep.images for sweep in plan.passes)
     console.print(f"{passes(len(plan.passes))}, {images:,} images decoded, {plan.forwards:,} forwards")
     if any(cell.status == "missing" for cell in plan.cells):
         console.print(f"with what is missing: {work(estimate)}")
@@ -81,7 +81,7 @@ def _tasks(plan: Plan, estimate: Estimate) -> Table:
     table.add_column("images × conditions", justify="right", min_width=10)
     table.add_column("GPU-hours", justify="right", min_width=5)
     table.add_column("cells")
-    cost = {one.name: one.gpu_hours for one in estimate.tasks}
+    cost = {task_cost.name: task_cost.gpu_hours for task_cost in estimate.tasks}
     tasks: list[PlannedTask | MissingTask] = [*plan.tasks, *plan.missing]
     for task in tasks:
         statuses = Counter(cell.status for cell in plan.cells if cell.task == task.name)
@@ -95,14 +95,14 @@ def _tasks(plan: Plan, estimate: Estimate) -> Table:
 
 
 def _factors(task: PlannedTask | MissingTask) -> str:
-    """``50,000 × 22``, or with the number of views where both they and the conditions are several: ``64 × 75 × 22``."""
+    """``50,000 × 22``; with views too where there are several views and several conditions: ``64 × 75 × 22``."""
     views, columns = max(1, len(task.dataset.views())), len(task.conditions)
     several = [f"{views}", f"{columns // views}"] if 1 < views < columns else [f"{columns}"]
     return " × ".join([f"{task.images:,}" if task.images else "?", *several])
 
 
 def reason_lines(cells: Sequence[PlannedCell]) -> Iterator[str]:
-    """Why cells are not simply run: one line for each distinct reason, and few lines in all."""
+    """Why cells are not simply run: one line for each distinct reason, at most LINES for each status."""
     statuses = dict.fromkeys(cell.status for cell in cells if cell.reason)
     for status in statuses:
         groups: dict[str, list[PlannedCell]] = {}
@@ -111,18 +111,18 @@ def reason_lines(cells: Sequence[PlannedCell]) -> Iterator[str]:
                 groups.setdefault(cell.reason, []).append(cell)
         if merged := len(groups) > FEW:
             groups = _merged(groups.values())
-        for reason, alike in list(groups.items())[:LINES]:
-            yield f"{status}: {_whose(alike)}: {reason}"
+        for reason, members in list(groups.items())[:LINES]:
+            yield f"{status}: {_cells_text(members)}: {reason}"
         if len(groups) > LINES:
-            rest = sum(map(len, list(groups.values())[LINES:]))
-            yield f"{status}: {rest} more cells for {len(groups) - LINES} other reasons"
+            hidden = sum(map(len, list(groups.values())[LINES:]))
+            yield f"{status}: {hidden} more cells for {len(groups) - LINES} other reasons"
         if merged:
             doctor = "; what to get: harness doctor --suite NAME" if status == "missing" else ""
             yield f"  each {status} cell with its reason in full: --dry-run --json{doctor}"
 
 
 def _merged(groups: Iterable[Sequence[PlannedCell]]) -> dict[str, list[PlannedCell]]:
-    """Reasons that differ only in the names that they name become one, without what to type."""
+    """Merge reasons that differ only in names; the merged reason has no remedy."""
     merged: dict[str, list[PlannedCell]] = {}
     for cell in chain.from_iterable(groups):
         general = cell.because.general or cell.because.text if cell.because else ""
@@ -130,8 +130,8 @@ def _merged(groups: Iterable[Sequence[PlannedCell]]) -> dict[str, list[PlannedCe
     return merged
 
 
-def _whose(cells: Sequence[PlannedCell]) -> str:
+def _cells_text(cells: Sequence[PlannedCell]) -> str:
     """``resnet50 on accuracy@imagenet``, or how many cells of which models and tasks."""
     models, tasks = dict.fromkeys(cell.model for cell in cells), dict.fromkeys(cell.task for cell in cells)
-    where = f"{named(models)} on {named(tasks)}"
-    return where if len(cells) == 1 else f"{len(cells)} cells, {where}"
+    names = f"{named(models)} on {named(tasks)}"
+    return names if len(cells) == 1 else f"{len(cells)} cells, {names}"

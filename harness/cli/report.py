@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.records import Figure, Study
 
 LISTED = "list"
-"""The value of --figure that asks for the names."""
+"""The value of --figure that prints the names of all figures."""
 
 
 def report(
@@ -29,7 +29,7 @@ def report(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: stdout. Figures: .svg or .png")
     ] = None,
     figure: Annotated[
-        str | None, typer.Option("--figure", metavar="NAME|list", help="One figure in place of the tables.")
+        str | None, typer.Option("--figure", metavar="NAME|list", help="One figure instead of the tables.")
     ] = None,
     sort: Annotated[
         str | None, typer.Option("--sort", metavar="NAME", help="Bias, axis or measure that orders the models.")
@@ -49,19 +49,19 @@ def report(
 
     choice("format", form, FORMATS)
     house = open_house(registry, plugins)
-    chosen = house.plugins.report(name)
-    study = opened(runs, house.plugins, mend=apply_errata, ungrouped=ungrouped, sort=sort)
+    plugin = house.plugins.report(name)
+    study = opened(runs, house.plugins, apply_errata=apply_errata, ungrouped=ungrouped, sort=sort)
     if figure is not None:
-        _figure(chosen, study, figure, form, output)
+        _figure(plugin, study, figure, form, output)
         return
     width, color = shape(form, output)
-    emit(render(chosen, chosen.data(study), form, width=width, color=color), output)
+    emit(render(plugin, plugin.data(study), form, width=width, color=color), output)
     if form == "terminal" and output is None:
-        _tell_where(runs)
+        _print_sources(runs)
 
 
-def _tell_where(runs: Sequence[Path]) -> None:
-    """On stderr, below the tables: the files behind them, and what else there is."""
+def _print_sources(runs: Sequence[Path]) -> None:
+    """On stderr, below the tables: the files behind them, and other formats."""
     from harness.store.run_record import INDEX
 
     for run in runs:
@@ -71,14 +71,14 @@ def _tell_where(runs: Sequence[Path]) -> None:
 
 
 def shape(form: str, output: Path | None) -> tuple[int, bool]:
-    """How wide the tables are, and whether they have colour."""
+    """Width of the tables in characters, and whether they are coloured."""
     console = stdout_console()
     color = form == "terminal" and output is None and console.is_terminal and "NO_COLOR" not in os.environ
     return min(console.width, 100), color
 
 
 def emit(text: str, output: Path | None) -> None:
-    """Print the result, or write it to a file. Raises RequestError if that cannot be written."""
+    """Print the result, or write it to a file. Raises RequestError if the file cannot be written."""
     if output is None:
         typer.echo(text, nl=not text.endswith("\n"))
         return
@@ -91,7 +91,7 @@ def emit(text: str, output: Path | None) -> None:
 
 
 def _figure(report: Report, study: Study, name: str, form: str, output: Path | None) -> None:
-    """One figure on the terminal, as JSON, or drawn into a file; or the names of all."""
+    """One figure on the terminal, as JSON, or drawn to a file; or the names of all figures."""
     from dataclasses import asdict
 
     from harness.output.drawing import to_text, write
@@ -100,20 +100,20 @@ def _figure(report: Report, study: Study, name: str, form: str, output: Path | N
     choice("format", form, ("terminal", "json"))
     figures = report.figures(report.data(study))
     if name == LISTED:
-        text = to_json({"figures": [asdict(one) for one in figures]}) if form == "json" else _names(figures)
+        text = to_json({"figures": [asdict(entry) for entry in figures]}) if form == "json" else _names(figures)
         emit(text, output)
         return
-    known = {one.name: one for one in figures}
-    if name not in known:
-        raise UnknownNameError("figure", name, known, remedy="--figure list")
+    by_name = {entry.name: entry for entry in figures}
+    if name not in by_name:
+        raise UnknownNameError("figure", name, by_name, remedy="--figure list")
     if form == "json":
-        emit(to_json(asdict(known[name])), output)
+        emit(to_json(asdict(by_name[name])), output)
     elif output is None:
-        typer.echo(to_text(known[name], shape(form, output)[0]), nl=False)
+        typer.echo(to_text(by_name[name], shape(form, output)[0]), nl=False)
     else:
-        write(known[name], output)
+        write(by_name[name], output)
 
 
 def _names(figures: Sequence[Figure]) -> str:
-    width = max((len(one.name) for one in figures), default=0)
-    return "".join(f"{one.name:<{width}}  {one.title}\n" for one in figures)
+    width = max((len(figure.name) for figure in figures), default=0)
+    return "".join(f"{figure.name:<{width}}  {figure.title}\n" for figure in figures)

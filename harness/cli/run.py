@@ -32,9 +32,9 @@ def run(
     models: Annotated[list[str] | None, OPTION("--models", metavar="PATTERN …", help="Models to run.")] = None,
     device: Annotated[str, OPTION("--device", metavar="auto|cpu|cuda[:i]")] = "auto",
     precision: Annotated[str | None, OPTION("--precision", metavar="fp32|tf32|bf16", help="Default fp32.")] = None,
-    batch_size: Annotated[str, OPTION("--batch-size", metavar="N|auto", help="Samples a forward.")] = "auto",
+    batch_size: Annotated[str, OPTION("--batch-size", metavar="N|auto", help="Samples in one forward.")] = "auto",
     workers: Annotated[int | None, OPTION("--workers", metavar="N", help="Decoding threads.")] = None,
-    seed: Annotated[int | None, OPTION("--seed", metavar="N", help="Of the stimuli. Default 0.")] = None,
+    seed: Annotated[int | None, OPTION("--seed", metavar="N", help="Seed of the stimuli. Default 0.")] = None,
     limit: Annotated[
         int | None, OPTION("--limit", metavar="N", help="Only the N samples with the lowest hash of their id.")
     ] = None,
@@ -74,13 +74,13 @@ def run(
             request, house, out, device=device, workers=workers, display=display, command=command_line()
         )
     except RunInterrupted:
-        stderr_console().print(f"interrupted; what was whole is stored. Resume with the same command: --out {out}")
+        stderr_console().print(f"interrupted; finished spans are stored. Resume with the same command: --out {out}")
         raise typer.Exit(130) from None
     _summary(result)
 
 
 def _dry_run(request: RunRequest, house: House, out: Path, device: str, as_json: bool) -> None:
-    """Plan without torch: with ``--device auto`` and no run yet, as for the CPU."""
+    """Print the plan, without torch: ``--device auto`` without a stored run means the CPU."""
     from harness.cli.plan import plan_data, print_plan
     from harness.planning.estimate import estimate, shapes_of
     from harness.planning.request import select
@@ -98,7 +98,7 @@ def _dry_run(request: RunRequest, house: House, out: Path, device: str, as_json:
 
 
 def _summary(result: RunResult) -> None:
-    """What is stored, and why the rest is not. Exit code 1 if something failed or was missing."""
+    """What is stored, and why the rest is not. Exit code 1 if a cell failed or is missing."""
     from harness.cli.plan import reason_lines
 
     console = stderr_console()

@@ -1,4 +1,4 @@
-"""Words that several commands use: lists of names, counts, sizes, durations."""
+"""Text that several commands print: lists of names, counts, sizes, durations."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ if TYPE_CHECKING:
 
 
 FEW: Final = 4
-"""Up to so many names are written out, and up to so many different reasons stand whole."""
+"""Up to this many names are written out, and up to this many different reasons are not merged."""
 
 
 def named(names: Iterable[str]) -> str:
-    """The names, or the first of them and their number."""
-    given = list(names)
-    return ", ".join(given) if len(given) <= FEW else f"{', '.join(given[: FEW - 2])}, … ({len(given)})"
+    """The names; if there are many, the first of them and their number."""
+    texts = list(names)
+    return ", ".join(texts) if len(texts) <= FEW else f"{', '.join(texts[: FEW - 2])}, … ({len(texts)})"
 
 
 def listed(state: str, reasons: Sequence[tuple[str, str, str]]) -> Iterator[str]:
-    """``state: name: reason``, one line for each reason; where these are many, those alike but for names share one.
+    """``state: name: reason``, one line for each reason; many reasons that differ only in names share a line.
 
     Args:
-        reasons: name, reason, and the reason without names in it (empty: it has none).
+        reasons: name, reason, and the reason without names in it (empty: the same as the reason).
     """
     groups: dict[str, list[str]] = {}
     for name, reason, _ in reasons:
@@ -32,9 +32,9 @@ def listed(state: str, reasons: Sequence[tuple[str, str, str]]) -> Iterator[str]
         merged: dict[str, list[str]] = {}
         for name, reason, general in reasons:
             merged.setdefault(general or reason, []).append(name)
-        alike = {reason: names for reason, names in merged.items() if len(names) > 1}
-        single = {reason: names for reason, names in groups.items() if not set(names) & set().union(*alike.values())}
-        groups = {**alike, **single}
+        shared = {reason: names for reason, names in merged.items() if len(names) > 1}
+        single = {reason: names for reason, names in groups.items() if not set(names) & set().union(*shared.values())}
+        groups = {**shared, **single}
     for reason, names in groups.items():
         yield f"{state}: {named(names)}: {reason}"
 
@@ -45,11 +45,11 @@ def work(estimate: Estimate) -> str:
 
 
 def estimate_lines(estimate: Estimate) -> Iterator[str]:
-    """What an estimate comes to, and to what it refers, in lines of less than 80 characters."""
+    """The estimate and its reference hardware, in lines of less than 80 characters."""
     yield f"estimate: {hours(estimate.gpu_hours)} GPU-hours ({estimate.reference}, {estimate.precision}),"
     yield f"  {hours(estimate.decode_core_hours)} CPU core-hours to decode, {size(estimate.stored_bytes)} to store"
     if estimate.unknown:
-        yield f"not in it, for their number of images is not known: {', '.join(estimate.unknown)}"
+        yield f"not included, because their number of images is unknown: {', '.join(estimate.unknown)}"
 
 
 def passes(number: int) -> str:
@@ -65,12 +65,12 @@ def size(number: int) -> str:
 
 
 def count(number: int) -> str:
-    """A count, from a million on in millions: ``46,837``, ``475.1 million``."""
+    """A count, in millions from a million up: ``46,837``, ``475.1 million``."""
     return f"{number:,}" if number < 1_000_000 else f"{number / 1e6:,.1f} million"
 
 
 def hours(number: float) -> str:
-    """Hours with the digits that an estimate deserves: ``0``, ``< 0.01``, ``0.25``, ``3.1``, ``1,204``."""
+    """Hours with as many digits as an estimate supports: ``0``, ``< 0.01``, ``0.25``, ``3.1``, ``1,204``."""
     if number == 0:
         return "0"
     if number < 0.01:

@@ -23,10 +23,10 @@ LOOK_AHEAD = 3
 """Batches decoded ahead: enough to hide decoding, few enough for constant memory."""
 
 
-def preprocess(image: Image.Image, how: Preprocessing) -> np.ndarray:
+def preprocess(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
     """Pixels of `image` as (S, S, 3) uint8.
 
-    RGB; shorter side resized to `how.resize` (bilinear, PIL's antialias; the longer side truncated to an integer);
+    RGB; shorter side resized to `resize` (bilinear, PIL's antialias; the longer side truncated to an integer);
     centre crop with its offset rounded half to even. Bit for bit what ``Resize(256)`` and ``CenterCrop(224)`` of
     torchvision give on a PIL image, without importing it. Raises ImageError for a wrong size without resize.
     """
@@ -34,20 +34,21 @@ def preprocess(image: Image.Image, how: Preprocessing) -> np.ndarray:
 
     image = image.convert("RGB")
     width, height = image.size
-    if how.resize is None:
-        if (width, height) != (how.size, how.size):
+    if preprocessing.resize is None:
+        if (width, height) != (preprocessing.size, preprocessing.size):
             raise ImageError(
-                f"is {width}x{height} pixels, expected {how.size}x{how.size} (this dataset is not resized)"
+                f"is {width}x{height} pixels, expected {preprocessing.size}x{preprocessing.size} "
+                "(this dataset is not resized)"
             )
         return np.asarray(image)
     short = min(width, height)
-    if short != how.resize:
-        longer = int(how.resize * max(width, height) / short)
-        target = (how.resize, longer) if width <= height else (longer, how.resize)
+    if short != preprocessing.resize:
+        longer = int(preprocessing.resize * max(width, height) / short)
+        target = (preprocessing.resize, longer) if width <= height else (longer, preprocessing.resize)
         image = image.resize(target, Image.Resampling.BILINEAR)
         width, height = target
-    left, top = round((width - how.size) / 2.0), round((height - how.size) / 2.0)
-    return np.asarray(image.crop((left, top, left + how.size, top + how.size)))
+    left, top = round((width - preprocessing.size) / 2.0), round((height - preprocessing.size) / 2.0)
+    return np.asarray(image.crop((left, top, left + preprocessing.size, top + preprocessing.size)))
 
 
 def pixels(dataset: Dataset, sample: Sample) -> np.ndarray:
@@ -66,18 +67,18 @@ def content_digest(dataset: Dataset, sample: Sample) -> str:
 @contextmanager
 def _named(dataset: Dataset, sample: Sample) -> Iterator[None]:
     """Turns any exception into an ImageError with dataset, sample, and file or view; the id alone names no view."""
-    what = f"image {sample.id} of {dataset.name}"
+    label = f"image {sample.id} of {dataset.name}"
     if sample.path is None and sample.view:
-        what += f" in view {sample.view}"
+        label += f" in view {sample.view}"
     try:
         yield
     except ImageError as error:
-        raise ImageError(_located(f"{what} {error}", sample)) from error
+        raise ImageError(_located(f"{label} {error}", sample)) from error
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, …
         text = " ".join(str(error).split())
         if sample.path is None:
-            raise ImageError(f"{what} cannot be made: {type(error).__name__}: {text}".rstrip(": ")) from error
-        raise ImageError(_located(f"{what} cannot be decoded: {text or type(error).__name__}", sample)) from error
+            raise ImageError(f"{label} cannot be generated: {type(error).__name__}: {text}".rstrip(": ")) from error
+        raise ImageError(_located(f"{label} cannot be decoded: {text or type(error).__name__}", sample)) from error
 
 
 def _located(message: str, sample: Sample) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 Hashed = tuple[int, int, int, str]
 """Size in bytes, times of modification and of change in ns, SHA-256: a file whose first three are
-unchanged is not read again. The time of change cannot be set back; ``cp -p`` sets back the other."""
+unchanged is not read again. The time of change cannot be set back; ``cp -p`` sets back the time of modification."""
 WITNESSES = 8
 """Files of each view that are read for its digest, so that files of equal size by design are distinguished too."""
 MADE_WITNESSES = 32
@@ -76,8 +76,8 @@ def lowest_hashes(samples: Sequence[Sample], limit: int | None) -> list[Sample]:
 
     The choice depends on the ids alone, so every model and probe gets the same samples.
     """
-    chosen = list(samples) if limit is None else _by_hash(samples)[:limit]
-    return sorted(chosen, key=lambda sample: sample.id)
+    selected = list(samples) if limit is None else _by_hash(samples)[:limit]
+    return sorted(selected, key=lambda sample: sample.id)
 
 
 def made_witnesses(samples: Sequence[Sample], folders: Mapping[str, Path | None]) -> list[Sample]:
@@ -94,8 +94,8 @@ def made_witnesses(samples: Sequence[Sample], folders: Mapping[str, Path | None]
     ranked = _by_hash(samples)
     if not folders:
         return _classes_in_turn([sample for sample in ranked if sample.path is None])[:MADE_WITNESSES]
-    made = [view for view, folder in folders.items() if folder is None]
-    return [in_view(ranked[number % len(ranked)], view, None) for number, view in enumerate(made)]
+    generated = [view for view, folder in folders.items() if folder is None]
+    return [in_view(ranked[number % len(ranked)], view, None) for number, view in enumerate(generated)]
 
 
 def _classes_in_turn(samples: Sequence[Sample]) -> list[Sample]:
@@ -123,35 +123,35 @@ def build(
     Raises:
         DatasetError: no samples, or two with the same id; an unreadable file, or an image that cannot be generated.
     """
-    everything = list(dataset.samples(root))
-    if not everything:
+    scanned = list(dataset.samples(root))
+    if not scanned:
         raise DatasetError(f"dataset {dataset.name!r} has no images in {root}")
-    ids = {sample.id for sample in everything}
-    if len(ids) < len(everything):
-        doubled, _ = Counter(sample.id for sample in everything).most_common(1)[0]
+    ids = {sample.id for sample in scanned}
+    if len(ids) < len(scanned):
+        doubled, _ = Counter(sample.id for sample in scanned).most_common(1)[0]
         raise DatasetError(f"dataset {dataset.name!r} has two samples with the id {doubled!r} in {root}")
-    chosen = lowest_hashes(everything, limit)
+    selected = lowest_hashes(scanned, limit)
     folders = {view: dataset.folder(root, view) for view in dataset.views()}
-    hashes = {} if folders else _file_digests(root, [sample.path for sample in chosen if sample.path], progress)
+    hashes = {} if folders else _file_digests(root, [sample.path for sample in selected if sample.path], progress)
     total = hashlib.sha256()
-    for sample in chosen:
+    for sample in selected:
         content = hashes.get(sample.path, "") if sample.path else ""
         total.update(json.dumps([sample.id, sample.targets, sample.attributes, content]).encode() + b"\n")
-    witnesses = lowest_hashes(chosen, WITNESSES) if folders else []
+    witnesses = lowest_hashes(selected, WITNESSES) if folders else []
     for number, (view, folder) in enumerate(folders.items(), 1):
         if folder is not None:
             read = [_content(folder / sample.id) for sample in witnesses]
-            total.update(json.dumps([view, _sizes(folder, chosen), read]).encode() + b"\n")
+            total.update(json.dumps([view, _sizes(folder, selected), read]).encode() + b"\n")
         if progress:
-            progress(number * len(chosen), len(folders) * len(chosen))
-    for sample in made_witnesses(chosen, folders):
+            progress(number * len(selected), len(folders) * len(selected))
+    for sample in made_witnesses(selected, folders):
         total.update(json.dumps([sample.view, sample.id, _made_content(dataset, sample)]).encode() + b"\n")
-    remarks = list(dataset.remarks(everything))
-    if limit is not None and limit < len(everything):
-        remarks.append(f"--limit: {len(chosen):,} of {len(everything):,} images")
+    remarks = list(dataset.remarks(scanned))
+    if limit is not None and limit < len(scanned):
+        remarks.append(f"--limit: {len(selected):,} of {len(scanned):,} images")
     return Manifest(
-        samples=tuple(chosen),
-        total=len(everything),
+        samples=tuple(selected),
+        total=len(scanned),
         digest=total.hexdigest(),
         remarks=tuple(Remark("data", dataset.name, remark) for remark in remarks),
         folders=folders,
@@ -203,7 +203,7 @@ def dataset_identity(dataset: Dataset, manifest: Manifest) -> dict[str, object]:
 def _file_digests(root: Path, paths: Sequence[Path], progress: Callable[[int, int], None] | None) -> dict[Path, str]:
     """SHA-256 of each file; files whose size and times match the cache are not read again."""
     memory = cache_dir() / "manifests" / f"{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:24]}.json"
-    known = _remembered(memory)
+    remembered = _remembered(memory)
     digests: dict[Path, str] = {}
     fresh: dict[str, Hashed] = {}
 
@@ -211,7 +211,7 @@ def _file_digests(root: Path, paths: Sequence[Path], progress: Callable[[int, in
         key = os.path.relpath(path, root)
         try:
             size, modified, changed = fingerprint(path)
-            before = known.get(key)
+            before = remembered.get(key)
             if before and before[:3] == (size, modified, changed):
                 return path, key, before
         except OSError as error:
@@ -225,8 +225,8 @@ def _file_digests(root: Path, paths: Sequence[Path], progress: Callable[[int, in
                 progress(count, len(paths))
     young = time.time_ns() - SETTLED_NS
     settled = {key: hashed for key, hashed in fresh.items() if max(hashed[1:3]) < young}
-    if any(known.get(key) != hashed for key, hashed in settled.items()):
-        _remember(memory, {**known, **settled})
+    if any(remembered.get(key) != hashed for key, hashed in settled.items()):
+        _remember(memory, {**remembered, **settled})
     return digests
 
 
@@ -237,9 +237,9 @@ def _remembered(memory: Path) -> dict[str, Hashed]:
         return {}
 
 
-def _remember(memory: Path, known: dict[str, Hashed]) -> None:
+def _remember(memory: Path, entries: dict[str, Hashed]) -> None:
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(memory, json.dumps(known))
+        write_whole(memory, json.dumps(entries))
     except OSError as error:  # only a cache: the next run reads the files again
         log.warning("cannot remember digests in %s: %s", memory, error.strerror)

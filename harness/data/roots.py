@@ -27,11 +27,11 @@ class DataRoots:
     named: dict[str, Path] = field(default_factory=dict)
 
     @staticmethod
-    def parse(given: Sequence[str]) -> DataRoots:
+    def parse(values: Sequence[str]) -> DataRoots:
         """From the values of ``--data ROOT`` and ``--data NAME=DIR``; falls back to ``HARNESS_DATA``."""
         named: dict[str, Path] = {}
         default = Path(os.environ["HARNESS_DATA"]).expanduser() if os.environ.get("HARNESS_DATA") else None
-        for value in given:
+        for value in values:
             name, sign, folder = value.partition("=")
             if sign and os.sep not in name:
                 named[name] = Path(folder).expanduser()
@@ -46,15 +46,15 @@ class DataRoots:
             AbsentDatasetError: it is missing; the message says what to type.
             DatasetError: a folder given by the user does not exist.
         """
-        given = self.named.get(dataset.name)
-        own = dataset.root() if given is None else None
-        folder = given or own or (self.default / dataset.path if self.default else None)
+        chosen = self.named.get(dataset.name)
+        own = dataset.root() if chosen is None else None
+        folder = chosen or own or (self.default / dataset.path if self.default else None)
         hint = (
             f"--data {dataset.name}=DIR, or --data ROOT (or HARNESS_DATA) with {dataset.path or dataset.name} below it"
         )
-        if given is not None and not given.is_dir():
-            raise DatasetError(f"--data {dataset.name}={given}: no such folder", remedy=hint)
-        if own is None and given is None and self.default is not None and not self.default.is_dir():
+        if chosen is not None and not chosen.is_dir():
+            raise DatasetError(f"--data {dataset.name}={chosen}: no such folder", remedy=hint)
+        if own is None and chosen is None and self.default is not None and not self.default.is_dir():
             raise DatasetError(f"--data {self.default} (or HARNESS_DATA): no such folder", remedy=hint)
         if folder is None:
             raise AbsentDatasetError(

@@ -1,4 +1,4 @@
-"""Finds plugins, and checks what they promise: built-ins, ``--plugins DIR`` and installed packages, all the same way.
+"""Finds plugins and checks their contract: built-ins, ``--plugins DIR`` and installed packages, all in the same way.
 
 Imports `interfaces` and `hookspecs`.
 """

@@ -40,7 +40,7 @@ class Offer(NamedTuple):
 
     kind: Kind
     name: str
-    thing: Any
+    instance: Any
     provider: str
 
 
@@ -68,9 +68,9 @@ def offers_of(plugin: object, provider: str) -> list[Offer]:
             f"a plugin has one of {', '.join(_DOORS)}"
         )
     return [
-        Offer(_DOORS[caller.name].kind, _checked_name(thing, _DOORS[caller.name]), thing, provider)
+        Offer(_DOORS[caller.name].kind, _checked_name(item, _DOORS[caller.name]), item, provider)
         for caller in callers
-        for thing in _returned(caller)
+        for item in _returned(caller)
     ]
 
 
@@ -89,64 +89,64 @@ def _suggestion(hook: str) -> str:
 
 
 def _returned(caller: pluggy.HookCaller) -> list[Any]:
-    """What the hook returned: a list of instances of the right base class, or PluginError."""
+    """The objects that a hook returns. Raises PluginError unless they are a list of instances of the right class."""
     base = _DOORS[caller.name].base
     results = caller()  # pluggy omits None
-    things = results[0] if results else None
-    if not isinstance(things, list):
-        raise PluginError(f"{caller.name}() returned {_described(things)}; expected a list of harness.{base.__name__}")
-    for thing in things:
-        if not isinstance(thing, base):
-            hint = f"; write {thing.__name__}()" if inspect.isclass(thing) else ""
+    objects = results[0] if results else None
+    if not isinstance(objects, list):
+        raise PluginError(f"{caller.name}() returned {_described(objects)}; expected a list of harness.{base.__name__}")
+    for item in objects:
+        if not isinstance(item, base):
+            hint = f"; write {item.__name__}()" if inspect.isclass(item) else ""
             raise PluginError(
-                f"{caller.name}() returned a list with {_described(thing)}; "
+                f"{caller.name}() returned a list with {_described(item)}; "
                 f"expected instances of harness.{base.__name__}{hint}"
             )
-    return things
+    return objects
 
 
-def _described(thing: object) -> str:
-    return "None" if thing is None else f"{type(thing).__name__} {reprlib.repr(thing)}"
+def _described(item: object) -> str:
+    return "None" if item is None else f"{type(item).__name__} {reprlib.repr(item)}"
 
 
-def _checked_name(thing: Any, door: _Door) -> str:
+def _checked_name(item: Any, door: _Door) -> str:
     """The object's name, after checking the contract; raises PluginError."""
-    what = f"{door.kind} {type(thing).__name__}"
-    name = getattr(thing, "name", None)
+    label = f"{door.kind} {type(item).__name__}"
+    name = getattr(item, "name", None)
     if not isinstance(name, str):
-        raise PluginError(f'{what} has no name: write  name: ClassVar[str] = "…"  in the class')
+        raise PluginError(f'{label} has no name: write  name: ClassVar[str] = "…"  in the class')
     if not NAME.fullmatch(name):
         raise PluginError(
-            f"{what} is called {name!r}; a name has lower-case letters, digits and . _ + -, "
+            f"{label} is called {name!r}; a name has lower-case letters, digits and . _ + -, "
             "begins with a letter or digit, and has no '..'"
         )
-    if isinstance(thing, Probe | Dataset):
-        check_parameters(thing, what)
-        _check_class_facts(thing, what)
+    if isinstance(item, Probe | Dataset):
+        check_parameters(item, label)
+        _check_class_facts(item, label)
     return name
 
 
-def check_parameters(thing: Probe | Dataset, what: str) -> None:
+def check_parameters(item: Probe | Dataset, label: str) -> None:
     """Raises PluginError unless all parameters are immutable, JSON-serializable fields: they enter every identity."""
-    own = vars(type(thing)).get("__dataclass_params__")  # inherited ones would leave new fields out
+    own = vars(type(item)).get("__dataclass_params__")  # inherited ones would leave new fields out
     if own is None or not own.frozen:
-        raise PluginError(f"{what} is not a frozen dataclass: put @dataclass(frozen=True, kw_only=True) above it")
-    if isinstance(thing, Probe) and any(field.name in ("name", "version") for field in fields(thing)):
-        raise PluginError(f"{what}: name and version are not parameters; annotate them as ClassVar")
+        raise PluginError(f"{label} is not a frozen dataclass: put @dataclass(frozen=True, kw_only=True) above it")
+    if isinstance(item, Probe) and any(field.name in ("name", "version") for field in fields(item)):
+        raise PluginError(f"{label}: name and version are not parameters; annotate them as ClassVar")
     try:
-        hash(thing)
-        json.dumps(asdict(thing), allow_nan=False)
+        hash(item)
+        json.dumps(asdict(item), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise PluginError(
-            f"{what} has a parameter that is not plain and immutable ({error}); "
+            f"{label} has a parameter that is not plain and immutable ({error}); "
             "use numbers, strings, None, tuples or frozen dataclasses of them"
         ) from error
 
 
-def _check_class_facts(thing: Probe | Dataset, what: str) -> None:
+def _check_class_facts(item: Probe | Dataset, label: str) -> None:
     for fact in ("requires", "attributes"):
-        value = getattr(thing, fact, ())
-        if not isinstance(value, tuple) or not all(isinstance(one, str) for one in value):
-            raise PluginError(f'{what}: {fact} is {value!r}; expected a tuple of names, for example ("accuracy",)')
-    if type(thing.version) is not int or thing.version < 1:
-        raise PluginError(f"{what}: version is {thing.version!r}; expected an integer of at least 1")
+        value = getattr(item, fact, ())
+        if not isinstance(value, tuple) or not all(isinstance(part, str) for part in value):
+            raise PluginError(f'{label}: {fact} is {value!r}; expected a tuple of names, for example ("accuracy",)')
+    if type(item.version) is not int or item.version < 1:
+        raise PluginError(f"{label}: version is {item.version!r}; expected an integer of at least 1")

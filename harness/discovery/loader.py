@@ -146,17 +146,17 @@ def load_plugins(directories: Sequence[Path] = (), *, entry_points: bool = True)
         RequestError: a directory is missing, is not a folder, or contains no plugin. A plugin that fails raises
             nothing: it is listed in `Plugins.broken`.
     """
-    candidates = [*_built_ins(), *(one for folder in _distinct(directories) for one in _in_directory(folder))]
+    candidates = [*_built_ins(), *(entry for folder in _distinct(directories) for entry in _in_directory(folder))]
     if entry_points:
         candidates.extend(_installed())
     offers: list[Offer] = []
     broken: list[BrokenPlugin] = []
-    for candidate in candidates:
+    for entry in candidates:
         try:
-            offers.extend(offers_of(candidate.load(), candidate.provider))
+            offers.extend(offers_of(entry.load(), entry.provider))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may fail in any way; it is recorded
             text = "".join(traceback.format_exception(error))
-            broken.append(BrokenPlugin(candidate.provider, _one_line(error), text))
+            broken.append(BrokenPlugin(entry.provider, _one_line(error), text))
     return _assemble(offers, broken)
 
 
@@ -164,10 +164,11 @@ def _assemble(offers: Sequence[Offer], broken: Sequence[BrokenPlugin]) -> Plugin
     claims: dict[tuple[Kind, str], list[Offer]] = {}
     for offer in offers:
         claims.setdefault((offer.kind, offer.name), []).append(offer)
-    usable = {key: claim[0] for key, claim in claims.items() if len(claim) == 1}
+    usable = {key: offers_of_name[0] for key, offers_of_name in claims.items() if len(offers_of_name) == 1}
 
     def of(kind: Kind) -> Mapping[str, Any]:
-        return MappingProxyType({name: one.thing for (its, name), one in sorted(usable.items()) if its == kind})
+        offers_of_kind = {name: offer.instance for (offered, name), offer in sorted(usable.items()) if offered == kind}
+        return MappingProxyType(offers_of_kind)
 
     return Plugins(
         model_sources=of("model source"),
@@ -175,12 +176,12 @@ def _assemble(offers: Sequence[Offer], broken: Sequence[BrokenPlugin]) -> Plugin
         probes=of("probe"),
         reports=of("report"),
         importers=of("importer"),
-        providers=MappingProxyType({key: one.provider for key, one in usable.items()}),
+        providers=MappingProxyType({key: offer.provider for key, offer in usable.items()}),
         broken=tuple(broken),
         duplicates=tuple(
-            Duplicate(kind, name, tuple(one.provider for one in claim))
-            for (kind, name), claim in claims.items()
-            if len(claim) > 1
+            Duplicate(kind, name, tuple(offer.provider for offer in offers_of_name))
+            for (kind, name), offers_of_name in claims.items()
+            if len(offers_of_name) > 1
         ),
     )
 
@@ -202,8 +203,8 @@ def _distinct(directories: Sequence[Path]) -> list[Path]:
 
 def _in_directory(folder: Path) -> Iterator[_Candidate]:
     if not folder.is_dir():
-        what = f"is a file; give its folder: --plugins {folder.parent}" if folder.exists() else "does not exist"
-        raise RequestError(f"--plugins {folder}: {what}. Expected a folder with one plugin in each *.py file")
+        problem = f"is a file; give its folder: --plugins {folder.parent}" if folder.exists() else "does not exist"
+        raise RequestError(f"--plugins {folder}: {problem}. Expected a folder with one plugin in each *.py file")
     stems = sorted(file.stem for file in folder.glob("*.py"))
     plugins = [stem for stem in stems if not any(fnmatchcase(stem, pattern) for pattern in _NOT_PLUGINS)]
     if not plugins:
@@ -235,7 +236,7 @@ def _import_file(package: str, stem: str) -> ModuleType:
 
 
 def _installed() -> Iterator[_Candidate]:
-    for entry in sorted(metadata.entry_points(group=PROJECT), key=lambda one: (one.value, one.name)):
+    for entry in sorted(metadata.entry_points(group=PROJECT), key=lambda point: (point.value, point.name)):
         package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown distribution"
         yield _Candidate(f"{package} ({entry.value})", entry.load)
 

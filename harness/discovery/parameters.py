@@ -19,48 +19,48 @@ OF_DATASETS: Final = frozenset({"name", "path", "preprocessing"})
 T = TypeVar("T", bound=Probe | Dataset)
 
 
-def with_parameters(thing: T, params: Mapping[str, Any], what: str, reserved: Set[str] = frozenset()) -> T:
-    """A copy of `thing` with these parameters.
+def with_parameters(plugin: T, params: Mapping[str, Any], label: str, reserved: Set[str] = frozenset()) -> T:
+    """A copy of `plugin` with these parameters.
 
     Args:
         params: values as read from a file; lists become tuples and integers become floats where the field requires it.
-        what: name of `thing` in messages (``probe 'band-pass'``).
+        label: name of `plugin` in messages (``probe 'band-pass'``).
         reserved: fields that are not parameters.
 
     Raises:
         UnknownNameError: there is no such parameter; the message lists the available ones.
-        RequestError: a value has the wrong type, or `thing` rejects it.
+        RequestError: a value has the wrong type, or `plugin` rejects it.
         PluginError: the plugin's own types cannot be resolved, or a value of them could not be stored.
     """
     if not params:
-        return thing
-    known = [field.name for field in fields(thing) if field.init and field.name not in reserved]
+        return plugin
+    available = [field.name for field in fields(plugin) if field.init and field.name not in reserved]
     for name in params:
-        if name not in known:
-            raise UnknownNameError("parameter", name, known, f"These are the parameters of {what}")
-    values = {name: _typed(thing, name, value, what) for name, value in params.items()}
+        if name not in available:
+            raise UnknownNameError("parameter", name, available, f"These are the parameters of {label}")
+    values = {name: _typed(plugin, name, value, label) for name, value in params.items()}
     try:
-        changed = replace(thing, **values)
+        changed = replace(plugin, **values)
     except ValueError as error:
-        raise RequestError(f"{what} refuses {_listed(params)}: {error}") from error
-    check_parameters(changed, what)
+        raise RequestError(f"{label} refuses {_listed(params)}: {error}") from error
+    check_parameters(changed, label)
     return changed
 
 
-def _typed(thing: Probe | Dataset, name: str, value: Any, what: str) -> Any:
+def _typed(plugin: Probe | Dataset, name: str, value: Any, label: str) -> Any:
     """`value` as the type of the field `name`, strictly: no text for a number, no fraction for a count."""
     try:
-        kind = get_type_hints(type(thing), include_extras=True)[name]
+        kind = get_type_hints(type(plugin), include_extras=True)[name]
         adapter = TypeAdapter[Any](kind)
     except (NameError, PydanticUserError) as error:
-        raise PluginError(f"{what}: the type of parameter {name!r} cannot be used: {error}") from error
+        raise PluginError(f"{label}: the type of parameter {name!r} cannot be used: {error}") from error
     try:
         return adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         inside = "".join(f"[{part}]" for part in first["loc"])
         raise RequestError(
-            f"{what}, parameter {name}{inside}: {first['msg'][:1].lower()}{first['msg'][1:]}, got {first['input']!r}"
+            f"{label}, parameter {name}{inside}: {first['msg'][:1].lower()}{first['msg'][1:]}, got {first['input']!r}"
         ) from error
 
 

@@ -155,8 +155,8 @@ def _unpack(title: str, download: Download, archive: Path, root: Path, watch: Wa
 def _rename(staging: Path, before: str, after: str) -> None:
     source, target = _below(staging, before), _below(staging, after)
     if not source.is_dir():
-        found = ", ".join(sorted(entry.name for entry in staging.iterdir())[:6])
-        raise FetchError(f"the archive has no folder {before!r}; it has {found}")
+        names = ", ".join(sorted(entry.name for entry in staging.iterdir())[:6])
+        raise FetchError(f"the archive has no folder {before!r}; it has {names}")
     target.parent.mkdir(parents=True, exist_ok=True)
     source.rename(target)
 
@@ -172,8 +172,8 @@ def _places(staging: Path, download: Download) -> list[str]:
     """The paths that mark the archive as unpacked: its top-level entries, or their folder if there are many."""
     top = _below(staging, download.rename[1] if download.rename else download.into)
     entries = sorted(top.iterdir())
-    chosen = [top] if download.rename or len(entries) > _MAX_LISTED else entries
-    return [path.relative_to(staging).as_posix() for path in chosen]
+    marks = [top] if download.rename or len(entries) > _MAX_LISTED else entries
+    return [path.relative_to(staging).as_posix() for path in marks]
 
 
 def _archive_name(download: Download) -> str:

@@ -159,7 +159,7 @@ class Fetcher:
 
 
 def _is_prefix(digest: str, digests: Sequence[str]) -> bool:
-    return any(other != digest and other.startswith(digest) for other in digests)
+    return any(longer != digest and longer.startswith(digest) for longer in digests)
 
 
 @contextmanager

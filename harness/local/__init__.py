@@ -1,4 +1,4 @@
-"""This machine's disk: caches, files that appear whole, digests of files, versions and revision.
+"""This machine's disk: caches, atomic writing, digests of files, versions and revision.
 
-Imports `errors` alone.
+Imports only `errors`.
 """

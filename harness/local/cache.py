@@ -1,4 +1,4 @@
-"""Where the harness keeps downloads, digests and records of first use on this machine."""
+"""The cache folder: downloads, digests and records of first use on this machine."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ DISTRIBUTION: Final = "bias-harness"
 
 
 def cache_dir() -> Path:
-    """Where downloads and digests are kept: ``HARNESS_CACHE``, else the user's cache folder. May not exist yet."""
-    given = os.environ.get("HARNESS_CACHE")
-    if given:
-        return Path(given).expanduser()
+    """The folder of downloads and digests: ``HARNESS_CACHE``, else the user's cache folder. It may not exist yet."""
+    folder = os.environ.get("HARNESS_CACHE")
+    if folder:
+        return Path(folder).expanduser()
     import platformdirs
 
     return platformdirs.user_cache_path(DISTRIBUTION, appauthor=False)

@@ -1,4 +1,4 @@
-"""SHA-256 digests of files, remembered between runs, so that a study of many large checkpoints starts at once."""
+"""SHA-256 digests of files, cached between runs, so that a study of many large checkpoints starts immediately."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from harness.local.cache import cache_dir
 from harness.local.writing import write_whole
 
 SETTLED_NS: Final = 2_000_000_000
-"""A file younger than this is not remembered: it could change again within one tick of the file system's clock."""
+"""A file younger than this is not cached: it could change again within one tick of the file system's clock."""
 
 log = logging.getLogger(__name__)
 
 
 def sha256_of(path: Path) -> str:
-    """The file's SHA-256, 64 hex digits; remembered by resolved path, size and times of change in the cache folder.
+    """The file's SHA-256, 64 hex digits; cached by resolved path, size and times of change.
 
     Raises:
         CheckpointError: the file cannot be read, or changes while it is read.
@@ -29,9 +29,9 @@ def sha256_of(path: Path) -> str:
     try:
         resolved = path.resolve(strict=True)
         key, before = str(resolved), fingerprint(resolved)
-        known = _read_digests().get(key)
-        if known is not None and known[:-1] == before:
-            return str(known[-1])
+        entry = _read_digests().get(key)
+        if entry is not None and entry[:-1] == before:
+            return str(entry[-1])
         with resolved.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()
         if fingerprint(resolved) != before:
@@ -54,7 +54,7 @@ def _digest_file() -> Path:
 
 
 def _read_digests() -> dict[str, list[Any]]:
-    """The remembered digests; none if the file is missing or damaged, for they can always be computed again."""
+    """The cached digests; none if the file is missing or damaged, since they can be recomputed."""
     try:
         stored = json.loads(_digest_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -83,5 +83,5 @@ def _remember(key: str, entry: list[Any]) -> None:
             entries = {**_read_digests(), key: entry}
             write_whole(target, json.dumps(entries, indent=0))
     except OSError as error:
-        # A read-only cache costs a second hashing next time, and nothing else.
+        # With a read-only cache the file is only hashed again next time.
         log.warning("cannot remember digests in %s: %s", target, error.strerror)

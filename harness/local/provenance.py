@@ -1,4 +1,4 @@
-"""Where a number comes from: versions, revision, machine, command."""
+"""The provenance of a number: versions, revision, machine, command."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ PACKAGES = ("bias-harness", "torch", "torchvision", "timm", "numpy", "pillow", "
 @cache
 def versions() -> dict[str, str]:
     """Installed versions of the packages that numbers depend on, and of Python. Imports none of them."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            installed[package] = "not installed"
+    return installed
 
 
 @cache
 def revision() -> str | None:
-    """Git revision of the harness's source tree, with ``+dirty`` where it differs; None for an installed wheel."""
+    """Git revision of the harness's source tree, with ``+dirty`` if it has changes; None for an installed wheel."""
     tree = Path(__file__).resolve().parents[2]
     if not (tree / ".git").exists():
         return None
@@ -50,7 +50,7 @@ def revision() -> str | None:
 
 
 def provenance(command: Sequence[str], **more: Any) -> dict[str, Any]:
-    """What every shard and report carries; JSON-ready.
+    """The provenance in every shard and report; JSON-ready.
 
     Args:
         command: the command line as typed.
@@ -68,5 +68,5 @@ def provenance(command: Sequence[str], **more: Any) -> dict[str, Any]:
 
 
 def command_line() -> list[str]:
-    """This process's command as a user would type it."""
+    """The command of this process as a user types it."""
     return ["harness", *sys.argv[1:]]

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and outlive a power cut."""
+"""Atomic, durable writing of files: complete or absent, even after a power cut."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def replace_file(path: Path, patches: Iterable[Patch], size: int) -> None:
             raise
         raise CellError(
             f"{size:,} bytes did not fit on the disk at {path}: {error.strerror}. "
-            "What was committed before is safe; free space, then type the same command again: it goes on from there"
+            "Everything stored before is safe; free space, then type the same command again: it resumes"
         ) from error
 
 
 def write_whole(path: Path, content: bytes | bytearray | memoryview | str) -> None:
-    """Write the file `path`, all or nothing, text in UTF-8: readers see the former content or the new one.
+    """Write the file `path` atomically, text in UTF-8: readers see either the old content or the new.
 
-    For files of which several processes write; its folder must exist. Raises OSError, and leaves nothing behind.
+    For files that several processes write; the folder must exist. Raises OSError, and leaves nothing behind.
     """
     data = memoryview(content.encode() if isinstance(content, str) else content).cast("B")
     _replace(path, [(0, data)], data.nbytes)
 
 
 def _replace(path: Path, patches: Iterable[Patch], size: int) -> None:
-    """A temporary file beside `path`, made durable and renamed. Raises OSError."""
+    """Write a temporary file beside `path`, sync it and rename it. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as stream:
@@ -67,13 +67,13 @@ def _replace(path: Path, patches: Iterable[Patch], size: int) -> None:
 
 
 def _discard(temporary: Path) -> None:
-    # Should even this fail, the reason for the first failure matters more, and the next writer sweeps the file away.
+    # If this fails too, the first failure matters more, and the next writer deletes the file.
     with suppress(OSError):
         temporary.unlink()
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames and deletions in `folder` outlive a power cut."""
+    """Make renames and deletions in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -82,7 +82,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` and what is missing above it, durably."""
+    """Create `folder` and its missing parents, durably."""
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
@@ -90,7 +90,7 @@ def make_folder(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace the JSON file `path`. Raises ValueError for NaN or infinity, which JSON cannot say; CellError."""
+    """Replace the JSON file `path`. Raises ValueError for NaN or infinity, which JSON does not have; CellError."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode()
     replace_file(path, [(0, text)], len(text))
 
@@ -106,28 +106,28 @@ def read_json(path: Path) -> Any:
 
 
 def remembered(most: int) -> Callable[[Callable[[Path], T]], Callable[[Path], T]]:
-    """Remember what a function reads from a path, for as long as the same file is there; what it gives is shared.
+    """Cache what a function reads from a path, as long as the file is the same; callers share the result.
 
-    For files that are replaced as a whole: another one has another inode, or another time of change.
+    For files that are replaced as a whole: a new file has another inode or time of change.
 
     Args:
-        most: results that are kept; those used longest ago are dropped.
+        most: number of cached results; the least recently used are dropped.
     """
 
     def decorate(read: Callable[[Path], T]) -> Callable[[Path], T]:
         @lru_cache(most)
-        def known(path: Path, *identity: int) -> T:
+        def cached(path: Path, *identity: int) -> T:
             return read(path)
 
         @wraps(read)
-        def look(path: Path) -> T:
+        def read_cached(path: Path) -> T:
             try:
                 stat = path.stat()
             except OSError:
-                return read(path)  # and have it say what is wrong
-            return known(path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+                return read(path)  # it raises the right error
+            return cached(path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
-        return look
+        return read_cached
 
     return decorate
 

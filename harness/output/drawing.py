@@ -1,6 +1,6 @@
 """Draws figures: as text for a terminal, as SVG or PNG with matplotlib. Independent of what they mean.
 
-Every series has a colour *and* a marker of its own, so nothing is said by colour alone. The same figure gives the same
+Every series has its own colour *and* marker, so no meaning depends on colour alone. The same figure gives the same
 bytes, whatever the user's matplotlib settings are.
 """
 
@@ -89,10 +89,10 @@ class _Scale:
     @classmethod
     def of(cls, figure: Figure, side: str, log: bool) -> _Scale:
         """The scale that shows every point of `figure`. Raises RequestError if there are no points."""
-        values = [value for one in figure.series for value in getattr(one, side)]
+        values = [value for series in figure.series for value in getattr(series, side)]
         if not values or (log and min(values) <= 0):
-            why = "it has no points" if not values else "its logarithmic axis has values of 0 or less"
-            raise RequestError(f"figure {figure.name} cannot be drawn: {why}", remedy="--figure list")
+            problem = "it has no points" if not values else "its logarithmic axis has values of 0 or less"
+            raise RequestError(f"figure {figure.name} cannot be drawn: {problem}", remedy="--figure list")
         return cls(min(values), max(values), log)
 
     def place(self, value: float) -> float:

@@ -92,7 +92,7 @@ def to_markdown(tables: Sequence[Table]) -> str:
         lines = [
             f"### {_escaped(table.title)}\n",
             _pipes(table.columns),
-            "|" + "|".join("---:" if one else "---" for one in right) + "|",
+            "|" + "|".join("---:" if numeric else "---" for numeric in right) + "|",
             *(_pipes([cell.text for cell in row]) for row in table.rows),
         ]
         note = "  \n".join(_escaped(line) for line in table.note.splitlines())
@@ -126,7 +126,7 @@ def to_terminal(tables: Sequence[Table], *, width: int = 80, color: bool = False
 
 
 def show(tables: Sequence[Table], console: Console) -> None:
-    """Print tables on a rich console, no wider than it is. Whether there is colour is the console's decision."""
+    """Print tables on a rich console, no wider than it is; the console decides about colour."""
     for table in tables:
         for line in terminal_lines(table, console.width):
             console.print(line, soft_wrap=True)
@@ -147,9 +147,11 @@ def _escaped(text: str) -> str:
 
 def _html_table(table: Table) -> str:
     right = [' class="right"' if column.right else "" for column in columns_of(table)]
-    head = "".join(f"<th{one}>{html.escape(name)}</th>" for one, name in zip(right, table.columns, strict=True))
+    head = "".join(
+        f"<th{attribute}>{html.escape(name)}</th>" for attribute, name in zip(right, table.columns, strict=True)
+    )
     rows = "".join(
-        "<tr>" + "".join(_html_cell(cell, one) for cell, one in zip(row, right, strict=True)) + "</tr>\n"
+        "<tr>" + "".join(_html_cell(cell, attribute) for cell, attribute in zip(row, right, strict=True)) + "</tr>\n"
         for row in table.rows
     )
     note = f"<p>{html.escape(table.note)}</p>\n" if table.note else ""

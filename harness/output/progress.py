@@ -1,4 +1,4 @@
-"""Progress on stderr: a live bar with throughput and ETA on a terminal, a line now and then in a log."""
+"""Progress on stderr: a live bar with throughput and ETA on a terminal, a line every 10 s in a log."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class RunProgress(_LiveBar):
         self._task = self._bar.add_task(self._label(), total=forwards, rate="")
 
     def advance(self, images: int, forwards: int) -> None:
-        """So many more images decoded and forwards done."""
+        """`images` more images are decoded and `forwards` more forwards done."""
         self._images, self._done = self._images + images, self._done + forwards
         now = time.monotonic()
         rate = self._done / max(now - self._started, 1e-9)
@@ -93,13 +93,13 @@ class RunProgress(_LiveBar):
         due = now - self._logged > LOG_EVERY and self._done < self._all
         if not self._console.is_terminal and (due or finished):
             self._logged = now
-            left = (self._all - self._done) / rate if rate else 0.0
+            remaining = (self._all - self._done) / rate if rate else 0.0
             self._console.print(
-                f"{self._label()}: {self._done / max(self._all, 1):.0%}, {rate:,.0f} img/s, ETA {clock(left)}"
+                f"{self._label()}: {self._done / max(self._all, 1):.0%}, {rate:,.0f} img/s, ETA {clock(remaining)}"
             )
 
     def warn(self, message: str) -> None:
-        """A line for the user, above the bar."""
+        """Show the user one line, above the bar."""
         self._console.print(f"warning: {message}", soft_wrap=True)
 
     def _label(self) -> str:
@@ -107,21 +107,21 @@ class RunProgress(_LiveBar):
 
 
 class FetchProgress(_LiveBar):
-    """Watches downloads on stderr: a live bar with throughput and ETA on a terminal, a line now and then in a log."""
+    """Watches downloads on stderr: a live bar with throughput and ETA on a terminal, a line every 10 s in a log."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console, DownloadColumn(), TransferSpeedColumn())
         self._title, self._done, self._total, self._before = "", 0, 0, 0
 
     def begin(self, title: str, done: int, total: int | None) -> None:
-        """A transfer starts, or starts anew."""
+        """A transfer starts or restarts."""
         self.end()
         self._title, self._done, self._total, self._before = title, done, total or 0, done
         self._started = self._logged = time.monotonic()
         self._task = self._bar.add_task(title, total=total, completed=done)
 
     def advance(self, size: int) -> None:
-        """So many more bytes."""
+        """`size` more bytes are transferred."""
         self._done += size
         if self._task is not None:
             self._bar.advance(self._task, size)
@@ -129,7 +129,7 @@ class FetchProgress(_LiveBar):
             self._log()
 
     def end(self) -> None:
-        """The transfer is over; its bar goes, a log gets one line."""
+        """The transfer has ended: remove its bar, or log one line."""
         if self._task is None:
             return
         self._bar.remove_task(self._task)
@@ -138,15 +138,15 @@ class FetchProgress(_LiveBar):
             self._log()
 
     def note(self, line: str) -> None:
-        """A line for the user, above the bar."""
+        """Show the user one line, above the bar."""
         self._console.print(line, soft_wrap=True, markup=False)
 
     def _log(self) -> None:
         self._logged = time.monotonic()
         rate = (self._done - self._before) / max(self._logged - self._started, 1e-9)
-        left = (self._total - self._done) / rate if rate else 0.0
+        remaining = (self._total - self._done) / rate if rate else 0.0
         share = f"{self._done / self._total:.0%} of {decimal(self._total)}" if self._total else decimal(self._done)
-        eta = f", ETA {clock(left)}" if self._total and self._done < self._total else ""
+        eta = f", ETA {clock(remaining)}" if self._total and self._done < self._total else ""
         self._console.print(f"{self._title}: {share}, {decimal(int(rate))}/s{eta}", soft_wrap=True)
 
 
@@ -158,6 +158,6 @@ def clock(seconds: float) -> str:
 
 @contextmanager
 def digesting(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """A status line while dataset files are digested for the first time; silent where that is quick."""
+    """A status line while dataset files are digested for the first time; none if this is fast."""
     with console.status("looking at the data") as status:
         yield lambda name, done, total: status.update(f"reading {name}: {done:,} of {total:,} files")

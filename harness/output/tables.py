@@ -1,6 +1,6 @@
 """Tables on a terminal: headings on several lines, names cut in the middle, wide tables in blocks of columns.
 
-Nothing is said by colour alone, so the same lines serve a pipe and ``NO_COLOR``.
+No meaning depends on colour alone, so the same lines work in a pipe and with ``NO_COLOR``.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 ABSENT = ("", "–")
-"""Texts of a number that is not there; a column of numbers may hold them."""
+"""Texts of a missing number; a column of numbers may contain them."""
 
 
 def terminal_lines(table: Table, width: int) -> list[Text]:
-    """The lines of one table, each at most `width` wide; what is too wide becomes several blocks of columns."""
+    """The lines of one table, each at most `width` wide; a table that is too wide becomes several blocks of columns."""
     from rich.text import Text
 
     lines = [Text(line, style="bold") for line in _wrapped(table.title, width)]
@@ -42,7 +42,7 @@ def terminal_lines(table: Table, width: int) -> list[Text]:
 
 @dataclass(frozen=True)
 class Column:
-    """One column; `first`: it names the rows; `right`: it holds numbers, which stand to the right and are never cut."""
+    """One column; `first`: it names the rows; `right`: it has numbers, which are right-aligned and never cut."""
 
     heading: str
     cells: tuple[TableCell, ...]
@@ -54,11 +54,11 @@ class Column:
         return max((len(cell.text) for cell in self.cells), default=0)
 
     def width(self, fit: _Fit) -> int:
-        """Width without any loss in the cells, with the heading on as many lines as it has words."""
+        """Width that cuts no cell, with the heading on as many lines as it has words."""
         return max(self.widest, *map(len, self._words(fit.short)))
 
     def _words(self, short: bool) -> list[str]:
-        """The heading cut after hyphens and at blanks; `short`: words wider than the cells lose their end."""
+        """The heading split after hyphens and at blanks; `short`: words wider than the cells are truncated."""
         room = max(self.widest, 6) if short else len(self.heading)
         words = re.findall(r"[^\s-]+-?|-", self.heading) or [""]
         return [word if len(word.rstrip("-")) <= room else f"{word[: room - 1]}." for word in words]
@@ -77,7 +77,7 @@ class Column:
         return lines
 
     def least(self, fit: _Fit) -> int:
-        """Width with texts as far abbreviated as `fit` allows."""
+        """Width with texts abbreviated as far as `fit` allows."""
         floor = fit.first if self.first else fit.others
         return self.width(fit) if self.right or floor is None else min(self.width(fit), floor)
 
@@ -87,9 +87,9 @@ class _Fit:
     """One way to save room.
 
     Attributes:
-        first, others: how narrow texts may become in the first and in other columns; None: they stay whole.
-        short: whether long words of headings lose their end.
-        gap: blanks between two columns of numbers; beside text there are two.
+        first, others: least width of texts in the first and in other columns; None: texts are not abbreviated.
+        short: whether long words of headings are truncated.
+        gap: blanks between two columns of numbers; two beside text.
     """
 
     first: int | None
@@ -106,13 +106,13 @@ class _Fit:
 
 
 _FITS = (_Fit(None, None, False, 2), _Fit(32, None, False, 2), _Fit(32, None, True, 2), _Fit(18, 10, True, 1))
-"""From no loss to the most that still reads well; the first that is narrow enough is taken."""
+"""From no loss to the most that is still readable; the first that is narrow enough is used."""
 _PROSE = _Fit(8, 8, False, 2)
 
 
 @dataclass(frozen=True)
 class _Block:
-    """Columns that stand side by side."""
+    """Columns side by side."""
 
     columns: tuple[Column, ...]
     widths: tuple[int, ...]
@@ -123,20 +123,21 @@ class _Block:
 
         headings = [c.stacked(w, self.fit.short) for c, w in zip(self.columns, self.widths, strict=True)]
         depth = max(map(len, headings))
-        padded = [[""] * (depth - len(one)) + one for one in headings]
-        lines = [self._line([(one[level], "bold") for one in padded]) for level in range(depth)]
+        padded = [[""] * (depth - len(texts)) + texts for texts in headings]
+        lines = [self._line([(texts[level], "bold") for texts in padded]) for level in range(depth)]
         lines.append(Text("─" * self.fit.total(self.columns, self.widths), style="dim"))
-        texts = [self._texts(c, w, prose) for c, w in zip(self.columns, self.widths, strict=True)]
-        for row in zip(*texts, strict=True):
-            for level in range(max(len(one) for one, _ in row)):
-                lines.append(self._line([(one[level] if level < len(one) else "", style) for one, style in row]))
+        columns = [self._texts(c, w, prose) for c, w in zip(self.columns, self.widths, strict=True)]
+        for row in zip(*columns, strict=True):
+            for level in range(max(len(texts) for texts, _ in row)):
+                lines.append(self._line([(texts[level] if level < len(texts) else "", style) for texts, style in row]))
         return lines
 
     @staticmethod
     def _texts(column: Column, width: int, prose: bool) -> list[tuple[list[str], str]]:
-        texts = [cell.text for cell in column.cells]
-        shown = [_wrapped(text, width) for text in texts] if prose else [[one] for one in abbreviated(texts, width)]
-        return [(lines, cell.style) for lines, cell in zip(shown, column.cells, strict=True)]
+        cell_texts = [cell.text for cell in column.cells]
+        single = [] if prose else abbreviated(cell_texts, width)
+        cell_lines = [_wrapped(text, width) for text in cell_texts] if prose else [[text] for text in single]
+        return [(lines, cell.style) for lines, cell in zip(cell_lines, column.cells, strict=True)]
 
     def _line(self, pieces: Sequence[tuple[str, str]]) -> Text:
         from rich.text import Text
@@ -151,7 +152,7 @@ class _Block:
 
 
 def columns_of(table: Table) -> list[Column]:
-    """The columns of `table`. Raises PluginError if a row has more or fewer cells than there are headings."""
+    """The columns of `table`. Raises PluginError if the number of cells in a row is not that of the headings."""
     for row in table.rows:
         if len(row) != len(table.columns):
             raise PluginError(f"table {table.title!r} has {len(table.columns)} columns and a row of {len(row)} cells")
@@ -164,22 +165,22 @@ def columns_of(table: Table) -> list[Column]:
 
 
 def _blocks(columns: Sequence[Column], width: int) -> list[_Block]:
-    """As few blocks as fit, each beginning with the first column, each as little abbreviated as its width allows."""
+    """The fewest blocks that fit, each starting with the first column and abbreviated as little as possible."""
     for fit in _FITS:
         widths = _squeezed(columns, width, fit)
         if fit.total(columns, widths) <= width or (fit is _FITS[-1] and len(columns) <= 2):
             return [_Block(tuple(columns), tuple(widths), fit)]
-    first, taken = columns[0], [columns[1]]
+    first, selected = columns[0], [columns[1]]
     for column in columns[2:]:
-        wider = [first, *taken, column]
-        if fit.total(wider, [one.least(fit) for one in wider]) > width:
+        wider = [first, *selected, column]
+        if fit.total(wider, [part.least(fit) for part in wider]) > width:
             break
-        taken.append(column)
-    return [*_blocks([first, *taken], width), *_blocks([first, *columns[1 + len(taken) :]], width)]
+        selected.append(column)
+    return [*_blocks([first, *selected], width), *_blocks([first, *columns[1 + len(selected) :]], width)]
 
 
 def _squeezed(columns: Sequence[Column], width: int, fit: _Fit) -> list[int]:
-    """Widths after taking, while the line is too long, from the text that has the most to give."""
+    """Widths after narrowing, while the line is too long, the text column with the most spare room."""
     widths = [column.width(fit) for column in columns]
     least = [column.least(fit) for column in columns]
     while fit.total(columns, widths) > width:
@@ -197,19 +198,19 @@ def _wrapped(text: str, width: int) -> list[str]:
 def abbreviated(texts: Sequence[str], width: int) -> list[str]:
     """`texts` no longer than `width`, cut in the middle; different texts stay different.
 
-    More of the end is kept than of the start, since names of one family begin alike. Where that makes two alike, other
-    cuts are tried; a number tells apart what differs in the middle alone.
+    More of the end is kept than of the start, since names of one family share their start. If two results are equal,
+    other cuts are tried; a number distinguishes texts that differ only in the middle.
     """
     room = max(width - 1, 0)
-    shown = {text: text for text in texts if len(text) <= width}
-    open_ = [text for text in dict.fromkeys(texts) if len(text) > width]
+    shortened = {text: text for text in texts if len(text) <= width}
+    pending = [text for text in dict.fromkeys(texts) if len(text) > width]
     for tail in sorted(range(room + 1), key=lambda tail: (abs(tail - (room - room // 3)), -tail)):
-        short = {text: _cut(text, room - tail, tail) for text in open_}
-        counts = Counter([*short.values(), *shown.values()])
-        shown.update((text, cut) for text, cut in short.items() if counts[cut] == 1)
-        open_ = [text for text in open_ if text not in shown]
-    shown.update((text, f"{text[: max(room - len(str(at)), 0)]}…{at}") for at, text in enumerate(open_, 1))
-    return [shown[text] for text in texts]
+        cuts = {text: _cut(text, room - tail, tail) for text in pending}
+        counts = Counter([*cuts.values(), *shortened.values()])
+        shortened.update((text, cut) for text, cut in cuts.items() if counts[cut] == 1)
+        pending = [text for text in pending if text not in shortened]
+    shortened.update((text, f"{text[: max(room - len(str(at)), 0)]}…{at}") for at, text in enumerate(pending, 1))
+    return [shortened[text] for text in texts]
 
 
 def _cut(text: str, head: int, tail: int) -> str:

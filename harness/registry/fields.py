@@ -55,7 +55,7 @@ def _triple(value: object) -> object:
 
 
 def _fraction(value: tuple[float, ...]) -> tuple[float, ...]:
-    if not all(0 <= one <= 1 for one in value):
+    if not all(0 <= channel <= 1 for channel in value):
         raise ValueError(f"expected numbers for images in [0, 1], got {shown(value)}; divide by 255?")
     return value
 
@@ -67,7 +67,7 @@ def positive(value: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def _renaming(value: object) -> object:
-    if not isinstance(value, tuple) or len(value) != 2 or not all(isinstance(one, str) for one in value):
+    if not isinstance(value, tuple) or len(value) != 2 or not all(isinstance(part, str) for part in value):
         raise ValueError(f"expected a pair [pattern, replacement], got {shown(value)}")
     try:
         re.compile(value[0]).sub(value[1], "")

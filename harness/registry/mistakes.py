@@ -17,10 +17,10 @@ _KINDS: Final = {"models": "model", "datasets": "dataset", "suites": "suite"}
 def refuse(error: ValidationError, document: Document) -> NoReturn:
     """Raise the first mistake of the file, by line, as a RegistryError."""
     mistakes = error.errors(include_url=False)
-    first = min(mistakes, key=lambda one: document.line(_where(one)))
+    first = min(mistakes, key=lambda mistake: document.line(_where(mistake)))
     more = len(mistakes) - 1
-    rest = f" (and {more} more mistake{'s' if more > 1 else ''} in this file)" if more else ""
-    raise RegistryError(f"{document.place(_where(first))}: {_sentence(first)}{rest}") from error
+    suffix = f" (and {more} more mistake{'s' if more > 1 else ''} in this file)" if more else ""
+    raise RegistryError(f"{document.place(_where(first))}: {_sentence(first)}{suffix}") from error
 
 
 def _where(mistake: ErrorDetails) -> Where:
@@ -29,22 +29,22 @@ def _where(mistake: ErrorDetails) -> Where:
 
 
 def _sentence(mistake: ErrorDetails) -> str:
-    kind, given = mistake["type"], mistake["input"]
+    kind, value = mistake["type"], mistake["input"]
     owner = _owner(mistake["loc"][:-1] if kind == "missing" else mistake["loc"])
     if kind == "missing":
         return f"{owner}the key {mistake['loc'][-1]!r} is missing"
     if kind == "string_type":
-        hint = "; put it in quotes" if isinstance(given, int | float) else ""
-        return f"{owner}expected text, got {shown(given)}{hint}"
+        hint = "; put it in quotes" if isinstance(value, int | float) else ""
+        return f"{owner}expected text, got {shown(value)}{hint}"
     if kind in ("model_type", "dict_type"):
-        return f"{owner}expected a mapping (key: value), got {shown(given)}"
+        return f"{owner}expected a mapping (key: value), got {shown(value)}"
     if kind == "tuple_type":
-        return f"{owner}expected a list, got {shown(given)}"
+        return f"{owner}expected a list, got {shown(value)}"
     if kind == "value_error":
         return f"{owner}{mistake['ctx']['error']}"
     if kind == "unknown_key":
         return f"{owner}{mistake['msg']}"
-    return f"{owner}{mistake['msg'][:1].lower()}{mistake['msg'][1:]}, got {shown(given)}"
+    return f"{owner}{mistake['msg'][:1].lower()}{mistake['msg'][1:]}, got {shown(value)}"
 
 
 def _owner(loc: Sequence[int | str]) -> str:

@@ -66,7 +66,7 @@ class Registry:
         Raises:
             UnknownNameError: one of `patterns` matches no model.
         """
-        found: dict[str, ModelSpec] = {}
+        specs: dict[str, ModelSpec] = {}
         for pattern in patterns:
             if any(sign in pattern for sign in "*?["):
                 matches = [spec for name, spec in self.models.items() if fnmatchcase(name, pattern)]
@@ -74,8 +74,8 @@ class Registry:
                     raise UnknownNameError("model", pattern, self.models, "No name matches. See: harness list models")
             else:
                 matches = [self.model(pattern)]
-            found.update((spec.name, spec) for spec in matches)
-        return tuple(found.values())
+            specs.update((spec.name, spec) for spec in matches)
+        return tuple(specs.values())
 
     def source_for(self, spec: ModelSpec) -> ModelSource:
         """The model source of `spec`, after it has accepted the entry's options.
@@ -125,19 +125,19 @@ class Registry:
 
         Raises:
             UnknownNameError: no such probe, dataset or parameter, or a probe it requires is unknown.
-            RequestError: a parameter has the wrong type or value, or the dataset lacks an attribute of the probe.
+            RequestError: a parameter has the wrong type or value, or the dataset has no attribute of the probe.
             PluginError: a name is claimed by two plugins.
         """
         probe, dataset = self.plugins.probe(task.probe), self.dataset(task.dataset)
         for required in probe.requires:
             self.plugins.probe(required)
-        lacking = [attribute for attribute in probe.attributes if attribute not in dataset.attributes]
-        if lacking:
+        missing = [attribute for attribute in probe.attributes if attribute not in dataset.attributes]
+        if missing:
             fitting = [
                 name for name, dataset in self.datasets.items() if set(probe.attributes) <= set(dataset.attributes)
             ]
             raise RequestError(
-                f"task {task.name!r}: probe {task.probe!r} needs the attribute {lacking[0]} of each sample, "
+                f"task {task.name!r}: probe {task.probe!r} needs the attribute {missing[0]} of each sample, "
                 f"which dataset {task.dataset!r} does not provide. Datasets that do: {', '.join(fitting) or 'none'}"
             )
         return with_parameters(probe, task.params, f"probe {task.probe!r}")
@@ -180,10 +180,10 @@ class Registry:
 
 def built_in_registry() -> Path:
     """The registry.yaml that comes with the harness: beside the folder of the built-in plugins."""
-    found = find_spec(BUILT_INS)
-    if found is None or not found.submodule_search_locations:
+    package = find_spec(BUILT_INS)
+    if package is None or not package.submodule_search_locations:
         raise RegistryError(f"the installation is damaged: {BUILT_INS} is not there; install bias-harness again")
-    return Path(found.submodule_search_locations[0]).parent / "registry.yaml"
+    return Path(package.submodule_search_locations[0]).parent / "registry.yaml"
 
 
 def load_registry(files: Sequence[Path] = (), plugins: Plugins | None = None) -> Registry:
@@ -225,16 +225,20 @@ def _documents(parts: Sequence[RegistryFile], plugins: Plugins) -> dict[tuple[st
     """
     documents: dict[tuple[str, str], Document] = {}
     plugin_names = {name: plugins.providers.get(("dataset", name), "a plugin") for name in plugins.datasets}
-    plugin_names |= {two.name: " and ".join(two.providers) for two in plugins.duplicates if two.kind == "dataset"}
-    taken = {("datasets", name): provider for name, provider in plugin_names.items()}
+    plugin_names |= {
+        duplicate.name: " and ".join(duplicate.providers)
+        for duplicate in plugins.duplicates
+        if duplicate.kind == "dataset"
+    }
+    places = {("datasets", name): provider for name, provider in plugin_names.items()}
     for part in parts:
         for kind, name, path in _names(part):
             place, folded = part.document.place(path), (kind, name.casefold())
-            if folded in taken:
+            if folded in places:
                 raise RegistryError(
-                    f"{place}: {_KINDS[kind]} {name!r} is already defined in {taken[folded]}; rename one"
+                    f"{place}: {_KINDS[kind]} {name!r} is already defined in {places[folded]}; rename one"
                 )
-            taken[folded] = place
+            places[folded] = place
             documents[kind, name] = part.document
     return documents
 
@@ -252,12 +256,12 @@ def _names(part: RegistryFile) -> Iterator[tuple[str, str, Where]]:
 
 def _built(entry: DatasetEntry, plugin: Dataset, document: Document) -> Dataset:
     """The dataset of an entry: its plugin with other parameters."""
-    what = f"dataset {entry.name!r}"
+    label = f"dataset {entry.name!r}"
     try:
-        dataset = with_parameters(plugin, entry.params, f"{what} (plugin {entry.plugin!r})", OF_DATASETS)
+        dataset = with_parameters(plugin, entry.params, f"{label} (plugin {entry.plugin!r})", OF_DATASETS)
         crop = replace(plugin.preprocessing, **entry.preprocessing)
         check_crop(crop.resize, crop.size)
         path = plugin.path if entry.path is None else entry.path
         return replace(dataset, name=entry.name, path=path, preprocessing=crop)
     except (ValueError, RequestError) as error:
-        raise RegistryError(f"{document.place(('datasets', entry.name))}: {what}: {error}") from error
+        raise RegistryError(f"{document.place(('datasets', entry.name))}: {label}: {error}") from error

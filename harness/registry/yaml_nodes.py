@@ -104,11 +104,11 @@ class _Reader:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = self.key(key_node)
-            here = (*path, key)
+            place = (*path, key)
             if key in result:
-                raise self.error(key_node, f"key {key!r} is already defined in line {self.lines[here]}")
-            self.lines[here] = key_node.start_mark.line + 1
-            result[key] = self.value(value_node, here)
+                raise self.error(key_node, f"key {key!r} is already defined in line {self.lines[place]}")
+            self.lines[place] = key_node.start_mark.line + 1
+            result[key] = self.value(value_node, place)
         return result
 
     def sequence(self, node: yaml.Node, path: Where) -> tuple[Any, ...]:
@@ -142,8 +142,8 @@ class _Reader:
             return float(raw)
         if kind in ("bool", "int", "float", "timestamp"):
             meant = {"bool": "true or false", "int": "a decimal number", "float": "a finite decimal number"}
-            other = f", or write {meant[kind]}" if kind in meant else ""
-            raise self.error(node, f"YAML reads {raw} as {_article(kind)}; put it in quotes if it is text{other}")
+            hint = f", or write {meant[kind]}" if kind in meant else ""
+            raise self.error(node, f"YAML reads {raw} as {_article(kind)}; put it in quotes if it is text{hint}")
         raise self.error(node, f"unknown tag {_tag(node)}: a registry holds data only")
 
     def check_tag(self, node: yaml.Node, expected: str) -> None:

@@ -5,7 +5,7 @@
     def test_contract():
         check_probe(InvertColours())
 
-Each raises AssertionError that says which promise was broken. Imports `interfaces`, `records` and `data`.
+Each raises AssertionError that names the violated requirement. Imports `interfaces`, `records` and `data`.
 """
 
 from harness.testing.data import check_dataset, check_label_space, check_model_source

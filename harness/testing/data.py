@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def check_dataset(dataset: Dataset, root: Path, decode: int = 3) -> None:
-    """Ids are unique and stable, targets and attributes fit, the first `decode` images have the promised size.
+    """Ids are unique and stable, targets and attributes are valid, the first `decode` images have the stated size.
 
-    Images that are made must be the same twice, in several threads and in another process, and differ between views.
+    Generated images must be reproducible, in several threads and in another process, and differ between views.
     """
     from harness.data.decoding import pixels
     from harness.data.manifest import made_witnesses
@@ -33,88 +33,93 @@ def check_dataset(dataset: Dataset, root: Path, decode: int = 3) -> None:
     space, samples = dataset.label_space(), list(dataset.samples(root))
     check_label_space(space)
     assert samples, f"no samples in {root}"
-    assert len({sample.id for sample in samples}) == len(samples), "two samples have one id"
+    assert len({sample.id for sample in samples}) == len(samples), "two samples have the same id"
     assert {s.id for s in samples} == {s.id for s in dataset.samples(root)}, "ids differ between two scans"
     for sample in samples:
-        assert str(root) not in sample.id, f"{sample.id}: an id must not say where the data lies"
+        assert str(root) not in sample.id, f"{sample.id}: an id must not contain the data's folder"
         assert sample.targets and all(0 <= t < len(space.classes) for t in sample.targets), f"{sample}: bad targets"
         assert len(sample.attributes) == len(dataset.attributes), f"{sample}: expected {dataset.attributes}"
     side, folders = dataset.preprocessing.size, {view: dataset.folder(root, view) for view in dataset.views()}
-    made = made_witnesses(samples, folders)
+    witnesses = made_witnesses(samples, folders)
     first = [sample for sample in samples[:decode] if sample.path is not None]
-    for sample in [*first, *made]:
+    for sample in [*first, *witnesses]:
         image = pixels(dataset, sample)
         assert image.shape == (side, side, 3) and image.dtype == np.uint8, f"{sample.id}: {image.dtype} {image.shape}"
-    if made:
-        _check_made(dataset, samples, made, folders)
+    if witnesses:
+        _check_made(dataset, samples, witnesses, folders)
 
 
 def _check_made(
     dataset: Dataset, samples: Sequence[Sample], witnesses: Sequence[Sample], folders: Mapping[str, Path | None]
 ) -> None:
-    """What is made depends on id and view alone: any other dependence would mix two data sets under one name."""
+    """A generated image depends on id and view alone: any other dependence gives two datasets under one name."""
     from harness.data.decoding import content_digest
     from harness.data.manifest import in_view
 
-    made = [view for view, folder in folders.items() if folder is None]
+    generated = [view for view, folder in folders.items() if folder is None]
     paths = [sample.id for sample in samples if sample.path is not None]
-    assert not (paths and made and len(made) == len(folders)), f"{paths[0]}: has a path, and all of its views are made"
+    assert not (paths and generated and len(generated) == len(folders)), (
+        f"{paths[0]}: has a path, and all of its views are generated"
+    )
 
-    def check(found: Sequence[str], what: str) -> None:
-        for sample, one, expected in zip(witnesses, found, first, strict=True):
-            where = f"{sample.id} in view {sample.view}" if sample.view else sample.id
-            assert one == expected, f"{where}: {what}: other pixels"
+    def check(digests: Sequence[str], circumstances: str) -> None:
+        for sample, digest, expected in zip(witnesses, digests, first, strict=True):
+            place = f"{sample.id} in view {sample.view}" if sample.view else sample.id
+            assert digest == expected, f"{place}: {circumstances}: different pixels"
 
     first = [content_digest(dataset, sample) for sample in witnesses]
-    again = [content_digest(dataset, sample) for sample in reversed(witnesses)]
-    check(again[::-1], "made a second time, in another order")
+    repeated = [content_digest(dataset, sample) for sample in reversed(witnesses)]
+    check(repeated[::-1], "generated again, in another order")
     with ThreadPoolExecutor(4) as pool:
-        check(list(pool.map(lambda sample: content_digest(dataset, sample), witnesses)), "made in several threads")
-    check(_made_elsewhere(dataset, witnesses), "made in another process")
-    if len(made) > 1:
-        shown = {content_digest(dataset, in_view(samples[0], view, None)) for view in made}
-        assert len(shown) > 1, f"{samples[0].id}: the same pixels in all {len(made)} views; image must use sample.view"
+        check(list(pool.map(lambda sample: content_digest(dataset, sample), witnesses)), "generated in several threads")
+    check(_made_elsewhere(dataset, witnesses), "generated in another process")
+    if len(generated) > 1:
+        contents = {content_digest(dataset, in_view(samples[0], view, None)) for view in generated}
+        assert len(contents) > 1, (
+            f"{samples[0].id}: the same pixels in all {len(generated)} views; image must use sample.view"
+        )
 
 
 _ELSEWHERE = """
 import importlib, json, pickle, sys, types
-given = pickle.load(sys.stdin.buffer)
-sys.path[:] = given["path"]
-for name, path in given["packages"].items():
+request = pickle.load(sys.stdin.buffer)
+sys.path[:] = request["path"]
+for name, path in request["packages"].items():
     try:
         importlib.import_module(name)
     except ModuleNotFoundError:  # a folder of --plugins: a package that its loader has registered
         sys.modules[name] = types.ModuleType(name)
         sys.modules[name].__path__ = path
 from harness.data.decoding import content_digest
-dataset, samples = pickle.loads(given["work"])
+dataset, samples = pickle.loads(request["work"])
 print(json.dumps([content_digest(dataset, sample) for sample in samples]))
 """
 
 
 def _made_elsewhere(dataset: Dataset, samples: Sequence[Sample]) -> list[str]:
-    """Digests of images as another process makes them, in which Python hashes strings otherwise."""
+    """Digests of images generated in another process, with another hash seed of Python."""
     parts = type(dataset).__module__.split(".")[:-1]
     packages = [".".join(parts[: end + 1]) for end in range(len(parts))]
     try:
         work = pickle.dumps((dataset, list(samples)))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise AssertionError(f"{type(dataset).__name__} must be a class at the top of a module: {error}") from error
-    given = {"path": sys.path, "packages": {name: list(sys.modules[name].__path__) for name in packages}, "work": work}
+    paths = {name: list(sys.modules[name].__path__) for name in packages}
+    request = {"path": sys.path, "packages": paths, "work": work}
     seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     done = subprocess.run(
         [sys.executable, "-c", _ELSEWHERE],
-        input=pickle.dumps(given),
+        input=pickle.dumps(request),
         env={**os.environ, "PYTHONHASHSEED": seed},
         capture_output=True,
         check=False,
     )
-    assert done.returncode == 0, f"another process cannot make the images: {done.stderr.decode()[-2000:]}"
+    assert done.returncode == 0, f"another process cannot generate the images: {done.stderr.decode()[-2000:]}"
     return [str(digest) for digest in json.loads(done.stdout)]
 
 
 def check_label_space(space: LabelSpace) -> None:
-    """Columns and members fit the classes and the outputs, and are not both given."""
+    """Columns and members match the classes and the outputs, and at most one of them is set."""
     assert space.columns is None or space.members is None, "columns and members exclude each other"
     groups = [(column,) for column in space.columns] if space.columns is not None else list(space.members or ())
     if groups:
@@ -126,16 +131,16 @@ def check_label_space(space: LabelSpace) -> None:
 
 
 def check_model_source(source: ModelSource, spec: ModelSpec, size: int = 64) -> None:
-    """The network answers (N, outputs), in eval mode, the same twice, and is left as it was."""
+    """The network returns (N, outputs), is in eval mode, is deterministic, and is unchanged by a forward."""
     for path in source.files(spec):
-        assert path.is_file(), f"{path} is no file"
+        assert path.is_file(), f"{path} is not a file"
     network = source.load(spec)
     assert not network.training, "the network is in training mode"
     before = {name: value.clone() for name, value in network.state_dict().items()}
     images = make_batch(3, size).images
     with torch.no_grad():
         first, second = network(images), network(images)
-    assert first.shape == (3, spec.outputs), f"answers {tuple(first.shape)}, expected (3, {spec.outputs})"
-    assert torch.equal(first, second), "the same images gave other logits"
+    assert first.shape == (3, spec.outputs), f"returns {tuple(first.shape)}, expected (3, {spec.outputs})"
+    assert torch.equal(first, second), "the same images gave different logits"
     after = network.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items()), "a forward changed the weights"

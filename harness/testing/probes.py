@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CLASSES = 10
 """Classes of `make_batch` and of `SmallClassifier`."""
 _ALIKE = 0.99
-"""Share of values that must agree where gradients are rounded: a sign that flips moves a value across the ball."""
+"""Share of values that must agree despite rounded gradients: a flipped sign moves a value across the ball."""
 
 
 def make_batch(n: int = 5, size: int = 64, seed: int = 0, device: str = "cpu") -> Batch:
@@ -83,8 +83,8 @@ def make_trials(
 class SmallClassifier(torch.nn.Module):
     """A frozen network for white-box probes: images (B, 3, S, S) in [0, 1] -> log-probabilities (B, 10) float32.
 
-    Smooth, not linear, always with the same weights. The lower eighth of an image does not reach it: there the gradient
-    is zero, so that a random start remains visible and can be compared.
+    It is smooth, nonlinear, and always has the same weights. It ignores the lower eighth of an image: there the
+    gradient is zero, so that a random start remains visible and can be compared.
     """
 
     def __init__(self, device: str = "cpu") -> None:
@@ -98,14 +98,14 @@ class SmallClassifier(torch.nn.Module):
         self.to(device).eval()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Log-probabilities, differentiable in the images."""
-        seen = images[:, :, : images.shape[2] - images.shape[2] // 8]
-        features = torch.nn.functional.silu(self.patches(seen - 0.5)).mean(dim=(2, 3))
+        """Log-probabilities, differentiable with respect to the images."""
+        visible = images[:, :, : images.shape[2] - images.shape[2] // 8]
+        features = torch.nn.functional.silu(self.patches(visible - 0.5)).mean(dim=(2, 3))
         return torch.nn.functional.log_softmax(self.head(features), dim=1)
 
 
 def stimuli_of(probe: Probe, batch: Batch, classifier: Classifier | None = None) -> dict[str, torch.Tensor]:
-    """All stimuli of `batch` by condition, copied; those of a white-box probe against `classifier` or a new one."""
+    """Copies of all stimuli of `batch` by condition; a white-box probe attacks `classifier`, default a new one."""
     if not isinstance(probe, WhiteBoxProbe):
         return {condition: stimulus.clone() for condition, stimulus in probe.stimuli(batch)}
     classifier = classifier or SmallClassifier(str(batch.images.device))
@@ -115,8 +115,8 @@ def stimuli_of(probe: Probe, batch: Batch, classifier: Classifier | None = None)
 def check_probe(probe: Probe, size: int = 64, device: str = "cpu") -> None:
     """Names, shapes, types, range, no side effects, determinism, and independence of batch size and order.
 
-    A `WhiteBoxProbe` attacks a `SmallClassifier`, which it must leave as it was. Gradients are rounded otherwise in
-    other batches, so of its stimuli only 99 % of the values must be independent of the batch, to 1e-6.
+    A `WhiteBoxProbe` attacks a `SmallClassifier`, which it must not change. Gradients are rounded differently in other
+    batches, so only 99 % of the values of its stimuli must be independent of the batch, to 1e-6.
     """
     conditions = probe.conditions(size)
     assert conditions, "no conditions"
@@ -124,7 +124,7 @@ def check_probe(probe: Probe, size: int = 64, device: str = "cpu") -> None:
     columns_of(("view-1", "view-2"), conditions)
     assert isinstance(probe.version, int) and probe.version >= 1, "version is a positive integer"
     assert isinstance(probe.effort(), int) and probe.effort() >= 1, "effort is a positive number of forwards"
-    assert (type(probe).__doc__ or "").strip(), "a probe's docstring says what it measures and where that comes from"
+    assert (type(probe).__doc__ or "").strip(), "a probe's docstring states what it measures and cites its source"
     batch, classifier = make_batch(size=size, device=device), SmallClassifier(device)
     before, random_state = batch.images.clone(), torch.get_rng_state()
     together = stimuli_of(probe, batch, classifier)
@@ -142,7 +142,7 @@ def check_probe(probe: Probe, size: int = 64, device: str = "cpu") -> None:
 
 
 def _check_untouched(classifier: SmallClassifier, device: str) -> None:
-    """The network under attack has its weights, no gradients, and is still frozen and in eval mode."""
+    """The attacked network has unchanged weights, no gradients, and is still frozen and in eval mode."""
     fresh = SmallClassifier(device).state_dict()
     assert all(torch.equal(value, fresh[name]) for name, value in classifier.state_dict().items()), (
         "the network's weights were changed"
@@ -150,11 +150,11 @@ def _check_untouched(classifier: SmallClassifier, device: str) -> None:
     assert not any(module.training for module in classifier.modules()), "the network was put into training mode"
     for name, parameter in classifier.named_parameters():
         assert not parameter.requires_grad, f"the network's {name} was made to require a gradient"
-        assert parameter.grad is None, f"gradients piled up in the network's {name}; use torch.autograd.grad"
+        assert parameter.grad is None, f"gradients accumulated in the network's {name}; use torch.autograd.grad"
 
 
 def _check_independence(probe: Probe, batch: Batch, together: Mapping[str, torch.Tensor]) -> None:
-    """A stimulus depends on (seed, sample id, condition) alone, bit for bit; attacks also on rounding."""
+    """A stimulus depends only on (seed, sample id, condition), bit for bit; attacks also on rounding."""
     n, exact = len(batch.sample_ids), not isinstance(probe, WhiteBoxProbe)
     repeatable = exact or batch.images.device.type == "cpu"  # elsewhere kernels of gradients may add in any order
     _check_same(stimuli_of(probe, batch), together, "the same batch a second time", repeatable)
@@ -165,47 +165,49 @@ def _check_independence(probe: Probe, batch: Batch, together: Mapping[str, torch
 
 
 def _check_same(
-    found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], what: str, exact: bool
+    stimuli: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], comparison: str, exact: bool
 ) -> None:
-    for condition, stimulus in found.items():
+    for condition, stimulus in stimuli.items():
         if exact:
-            assert torch.equal(stimulus, expected[condition]), f"{condition}: {what}: another stimulus"
+            assert torch.equal(stimulus, expected[condition]), f"{condition}: {comparison}: a different stimulus"
         else:
             share = float(((stimulus - expected[condition]).abs() <= 1e-6).float().mean())
-            assert share >= _ALIKE, f"{condition}: {what}: {share:.0%} of the values agree, expected {_ALIKE:.0%}"
+            assert share >= _ALIKE, f"{condition}: {comparison}: {share:.0%} of the values agree, expected {_ALIKE:.0%}"
 
 
 def check_measures(probe: Probe, trials: Trials) -> list[Measure]:
-    """Measures are `Measure` records with distinct names, and the same again from the same trials.
+    """Measures are `Measure` records with distinct names, and deterministic.
 
-    The same trials twice, as two views of each image, must give the same fractions in each view and over both.
+    The same trials as two views of each image must give the same fractions in each view and over both.
     """
-    made = list(probe.measures(trials))
-    assert made, "no measures"
-    names = [measure.full_name("dataset") for measure in made]
+    measures = list(probe.measures(trials))
+    assert measures, "no measures"
+    names = [measure.full_name("dataset") for measure in measures]
     assert len(set(names)) == len(names), f"a measure occurs twice: {sorted(names)}"
-    assert made == list(probe.measures(trials)), "the same trials gave other measures"
-    both, first = _of_two_views(probe, trials)
-    pooled, of_view = ({measure.full_name("dataset"): measure for measure in some} for some in (both, first))
-    for name, measure in zip(names, made, strict=True):
-        for what, found in (("over two equal views", pooled), ("in one of two equal views", of_view)):
-            if measure.unit == "fraction" and measure.value is not None and name in found:
-                value = found[name].value
-                assert value is not None and math.isclose(value, measure.value, rel_tol=1e-9), (
-                    f"{name} is {measure.value} of these trials, but {value} {what}; where rows of one image are "
+    assert measures == list(probe.measures(trials)), "the same trials gave different measures"
+    over_views, in_view = _of_two_views(probe, trials)
+    pooled, of_view = (
+        {measure.full_name("dataset"): measure for measure in measured} for measured in (over_views, in_view)
+    )
+    for name, measure in zip(names, measures, strict=True):
+        for views, values in (("over two equal views", pooled), ("in one of two equal views", of_view)):
+            if measure.unit == "fraction" and measure.value is not None and name in values:
+                other = values[name].value
+                assert other is not None and math.isclose(other, measure.value, rel_tol=1e-9), (
+                    f"{name} is {measure.value} for these trials, but {other} {views}; if rows of one image are "
                     "pooled (Trials.repeats), every row counts"
                 )
-    return made
+    return measures
 
 
 def _of_two_views(probe: Probe, trials: Trials) -> tuple[list[Measure], list[Measure]]:
-    """The measures over two views that hold the same `trials`, and those of the first, as the harness takes them."""
+    """The measures over two views with the same `trials`, and those of the first view, as in the harness."""
     views = _twice(trials)
     return list(probe.measures(views.pooled((0, 1)))), list(probe.measures_of_view(views.pooled((0,))))
 
 
 def _twice(trials: Trials) -> Views:
-    """A cell of two equal views made of one without views."""
+    """A cell with two equal views from one without views."""
     conditions = trials.layout.conditions
     doubled = replace(
         trials,
@@ -216,4 +218,4 @@ def _twice(trials: Trials) -> Views:
         required={},
         logits=None,
     )
-    return Views.of(doubled, conditions, {name: _twice(other) for name, other in trials.required.items()})
+    return Views.of(doubled, conditions, {name: _twice(needed) for name, needed in trials.required.items()})

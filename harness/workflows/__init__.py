@@ -1,6 +1,6 @@
-"""What the commands do, as functions: the order of each is written here and nowhere else.
+"""The commands as functions: only these modules define the order of their steps.
 
-`run`, `study` (open, report), `compare` and `importing` are called by the command line, the benchmarks, the tests and
-notebooks alike. `options` holds what several of them check, `display` who watches a run. Modules import torch, pandas
-and h5py inside their functions, so that planning a run needs none of them.
+The command line, benchmarks, tests and notebooks call `run`, `study` (open, report), `compare` and `importing`.
+`options` has the checks that several of them share, `display` the displays of a run's progress. Modules import torch,
+pandas and h5py inside their functions, so that planning a run needs none of them.
 """

@@ -1,4 +1,4 @@
-"""One's own numbers beside published ones, or beside those of another run: what ``harness compare`` prints."""
+"""``harness compare``: the numbers of a run beside published ones, or beside those of another run."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ if TYPE_CHECKING:
 class ComparedRuns:
     """Both sides, and each measure of the models that both have."""
 
-    mine: Side
-    theirs: Side
+    own: Side
+    reference: Side
     comparisons: Sequence[Comparison]
 
 
 def compare_runs(
     run: Path, against: str, plugins: Plugins, *, table: Path | None = None, data: Sequence[str] = ()
 ) -> ComparedRuns:
-    """Each measure's difference, its tolerance and its known erratum.
+    """Each measure's difference, tolerance and known erratum.
 
     Args:
-        against: another run folder, else the name of an importer, whose published table is read.
-        table: where that table is. data: else, as ``--data``: the ROOT with ``<importer>/<file name of its URL>``.
+        against: another run folder, or the name of an importer that reads the published table.
+        table: path of that table. data: as ``--data``; without `table`, ``ROOT/<importer>/<file name of its URL>``.
 
     Raises:
-        RequestError: `against` is neither, the table is not there, or the two share no measure.
+        RequestError: `against` is neither, the table is missing, or the two share no measure.
         StoreError: stored trials are damaged.
     """
     from harness.study.comparing import compare
     from harness.study.sides import run_side
 
-    mine, theirs = run_side(run, plugins.probes), _other_side(against, table, data, plugins)
-    return ComparedRuns(mine=mine, theirs=theirs, comparisons=compare(mine, theirs))
+    own, reference = run_side(run, plugins.probes), _other_side(against, table, data, plugins)
+    return ComparedRuns(own=own, reference=reference, comparisons=compare(own, reference))
 
 
 def _other_side(against: str, table: Path | None, data: Sequence[str], plugins: Plugins) -> Side:
-    """A run folder of that name, else the published table that an importer of that name reads."""
+    """The run in the folder `against`, else the published table that the importer `against` reads."""
     from harness.study.sides import run_side, table_side
 
     if table is None and (Path(against) / "run.json").is_file():
         return run_side(Path(against), plugins.probes)
     if against not in plugins.importers:
         available = ", ".join(sorted(plugins.importers)) or "none"
-        given = "no published table" if table is not None else "neither a run folder nor a published table"
+        problem = "no published table" if table is not None else "neither a run folder nor a published table"
         raise RequestError(
-            f"--against {against} is {given}. Published tables: {available}",
+            f"--against {against} is {problem}. Published tables: {available}",
             remedy="--against RUN, or --against FORMAT",
         )
     importer = plugins.importer(against)
@@ -67,19 +67,19 @@ def _other_side(against: str, table: Path | None, data: Sequence[str], plugins: 
 
 
 def _table_below(importer: Importer, data: Sequence[str]) -> Path:
-    """Where a published table is if nothing else is said: ROOT/<importer>/<file name of its URL>."""
+    """The default path of a published table: ROOT/<importer>/<file name of its URL>."""
     from harness.data.roots import DataRoots
 
     root = DataRoots.parse(data).default
     name = importer.url.rpartition("/")[2]
     if root is None or not name:
-        where = f" or --data ROOT (or HARNESS_DATA) with {importer.name}/{name} below it" if name else ""
+        alternative = f" or --data ROOT (or HARNESS_DATA) with {importer.name}/{name} below it" if name else ""
         raise RequestError(
-            f"no table {importer.name} to compare with{_origin(importer)}", remedy=f"--table FILE{where}"
+            f"no table {importer.name} to compare with{_origin(importer)}", remedy=f"--table FILE{alternative}"
         )
     return root / importer.name / name
 
 
 def _origin(importer: Importer) -> str:
-    """Where its table is published, as the end of a message."""
+    """The end of an error message: the URL of the importer's table."""
     return f"; it is published at {importer.url}" if importer.url else ""

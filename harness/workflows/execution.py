@@ -1,6 +1,6 @@
 """The order of a run: select → choose a device → settle → refuse → resolve → load the networks → create → execute.
 
-It is written here and nowhere else. Nothing is written to disk before the networks are known to load.
+Only this module defines it. Nothing is written to disk before all networks have loaded.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM ended a run; everything that was whole is stored, and the same call resumes."""
+    """Ctrl-C or SIGTERM ended a run; finished spans are stored, and the same call resumes."""
 
 
 def plan_run(
     request: RunRequest, selection: Selection, out: Path, device_type: str | None, display: Display | None = None
 ) -> Plan:
-    """Settle, refuse, resolve: what the run folder `out` still needs. Imports no torch and writes nothing.
+    """Settle, refuse, resolve: the plan of what the run folder `out` still needs. Without torch; writes nothing.
 
     Args:
         device_type: ``cpu`` or ``cuda``; None: as stored in the run, else ``cpu``.
 
     Raises:
-        RequestError: `out` cannot be that run or is locked, data or a checkpoint asked for by name is not there, ….
+        RequestError: `out` does not fit the request or is locked, a dataset or checkpoint named in it is missing, ….
     """
     from harness.planning.request import existing_run, resolve, settle
     from harness.store import refuse_locked, refuse_unfit
@@ -72,16 +72,16 @@ def execute_run(
     from harness.store import RunWriter
 
     selection = select(request, house.registry)
-    chosen = pick_device(device, out)
-    plan = plan_run(request, selection, out, chosen.type, display)
+    torch_device = pick_device(device, out)
+    plan = plan_run(request, selection, out, torch_device.type, display)
     display.planned(plan)
     if all(cell.status == "missing" for cell in plan.cells):
-        what = f"harness doctor --suite {request.suite}" if request.suite else "harness list datasets"
-        raise RequestError(f"nothing can run: {plan.cells[0].reason}. See: {what}")
+        remedy = f"harness doctor --suite {request.suite}" if request.suite else "harness list datasets"
+        raise RequestError(f"nothing can run: {plan.cells[0].reason}. See: {remedy}")
     with display.checking():
         networks = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
     record_checkpoints(plan, selection)
-    with _polite_stop() as stop, RunWriter.create(out, settings=asdict(plan.settings), command=command) as opened:
+    with _stop_on_signal() as stop, RunWriter.create(out, settings=asdict(plan.settings), command=command) as opened:
         try:
             with display.computing() as progress:
                 failures = compute(
@@ -89,14 +89,14 @@ def execute_run(
                     plan,
                     selection,
                     networks,
-                    device=chosen,
+                    device=torch_device,
                     workers=workers,
                     progress=progress,
                     command=command,
                     stop=stop,
                 )
         except KeyboardInterrupt:
-            raise RunInterrupted(f"what was whole is stored in {out}; the same call resumes") from None
+            raise RunInterrupted(f"finished spans are stored in {out}; the same call resumes") from None
     return RunResult(path=out, plan=plan, failures=failures, plugins=house.plugins)
 
 
@@ -115,7 +115,7 @@ def compute(
     """Describe the run in its folder, then compute every pending cell. As `harness.engine.execute.execute`.
 
     Args:
-        networks: those that are loaded already; taken over.
+        networks: the networks that are already loaded; this function takes ownership.
     """
     from harness.engine.execute import execute
     from harness.engine.numerics import device_name
@@ -138,7 +138,7 @@ def compute(
 
 
 def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> None:
-    """What the run folder knows beside trials: groups, planned cells, definitions, remarks, sample axes."""
+    """Write everything but trials to the run folder: groups, planned cells, definitions, remarks, layouts."""
     suite = selection.suite
     opened.update_manifest(
         study={
@@ -151,12 +151,12 @@ def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> None:
     )
     for task in plan.tasks:
         opened.put_layout(task.layout)
-    # What a killed run had completed is put in order, and the index is written anew, whatever became of the old one.
+    # Finish cells that a killed run had completed, and rewrite the index in any case.
     opened.finish([cell.job for cell in plan.cells if cell.job and cell.status == "stored"])
 
 
 def _planned(plan: Plan) -> dict[str, dict[str, dict[str, str]]]:
-    """Task -> model -> why the cell cannot be computed (empty: it can); and, where one cannot, what to type."""
+    """Task -> model -> why the cell cannot be computed (empty: it can); and the remedy where it cannot."""
     planned: dict[str, dict[str, str]] = {}
     remedies: dict[str, dict[str, str]] = {}
     for cell in plan.cells:
@@ -167,34 +167,36 @@ def _planned(plan: Plan) -> dict[str, dict[str, dict[str, str]]]:
     return {"planned": planned, "remedies": remedies} if remedies else {"planned": planned}
 
 
-def pick_device(given: str, out: Path) -> torch.device:
-    """The device to run on. Raises RequestError if it is not there."""
+def pick_device(requested: str, out: Path) -> torch.device:
+    """The device to run on. Raises RequestError if this machine does not have it."""
     import torch
 
     from harness.planning.request import existing_run
 
-    kind = given.partition(":")[0]
-    if kind == "auto":
+    device_type = requested.partition(":")[0]
+    if device_type == "auto":
         existing = existing_run(out)
         stored = existing.settings.get("device_type") if existing else None
-        kind = given = stored or ("cuda" if torch.cuda.is_available() else "cpu")
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise RequestError(f"--device {given}: no CUDA device here", remedy="--device cpu (in a run folder of its own)")
+        device_type = requested = stored or ("cuda" if torch.cuda.is_available() else "cpu")
+    if device_type == "cuda" and not torch.cuda.is_available():
+        raise RequestError(
+            f"--device {requested}: no CUDA device here", remedy="--device cpu (in a run folder of its own)"
+        )
     try:
-        device = torch.device(given)
+        device = torch.device(requested)
     except RuntimeError as error:
-        raise RequestError(f"--device {given}: {error}") from error
+        raise RequestError(f"--device {requested}: {error}") from error
     if device.index is not None and device.index >= torch.cuda.device_count():
-        raise RequestError(f"--device {given}: there are {torch.cuda.device_count()} CUDA devices, counted from 0")
+        raise RequestError(f"--device {requested}: there are {torch.cuda.device_count()} CUDA devices, counted from 0")
     return device
 
 
 @contextmanager
-def _polite_stop() -> Iterator[threading.Event]:
+def _stop_on_signal() -> Iterator[threading.Event]:
     """Ctrl-C and SIGTERM (a scheduler's pre-emption) set the event; a second one interrupts at once.
 
-    Not Python's own KeyboardInterrupt: raised between any two instructions, it is swallowed inside a finalizer. Signals
-    reach the main thread only: in another one the event is never set, and who started the thread sees to its end.
+    Python's KeyboardInterrupt can be raised between any two instructions, and a finalizer swallows it. Signals reach
+    the main thread only: in another thread the event is never set, and its creator must end it.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""Published tables and decisions become a run: what ``harness import`` does."""
+"""``harness import``: published tables and decisions become a run."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 def import_results(
     form: str, file: Path, out: Path, plugins: Plugins, command: Sequence[str]
 ) -> ImportedTable | DecisionTable:
-    """Make the run `out` of published results: a read-only table, or single decisions to be measured.
+    """Turn published results into the run `out`: a read-only table, or single decisions to be measured.
 
     Args:
-        form: name of the importer. file: what it reads, a file or a folder. command: for the record of the run.
+        form: name of the importer. file: the file or folder that it reads. command: for the record of the run.
 
     Raises:
-        RequestError: no such importer or file, a file of another kind, or an `out` that is not free.
+        RequestError: no such importer or file, a file of another kind, or an `out` that already exists.
     """
     from harness.store import refuse_occupied, store_table
     from harness.study.importing import source_digest, store_decisions
 
     importer = plugins.importer(form)
     if not file.exists():
-        where = f"; it is published at {importer.url}" if importer.url else ""
-        raise RequestError(f"no file {file}{where}", remedy=f"harness import {form} FILE --out {out}")
+        origin = f"; it is published at {importer.url}" if importer.url else ""
+        raise RequestError(f"no file {file}{origin}", remedy=f"harness import {form} FILE --out {out}")
     refuse_occupied(out)
     table, digest = importer.read(file), source_digest(file)
     if isinstance(table, DecisionTable):
-        tasks = dict.fromkeys(one.layout.task for one in table.decisions)
+        tasks = dict.fromkeys(decisions.layout.task for decisions in table.decisions)
         probes = {task: plugins.probe(task.partition("@")[0]) for task in tasks}
         store_decisions(out, table, probes, importer=form, source_sha256=digest, command=command)
     else:

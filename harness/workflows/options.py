@@ -1,4 +1,4 @@
-"""Values that every workflow understands, checked in the words of the command line, and what they lead to."""
+"""Values that several workflows share, checked with the option names of the command line in error messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """Everything that can be named: plugins and registries."""
+    """All plugins and registries: everything that a user can name."""
 
     plugins: Plugins
     registry: Registry
@@ -35,28 +35,28 @@ def open_house(registries: Sequence[Path] | None, folders: Sequence[Path] | None
     return House(plugins=plugins, registry=load_registry(registries or (), plugins))
 
 
-def texts_of(given: Paths) -> tuple[str, ...]:
-    """One name or path, or several, as a tuple of texts: a single string is one name, not its letters."""
-    several = (given,) if isinstance(given, str | os.PathLike) else given
+def texts_of(values: Paths) -> tuple[str, ...]:
+    """One or several names or paths as a tuple of strings; a single string is one name, not its characters."""
+    several = (values,) if isinstance(values, str | os.PathLike) else values
     return tuple(os.fspath(name) for name in several)
 
 
-def paths_of(given: Paths) -> tuple[Path, ...]:
-    """One path or several as a tuple; ``~`` is the home folder, as a shell would have it."""
-    return tuple(Path(path).expanduser() for path in texts_of(given))
+def paths_of(values: Paths) -> tuple[Path, ...]:
+    """One or several paths as a tuple; ``~`` is the home folder, as in a shell."""
+    return tuple(Path(path).expanduser() for path in texts_of(values))
 
 
-def choice(option: str, given: str, choices: tuple[str, ...]) -> str:
+def choice(option: str, value: str, choices: tuple[str, ...]) -> str:
     """`given`, if it is one of `choices`. Raises UnknownNameError."""
-    if given not in choices:
+    if value not in choices:
         raise UnknownNameError(
-            f"value of --{option}", given, choices, hint=f"Type for instance: --{option} {choices[0]}"
+            f"value of --{option}", value, choices, hint=f"Type for instance: --{option} {choices[0]}"
         )
-    return given
+    return value
 
 
-def positive(option: str, given: int | None) -> int | None:
+def positive(option: str, value: int | None) -> int | None:
     """`given`, if it is positive or None. Raises RequestError."""
-    if given is not None and given < 1:
-        raise RequestError(f"--{option} is {given}, expected a positive number")
-    return given
+    if value is not None and value < 1:
+        raise RequestError(f"--{option} is {value}, expected a positive number")
+    return value

@@ -1,4 +1,4 @@
-"""``harness.run``: what is asked for, checked value by value, then executed as `execution` says."""
+"""``harness.run``: the request, checked value by value, then executed by `execution`."""
 
 from __future__ import annotations
 
@@ -38,29 +38,29 @@ def run(
     """Run probes on models and store every decision, as ``harness run`` does. The same call resumes.
 
     Args:
-        out: run folder, the only place that is written to; an existing run is resumed or extended. Downloads that are
-            used for the first time have their SHA-256 recorded in the cache.
-        suite: models, tasks and axes by name. At least this, or `tasks` and `models`.
+        out: run folder, the only place that is written to; an existing run is resumed or extended. The SHA-256 of
+            downloads that are used for the first time is recorded in the cache.
+        suite: models, tasks and axes by name. Required unless both `tasks` and `models` are given.
         tasks: ``probe@dataset``, one or several. models: names or globs (``zoo-*``), one or several; they replace the
             suite's.
         data: ``ROOT`` that holds the datasets (else ``HARNESS_DATA``), or ``NAME=DIR`` for one dataset.
         registry: further registry files. plugins: further folders of plugin files.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:0``; auto is the run's own, else CUDA where there is one.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:0``; auto is the stored run's device, else CUDA if available.
         precision: ``fp32``, ``tf32`` or ``bf16``. None here, and for `seed`, `limit` and `store`: as stored in the
             run, else the default (fp32, 0, all samples, top5).
-        batch_size: samples a forward, or ``auto``. workers: threads that decode images; default one a core, 8 at most.
-        seed: of the stimuli. limit: only so many samples, those with the lowest hashes of their ids.
+        batch_size: samples in one forward, or ``auto``. workers: decoding threads; default: one per core, at most 8.
+        seed: of the stimuli. limit: number of samples, those with the lowest hashes of their ids.
         store: ``top5`` or ``logits``.
-        progress: None: nothing is shown. True: bars on stderr. Else an object with the methods of `harness.Progress`.
+        progress: None: no display. True: bars on stderr. Else an object with the methods of `harness.Progress`.
 
     Returns:
-        What is stored, and for each cell that is not, why. Cells that fail raise nothing.
+        What is stored, and the reason for each cell that is not. Failed cells raise nothing.
 
     Raises:
-        RequestError: one of its kinds, as exit code 2 of the command line: nothing has been written.
-        KeyboardInterrupt: Ctrl-C, in the main thread; what was whole is stored.
+        RequestError: the request is wrong, as exit code 2 of the command line; nothing has been written.
+        KeyboardInterrupt: Ctrl-C, in the main thread; finished spans are stored.
     """
-    given: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "suite": suite,
         "tasks": texts_of(tasks),
         "models": texts_of(models),
@@ -74,7 +74,7 @@ def run(
         "store": store,
     }
     places = {"registry": texts_of(registry), "plugins": texts_of(plugins), "out": os.fspath(out)}
-    request = run_request(**given)
+    request = run_request(**arguments)
     house = open_house(paths_of(places["registry"]), paths_of(places["plugins"]))
     (folder,) = paths_of(places["out"])
     return execute_run(
@@ -84,14 +84,14 @@ def run(
         device=device,
         workers=workers,
         display=display_of(progress),
-        command=_as_typed({**given, **places}),
+        command=_as_typed({**arguments, **places}),
     )
 
 
-def _as_typed(given: Mapping[str, Any]) -> list[str]:
-    """The call as a command that a user could type, for the record of the run: the arguments that were given."""
-    shown = [f"{name}={value!r}" for name, value in given.items() if value not in (None, (), "auto")]
-    return ["python", "-c", f"import harness; harness.run({', '.join(shown)})"]
+def _as_typed(arguments: Mapping[str, Any]) -> list[str]:
+    """The call with its given arguments as a command that a user can type, for the record of the run."""
+    keywords = [f"{name}={value!r}" for name, value in arguments.items() if value not in (None, (), "auto")]
+    return ["python", "-c", f"import harness; harness.run({', '.join(keywords)})"]
 
 
 def run_request(
@@ -108,7 +108,7 @@ def run_request(
     limit: int | None,
     store: str | None,
 ) -> RunRequest:
-    """What is asked for, every value checked that can be without plugins. Raises RequestError."""
+    """The request, with every check that needs no plugin. Raises RequestError."""
     from harness.data.roots import DataRoots
     from harness.planning.request import RunRequest
 
@@ -132,10 +132,10 @@ def run_request(
     return request
 
 
-def _batch_size(given: int | str) -> int | None:
-    """Samples a forward; None for ``auto``."""
-    if given == "auto":
+def _batch_size(value: int | str) -> int | None:
+    """Samples in one forward; None for ``auto``."""
+    if value == "auto":
         return None
-    if not str(given).isdigit():
-        raise RequestError(f"--batch-size is {given!r}, expected a positive number or auto")
-    return positive("batch-size", int(given))
+    if not str(value).isdigit():
+        raise RequestError(f"--batch-size is {value!r}, expected a positive number or auto")
+    return positive("batch-size", int(value))

@@ -1,4 +1,4 @@
-"""What a run has come to."""
+"""The result of a run."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ Reasons = Mapping[tuple[str, str], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """What a run has come to. A cell is one model on one task.
+    """The result of a run. A cell is one model on one task.
 
     Attributes:
         path: the run folder.
-        failures: cells that failed while they were computed -> reason. They are stored as failed; the same call tries
-            them again.
-        plan: what was planned before anything was computed.
-        plugins: those that the run was made with.
+        failures: cells that failed in this run -> reason. They are stored as failed; the same call retries them.
+        plan: the plan before the run.
+        plugins: the plugins of the run.
     """
 
     path: Path
@@ -36,12 +35,12 @@ class RunResult:
 
     @property
     def cells(self) -> int:
-        """Cells that were asked for."""
+        """Number of requested cells."""
         return len(self.plan.cells)
 
     @property
     def stored(self) -> int:
-        """Of these, the cells whose every trial is stored, by this run or by an earlier one."""
+        """Number of cells with all their trials stored, by this run or an earlier one."""
         return sum(cell.job is not None for cell in self.plan.cells) - len(self.failures)
 
     @property
@@ -51,17 +50,17 @@ class RunResult:
 
     @property
     def inapplicable(self) -> Reasons:
-        """Cells whose model cannot be judged on the task's dataset -> reason."""
+        """Cells whose model cannot be evaluated on the task's dataset -> reason."""
         return self._with("inapplicable")
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is stored with the results as warnings, such as partial data."""
+        """Warnings that are stored with the results, such as partial data."""
         return tuple(self.plan.remarks)
 
     @property
     def complete(self) -> bool:
-        """Whether nothing failed and nothing was missing: exit code 0 of the command line."""
+        """Whether no cell failed and none is missing: exit code 0 of the command line."""
         return not self.failures and not self.missing
 
     def study(self) -> OpenedStudy:
@@ -74,7 +73,7 @@ class RunResult:
         return {(cell.task, cell.model): cell.reason for cell in self.plan.cells if cell.status == status}
 
     def _lines(self) -> list[str]:
-        """What is stored, then a line for each cell that is not."""
+        """The number of stored cells, then one line for each cell that is not stored."""
         lines = [f"{self.stored} of {self.cells} cells stored in {self.path}"]
         unstored = {"failed": self.failures, "missing": self.missing, "inapplicable": self.inapplicable}
         for state, reasons in unstored.items():

@@ -1,7 +1,8 @@
-"""Runs opened as a study: ``harness.open_study``, and what ``harness report`` shows."""
+"""``harness.open_study`` and ``harness report``: runs opened as a study."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,35 +17,43 @@ if TYPE_CHECKING:
 
 
 def open_study(
-    *runs: str | os.PathLike[str], plugins: Paths = (), mend: bool = False, ungrouped: bool = False
+    *runs: str | os.PathLike[str],
+    plugins: Paths = (),
+    apply_errata: bool = False,
+    ungrouped: bool = False,
+    mend: bool | None = None,
 ) -> OpenedStudy:
     """Read one or more runs, imported ones too, and recompute every measure. Nothing is written.
 
     Args:
         runs: run folders.
-        plugins: folders of plugin files with probes of these runs, beside the installed ones; no registry is needed.
-        mend: put right what is known to be wrong in imported tables.
+        plugins: folders of plugin files with probes of these runs, beside the installed ones; needs no registry.
+        apply_errata: correct the known errors of imported tables.
         ungrouped: let models without a group take part in correlations.
+        mend: deprecated name of `apply_errata`.
 
     Raises:
-        RequestError: no run, a run given twice, a folder that is no run, runs that do not go together, or nothing to
-            mend.
+        RequestError: no run, a run given twice, a folder that is no run, runs that do not go together, or no
+            errata to apply.
         StoreError: stored trials are damaged.
     """
     from harness.discovery.loader import load_plugins
 
-    return opened(paths_of(runs), load_plugins(paths_of(plugins)), mend=mend, ungrouped=ungrouped)
+    if mend is not None:
+        warnings.warn("open_study(mend=…) is deprecated: use apply_errata=…", DeprecationWarning, stacklevel=2)
+        apply_errata = apply_errata or mend
+    return opened(paths_of(runs), load_plugins(paths_of(plugins)), apply_errata=apply_errata, ungrouped=ungrouped)
 
 
 def opened(
     runs: Sequence[Path],
     plugins: Plugins,
     *,
-    mend: bool = False,
+    apply_errata: bool = False,
     ungrouped: bool = False,
     sort: str | None = None,
 ) -> OpenedStudy:
-    """As `open_study`, with loaded plugins; within each group the models are in falling order of `sort`.
+    """As `open_study`, with loaded plugins; within each group the models are in descending order of `sort`.
 
     Args:
         sort: a bias, axis or measure. None: the first axis.
@@ -53,5 +62,5 @@ def opened(
     from harness.study.opened import OpenedStudy
 
     study = compose.open_study(runs, plugins.probes, ungrouped=ungrouped)
-    study = compose.sorted_by(compose.mended(study) if mend else study, sort)
+    study = compose.sorted_by(compose.mended(study) if apply_errata else study, sort)
     return OpenedStudy.of(study, plugins)

@@ -1,4 +1,4 @@
-"""Trees ``<corruption>/<severity>/<wnid>/<image>``: the ImageNet validation set in many views of the same images."""
+"""Trees ``<corruption>/<severity>/<wnid>/<image>``: many views of the ImageNet validation images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ._wnid_trees import completeness, wnid_samples
 
 SEVERITIES = ("1", "2", "3", "4", "5")
 _READERS = 16
-"""Folders listed at once: on a network disk each waits for an answer."""
+"""Folders listed in parallel: on a network disk, latency dominates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class CorruptedImageNet(Dataset):
     Images are used as stored, 224 x 224, without a resize.
 
     Attributes:
-        corruptions: those to measure, in the order of the views.
+        corruptions: the corruptions to measure, in the order of the views.
     """
 
     preprocessing: Preprocessing = field(default_factory=lambda: Preprocessing(resize=None, size=224))
@@ -36,7 +36,7 @@ class CorruptedImageNet(Dataset):
     known: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        """ValueError for corruptions that are unknown, named twice, or none."""
+        """Raise ValueError if `corruptions` is empty, or has an unknown name or a duplicate."""
         unknown = [name for name in self.corruptions if name not in self.known]
         if unknown or not self.corruptions:
             raise ValueError(f"corruptions {unknown} are none of {', '.join(self.known)}")
@@ -52,7 +52,7 @@ class CorruptedImageNet(Dataset):
         return tuple(f"{corruption}-{severity}" for corruption in self.corruptions for severity in SEVERITIES)
 
     def folder(self, root: Path, view: str) -> Path:
-        """Where the wnid folders of `view` lie."""
+        """The parent of the wnid folders of `view`."""
         corruption, _, severity = view.rpartition("-")
         return root / corruption / self._levels(root / corruption)[int(severity) - 1]
 
@@ -60,23 +60,23 @@ class CorruptedImageNet(Dataset):
         """The images, with the path of each in the first view.
 
         Raises:
-            DatasetError: a corruption or severity is not there, a view lacks an image or has one more than the first,
-                a class folder is no ImageNet wnid, or validation images lie in wrong class folders.
+            DatasetError: a corruption or severity is missing, a view has a missing or an extra image, a class folder
+                is not an ImageNet wnid, or validation images are in wrong class folders.
         """
         for corruption in self.corruptions:
             self._check_corruption(root, corruption)
         folders = {view: self.folder(root, view) for view in self.views()}
-        first, *others = folders
+        first, *later_views = folders
         samples = list(wnid_samples(folders[first], self.name, indices()))
         check_labels(samples, self.name)
         names = _names_by_class(samples)
         with ThreadPoolExecutor(_READERS, thread_name_prefix="list") as pool:
-            for view in others:
+            for view in later_views:
                 self._check_view(view, folders[view], folders[first], names, pool)
         return samples
 
     def remarks(self, samples: Sequence[Sample]) -> Iterator[str]:
-        """What is missing from the 50,000 images, 50 of each class, that every view has."""
+        """What is missing from the 50,000 images, 50 of each class, of every view."""
         for remark in completeness(samples, VALIDATION_IMAGES, 1000, 50, "are files there twice?"):
             yield f"in each of {len(self.views())} views: {remark}"
 
@@ -86,41 +86,41 @@ class CorruptedImageNet(Dataset):
 
     @abstractmethod
     def _remedy(self, corruption: str) -> str:
-        """Which archive holds a corruption, and what to do without it; the end of a message."""
+        """The end of an error message: the archive that contains a corruption, and an alternative."""
 
     def _check_corruption(self, root: Path, corruption: str) -> None:
         folder = root / corruption
         if not folder.is_dir():
             raise self._absent(root, corruption)
-        found, expected = {path.name for path in class_folders(folder, self.name)}, self._levels(folder)
-        if indices().keys() & found:
+        levels, expected = {path.name for path in class_folders(folder, self.name)}, self._levels(folder)
+        if indices().keys() & levels:
             raise DatasetError(
                 f"dataset {self.name!r}: {folder} has class folders, expected the severities {', '.join(expected)} "
                 f"with the classes in them. {self._remedy(corruption)}"
             )
-        if strange := sorted(found - set(expected)):
+        if unexpected := sorted(levels - set(expected)):
             raise DatasetError(
-                f"dataset {self.name!r}: {folder / strange[0]} is none of the severities {', '.join(expected)}. "
+                f"dataset {self.name!r}: {folder / unexpected[0]} is none of the severities {', '.join(expected)}. "
                 "Move it elsewhere"
             )
-        if missing := sorted(set(expected) - found):
+        if missing := sorted(set(expected) - levels):
             raise DatasetError(
-                f"dataset {self.name!r}: {folder} lacks severity {missing[0]}, expected {', '.join(expected)}. "
+                f"dataset {self.name!r}: {folder} has no severity {missing[0]}, expected {', '.join(expected)}. "
                 f"{self._remedy(corruption)}"
             )
 
     def _absent(self, root: Path, corruption: str) -> DatasetError:
-        """The error for a corruption that is not in `root`, which may be the wrong folder altogether."""
-        what = f"dataset {self.name!r}: {root} has no folder {corruption!r}"
+        """The error for a corruption that is not in `root`, which may be the wrong folder."""
+        problem = f"dataset {self.name!r}: {root} has no folder {corruption!r}"
         near = [] if self._holds_corruptions(root) else nearby(root, self._holds_corruptions)
         if len(near) == 1:
-            return DatasetError(f"{what}; the corruptions lie in {near[0]}", remedy=f"--data {self.name}={near[0]}")
+            return DatasetError(f"{problem}; the corruptions are in {near[0]}", remedy=f"--data {self.name}={near[0]}")
         if near:
             return DatasetError(
-                f"{what}; the corruptions lie one level below, in {', '.join(path.name for path in near)}",
+                f"{problem}; the corruptions are one level below, in {', '.join(path.name for path in near)}",
                 remedy=f"mv {root}/*/* {root}",
             )
-        return DatasetError(f"{what}. {self._remedy(corruption)}")
+        return DatasetError(f"{problem}. {self._remedy(corruption)}")
 
     def _holds_corruptions(self, folder: Path) -> bool:
         return any((folder / corruption).is_dir() for corruption in self.known)
@@ -130,19 +130,19 @@ class CorruptedImageNet(Dataset):
     ) -> None:
         """DatasetError unless the view has exactly the images `names`, by class."""
         corruption = view.rpartition("-")[0]
-        there = {path.name for path in class_folders(folder, self.name)}
-        lists: Iterable[set[str]] = pool.map(lambda wnid: visible_names(folder / wnid, self.name), names.keys() & there)
-        found = dict(zip(names.keys() & there, lists, strict=True)) | {wnid: {""} for wnid in there - names.keys()}
-        for wnid in sorted(names.keys() | found.keys()):
-            here, expected = found.get(wnid, set()), names.get(wnid, set())
-            if here == expected:
+        wnids = {path.name for path in class_folders(folder, self.name)}
+        lists: Iterable[set[str]] = pool.map(lambda wnid: visible_names(folder / wnid, self.name), names.keys() & wnids)
+        names_here = dict(zip(names.keys() & wnids, lists, strict=True)) | {wnid: {""} for wnid in wnids - names.keys()}
+        for wnid in sorted(names.keys() | names_here.keys()):
+            present, expected = names_here.get(wnid, set()), names.get(wnid, set())
+            if present == expected:
                 continue
-            missing, extra = sorted(expected - here), sorted(here - expected)
-            what = f"lacks {wnid}/{missing[0]}, which is in {first}" if missing else ""
-            what = what or f"has {wnid}/{extra[0]}, which is not in {first}"
+            missing, extra = sorted(expected - present), sorted(present - expected)
+            difference = f"has no {wnid}/{missing[0]}, which is in {first}" if missing else ""
+            difference = difference or f"has {wnid}/{extra[0]}, which is not in {first}"
             raise DatasetError(
-                f"dataset {self.name!r}: {folder} {what}; all {len(self.views())} views must have the same images. "
-                f"{self._remedy(corruption)}"
+                f"dataset {self.name!r}: {folder} {difference}; "
+                f"all {len(self.views())} views must have the same images. {self._remedy(corruption)}"
             )
 
 

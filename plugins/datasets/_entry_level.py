@@ -1,7 +1,7 @@
 """The 16 entry-level categories of Geirhos et al. and the 207 ImageNet classes in them.
 
 The lists are those of `human_categories.py` in the authors' model-vs-human toolbox (Geirhos et al. 2021, NeurIPS);
-the other 793 classes are in none. The SHA-256 of the lists is checked by a test.
+the other 793 classes are in no category. A test checks the SHA-256 of the lists.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ CATEGORIES = tuple(_RANGES)
 
 @lru_cache(maxsize=1)
 def entry_level_16() -> LabelSpace:
-    """A category's score is the mean probability of its classes, out of a softmax over all 1,000."""
+    """The 16 categories; a category's score is the mean probability of its classes in a softmax over all 1,000."""
     return LabelSpace(
         name="entry-level-16", classes=CATEGORIES, members=tuple(_numbers(ranges) for ranges in _RANGES.values())
     )
 
 
 def category_folders(root: Path, dataset: str) -> list[Path]:
-    """The folders in `root`, sorted, one for each category that is there.
+    """The folders in `root`, sorted, one for each category present.
 
     Raises:
-        DatasetError: there is none, or one is named otherwise.
+        DatasetError: there is none, or one has another name.
     """
     folders = class_folders(root, dataset)
     if not folders:

@@ -1,8 +1,8 @@
-"""The 1,000 classes of ImageNet in the order of every checkpoint here: by sorted wnid (WordNet id, ``n01440764``).
+"""The 1,000 classes of ImageNet in the order of every checkpoint here: sorted by wnid (WordNet id, ``n01440764``).
 
-Also the 200-class subsets of ImageNet-A and -R, and the ReaL labels. All are read from the files inside the installed
-timm, which is found without being imported; what was published with a digest is checked against it. (The ILSVRC devkit
-numbers the classes differently; its ids are not used anywhere.)
+Also the 200-class subsets of ImageNet-A and -R, and the ReaL labels. All are read from data files of the installed
+timm, without importing it; lists with a published digest are checked against it. (The ILSVRC devkit numbers the classes
+differently; its ids are not used.)
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _REAL = "d83e9bff374c631aae8439eb064c7019acc56e1b3bc3f56b8380c2a710b0220b"
 
 @lru_cache(maxsize=1)
 def wnids() -> tuple[str, ...]:
-    """The 1,000 wnids, sorted; position = logit column. Raises DatasetError if timm's list is not what it should be."""
+    """The 1,000 wnids, sorted; position = logit column. Raises DatasetError if timm's list is not the expected one."""
     path = _timm_file("imagenet_synsets.txt")
     listed = tuple(path.read_text(encoding="utf-8").split())
     if len(set(listed)) != 1000 or list(listed) != sorted(listed) or not all(map(WNID.fullmatch, listed)):
@@ -52,7 +52,7 @@ def class_names() -> tuple[str, ...]:
     lemmas = {row[0]: row[1] for row in rows if len(row) == 2}
     missing = [wnid for wnid in wnids() if wnid not in lemmas]
     if missing:
-        raise DatasetError(f"{path} names no lemma for {missing[0]}", remedy="pip install --force timm")
+        raise DatasetError(f"{path} has no lemma for {missing[0]}", remedy="pip install --force timm")
     names = [lemmas[wnid] for wnid in wnids()]
     return tuple(
         f"{name} ({wnid})" if names.count(name) > 1 else name for name, wnid in zip(names, wnids(), strict=True)
@@ -61,7 +61,7 @@ def class_names() -> tuple[str, ...]:
 
 @lru_cache(maxsize=2)
 def subset(letter: Literal["a", "r"]) -> tuple[int, ...]:
-    """The 200 logit columns of ImageNet-A or -R, ascending. Raises DatasetError if timm's list is another."""
+    """The 200 logit columns of ImageNet-A or -R, ascending. Raises DatasetError unless timm has the published list."""
     path = _timm_file(f"imagenet_{letter}_indices.txt")
     listed = path.read_text(encoding="utf-8").split()
     _check(path, "".join(f"{column}\n" for column in listed), _SUBSETS[letter], "the published list of 200 classes")
@@ -72,28 +72,29 @@ def subset(letter: Literal["a", "r"]) -> tuple[int, ...]:
 def real_labels() -> tuple[tuple[int, ...], ...]:
     """The ReaL labels (Beyer et al. 2020, arXiv 2006.07159) of the 50,000 validation images, ordered by their numbers.
 
-    Up to 9 classes an image; none for 3,163 of them. Raises DatasetError if timm's file is not the published one.
+    Up to 9 classes for each image; none for 3,163 images. Raises DatasetError if timm's file is not the published one.
     """
     path = _timm_file("imagenet_real_labels.json")
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DatasetError(f"{path} is no JSON ({error})", remedy="pip install --force timm") from error
+        raise DatasetError(f"{path} is not JSON ({error})", remedy="pip install --force timm") from error
     _check(path, json.dumps(listed), _REAL, "the published ReaL labels (real.json)")
     return tuple(tuple(labels) for labels in listed)
 
 
-def _check(path: Path, text: str, sha256: str, what: str) -> None:
-    if (found := hashlib.sha256(text.encode()).hexdigest()) != sha256:
+def _check(path: Path, text: str, sha256: str, description: str) -> None:
+    if (digest := hashlib.sha256(text.encode()).hexdigest()) != sha256:
         raise DatasetError(
-            f"{path} is not {what}: SHA-256 {found[:8]}…, expected {sha256[:8]}…", remedy="pip install --force timm"
+            f"{path} is not {description}: SHA-256 {digest[:8]}…, expected {sha256[:8]}…",
+            remedy="pip install --force timm",
         )
 
 
 def _timm_file(name: str) -> Path:
     """A file of ``timm/data/_info``. Raises DatasetError if there is none."""
-    found = find_spec("timm")
-    for folder in (found.submodule_search_locations or ()) if found else ():
+    spec = find_spec("timm")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder, "data", "_info", name)
         if path.is_file():
             return path

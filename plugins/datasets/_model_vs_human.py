@@ -1,9 +1,9 @@
-"""The stimuli of the model-vs-human toolbox: their conditions, their file names, and what its OOD benchmark leaves out.
+"""The stimuli of the model-vs-human toolbox: conditions, file names, and what its OOD benchmark leaves out.
 
 Geirhos, Narayanappa, Mitzkus, Thieringer, Bethge, Wichmann, Brendel: "Partial success in closing the gap between human
 and machine vision" (NeurIPS 2021). File names are ``NNNN_<experiment>_<observer>_<condition>_<category>_<number>_<image
-id>.png``; the image id may hold underscores and hyphens itself. People and networks saw the same image under other
-trial numbers and observers, so a sample's id is made of what both share: condition, category, image id.
+id>.png``; the image id may contain underscores and hyphens. The file names of one image differ between people and
+networks in trial number and observer, so a sample's id has only what they share: condition, category, image id.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from harness import Download, Release
 
 ATTRIBUTES = ("variant", "kept")
-"""Of each stimulus: its condition (in a store, ``condition`` is the probe's); whether the OOD benchmark counts it."""
+"""Condition of a stimulus (in a store, ``condition`` is the probe's), and whether the OOD benchmark counts it."""
 _PAGE = "https://github.com/bethgelab/model-vs-human"
 _CC_BY = "CC BY 4.0"
 _IMAGENET = "made from ImageNet: its terms of access (non-commercial research and education)"
@@ -28,9 +28,10 @@ class Experiment(NamedTuple):
     """One set of stimuli.
 
     Attributes:
-        images: of the complete set. conditions: in the order of the toolbox; empty: folders by category, no conditions.
+        images: number of images in the complete set.
+        conditions: in the order of the toolbox; empty: folders by category, no conditions.
         excluded: conditions that the OOD benchmark leaves out: controls, and those too hard for people.
-        license: of the images.
+        license: licence of the images.
     """
 
     images: int
@@ -70,7 +71,7 @@ EXPERIMENTS = {
 
 
 class Stimulus(NamedTuple):
-    """What a file name says; `condition` as `condition_name` writes it, `image` without ``.png``."""
+    """The parts of a file name; `condition` as `condition_name` writes it, `image` without ``.png``."""
 
     observer: str
     condition: str
@@ -79,10 +80,10 @@ class Stimulus(NamedTuple):
 
 
 def condition_name(text: str) -> str:
-    """One spelling for one condition, as file names and decision files write it differently.
+    """The canonical spelling of a condition; file names and decision files spell it differently.
 
-    Surrounding blanks go, letters become small (``True`` -> ``true``), decimal numbers lose what does not change them
-    (``3.0`` -> ``3``, ``0.90`` -> ``0.9``, ``.5`` -> ``0.5``); all else stays (``c05``, ``128-10-10``, ``inf``).
+    Surrounding whitespace is removed, letters become lower case (``True`` -> ``true``), decimal numbers are normalized
+    (``3.0`` -> ``3``, ``0.90`` -> ``0.9``, ``.5`` -> ``0.5``); the rest is unchanged (``c05``, ``128-10-10``, ``inf``).
     """
     text = text.strip().lower()
     if not _NUMBER.fullmatch(text):
@@ -92,7 +93,7 @@ def condition_name(text: str) -> str:
 
 
 def sample_id(condition: str, category: str, image: str) -> str:
-    """``<condition>/<category>/<image>.png``; without the first part for an empty condition (edge, silhouette).
+    """``<condition>/<category>/<image>.png``; ``<category>/<image>.png`` for an empty condition (edge, silhouette).
 
     Args:
         image: the image id, with or without ``.png``.
@@ -102,7 +103,7 @@ def sample_id(condition: str, category: str, image: str) -> str:
 
 
 def stimulus(file_name: str) -> Stimulus | None:
-    """The parts of a file name of the layout with sessions; None if it reads otherwise."""
+    """The parts of a file name in the layout with sessions; None if it does not match."""
     match = _FILE.fullmatch(file_name)
     if match is None:
         return None
@@ -115,11 +116,11 @@ def kept(experiment: str, condition: str) -> str:
 
 
 def dataset_name(experiment: str) -> str:
-    """What the dataset of the toolbox's experiment is called here."""
+    """The name, in this harness, of the dataset of a toolbox experiment."""
     return experiment if experiment in ("stylized", "cue-conflict") else f"geirhos-{experiment.lower()}"
 
 
 def toolbox_release(experiment: str, images: int, licence: str, into: str = "") -> Release:
-    """The archive of one experiment, which unpacks to a folder of its name; no sizes or digests are published."""
+    """The archive of one experiment, which unpacks to a folder of that name; no sizes or digests are published."""
     archive = Download(uri=f"{_PAGE}/releases/download/v0.1/{experiment}.tar.gz", into=into)
     return Release(images=images, license=licence, page=_PAGE, downloads=(archive,))

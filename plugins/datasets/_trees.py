@@ -1,4 +1,4 @@
-"""Walking ``<class>/<image>`` folders quickly: names alone, no image is opened, no file is asked for its size."""
+"""Walking ``<class>/<image>`` folders quickly: by name alone, without opening an image or reading a file's size."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def class_folders(root: Path, dataset: str) -> list[Path]:
     """The sub-folders of `root`, sorted by name, links followed; plain files and hidden entries are left out.
 
     Raises:
-        DatasetError: `root` is no folder that can be read, or a link in it leads nowhere.
+        DatasetError: `root` is not a readable folder, or contains a broken link.
     """
     folders = []
     for entry in _entries(root, dataset):
         if entry.is_dir():
             folders.append(Path(entry.path))
         elif entry.is_symlink() and not entry.is_file():
-            raise DatasetError(f"dataset {dataset!r}: {entry.path} is a link that leads nowhere; mend or delete it")
+            raise DatasetError(f"dataset {dataset!r}: {entry.path} is a broken link; fix or delete it")
     return sorted(folders)
 
 
@@ -30,13 +30,13 @@ def image_names(folder: Path, dataset: str, suffixes: Sequence[str] = IMAGE_SUFF
     """The file names in a class folder, sorted; hidden ones are left out.
 
     Raises:
-        DatasetError: the folder is empty, or holds a folder or a file that is no image by its suffix.
+        DatasetError: the folder is empty, or contains a folder or a file without an image suffix.
     """
     names = []
     for entry in _entries(folder, dataset):
         if entry.is_dir(follow_symlinks=False) or not entry.name.lower().endswith(tuple(suffixes)):
             raise DatasetError(
-                f"dataset {dataset!r}: {entry.path} is no image; a class folder holds only files that end in "
+                f"dataset {dataset!r}: {entry.path} is not an image; a class folder contains only files that end in "
                 f"{' '.join(suffixes)}. Move it elsewhere"
             )
         names.append(entry.name)
@@ -48,12 +48,12 @@ def image_names(folder: Path, dataset: str, suffixes: Sequence[str] = IMAGE_SUFF
 
 
 def visible_names(folder: Path, dataset: str) -> set[str]:
-    """The names of all that is in `folder`, whatever it is, hidden ones left out. Raises DatasetError as above."""
+    """The names of all entries of `folder`, hidden ones left out. Raises DatasetError if it cannot be read."""
     return {entry.name for entry in _entries(folder, dataset)}
 
 
 def no_folders(root: Path, dataset: str, expected: str, better: Path | None = None) -> DatasetError:
-    """The error for a root without class folders; `better` is the folder that seems to be meant."""
+    """The error for a root without class folders; `better` is the folder that is probably meant."""
     hint = f"{dataset}={better}" if better else f"{dataset}=DIR with the folder that holds them"
     return DatasetError(
         f"dataset {dataset!r}: {root} has no class folders; expected {expected}", remedy=f"--data {hint}"
@@ -61,13 +61,13 @@ def no_folders(root: Path, dataset: str, expected: str, better: Path | None = No
 
 
 def nearby(root: Path, fits: Callable[[Path], bool]) -> list[Path]:
-    """The folders one or two levels above and one level below `root` that fit; nearest above first."""
-    here = root.absolute()
+    """The folders one or two levels above and one level below `root` that fit, the nearest above first."""
+    start = root.absolute()
     try:
-        below = sorted(path for path in here.iterdir() if path.is_dir())
+        below = sorted(path for path in start.iterdir() if path.is_dir())
     except OSError:
-        below = []  # not ours to read: only a hint is lost
-    return [path for path in (here.parent, here.parent.parent, *below) if fits(path)]
+        below = []  # no permission: only a hint is lost
+    return [path for path in (start.parent, start.parent.parent, *below) if fits(path)]
 
 
 def _entries(folder: Path, dataset: str) -> Iterator[os.DirEntry[str]]:

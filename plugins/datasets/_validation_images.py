@@ -1,9 +1,9 @@
-"""The numbers of the ImageNet validation images, and what they tell about the labels of a tree.
+"""The numbers of the ImageNet validation images, and a check of a tree's labels that uses them.
 
-The official names (``ILSVRC2012_val_00000293.JPEG``) say which image it is, so a tree whose class folders were filled
-wrongly (by the devkit's ids, by a list in another order) is found out by the ReaL labels: they hold the original label
-of 42,164 of the 46,837 images that have any. In a tree of whole classes with 200 such images or more, at least 38 % are
-among them; in a scrambled one hardly any.
+The official names (``ILSVRC2012_val_00000293.JPEG``) identify the image, so the ReaL labels expose a tree whose class
+folders were filled wrongly (by the devkit's ids, by a list in another order): they include the original label of 42,164
+of the 46,837 images that have any. In a tree of whole classes with 200 such images or more, at least 38 % of the
+folders agree with a ReaL label; in a scrambled tree hardly any do.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness import DatasetError, Sample
 from ._imagenet_classes import VALIDATION_IMAGES, indices, real_labels
 
 LABELLED, AGREEING = 46_837, 42_164
-"""Validation images with ReaL labels, and how many of these have their original label among them."""
+"""Validation images with ReaL labels, and how many of these have the original label among them."""
 _NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.\w+")
 _ENOUGH = 200
 
@@ -30,44 +30,44 @@ def number_of(name: str) -> int | None:
 
 
 def check_labels(samples: Sequence[Sample], dataset: str) -> None:
-    """Raise DatasetError if an image lies in two class folders, or if most lie in wrong ones.
+    """Raise DatasetError if an image is in two class folders, or if most images are in wrong ones.
 
     Args:
-        samples: with ids ``<wnid>/<file name>``; those that are no validation images by their name are passed over.
+        samples: with ids ``<wnid>/<file name>``; those not named as validation images are ignored.
     """
     count, (doubled, times) = _numbers(samples)
     if times > 1:
         raise DatasetError(
-            f"dataset {dataset!r}: ILSVRC2012_val_{doubled:08} is there {times} times; delete all but the one in the "
+            f"dataset {dataset!r}: ILSVRC2012_val_{doubled:08} occurs {times} times; delete all but the one in the "
             "folder of its class"
         )
     agreeing, labelled = _agreement(samples) if count >= _ENOUGH else (0, 0)
     if labelled >= _ENOUGH and 3 * agreeing < labelled:
         raise DatasetError(
-            f"dataset {dataset!r}: the tree is scrambled: only {agreeing:,} of {labelled:,} images lie in the folder "
-            "of a class that their ReaL labels name, expected about 90 %. Sort the images into the wnid folders anew "
+            f"dataset {dataset!r}: the tree is scrambled: only {agreeing:,} of {labelled:,} images are in the folder "
+            "of one of their ReaL labels, expected about 90 %. Sort the images into the wnid folders again "
             "(not by the ids of the ILSVRC devkit)"
         )
 
 
 def misplaced(samples: Sequence[Sample]) -> Iterator[str]:
-    """A remark if all validation images are there, but some cannot be in their folder."""
+    """A remark if all validation images are present, but some are in a wrong folder."""
     agreeing, labelled = _agreement(samples)
     if labelled == LABELLED and agreeing != AGREEING:
         yield (
             f"{agreeing:,} of {LABELLED:,} original labels are among the ReaL labels, expected {AGREEING:,}: "
-            "some images lie in a wrong folder"
+            "some images are in a wrong folder"
         )
 
 
 def _numbers(samples: Sequence[Sample]) -> tuple[int, tuple[int, int]]:
-    """How many samples are validation images, and (number, times) of the one that is there most often."""
+    """The number of samples that are validation images, and (number, times) of the most frequent one."""
     counts = Counter(number for sample in samples if (number := number_of(sample.id.rpartition("/")[2])) is not None)
     return counts.total(), counts.most_common(1)[0] if counts else (0, 0)
 
 
 def _agreement(samples: Sequence[Sample]) -> tuple[int, int]:
-    """How many images have the class of their folder among their ReaL labels, of how many that have any."""
+    """The number of images whose folder is one of their ReaL labels, and of images with any ReaL label."""
     agreeing = labelled = 0
     for sample in samples:
         wnid, _, name = sample.id.rpartition("/")

@@ -16,10 +16,10 @@ def wnid_samples(root: Path, dataset: str, targets: Mapping[str, int]) -> Iterat
     """All images below `root`; ids are ``<wnid>/<file name>``.
 
     Args:
-        targets: wnid -> target; the wnids that may occur.
+        targets: wnid -> target, for every wnid that may occur.
 
     Raises:
-        DatasetError: there is no class folder, one is empty or of no such wnid, or it holds something else.
+        DatasetError: there is no class folder, one has another name or is empty, or it contains other files.
     """
     folders = class_folders(root, dataset)
     if not folders:
@@ -35,11 +35,11 @@ def wnid_samples(root: Path, dataset: str, targets: Mapping[str, int]) -> Iterat
 
 
 def completeness(samples: Sequence[Sample], images: int, classes: int, each: int | None, excess: str) -> Iterator[str]:
-    """What is missing from, or too much for, a tree of so many images and classes.
+    """Remarks on missing or excess images, compared with a complete tree of `images` images and `classes` classes.
 
     Args:
         each: images of every class in the complete tree, None where that varies.
-        excess: what too many images may mean, as a question.
+        excess: a possible cause of too many images, as a question.
     """
     counts = Counter(sample.targets for sample in samples)
     of_all = f"{len(samples):,} of {images:,} images, {len(counts):,} of {classes:,} classes"
@@ -48,7 +48,7 @@ def completeness(samples: Sequence[Sample], images: int, classes: int, each: int
     elif len(samples) < images or len(counts) < classes:
         yield f"{of_all} (partial tree)"
     elif each is not None and set(counts.values()) != {each}:
-        yield f"{of_all}, but not {each} of each class: some images lie in a wrong folder"
+        yield f"{of_all}, but not {each} of each class: some images are in a wrong folder"
 
 
 def _no_class(folder: Path, dataset: str, targets: Mapping[str, int]) -> DatasetError:
@@ -59,15 +59,15 @@ def _no_class(folder: Path, dataset: str, targets: Mapping[str, int]) -> Dataset
     elif folder.name.isdecimal():
         hint = "Numbered folders are the layout of ImageNet-V2 (dataset 'imagenet-v2')"
     elif folder.name in indices():
-        hint = "It is one of the 1,000: is this another dataset's folder? Else leave it out"
+        hint = "It is one of the 1,000 ImageNet classes: is this the folder of another dataset? If not, remove it"
     elif WNID.fullmatch(folder.name):
-        hint = "Such a class exists in ImageNet-21k only; leave out all but the 1,000 classes"
-    which = "1,000 ImageNet classes" if len(targets) == 1000 else f"{len(targets)} classes of {dataset}"
-    return DatasetError(f"dataset {dataset!r}: folder {folder} is none of the {which}. {hint}", remedy=remedy)
+        hint = "Such a class exists in ImageNet-21k only; remove all but the 1,000 classes"
+    expected = "1,000 ImageNet classes" if len(targets) == 1000 else f"{len(targets)} classes of {dataset}"
+    return DatasetError(f"dataset {dataset!r}: folder {folder} is none of the {expected}. {hint}", remedy=remedy)
 
 
 def _holds_classes(folder: Path, targets: Mapping[str, int]) -> bool:
     try:
         return any(path.name in targets for path in folder.iterdir())
     except OSError:
-        return False  # not a folder, or not ours to read: only a hint is lost
+        return False  # not a folder, or no permission: only a hint is lost

@@ -1,4 +1,4 @@
-"""Dataset `cue-conflict`: the shape of one thing with the texture of another.
+"""Dataset `cue-conflict`: the shape of one object with the texture of another.
 
 Geirhos, Rubisch, Michaelis, Bethge, Wichmann, Brendel: "ImageNet-trained CNNs are biased towards texture" (ICLR 2019).
 The target is the shape; the texture is an attribute. Stimuli are used as stored, 224 x 224, without a resize.
@@ -43,7 +43,7 @@ class CueConflict(Dataset):
         """All stimuli below `root`.
 
         Raises:
-            DatasetError: a folder or file name is none of the layout's, or a file lies in another shape's folder.
+            DatasetError: a folder or file name does not match, or a file is in the folder of another shape.
         """
         for folder in category_folders(root, self.name):
             target = (CATEGORIES.index(folder.name),)
@@ -52,7 +52,7 @@ class CueConflict(Dataset):
                 yield Sample(id=f"{folder.name}/{name}", targets=target, path=folder / name, attributes=(texture,))
 
     def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
-        """Says so unless there are 1,280 stimuli, 80 of each shape."""
+        """A remark unless there are 1,280 stimuli, 80 of each shape."""
         counts = [sum(sample.targets == (shape,) for sample in samples) for shape in range(len(CATEGORIES))]
         if set(counts) != {_EACH}:
             present = sum(count > 0 for count in counts)
@@ -65,13 +65,11 @@ def _texture(folder: Path, name: str, dataset: str) -> str:
     match = _FILE.fullmatch(name)
     if match is None or match["texture"] not in CATEGORIES:
         raise DatasetError(
-            f"dataset {dataset!r}: {folder / name} does not read SHAPEn-TEXTUREm.png, as in cat7-elephant1.png, with "
+            f"dataset {dataset!r}: {folder / name} is not named SHAPEn-TEXTUREm.png (cat7-elephant1.png) after "
             f"two of the 16 categories {', '.join(CATEGORIES)}"
         )
     if match["shape"] != folder.name:
-        raise DatasetError(
-            f"dataset {dataset!r}: {folder / name} has the shape {match['shape']!r}; its folder must too"
-        )
+        raise DatasetError(f"dataset {dataset!r}: {folder / name} has the shape {match['shape']!r}, unlike its folder")
     return match["texture"]
 
 

@@ -1,7 +1,7 @@
 """Dataset `imagenet`: the ImageNet validation set (Russakovsky et al. 2015, IJCV 115), whole or in part.
 
-Any tree ``<wnid>/<image>`` serves; labels come from the wnid, never from the order of the folders. Where the files have
-their official names, a tree with its images in wrong folders is refused.
+Any tree ``<wnid>/<image>`` works; labels come from the wnid, never from the order of the folders. If the files have
+their official names, a tree with images in wrong folders is refused.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ImageNet(Dataset):
         return LabelSpace(name="imagenet-1k", classes=class_names())
 
     def release(self) -> Release:
-        """Registered people get ILSVRC2012_img_val.tar; it is flat and must be sorted into wnid folders."""
+        """ILSVRC2012_img_val.tar, for registered users; it is flat and must be sorted into wnid folders."""
         return Release(
             images=VALIDATION_IMAGES,
             bytes=6_744_924_160,
@@ -41,15 +41,15 @@ class ImageNet(Dataset):
         """All images below `root`.
 
         Raises:
-            DatasetError: there is no class folder, one is empty or no ImageNet wnid, or it holds something else; or
-                validation images lie in two folders or mostly in wrong ones.
+            DatasetError: there is no class folder, one is empty or not an ImageNet wnid, or contains other files; or
+                a validation image is in two folders, or most are in wrong ones.
         """
         samples = list(wnid_samples(root, self.name, indices()))
         check_labels(samples, self.name)
         return samples
 
     def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
-        """What is missing from, or too much for, the 50,000 images with 50 of each class; images in wrong folders."""
+        """Missing or excess images, compared with 50,000 images and 50 of each class; images in wrong folders."""
         yield from completeness(samples, VALIDATION_IMAGES, 1000, 50, "is this the training set?")
         yield from misplaced(samples)
 

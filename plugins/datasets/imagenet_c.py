@@ -1,9 +1,9 @@
 """Datasets `imagenet-c` and `imagenet-c-15`: the ImageNet validation set under common corruptions, in 5 severities.
 
 Hendrycks and Dietterich: "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (ICLR 2019).
-The study averages all 19 corruptions (`imagenet-c`); most other work the 15 without those of extra.tar
-(`imagenet-c-15`), which gives other numbers: 1.7 points for torchvision's first ResNet-50. The published JPEG files are
-used as they are; corrupting in memory, or a resize, gives other numbers too.
+The study averages all 19 corruptions (`imagenet-c`); most other work averages the 15 without those of extra.tar
+(`imagenet-c-15`), which differs: by 1.7 points for torchvision's first ResNet-50. The published JPEG files are used
+unchanged; corrupting in memory, or resizing, changes the numbers too.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ImageNetC(CorruptedImageNet):
     known: ClassVar[tuple[str, ...]] = ALL
 
     def release(self) -> Release:
-        """The archives of these corruptions; what they unpack to has about their size."""
+        """The archives of these corruptions; they are about as large unpacked."""
         needed = dict.fromkeys(_archive(corruption) for corruption in self.corruptions)
         downloads = tuple(
             Download(
@@ -71,8 +71,8 @@ class ImageNetC(CorruptedImageNet):
 
     def _remedy(self, corruption: str) -> str:
         archive = _archive(corruption)
-        instead = "; dataset 'imagenet-c-15' does without extra.tar" if archive == "extra" else ""
-        return f"It is in {archive}.tar of {_PAGE}: unpack it anew{instead}"
+        instead = "; dataset 'imagenet-c-15' does not need extra.tar" if archive == "extra" else ""
+        return f"It is in {archive}.tar of {_PAGE}: unpack it again{instead}"
 
 
 def _archive(corruption: str) -> str:

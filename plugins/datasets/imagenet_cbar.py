@@ -1,8 +1,8 @@
-"""Dataset `imagenet-cbar`: the ImageNet validation set under 10 corruptions that are unlike those of ImageNet-C.
+"""Dataset `imagenet-cbar`: the ImageNet validation set under 10 corruptions dissimilar to those of ImageNet-C.
 
 Mintun, Kirillov, Xie: "On Interaction Between Augmentations and Corruptions in Natural Corruption Robustness" (NeurIPS
-2021). The published files have severities named 1 to 5. The authors' generator names them by the corruption's parameter
-(``2.35``), where the order of the names is not that of the severities (``10.00`` before ``2.00``).
+2021). In the published files the severities are named 1 to 5. The authors' generator names them by the corruption's
+parameter (``2.35``), and then names do not sort by severity (``10.00`` before ``2.00``).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ImageNetCBar(CorruptedImageNet):
     known: ClassVar[tuple[str, ...]] = tuple(PARAMETERS)
 
     def release(self) -> Release:
-        """The published files; their size and digest are not known."""
+        """The published files; their size and digest are unknown."""
         return Release(
             images=VALIDATION_IMAGES,
             license="code MIT; made from ImageNet: its terms of access",
@@ -54,7 +54,7 @@ class ImageNetCBar(CorruptedImageNet):
         )
 
     def samples(self, root: Path) -> list[Sample]:
-        """As `CorruptedImageNet.samples`; also DatasetError if some severities have numbers and others parameters."""
+        """As `CorruptedImageNet.samples`; also DatasetError if severities are named by number and by parameter."""
         numbered = [name for name in self.corruptions if (root / name / SEVERITIES[0]).is_dir()]
         generated = [name for name in self.corruptions if _named_by_parameter(root / name)]
         if numbered and generated:
@@ -69,7 +69,7 @@ class ImageNetCBar(CorruptedImageNet):
         return [f"{value:.2f}" for value in PARAMETERS[folder.name]] if generated else SEVERITIES
 
     def _remedy(self, corruption: str) -> str:
-        return f"It is in {_FILE}: unpack it anew"
+        return f"It is in {_FILE}: unpack it again"
 
 
 def _named_by_parameter(folder: Path) -> bool:

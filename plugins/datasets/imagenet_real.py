@@ -1,8 +1,8 @@
 """Dataset `imagenet-real`: the ImageNet validation set with the ReaL labels.
 
 Beyer, Hénaff, Kolesnikov, Zhai, van den Oord: "Are we done with ImageNet?" (2020, arXiv 2006.07159). A decision is
-correct if it is any of an image's labels; the 3,163 images without a label are left out. Labels are found by the number
-in the file name, never by the order of files or folders.
+correct if it is any of an image's labels; the 3,163 images without a label are left out. Labels are looked up by the
+number in the file name, never by the order of files or folders.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ._wnid_trees import wnid_samples
 
 @dataclass(frozen=True, kw_only=True)
 class ImageNetReaL(Dataset):
-    """``<wnid>/ILSVRC2012_val_########.JPEG``, the very folder of `imagenet`. Resized to 256, cropped to 224."""
+    """``<wnid>/ILSVRC2012_val_########.JPEG``, the folder of `imagenet`. Resized to 256, cropped to 224."""
 
     name: str = "imagenet-real"
     path: str = "imagenet/val"
@@ -30,7 +30,7 @@ class ImageNetReaL(Dataset):
         return LabelSpace(name="imagenet-1k", classes=class_names())
 
     def release(self) -> Release:
-        """The images are those of `imagenet`; the labels are part of the harness's own requirements."""
+        """The images are those of `imagenet`; the labels come with timm, which the harness requires."""
         return Release(
             images=LABELLED,
             license="images: ImageNet terms of access; labels: Apache-2.0",
@@ -38,11 +38,11 @@ class ImageNetReaL(Dataset):
         )
 
     def samples(self, root: Path) -> list[Sample]:
-        """The images below `root` that have ReaL labels, with all of them as targets.
+        """The images below `root` that have ReaL labels, with all of these labels as targets.
 
         Raises:
-            DatasetError: the tree is none of wnid folders, a file is no validation image by its name, an image is
-                there twice, or most lie in wrong folders.
+            DatasetError: `root` is not a tree of wnid folders, a file is not named as a validation image, an image
+                occurs twice, or most images are in wrong folders.
         """
         images = list(wnid_samples(root, self.name, indices()))
         check_labels(images, self.name)
@@ -50,7 +50,7 @@ class ImageNetReaL(Dataset):
         return [sample for sample in relabelled if sample.targets]
 
     def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
-        """Says so unless all 46,837 labelled images are there, each in the folder of its class."""
+        """Remarks unless all 46,837 labelled images are present, each in the folder of its class."""
         if len(samples) != LABELLED:
             yield f"{len(samples):,} of {LABELLED:,} images with ReaL labels (partial tree)"
         yield from misplaced(samples)
@@ -61,7 +61,7 @@ def _labels(image: Sample, dataset: str) -> tuple[int, ...]:
     if number is None:
         raise DatasetError(
             f"dataset {dataset!r}: {image.path} is not named as a validation image, ILSVRC2012_val_00000001.JPEG to "
-            "…50000.JPEG, so its ReaL labels are not known",
+            "…50000.JPEG, so its ReaL labels are unknown",
             remedy=f"--data {dataset}=DIR with the original names, or measure dataset 'imagenet'",
         )
     return real_labels()[number - 1]

@@ -1,7 +1,7 @@
 """Dataset `imagenet-sketch`: black and white sketches of the 1,000 classes.
 
 Wang, Ge, Lipton, Xing: "Learning Robust Global Representations by Penalizing Local Predictive Power" (NeurIPS 2019).
-Its page speaks of 50 images of each class; the release has 50,889 in all, not the same number of each.
+Its page promises 50 images of each class; the release has 50,889 images, not the same number of each class.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ImageNetSketch(Dataset):
         return LabelSpace(name="imagenet-1k", classes=class_names())
 
     def release(self) -> Release:
-        """The archive as mirrored by its authors; Google Drive's copy is limited by a quota."""
+        """The authors' mirror of the archive; the copy on Google Drive has a quota."""
         archive = Download(
             uri="https://huggingface.co/datasets/songweig/imagenet_sketch/resolve/main/data/ImageNet-Sketch.zip",
             bytes=7_593_573_012,
@@ -45,7 +45,7 @@ class ImageNetSketch(Dataset):
         )
 
     def samples(self, root: Path) -> Iterator[Sample]:
-        """All images below `root`. Raises DatasetError if a class folder is no ImageNet wnid, or is empty."""
+        """All images below `root`. Raises DatasetError if a class folder is empty or not an ImageNet wnid."""
         return wnid_samples(root, self.name, indices())
 
     def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:

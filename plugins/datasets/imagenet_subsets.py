@@ -1,9 +1,8 @@
-"""Datasets `imagenet-a` and `imagenet-r`: images of 200 classes each, decided among these 200 alone.
+"""Datasets `imagenet-a` and `imagenet-r`: images of 200 classes each; a decision is among these 200.
 
-Hendrycks, Zhao, Basart, Steinhardt, Song: "Natural Adversarial Examples" (CVPR 2021), photographs chosen because a
-ResNet-50 gets them wrong (torchvision's first weights: 2 of 7,500 are right). Hendrycks et al.: "The Many Faces of
-Robustness" (ICCV 2021), renditions. As in the authors' scripts, the other 800 logits are left out before
-the decision.
+Hendrycks, Zhao, Basart, Steinhardt, Song: "Natural Adversarial Examples" (CVPR 2021), photographs that a ResNet-50
+misclassifies (torchvision's first weights: 2 of 7,500 are right). Hendrycks et al.: "The Many Faces of Robustness"
+(ICCV 2021), renditions. As in the authors' scripts, the other 800 logits are dropped before the decision.
 """
 
 from __future__ import annotations

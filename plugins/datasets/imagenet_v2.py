@@ -1,7 +1,7 @@
 """Dataset `imagenet-v2`: the matched-frequency test set of ImageNet-V2.
 
 Recht, Roelofs, Schmidt, Shankar: "Do ImageNet Classifiers Generalize to ImageNet?" (ICML 2019). The folders are named
-by class index, 0 to 999; sorted as text (0, 1, 10, 100, …) they would give wrong labels.
+by class index, 0 to 999; sorting them as text (0, 1, 10, 100, …) would give wrong labels.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _INDEX = re.compile(r"\d{1,4}")
 class ImageNetV2(Dataset):
     """``<class index>/<hash>.jpeg``. Resized to 256, cropped to 224.
 
-    Folders padded with zeros (``0007``) serve as well; sample ids have the index as published (``7/….jpeg``).
+    Zero-padded folder names (``0007``) work too; sample ids have the index as published (``7/….jpeg``).
     """
 
     name: str = "imagenet-v2"
@@ -54,7 +54,7 @@ class ImageNetV2(Dataset):
         """All images below `root`.
 
         Raises:
-            DatasetError: a folder is no class index, two folders mean one class, one is empty or holds something else.
+            DatasetError: a folder is not a class index, is empty, contains other files, or repeats a class.
         """
         folders = class_folders(root, self.name)
         if not folders:
@@ -67,7 +67,7 @@ class ImageNetV2(Dataset):
                 raise _no_index(folder, self.name)
             if index in by_index:
                 raise DatasetError(
-                    f"dataset {self.name!r}: {by_index[index]} and {folder.name} mean one class; delete one of the two"
+                    f"dataset {self.name!r}: {by_index[index]} and {folder.name} are the same class; delete one of them"
                 )
             by_index[index] = folder
         for index, folder in sorted(by_index.items()):
@@ -75,18 +75,18 @@ class ImageNetV2(Dataset):
                 yield Sample(id=f"{index}/{name}", targets=(index,), path=folder / name)
 
     def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
-        """What is missing from, or too much for, the 10,000 images with 10 of each class."""
+        """Missing or excess images, compared with 10,000 images and 10 of each class."""
         return completeness(samples, _IMAGES, _CLASSES, _EACH, "is this more than matched-frequency?")
 
 
 def _no_index(folder: Path, dataset: str) -> DatasetError:
-    what = f"dataset {dataset!r}: folder {folder} is no class index from 0 to 999"
+    problem = f"dataset {dataset!r}: folder {folder} is not a class index from 0 to 999"
     if WNID.fullmatch(folder.name):
-        return DatasetError(f"{what}. Folders named by wnid are the layout of dataset 'imagenet'")
+        return DatasetError(f"{problem}. Folders named by wnid are the layout of dataset 'imagenet'")
     near = nearby(folder.parent, lambda path: (path / "0").is_dir() or (path / "0000").is_dir())
     if near:
-        return DatasetError(what, remedy=f"--data {dataset}={near[0]}")
-    return DatasetError(f"{what}. Move it elsewhere")
+        return DatasetError(problem, remedy=f"--data {dataset}={near[0]}")
+    return DatasetError(f"{problem}. Move it elsewhere")
 
 
 @hookimpl

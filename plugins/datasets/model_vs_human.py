@@ -18,15 +18,15 @@ from ._model_vs_human import ATTRIBUTES, EXPERIMENTS, dataset_name, kept, sample
 from ._trees import image_names, nearby
 
 _FOLDER = "model-vs-human"
-"""Of all sets but `stylized`: the toolbox's `sketch` must not meet ImageNet-Sketch, whose folder has that name too."""
+"""Parent of all sets but `stylized`: the toolbox's `sketch` must not collide with the folder of ImageNet-Sketch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _ToolboxSet(Dataset):
-    """What all sets of the toolbox share: 16 categories, images as stored, one archive each.
+    """The common part of all sets of the toolbox: 16 categories, images as stored, one archive each.
 
     Attributes:
-        experiment: the toolbox's name of the set.
+        experiment: the toolbox's name for the set.
     """
 
     preprocessing: Preprocessing = field(default_factory=lambda: Preprocessing(resize=None, size=224))
@@ -34,7 +34,7 @@ class _ToolboxSet(Dataset):
     has_conditions: ClassVar[bool]
 
     def __post_init__(self) -> None:
-        """ValueError for an experiment that has conditions where this layout has none, the reverse, or none at all."""
+        """Raise ValueError if the experiment is unknown or has the other layout (with or without conditions)."""
         _check_experiment(self.experiment, conditions=self.has_conditions)
 
     def label_space(self) -> LabelSpace:
@@ -51,7 +51,7 @@ class Parametric(_ToolboxSet):
     """``dnn/session-1/NNNN_<experiment>_dnn_<condition>_<category>_<number>_<image id>.png``.
 
     Sample ids are ``<condition>/<category>/<image id>.png``. The attribute ``variant`` is the condition, ``kept`` is
-    ``no`` for those that the OOD benchmark leaves out.
+    ``no`` for conditions that the OOD benchmark leaves out.
     """
 
     experiment: str = "stylized"
@@ -59,17 +59,17 @@ class Parametric(_ToolboxSet):
     attributes: ClassVar[tuple[str, ...]] = ATTRIBUTES
 
     def samples(self, root: Path) -> Iterator[Sample]:
-        """All stimuli of the set below `root`, the set's folder or a session's.
+        """All stimuli of the set below `root`, which is the set's folder or a session folder.
 
         Raises:
-            DatasetError: there is no session, or a file name, its category or its condition is none of this set's.
+            DatasetError: there is no session, or a file name, its category or its condition does not belong to the set.
         """
         for session in _sessions(root, self.name):
             for name in image_names(session, self.name, (".png",)):
                 yield self._sample(session / name)
 
     def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
-        """Says so unless all stimuli are there, in all conditions."""
+        """A remark unless all stimuli are present, in all conditions."""
         conditions = {sample.attributes[0] for sample in samples}
         expected = EXPERIMENTS[self.experiment]
         return _completeness(samples, expected.images, f", {len(conditions)} of {len(expected.conditions)} conditions")
@@ -78,7 +78,7 @@ class Parametric(_ToolboxSet):
         parts = stimulus(path.name)
         if parts is None or parts.category not in CATEGORIES:
             raise DatasetError(
-                f"dataset {self.name!r}: {path} does not read NNNN_EXPERIMENT_dnn_CONDITION_CATEGORY_NN_IMAGE.png with "
+                f"dataset {self.name!r}: {path} is not named NNNN_EXPERIMENT_dnn_CONDITION_CATEGORY_NN_IMAGE.png with "
                 f"one of the 16 categories {', '.join(CATEGORIES)}"
             )
         conditions = EXPERIMENTS[self.experiment].conditions
@@ -107,27 +107,27 @@ class Outlines(_ToolboxSet):
         """All stimuli below `root`.
 
         Raises:
-            DatasetError: a folder is none of the categories, or a file is not named after its folder.
+            DatasetError: a folder is not a category, or a file is not named after its folder.
         """
         for folder in category_folders(root, self.name):
             for name in image_names(folder, self.name, (".png",)):
                 if not name.removeprefix(folder.name).removesuffix(".png").isdecimal():
                     raise DatasetError(
-                        f"dataset {self.name!r}: {folder / name} does not read {folder.name}N.png, after its folder"
+                        f"dataset {self.name!r}: {folder / name} is not named {folder.name}N.png after its folder"
                     )
                 yield Sample(
                     id=sample_id("", folder.name, name), targets=(CATEGORIES.index(folder.name),), path=folder / name
                 )
 
     def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
-        """Says so unless all stimuli are there."""
+        """A remark unless all stimuli are present."""
         return _completeness(samples, EXPERIMENTS[self.experiment].images, "")
 
 
 def _check_experiment(name: str, conditions: bool) -> None:
-    known = [experiment for experiment, facts in EXPERIMENTS.items() if bool(facts.conditions) == conditions]
-    if name not in known:
-        raise ValueError(f"experiment {name!r} is none of {', '.join(known)}")
+    names = [experiment for experiment, facts in EXPERIMENTS.items() if bool(facts.conditions) == conditions]
+    if name not in names:
+        raise ValueError(f"experiment {name!r} is none of {', '.join(names)}")
 
 
 def _completeness(samples: Sequence[Sample], images: int, conditions: str) -> Iterator[str]:
@@ -138,10 +138,10 @@ def _completeness(samples: Sequence[Sample], images: int, conditions: str) -> It
 
 
 def _sessions(root: Path, dataset: str) -> list[Path]:
-    """The session folders of a set, or `root` itself if it is one."""
-    found = [folder for place in (root / "dnn", root) for folder in _session_folders(place)]
-    if found:
-        return found
+    """The session folders of a set; `root` itself if it is a session folder."""
+    folders = [folder for parent in (root / "dnn", root) for folder in _session_folders(parent)]
+    if folders:
+        return folders
     if root.is_dir() and any(root.glob("*.png")):
         return [root]
     near = nearby(root, lambda path: bool(_session_folders(path / "dnn")))

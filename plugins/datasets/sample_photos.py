@@ -1,7 +1,7 @@
 """Dataset `sample-photos`: the 20 labelled ImageNet photographs inside the foolbox package.
 
-Rauber, Zimmermann, Bethge, Brendel: "Foolbox Native" (JOSS 2020). For a first run without ImageNet: real photographs,
-no folder to give. The package is found without being imported.
+Rauber, Zimmermann, Bethge, Brendel: "Foolbox Native" (JOSS 2020). For a first run without ImageNet: real photographs
+that need no folder. The package is located without importing it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class SamplePhotos(Dataset):
 
     def root(self) -> Path:
         """The folder in the installed foolbox. Raises DatasetError with the command that installs it."""
-        found = find_spec("foolbox")
-        for folder in (found.submodule_search_locations or ()) if found else ():
+        spec = find_spec("foolbox")
+        for folder in (spec.submodule_search_locations or ()) if spec else ():
             if (data := Path(folder, "data")).is_dir():
                 return data
         raise DatasetError(f"dataset {self.name!r} is part of the package foolbox, which is not installed", remedy=_PIP)
@@ -39,7 +39,7 @@ class SamplePhotos(Dataset):
         return LabelSpace(name="imagenet-1k", classes=class_names())
 
     def release(self) -> Release:
-        """Part of the package foolbox, which `pip` gets."""
+        """Part of the package foolbox, which `pip` installs."""
         return Release(
             images=20,
             license="photographs from ImageNet: its terms of access",
@@ -57,7 +57,7 @@ class SamplePhotos(Dataset):
             yield Sample(id=path.name, targets=(int(match["target"]),), path=path)
 
     def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
-        """How little can be said from so few."""
+        """The width of an accuracy's interval on this few images."""
         n = len(samples)
         half = proportion("top1", n // 2, n)
         if half.low is not None and half.high is not None:

@@ -1,1 +1,1 @@
-"""Importers: readers of published results, which become read-only runs. The smallest is `model_vs_human`."""
+"""Importers: each reads published results, which become read-only runs. The smallest is `model_vs_human`."""

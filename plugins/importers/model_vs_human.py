@@ -3,7 +3,7 @@
 Geirhos, Narayanappa, Mitzkus, Thieringer, Bethge, Wichmann, Brendel: "Partial success in closing the gap between human
 and machine vision" (NeurIPS 2021): ``raw-data/<set>/<set>_<observer>_session_<n>.csv`` of bethgelab/model-vs-human.
 Cue-conflict decisions become trials of ``shape-bias@cue-conflict``, those on other sets of ``accuracy@<dataset>``, with
-the sample ids of the dataset plugins, so that people and one's own networks meet on the same images.
+the sample ids of the dataset plugins, so that people and networks are compared on the same images.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _COMMAND = "harness import model-vs-human FILE_OR_FOLDER --out RUN"
 
 
 class _Decision(NamedTuple):
-    """One row: `chosen` is a category's number, -1 for none; `attributes` as of the dataset."""
+    """One row: `chosen` is the category's number, -1 for none; `attributes` are those of the dataset."""
 
     sample: str
     target: int
@@ -47,30 +47,30 @@ class ModelVsHuman(Importer):
     url = "https://github.com/bethgelab/model-vs-human"
 
     def read(self, path: Path) -> DecisionTable:
-        """Decisions in one file, or in all below a folder; several sessions of one observer are put together.
+        """Decisions in one file, or in all files below a folder; the sessions of one observer are merged.
 
         Raises:
-            RequestError: a file's name or columns are not the toolbox's, a row names no category or image of its set,
+            RequestError: a file's name or columns are not the toolbox's, a row has no category or image of its set,
                 an observer saw an image twice, or observers of one set saw different images.
         """
-        found: dict[tuple[str, str], dict[str, _Decision]] = {}
+        decisions: dict[tuple[str, str], dict[str, _Decision]] = {}
         for file in _files(path):
             experiment, observer = _named(file)
-            known = found.setdefault((experiment, observer), {})
+            seen = decisions.setdefault((experiment, observer), {})
             for line, decision in _rows(file, experiment, observer):
-                if decision.sample in known:
+                if decision.sample in seen:
                     raise RequestError(
                         f"{file}, row {line}: {observer} saw {decision.sample} of {experiment} twice; expected one "
-                        "decision an image. Give each session once"
+                        "decision for each image. Give each session once"
                     )
-                known[decision.sample] = decision
-        _refuse_different_images(found)
+                seen[decision.sample] = decision
+        _refuse_different_images(decisions)
         return DecisionTable(
             title="Decisions of people and networks (model-vs-human, Geirhos et al., NeurIPS 2021)",
             source="github.com/bethgelab/model-vs-human, raw-data",
             license="none stated for the decisions (toolbox: MIT)",
-            probe="shape-bias" if all(experiment == "cue-conflict" for experiment, _ in found) else "accuracy",
-            decisions=tuple(_imported(*place, known) for place, known in sorted(found.items())),
+            probe="shape-bias" if all(experiment == "cue-conflict" for experiment, _ in decisions) else "accuracy",
+            decisions=tuple(_imported(*place, seen) for place, seen in sorted(decisions.items())),
         )
 
 
@@ -79,9 +79,9 @@ def _files(path: Path) -> Sequence[Path]:
         return [path]
     files = sorted(path.rglob("*.csv"))
     if not files:
-        what = "has no .csv file" if path.is_dir() else "does not exist"
+        problem = "has no .csv file" if path.is_dir() else "does not exist"
         raise RequestError(
-            f"{path} {what}; expected the toolbox's raw-data, or a folder or file of it", remedy=_COMMAND
+            f"{path} {problem}; expected the toolbox's raw-data, or a folder or file of it", remedy=_COMMAND
         )
     return files
 
@@ -91,7 +91,7 @@ def _named(file: Path) -> tuple[str, str]:
     match = _FILE.fullmatch(file.name)
     if match is None or match["set"] not in _SETS:
         raise RequestError(
-            f"{file} does not read SET_OBSERVER_session_N.csv, as in cue-conflict_subject-01_session_1.csv, with SET "
+            f"{file} is not named SET_OBSERVER_session_N.csv (cue-conflict_subject-01_session_1.csv) with SET "
             f"one of {', '.join(_SETS)}"
         )
     return match["set"], match["observer"]
@@ -101,32 +101,34 @@ def _rows(file: Path, experiment: str, observer: str) -> Iterator[tuple[int, _De
     """(line, decision) of every row."""
     spelt: dict[str, str] = {}
     for line, row in _csv(file):
-        where = f"{file}, row {line}"
+        location = f"{file}, row {line}"
         if _plain(row["subj"]) != _plain(observer):
-            raise RequestError(f"{where}: subj is {row['subj']!r}, but the file is named after {observer!r}; rename it")
+            raise RequestError(
+                f"{location}: subj is {row['subj']!r}, but the file is named after {observer!r}; rename it"
+            )
         parts = stimulus(row["imagename"])
         if parts is None or parts.category != row["category"] or parts.category not in CATEGORIES:
             raise RequestError(
-                f"{where}: imagename {row['imagename']!r} and category {row['category']!r} do not agree; expected "
+                f"{location}: imagename {row['imagename']!r} and category {row['category']!r} do not agree; expected "
                 f"NNNN_EXPERIMENT_OBSERVER_CONDITION_CATEGORY_NN_IMAGE.png with one of {', '.join(CATEGORIES)}"
             )
-        # The column may spell a condition otherwise than the image's name, but it must always be the same one.
-        said = condition_name(row["condition"])
-        if said not in _UNSAID and spelt.setdefault(said, parts.condition) != parts.condition:
+        # The column and the image's name may spell a condition differently, but must correspond one to one.
+        condition = condition_name(row["condition"])
+        if condition not in _UNSAID and spelt.setdefault(condition, parts.condition) != parts.condition:
             raise RequestError(
-                f"{where}: condition {row['condition']!r} stands for {parts.condition!r} in the name of the image, and "
-                f"for {spelt[said]!r} in rows before; expected one condition"
+                f"{location}: condition {row['condition']!r} is {parts.condition!r} in the name of the image, but was "
+                f"{spelt[condition]!r} in earlier rows; expected one condition"
             )
         try:
             sample, attributes = _sample(experiment, parts.condition, parts.category, parts.image)
-            chosen = _choice(row["object_response"])
+            decision = _choice(row["object_response"])
         except ValueError as error:
-            raise RequestError(f"{where}: {error}") from error
-        yield line, _Decision(sample, CATEGORIES.index(parts.category), chosen, attributes)
+            raise RequestError(f"{location}: {error}") from error
+        yield line, _Decision(sample, CATEGORIES.index(parts.category), decision, attributes)
 
 
 def _csv(file: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """(line, row) with the columns' names in lower case, as some sets write ``Session``."""
+    """(line, row) with lower-case column names, since some sets write ``Session``."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as opened:
             reader = csv.reader(opened, strict=True)
@@ -162,35 +164,36 @@ def _sample(experiment: str, condition: str, category: str, image: str) -> tuple
     if experiment == "cue-conflict":
         cues = _TEXTURE.fullmatch(image)
         if cues is None or cues["shape"] != category or cues["texture"] not in CATEGORIES:
-            raise ValueError(f"image {image!r} does not read {category}N-TEXTUREn with a texture of the 16 categories")
+            raise ValueError(f"image {image!r} is not named {category}N-TEXTUREn with a texture of the 16 categories")
         return sample_id("", category, image), (cues["texture"],)
     conditions = EXPERIMENTS[experiment].conditions
     if not conditions:
         return sample_id("", category, image), ()
     if condition not in conditions:
-        raise ValueError(f"condition {condition!r} is none of those of {experiment}: {', '.join(conditions)}")
+        raise ValueError(f"condition {condition!r} is none of the conditions of {experiment}: {', '.join(conditions)}")
     return sample_id(condition, category, image), (condition, kept(experiment, condition))
 
 
-def _refuse_different_images(found: Mapping[tuple[str, str], Mapping[str, _Decision]]) -> None:
-    """A run keeps one list of images a task, so all observers of a set must have seen the same."""
+def _refuse_different_images(decisions: Mapping[tuple[str, str], Mapping[str, _Decision]]) -> None:
+    """Raise RequestError unless all observers of a set saw the same images: a run stores one list for each task."""
     first: dict[str, str] = {}
-    for (experiment, observer), known in found.items():
-        if not known:
+    for (experiment, observer), seen in decisions.items():
+        if not seen:
             raise RequestError(f"{experiment} of {observer} has a header and no decisions")
-        usual = first.setdefault(experiment, observer)
-        differing = sorted(known.keys() ^ found[experiment, usual].keys())
+        reference = first.setdefault(experiment, observer)
+        differing = sorted(seen.keys() ^ decisions[experiment, reference].keys())
         if differing:
-            has, lacks = (observer, usual) if differing[0] in known else (usual, observer)
+            viewer, other = (observer, reference) if differing[0] in seen else (reference, observer)
+            expected = len(decisions[experiment, reference])
             raise RequestError(
-                f"{observer} saw {len(known):,} images of {experiment}, {usual} {len(found[experiment, usual]):,}: "
-                f"{differing[0]} was seen by {has} and not by {lacks}. Observers in one run must have seen the same "
-                f"images; import {observer} into a run of its own"
+                f"{observer} saw {len(seen):,} images of {experiment}, {reference} {expected:,}: "
+                f"{differing[0]} was seen by {viewer} and not by {other}. Observers in one run must have seen the same "
+                f"images; import {observer} into a separate run"
             )
 
 
-def _imported(experiment: str, observer: str, known: Mapping[str, _Decision]) -> ImportedDecisions:
-    rows = [known[sample] for sample in sorted(known)]
+def _imported(experiment: str, observer: str, decisions: Mapping[str, _Decision]) -> ImportedDecisions:
+    rows = [decisions[sample] for sample in sorted(decisions)]
     conflict = experiment == "cue-conflict"
     names = ("texture",) if conflict else ATTRIBUTES if EXPERIMENTS[experiment].conditions else ()
     columns = zip(*(row.attributes for row in rows), strict=True)

@@ -1,8 +1,8 @@
 """The published results of "Can Biases in ImageNet Models Explain Generalization?" (Gavrikov & Keuper, CVPR 2024).
 
-Reads ``raw-data/benchmark.csv`` of paulgavrikov/biases_vs_generalization (arXiv 2404.01509), which its authors license
-as CC BY-SA 4.0: 70 models, of which the study's 48 ResNet-50 have a group. Values stay as published; accuracies become
-fractions. What is known to be wrong travels as `ERRATA`; the arithmetic is executed in ``docs/errata.md``.
+Reads ``raw-data/benchmark.csv`` of paulgavrikov/biases_vs_generalization (arXiv 2404.01509, licence CC BY-SA 4.0): 70
+models, of which the study's 48 ResNet-50 have a group. Values stay as published; accuracies become fractions. Known
+errors are recorded as `ERRATA`; ``docs/errata.md`` executes the arithmetic.
 
 ``top1_acc/imagenet-c`` is the mean of 19 corruptions, not of the usual 15.
 """
@@ -88,10 +88,10 @@ IMAGES: Mapping[str, int] = {
     "imagenet-r": 30_000,
     "stylized": 800,
 }
-"""Images that a published accuracy rests on: every one of them is a whole number of so many."""
+"""Number of images behind a published accuracy: every published value is a whole number of images out of this many."""
 
 BEYOND = 391 * 128 - IMAGES["imagenet"]
-"""Images by which the divisor of the attack's accuracy is too large: it counts 391 full batches of 128."""
+"""Excess of the divisor of the attack's accuracy: it counts 391 full batches of 128 images."""
 _DIVISOR = (
     "with v in percent, 50,048 v / 100 is a whole number for all {n} published values, 50,000 v / 100 is not, and none "
     "is below 48; code/eval_imagenet_adv.py divides by its position, which goes up to 391 * 128 = 50,048"
@@ -128,18 +128,18 @@ TOLERANCES: tuple[Tolerance, ...] = (
     Tolerance(measures="critical-band-center-frequency@*", within=5.0, reason=_ONE_STEP),
     Tolerance(measures="critical-band-peak-noise-sensitivity@*", within=0.1, reason=_ONE_STEP),
 )
-"""Those of the critical band are the third quartile over 240 such steps from the 22 networks of its own publication."""
+"""Those of the critical band are the third quartile over 240 such steps from the 22 networks of its publication."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Source:
-    """Where one measure stands.
+    """The columns of one measure.
 
     Attributes:
-        columns: the CSV columns whose mean it is.
-        percent: whether they hold percent, which become fractions.
+        columns: the CSV columns that the measure averages.
+        percent: whether they are percentages, which become fractions.
         needed: whether a table without them is refused.
-        n: images that the value rests on, where that is certain.
+        n: number of images behind the value, where certain.
     """
 
     name: str
@@ -154,7 +154,7 @@ class _Source:
     flags: tuple[str, ...] = ()
 
     def read(self, row: Mapping[str, str]) -> Measure | None:
-        """The measure in one row, None where a cell is empty. Raises ValueError that names the column."""
+        """The measure in one row; None if a cell is empty. Raises ValueError that names the column."""
         texts = [(row.get(column) or "").strip() for column in self.columns]
         if "" in texts:
             return None
@@ -174,9 +174,9 @@ class _Source:
         try:
             value = float(text)
         except ValueError:
-            raise ValueError(f"column {column} holds {text!r}, expected {expected}") from None
+            raise ValueError(f"column {column} has {text!r}, expected {expected}") from None
         if not math.isfinite(value) or (self.percent and not 0 <= value <= 100):
-            raise ValueError(f"column {column} holds {text}, expected {expected}")
+            raise ValueError(f"column {column} has {text}, expected {expected}")
         return value
 
 
@@ -237,15 +237,18 @@ class Paper(Importer):
         """All rows of the published table, the 48 of the study first, in the order of their groups.
 
         Raises:
-            RequestError: the file is not there, is no CSV, lacks a column, has a model twice, or a cell is no number.
+            RequestError: the file is missing or not CSV, a column is missing, a model occurs twice, or a cell is not a
+                number.
         """
         sources = tuple(_sources())
-        rows = _rows(path, ["model", *(column for one in sources if one.needed for column in one.columns)])
+        rows = _rows(path, ["model", *(column for source in sources if source.needed for column in source.columns)])
         models = {}
         for line, row in rows:
             model = _model(row, sources, f"{path}, row {line}")
             if model.name in models:
-                raise RequestError(f"{path}, row {line}: model {model.name!r} is there twice; expected one row a model")
+                raise RequestError(
+                    f"{path}, row {line}: model {model.name!r} occurs twice; expected one row for each model"
+                )
             models[model.name] = model
         studied = [name for names in GROUPS.values() for name in names if name in models]
         return ImportedTable(
@@ -267,9 +270,9 @@ def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, Mapping[str, str
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True)
             header = Counter(reader.fieldnames or ())
-            lacking = [column for column in dict.fromkeys(needed) if column not in header]
-            if lacking:
-                named = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+            absent = [column for column in dict.fromkeys(needed) if column not in header]
+            if absent:
+                named = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
                 raise RequestError(f"{path} has no column {named}; {expected}", remedy=remedy)
             doubled = [column for column in header if header[column] > 1]
             if doubled:
@@ -278,27 +281,28 @@ def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, Mapping[str, str
     except OSError as error:
         raise RequestError(f"{path} cannot be read ({error.strerror}); {expected}", remedy=remedy) from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise RequestError(f"{path} is no CSV text ({error}); {expected}", remedy=remedy) from error
+        raise RequestError(f"{path} is not CSV text ({error}); {expected}", remedy=remedy) from error
     ragged = [line for line, row in rows if None in row or None in row.values()]
     if ragged:
         raise RequestError(
-            f"{path}, row {ragged[0]}: not {header.total()} cells, as its header has; {expected}", remedy=remedy
+            f"{path}, row {ragged[0]}: the number of cells is not {header.total()}, as in the header; {expected}",
+            remedy=remedy,
         )
     if not rows:
         raise RequestError(f"{path} has a header and no models; {expected}", remedy=remedy)
     return rows
 
 
-def _model(row: Mapping[str, str], sources: Sequence[_Source], where: str) -> ImportedModel:
+def _model(row: Mapping[str, str], sources: Sequence[_Source], location: str) -> ImportedModel:
     name = row["model"].strip()
     if not name:
-        raise RequestError(f"{where}: the column 'model' is empty; expected a model's name")
+        raise RequestError(f"{location}: the column 'model' is empty; expected a model's name")
     measures, missing = {}, {}
     for source in sources:
         try:
             measure = source.read(row)
         except ValueError as error:
-            raise RequestError(f"{where} ({name}): {error}") from error
+            raise RequestError(f"{location} ({name}): {error}") from error
         if measure is None:
             full = Measure(name=source.name, condition=source.condition, value=None, reason=ABSENT)
             missing[full.full_name(source.dataset)] = ABSENT

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 def build(spec: ModelSpec) -> torch.nn.Module:
     """The network that ``arch: timm:NAME``, ``torchvision:NAME`` or ``zoo:FRONT`` names, random weights, on the CPU.
 
-    It has `spec.outputs` outputs. The global random state is as before.
+    It has `spec.outputs` outputs. The global random state is unchanged.
 
     Raises:
-        CheckpointError: `spec.arch` is missing or of another form, or its network cannot have `spec.outputs` outputs.
-        UnknownNameError: the library knows no such architecture.
+        CheckpointError: `spec.arch` is missing or has another form, or its network cannot have `spec.outputs` outputs.
+        UnknownNameError: the library has no such architecture.
     """
     library, _, name = (spec.arch or "").partition(":")
     if library == "timm":
@@ -27,20 +27,20 @@ def build(spec: ModelSpec) -> torch.nn.Module:
     if library == "zoo":
         return _build_zoo(spec, name)
     raise CheckpointError(
-        f"model {spec.name!r}: arch {spec.arch!r} must read timm:NAME or torchvision:NAME, such as "
+        f"model {spec.name!r}: arch {spec.arch!r} must be timm:NAME or torchvision:NAME, such as "
         "torchvision:resnet50, or zoo:FRONT, such as zoo:plain"
     )
 
 
 def build_timm(name: str, outputs: int, seed: int | None = None, pool: str | None = None) -> torch.nn.Module:
-    """timm's network `name` (with or without a tag), its weights drawn from `seed`, or arbitrary if that is None.
+    """timm's network `name` (with or without a tag), with weights drawn from `seed`, or arbitrary ones for None.
 
     Args:
-        pool: timm's ``global_pool`` in place of the architecture's own: ``avg`` makes a ViT average its patches.
+        pool: timm's ``global_pool`` instead of the architecture's default: ``avg`` makes a ViT average its patches.
     """
     import timm
 
-    # Also keeps out names such as hf-hub:…, for which timm would use the network.
+    # Also rejects names such as hf-hub:…, for which timm would use the network.
     if not timm.is_model(name):
         hint = f'See: python -c "import timm; print(timm.list_models({name[:4] + "*"!r}))"'
         raise UnknownNameError("timm architecture", name, timm.list_models(), hint)
@@ -51,29 +51,29 @@ def build_timm(name: str, outputs: int, seed: int | None = None, pool: str | Non
         raise CheckpointError(f"timm cannot build {name!r} with {pooling or 'no options'} ({error!r})") from error
     except RuntimeError as error:
         tags = timm.list_pretrained(f"{name.partition('.')[0]}.*")
-        raise CheckpointError(f"timm cannot build {name!r} ({error}); it knows the tags {', '.join(tags)}") from error
+        raise CheckpointError(f"timm cannot build {name!r} ({error}); it has the tags {', '.join(tags)}") from error
 
 
 def build_torchvision(name: str, outputs: int) -> torch.nn.Module:
     """torchvision's classifier `name`, with arbitrary weights."""
     from torchvision import models
 
-    known = models.list_models(module=models)
-    if name not in known:
+    names = models.list_models(module=models)
+    if name not in names:
         hint = 'See: python -c "from torchvision import models; print(models.list_models(module=models))"'
-        raise UnknownNameError("torchvision architecture", name, known, hint)
+        raise UnknownNameError("torchvision architecture", name, names, hint)
     if name in ("googlenet", "inception_v3"):
-        # Which weights these get decides whether they normalize their input a second time: loading the same state
-        # dict into a network built without them would run, and give other numbers.
+        # The weights that these are built for decide whether they normalize their input a second time: the same state
+        # dict loads into a network built without them, and gives different numbers.
         raise CheckpointError(
             f"torchvision's {name!r} changes its input depending on the weights it is built for, which a state dict "
-            "does not say; expected another architecture, or a model source of your own that knows"
+            "does not record; use another architecture, or write a model source that handles it"
         )
     return _drawn(lambda: models.get_model(name, weights=None, num_classes=outputs), None)
 
 
 def _build_zoo(spec: ModelSpec, front: str) -> torch.nn.Module:
-    """The one network of the package `zoo`, with the filter `front` in front of it."""
+    """The network of the zoo, behind the input filter `front`."""
     from ._zoo.network import CLASSES, build
 
     if spec.outputs != CLASSES:
@@ -88,9 +88,9 @@ def _build_zoo(spec: ModelSpec, front: str) -> torch.nn.Module:
 
 
 def _drawn(make: Any, seed: int | None) -> torch.nn.Module:
-    """What `make` returns, its random numbers drawn from `seed`, with the global CPU generator left as it was.
+    """The network that `make` builds, with random numbers from `seed`; the global CPU generator is unchanged.
 
-    The generators of accelerators are not touched: networks are made on the CPU.
+    The generators of accelerators are not touched: networks are built on the CPU.
     """
     import torch
 

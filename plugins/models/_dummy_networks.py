@@ -29,7 +29,7 @@ class PooledLinear(torch.nn.Module):
 
 
 class Constant(torch.nn.Module):
-    """Logit 1 for one class, 0 for the others; the gradient to the image is defined, and zero."""
+    """Logit 1 for one class, 0 for the others; the gradient with respect to the image is zero."""
 
     logits: torch.Tensor
 
@@ -56,15 +56,15 @@ class NotANumber(torch.nn.Module):
 
 
 class Failing(torch.nn.Module):
-    """Raises on every forward."""
+    """Raises RuntimeError on every forward."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Raises RuntimeError."""
-        raise RuntimeError(f"the dummy network fails, as it was asked to, on {len(images)} images")
+        raise RuntimeError(f"the dummy network fails, as requested, on {len(images)} images")
 
 
 def brightness(outputs: int) -> PooledLinear:
-    """Weights from a closed formula, the same on every machine and for every version of torch."""
+    """Weights from a closed formula, the same on every machine and with every version of torch."""
     cells = 4
     row = torch.arange(outputs, dtype=torch.float64)[:, None]
     column = torch.arange(3 * cells * cells, dtype=torch.float64)[None]
@@ -79,11 +79,11 @@ def random_linear(outputs: int, seed: int) -> PooledLinear:
 
 
 NETWORKS: dict[str, Callable[[int, dict[str, float]], torch.nn.Module]] = {
-    "constant": lambda outputs, given: Constant(outputs, int(given["class"])),
-    "brightness": lambda outputs, given: brightness(outputs),
-    "random-linear": lambda outputs, given: random_linear(outputs, int(given["seed"])),
-    "nan": lambda outputs, given: NotANumber(brightness(outputs), given["threshold"]),
-    "wrong-outputs": lambda outputs, given: brightness(outputs - 1),
-    "failing": lambda outputs, given: Failing(),
+    "constant": lambda outputs, options: Constant(outputs, int(options["class"])),
+    "brightness": lambda outputs, options: brightness(outputs),
+    "random-linear": lambda outputs, options: random_linear(outputs, int(options["seed"])),
+    "nan": lambda outputs, options: NotANumber(brightness(outputs), options["threshold"]),
+    "wrong-outputs": lambda outputs, options: brightness(outputs - 1),
+    "failing": lambda outputs, options: Failing(),
 }
 """kind -> (number of outputs, options) -> network."""

@@ -1,6 +1,6 @@
 """From checkpoint files to a network with exactly these weights: the loader that all sources share.
 
-Everything is strict. A plain dict is rebuilt from the file, so that files written before BatchNorm counted its batches
+Loading is strict. A plain dict is rebuilt from the file, so that files written before BatchNorm counted its batches
 still fit: torch then fills in the 53 (or so) ``num_batches_tracked``, which no evaluation reads.
 """
 
@@ -35,7 +35,7 @@ _SHOWN = 4
 
 
 def weight_files(spec: ModelSpec, schemes: Mapping[str, Scheme] | None = None) -> tuple[Path, ...]:
-    """The checkpoint file, and after it the head file if the recipe has one.
+    """The checkpoint file, followed by the head file if the recipe has one.
 
     Raises:
         CheckpointError: a file is not on this machine.
@@ -51,10 +51,10 @@ def with_weights(
 
     Args:
         files: the checkpoint, and its head if there is one (`weight_files`).
-        downloads: what these are on the net (`ModelSource.downloads`), for the digests that file names carry.
+        downloads: their URIs (`ModelSource.downloads`), for digests in file names.
 
     Raises:
-        CheckpointError: a file is unsafe, damaged, not the pinned one, or does not fit strictly.
+        CheckpointError: a file is unsafe, damaged, not the pinned one, or does not load strictly.
     """
     from harness import normalized
 
@@ -88,10 +88,11 @@ def _state(spec: ModelSpec, files: Sequence[Path]) -> State:
     state = _renamed(_selected(_read(files[0], recipe.wrapper_keys, recipe), recipe, place), recipe.rename, place)
     for head_file in files[1:]:
         head = _renamed(_read(head_file, recipe.head_wrapper_keys, recipe), recipe.head_rename, place)
-        both = [key for key in head if key in state]
-        if both:
+        duplicates = [key for key in head if key in state]
+        if duplicates:
             raise CheckpointError(
-                f"{place} and its head {head_file} both hold {_listed(both)}; leave one out with `drop` in the entry"
+                f"{place} and its head {head_file} both contain {_listed(duplicates)}; "
+                "leave one out with `drop` in the entry"
             )
         state.update(head)
     return state
@@ -102,7 +103,7 @@ def _read(path: Path, wrapper_keys: Sequence[str], recipe: LoadingRecipe) -> Sta
 
 
 def _selected(state: State, recipe: LoadingRecipe, place: str) -> State:
-    """Keys that start with the selected prefix, without the prefixes to strip, without the keys to drop."""
+    """Keys that start with the selected prefix, without the prefixes to strip and the keys to drop."""
     prefix = recipe.select_prefix or ""
     selected = {key: value for key, value in state.items() if key.startswith(prefix)}
     if not selected:
@@ -127,7 +128,8 @@ def _renamed(state: State, rename: Sequence[tuple[str, str]], place: str) -> Sta
                 new = re.sub(pattern, replacement, new)
             except (re.error, IndexError) as error:
                 raise CheckpointError(
-                    f"{place}: rename {pattern!r} -> {replacement!r} is no regular expression and replacement ({error})"
+                    f"{place}: rename {pattern!r} -> {replacement!r} is not a regular expression and replacement "
+                    f"({error})"
                 ) from error
         _put(renamed, new, value, place)
     return renamed
@@ -142,21 +144,21 @@ def _put(state: State, key: str, value: torch.Tensor, place: str) -> None:
 
 
 def _by_position(network: torch.nn.Module, state: State, place: str) -> State:
-    """`state` under the network's names, paired by position; shapes and leaf names must agree everywhere."""
+    """`state` under the network's names, paired by position; all shapes and leaf names must agree."""
     counted = any(_leaf(key) == _COUNTER for key in state)
     needed = {key: value for key, value in network.state_dict().items() if counted or _leaf(key) != _COUNTER}
-    pairs = zip(state.items(), needed.items(), strict=False)  # unequal lengths are told below, with a better message
-    for position, ((theirs, tensor), (ours, parameter)) in enumerate(pairs):
-        if _leaf(theirs) != _leaf(ours) or tensor.shape != parameter.shape:
+    pairs = zip(state.items(), needed.items(), strict=False)  # unequal lengths raise below, with a better message
+    for position, ((file_key, tensor), (network_key, parameter)) in enumerate(pairs):
+        if _leaf(file_key) != _leaf(network_key) or tensor.shape != parameter.shape:
             raise CheckpointError(
-                f"{place} does not match by position: at position {position} the file has {theirs!r} of shape "
-                f"{tuple(tensor.shape)}, the network {ours!r} of shape {tuple(parameter.shape)}"
+                f"{place} does not match by position: at position {position} the file has {file_key!r} of shape "
+                f"{tuple(tensor.shape)}, the network {network_key!r} of shape {tuple(parameter.shape)}"
             )
     if len(state) != len(needed):
-        rest = list(state)[len(needed) :] or list(needed)[len(state) :]
+        unmatched = list(state)[len(needed) :] or list(needed)[len(state) :]
         raise CheckpointError(
             f"{place} does not match by position: it has {len(state)} tensors, the network needs {len(needed)}; "
-            f"from position {min(len(state), len(needed))} on one side alone: {_listed(rest)}"
+            f"from position {min(len(state), len(needed))} on one side only: {_listed(unmatched)}"
         )
     return dict(zip(needed, state.values(), strict=True))
 
@@ -184,14 +186,14 @@ def _check_fit(network: torch.nn.Module, state: State, place: str, arch: str) ->
 def _difference(key: str, tensor: torch.Tensor, parameter: torch.Tensor) -> str:
     if tensor.shape != parameter.shape:
         return f"{key} has shape {tuple(tensor.shape)}, the network needs {tuple(parameter.shape)}"
-    # Copying would convert without a word: quantized or complex weights into nonsense.
+    # Copying converts silently, and turns quantized or complex weights into nonsense.
     if tensor.is_floating_point() != parameter.is_floating_point() and _leaf(key) != _COUNTER:
         return f"{key} has dtype {tensor.dtype}, the network needs {parameter.dtype}"
     return ""
 
 
 def _prefix_hint(missing: Sequence[str], unexpected: Sequence[str]) -> str:
-    """What to put into the entry when all that is wrong is a prefix before every key."""
+    """What to write in the entry if the only problem is a prefix of every key."""
     if not missing or not unexpected or not unexpected[0].endswith(missing[0]):
         return ""
     prefix = unexpected[0].removesuffix(missing[0])

@@ -1,7 +1,7 @@
 """Model source `checkpoint`: a state-dict file of any known layout, for an architecture of timm or torchvision.
 
-The entry's `recipe` says what the file looks like; the steps are those that load all 48 ResNet-50 of Gavrikov &
-Keuper, "Can Biases in ImageNet Models Explain Generalization?" (CVPR 2024), strictly.
+The entry's `recipe` describes the layout of the file; its steps suffice to load all 48 ResNet-50 of Gavrikov & Keuper,
+"Can Biases in ImageNet Models Explain Generalization?" (CVPR 2024), strictly.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 class Checkpoint(ModelSource):
     """``arch: timm:NAME``, ``torchvision:NAME`` or ``zoo:FRONT``; ``weights:`` package:, file:, https:, hf:, gdrive:.
 
-    A network of timm takes ``options: {global_pool: avg}`` where its file was not trained with timm's own pooling.
-    Those of the package `zoo` have 16 outputs, in the label space shapes-16; FRONT is the filter in front of one:
-    plain (none), low-pass-6, band-pass-6-16, high-pass-16, ….
+    A timm network takes ``options: {global_pool: avg}`` if its file was not trained with timm's default pooling.
+    Networks of the zoo have 16 outputs, in the label space shapes-16; FRONT is the input filter: plain (none),
+    low-pass-6, band-pass-6-16, high-pass-16, ….
     """
 
     name = "checkpoint"
 
     def options(self, spec: ModelSpec) -> None:
-        """Raises ValueError for unknown options, or a pooling that is no text or not for a network of timm."""
+        """Raises ValueError for unknown options, or a pooling that is not a string or not for a timm network."""
         unknown = set(spec.options) - {"global_pool"}
         if unknown:
-            raise ValueError(f"source 'checkpoint' knows the option global_pool, got {sorted(unknown)}")
+            raise ValueError(f"source 'checkpoint' takes the option global_pool, got {sorted(unknown)}")
         pool = spec.options.get("global_pool", "avg")
         if not isinstance(pool, str) or not pool:
             raise ValueError(f"option global_pool must be a name such as avg or token, got {pool!r}")

@@ -29,7 +29,7 @@ _DEFAULTS: dict[str, dict[str, float]] = {
 
 
 class Dummy(ModelSource):
-    """``options: {kind: brightness}``; see the module's text for the kinds."""
+    """``options: {kind: brightness}``; the module docstring lists the kinds."""
 
     name = "dummy"
 
@@ -37,14 +37,14 @@ class Dummy(ModelSource):
         """Raises ValueError for an unknown kind, option or value."""
         kind = spec.options.get("kind")
         if not isinstance(kind, str) or kind not in _DEFAULTS:
-            raise ValueError(f"source 'dummy' needs an option kind out of {', '.join(_DEFAULTS)}; got {kind!r}")
+            raise ValueError(f"source 'dummy' needs an option kind, one of {', '.join(_DEFAULTS)}; got {kind!r}")
         unknown = set(spec.options) - {"kind"} - set(_DEFAULTS[kind])
         if unknown:
-            raise ValueError(f"kind {kind!r} knows the options {sorted(_DEFAULTS[kind])}, got {sorted(unknown)}")
+            raise ValueError(f"kind {kind!r} takes the options {sorted(_DEFAULTS[kind])}, got {sorted(unknown)}")
         for key, value in spec.options.items():
-            whole = key in ("class", "seed")
-            if key != "kind" and (isinstance(value, bool) or not isinstance(value, int if whole else int | float)):
-                raise ValueError(f"option {key} must be {'an integer' if whole else 'a number'}, got {value!r}")
+            integral = key in ("class", "seed")
+            if key != "kind" and (isinstance(value, bool) or not isinstance(value, int if integral else int | float)):
+                raise ValueError(f"option {key} must be {'an integer' if integral else 'a number'}, got {value!r}")
         if not 0 <= spec.options.get("class", 0) < spec.outputs:
             raise ValueError(f"option class must be from 0 to {spec.outputs - 1}, got {spec.options['class']}")
 
@@ -53,7 +53,7 @@ class Dummy(ModelSource):
         return ()
 
     def load(self, spec: ModelSpec) -> torch.nn.Module:
-        """The network of the asked kind. Raises ValueError as `options` does."""
+        """The network of the requested kind. Raises ValueError as `options` does."""
         from harness import normalized
 
         from ._dummy_networks import NETWORKS

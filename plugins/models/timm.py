@@ -1,8 +1,8 @@
-"""Model source `timm`: networks of pytorch-image-models (Wightman, 2019), from files that are already here.
+"""Model source `timm`: networks of pytorch-image-models (Wightman, 2019), from files on this machine.
 
-Weights come from the local Hugging Face cache (``timm:NAME`` or ``hf:OWNER/REPO[:FILE]``), or from where a download
-puts them, or from ``file:PATH``; the network is never used. Normalization is the registry's business: timm's own
-`mean` and `std` are not read, so that a number never depends on the timm version.
+Weights come from the local Hugging Face cache (``timm:NAME`` or ``hf:OWNER/REPO[:FILE]``), the download folder or
+``file:PATH``; the network is never used. The registry sets the normalization: timm's `mean` and `std` are not read, so
+that a number never depends on the timm version.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Timm(ModelSource):
         """Raises ValueError for unknown options, or a random network without a seed or with weights."""
         unknown = set(spec.options) - {"pretrained", "init_seed"}
         if unknown:
-            raise ValueError(f"source 'timm' knows the options pretrained and init_seed, got {sorted(unknown)}")
+            raise ValueError(f"source 'timm' takes the options pretrained and init_seed, got {sorted(unknown)}")
         pretrained, seed = spec.options.get("pretrained", True), spec.options.get("init_seed")
         if not isinstance(pretrained, bool):
             raise ValueError(f"option pretrained must be true or false, got {pretrained!r}")
@@ -54,7 +54,7 @@ class Timm(ModelSource):
         return super().downloads(replace(spec, weights=tuple(_on_the_hub(spec, uri) for uri in spec.weights)))
 
     def load(self, spec: ModelSpec) -> torch.nn.Module:
-        """The network, strictly loaded, or with random weights that depend on `init_seed` (and on torch) alone."""
+        """The network, strictly loaded, or with random weights that depend only on `init_seed` (and on torch)."""
         from harness import normalized
 
         self.options(spec)
@@ -73,10 +73,10 @@ def _arch(spec: ModelSpec) -> str:
 
 
 def _repository(spec: ModelSpec, name: str) -> str:
-    """``timm:NAME.TAG`` is kept in the repository ``timm/NAME.TAG``."""
+    """The hub repository of ``timm:NAME.TAG``: ``timm/NAME.TAG``."""
     if "." not in name:
         raise CheckpointError(
-            f"model {spec.name!r}: 'timm:{name}' names no tag, and which weights that means depends on timm's version; "
+            f"model {spec.name!r}: 'timm:{name}' has no tag, so its weights depend on timm's version; "
             "expected a name such as timm:resnet50.a1_in1k"
         )
     arch = _arch(spec)
@@ -95,14 +95,14 @@ def _timm_file(spec: ModelSpec, name: str) -> Path:
 
 
 def _hub_file(spec: ModelSpec, rest: str) -> Path:
-    """The file in the local Hugging Face cache, else where a download belongs."""
+    """The file in the local Hugging Face cache, else in the download folder."""
     from huggingface_hub import constants, try_to_load_from_cache
 
     repository, file = split_hub(spec, rest)
     names = (file,) if ":" in rest else (file, "pytorch_model.bin")
-    found = (try_to_load_from_cache(repository, name, cache_dir=constants.HF_HUB_CACHE) for name in names)
+    candidates = (try_to_load_from_cache(repository, name, cache_dir=constants.HF_HUB_CACHE) for name in names)
     fetched = cached(spec, PurePosixPath(file).name)
-    path = next((Path(place) for place in found if isinstance(place, str)), fetched)
+    path = next((Path(place) for place in candidates if isinstance(place, str)), fetched)
     if not path.is_file():
         raise AbsentError(f"{repository} in the Hugging Face cache {constants.HF_HUB_CACHE}; {fetched}")
     return path

@@ -1,8 +1,8 @@
-"""Model source `torchvision`: its classifiers, from weight files that are already here.
+"""Model source `torchvision`: its classifiers, from weight files on this machine.
 
-``torchvision:ResNet50_Weights.IMAGENET1K_V1``, or the ``https:`` address behind it, is looked for where a download
-belongs, then in torch hub's cache; ``file:PATH`` works too. The network is never used. Resize and crop are the business
-of the dataset: the transforms that torchvision recommends for some weights are not applied.
+``torchvision:ResNet50_Weights.IMAGENET1K_V1``, or its ``https:`` address, is looked up in the download folder, then in
+torch hub's cache; ``file:PATH`` works too. The network is never used. The dataset owns resize and crop: the transforms
+that torchvision recommends for some weights are not applied.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Torchvision(ModelSource):
         return weight_files(spec, {"torchvision": _weight_file, "https": _published_file})
 
     def downloads(self, spec: ModelSpec) -> Sequence[Sequence[Download]]:
-        """``torchvision:Weights.NAME`` is what torchvision publishes under that name. Imports it for that scheme."""
+        """``torchvision:Weights.NAME`` is the file that torchvision publishes under that name; imports torchvision."""
         weights = dict.fromkeys(_on_the_net(spec, uri) for uri in spec.weights)  # both forms may name one file
         return super().downloads(replace(spec, weights=tuple(weights)))
 
     def load(self, spec: ModelSpec) -> torch.nn.Module:
-        """The network, strictly loaded; a published file must have the digest that its name carries."""
+        """The network, strictly loaded; a published file must have the digest in its name."""
         if not spec.arch:
             raise CheckpointError(f"model {spec.name!r}: source 'torchvision' needs `arch: NAME`, such as resnet50")
         files = self.files(spec)
@@ -56,7 +56,7 @@ def _weight_file(spec: ModelSpec, name: str) -> Path:
 
 
 def _published_file(spec: ModelSpec, rest: str) -> Path:
-    """The file of ``https:REST`` where a download belongs, else in torch hub's cache."""
+    """The file of ``https:REST`` in the download folder, else in torch hub's cache."""
     file_name = unquote(PurePosixPath(urlsplit(f"https:{rest}").path).name)
     places = cached(spec, file_name), _hub() / "checkpoints" / file_name
     for place in places:
@@ -66,21 +66,21 @@ def _published_file(spec: ModelSpec, rest: str) -> Path:
 
 
 def _hub() -> Path:
-    """`torch.hub.get_dir()`, without importing torch: looking for files stays quick."""
+    """`torch.hub.get_dir()` without importing torch, so that looking up files stays fast."""
     caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     return Path(os.environ.get("TORCH_HOME", f"{caches}/torch")).expanduser() / "hub"
 
 
 def _url(spec: ModelSpec, name: str) -> str:
-    """Where torchvision publishes the weights `name`. Raises UnknownNameError."""
+    """The URL at which torchvision publishes the weights `name`. Raises UnknownNameError."""
     from torchvision import models
 
     try:
         return str(models.get_weight(name).url)
     except (ValueError, AttributeError, KeyError):
-        known = [str(weight) for arch in models.list_models(module=models) for weight in models.get_model_weights(arch)]
+        names = [str(weight) for arch in models.list_models(module=models) for weight in models.get_model_weights(arch)]
         hint = f"Correct the entry of model {spec.name!r}"
-        raise UnknownNameError("torchvision weights", name, known, hint) from None
+        raise UnknownNameError("torchvision weights", name, names, hint) from None
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""How the filtering probes cut a batch."""
+"""Splitting a batch into chunks, for the filtering probes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _ON_DEVICE = 32
 
 
 def chunks(samples: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Cut samples (B, ...) into (place in the batch, chunk), every chunk of one and the same shape.
+    """Split samples (B, ...) into (place in the batch, chunk), with the same shape for every chunk.
 
-    FFT and matrix libraries choose their algorithm, and with it the rounding, by the shape and the memory alignment of
-    what they get. Here both are fixed: one sample at a time on the CPU (also the quickest, it stays in the cache), 32
-    on other devices, always in memory of their own; the last chunk is filled up with zeros.
+    FFT and matrix libraries choose their algorithm, and with it the rounding, by the shape and memory alignment of
+    their input. Both are fixed here: one sample at a time on the CPU (also the fastest, since it stays in the cache),
+    32 on other devices, always in newly allocated memory; the last chunk is padded with zeros.
     """
     import torch
 

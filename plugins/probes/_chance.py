@@ -1,4 +1,4 @@
-"""Could it be guessing? The one-sided binomial test that probes refuse, or flag, a number with."""
+"""The one-sided binomial test against guessing, by which probes refuse or flag a number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def guessing_p(hits: int, n: int, guessing: float) -> float:
 
     Args:
         hits: 0 to n. n: trials; 0 gives p = 1.
-        guessing: probability that one guess is a hit; above 1 (as 2 of one class) it counts as 1.
+        guessing: probability that one guess is a hit; values above 1 (2 cues of one class) count as 1.
     """
     from scipy.stats import binom
 

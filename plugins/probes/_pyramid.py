@@ -1,8 +1,8 @@
 """The Laplacian pyramid (Burt & Adelson 1983) as linear operators, in the variant of pyrtools.
 
-One octave down: filter with the binomial taps 1 4 6 4 1, scaled to sum sqrt(2) an axis, and keep every second sample.
-Back up: put zeros between the samples and filter with the same taps. Beyond an edge the image is mirrored at the edge
-sample. A band is what one more octave down takes away; what is left at the end is the low-pass residual.
+One octave down: filter with the binomial taps 1 4 6 4 1, scaled to sum sqrt(2) per axis, and keep every second sample.
+Back up: insert zeros between the samples and filter with the same taps. Beyond an edge the image is mirrored at the
+edge sample. A band is the difference between two successive octaves; the last octave is the low-pass residual.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TAPS = np.array([1, 4, 6, 4, 1]) * math.sqrt(2) / 16
 
 
 def band_count(size: int) -> int:
-    """Bands of the pyramid of `size` x `size` images: 1 + how often the side can be halved and still hold five taps."""
+    """Bands of the pyramid of `size` x `size` images: 1 + the number of halvings of sides of at least five samples."""
     halvings = 0
     while size >= len(TAPS):
         size //= 2
@@ -33,7 +33,7 @@ def band_count(size: int) -> int:
 
 @lru_cache(maxsize=64)
 def operators(size: int, level: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """One axis of the way `level` octaves down, (m, size), and back up, (size, m), float32 on `device`."""
+    """The operators on one axis `level` octaves down, (m, size), and back up, (size, m), float32 on `device`."""
     import torch
 
     down, up = np.eye(size), np.eye(size)
@@ -53,7 +53,7 @@ def reduction(length: int) -> np.ndarray:
 
 
 def expansion(length: int) -> np.ndarray:
-    """Put zeros between the samples and filter, (length, ceil(length / 2)) float64."""
+    """Insert zeros between the samples and filter, (length, ceil(length / 2)) float64."""
     matrix = np.zeros((length, (length + 1) // 2))
     for row in range(length):
         for offset, tap in enumerate(TAPS, start=-2):
@@ -61,21 +61,21 @@ def expansion(length: int) -> np.ndarray:
             if source % 2 == 0:
                 matrix[row, source // 2] += tap
     if length == len(TAPS):
-        # pyrtools' upConv counts the mirrored tap of the last row once at this length. All published values were made
-        # with it; it matters for sizes 5 * 2^k (160, 320), not at 224.
+        # pyrtools' upConv counts the mirrored tap of the last row once at this length. All published values use it; it
+        # matters for sizes 5 * 2^k (160, 320), not at 224.
         matrix[-1, -2] = TAPS[0]
     return matrix
 
 
 def _mirrored(index: int, length: int) -> int:
-    """Where an index just outside 0 … length - 1 falls when the edge sample is the mirror ("reflect1")."""
+    """Reflect an index just outside 0 … length - 1 at the edge sample ("reflect1")."""
     return length - 1 - abs(length - 1 - abs(index))
 
 
 def equal_power_bands(noise: torch.Tensor) -> Iterator[torch.Tensor]:
     """The pyramid's bands of `noise` (B, S, S), the low-pass residual first, each scaled to the RMS of the finest.
 
-    Before scaling they sum to the noise. The RMS is that of each sample's own field, not the expected one: the latter
+    Before scaling they sum to the noise. The RMS is measured on each sample's field, not its expectation: the latter
     would leave RMS differences of a third between images in the lowest band.
     """
     half = _smooth(noise, 1)
@@ -99,7 +99,7 @@ def _rms(fields: torch.Tensor) -> torch.Tensor:
 
 
 def _smooth(fields: torch.Tensor, level: int) -> torch.Tensor:
-    """What is left of `fields` (B, S, S) `level` octaves down, brought back to full size."""
+    """`fields` (B, S, S) reduced by `level` octaves and expanded back to full size."""
     import torch
 
     down, up = operators(fields.shape[-1], level, fields.device)

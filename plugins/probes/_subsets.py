@@ -1,4 +1,4 @@
-"""Accuracy on parts of a dataset that its samples' attributes name, and among classes that it has not."""
+"""Accuracy on subsets of a dataset given by its samples' attributes, and among all outputs of a network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from harness import Measure, Trials, accuracy_measures, share
 
 CHUNK = 4096
-"""Trials whose logits are read at once: 8 MB for 1,000 outputs."""
+"""Trials whose logits are read in one call: 8 MB for 1,000 outputs."""
 
 
 def of_variants(trials: Trials, condition: str) -> Iterator[Measure]:
@@ -20,25 +20,27 @@ def of_variants(trials: Trials, condition: str) -> Iterator[Measure]:
 
 
 def of_kept(trials: Trials, condition: str) -> Iterator[Measure]:
-    """``ood-top1``: over the samples whose attribute ``kept`` is ``yes``; nothing without that attribute."""
+    """``ood-top1``, over the samples whose attribute ``kept`` is ``yes``; nothing without that attribute."""
     if "kept" in trials.layout.attributes:
         kept = np.array(trials.layout.attributes["kept"]) == "yes"
         yield share("ood-top1", trials.correct[kept, trials.column(condition)], repeats=trials.repeats)
 
 
 def among_all_outputs(trials: Trials, condition: str) -> Iterator[Measure]:
-    """``top1-all-outputs``: decisions among all outputs, where the classes are a part of them and logits are kept.
+    """``top1-all-outputs``: decisions among all outputs, if the classes are a subset of them and logits are stored.
 
-    Logits are stored as float16: of two that round to the same number, the first output is decided for.
+    Logits are stored as float16; a tie is decided for the first output.
     """
     read, columns, targets = trials.logits, trials.layout.columns, trials.layout.targets
     if read is None or columns is None:
         return
-    wanted, column, n = np.where(targets >= 0, np.array(columns)[targets], -1), trials.column(condition), len(targets)
-    right = np.empty(n, dtype=bool)
-    step = max(1, CHUNK // trials.repeats) * trials.repeats  # whole images, so that none is read twice
+    outputs, column, n = np.where(targets >= 0, np.array(columns)[targets], -1), trials.column(condition), len(targets)
+    correct = np.empty(n, dtype=bool)
+    step = (
+        max(1, CHUNK // trials.repeats) * trials.repeats
+    )  # all repeats of an image together, so that none is read twice
     for low in range(0, n, step):
         high = min(low + step, n)
-        chosen = read(low, high)[:, column].argmax(axis=1)
-        right[low:high] = (chosen[:, None] == wanted[low:high]).any(axis=1)
-    yield share("top1-all-outputs", right, repeats=trials.repeats)
+        decisions = read(low, high)[:, column].argmax(axis=1)
+        correct[low:high] = (decisions[:, None] == outputs[low:high]).any(axis=1)
+    yield share("top1-all-outputs", correct, repeats=trials.repeats)

@@ -1,4 +1,4 @@
-"""Accuracy: decisions on the images as they are. Other probes divide by it."""
+"""Accuracy: decisions on unmodified images. Other probes divide by it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Accuracy(Probe):
     A decision is correct if it is any of the sample's targets. ``top1`` carries the flag ``chance-level`` if it is not
     significantly above guessing, see `is_chance_level`: such a network is most likely broken (wrong weights, label
     order or normalization), and everything divided by its accuracy is noise. Significantly below guessing the flag is
-    ``below-chance`` instead: images chosen because such networks get them wrong do that to a sound one (2 of the 7,500
-    of ImageNet-A for torchvision's first ResNet-50), as does always saying a rare class. ``top5`` carries ``trivial``
-    where there are no more than five classes.
+    ``below-chance`` instead: a sound network gets there on images selected against such networks (2 of the 7,500 of
+    ImageNet-A for torchvision's first ResNet-50), or by always deciding for a rare class. ``top5`` carries ``trivial``
+    if there are at most five classes.
 
     The dataset's attribute ``variant`` gives ``top1/<variant>``, and its attribute ``kept`` gives ``ood-top1``, pooled
-    over the samples where that is ``yes`` (the OOD accuracy of Geirhos et al. 2021). Where the classes are a part of
-    the outputs and the run keeps its logits, ``top1-all-outputs`` is the accuracy of decisions among all outputs.
+    over the samples where that is ``yes`` (the OOD accuracy of Geirhos et al. 2021). If the classes are a subset of the
+    outputs and the run stores logits, ``top1-all-outputs`` is the accuracy of decisions among all outputs.
     """
 
     name: ClassVar[str] = "accuracy"
@@ -42,7 +42,7 @@ class Accuracy(Probe):
         return (CONDITION,)
 
     def stimuli(self, batch: Batch) -> Iterator[tuple[str, torch.Tensor]]:
-        """The images themselves, not a copy."""
+        """The unmodified images, not a copy."""
         yield CONDITION, batch.images
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
@@ -56,14 +56,14 @@ class Accuracy(Probe):
         yield from among_all_outputs(trials, CONDITION)
 
     def measures_of_view(self, trials: Trials) -> Iterable[Measure]:
-        """``top1``, ``correct`` and ``n``: a sound network may well guess where a corruption is strong."""
+        """``top1``, ``correct`` and ``n``, without flags: under a strong corruption a sound network may guess."""
         return accuracy_measures(trials, CONDITION, "")
 
 
 def _chance_flags(trials: Trials) -> tuple[str, ...]:
-    """``chance-level`` or ``below-chance``, as `Accuracy` says; none without trials.
+    """``chance-level`` or ``below-chance``, as defined in `Accuracy`; none without trials.
 
-    Where several rows are of one image, as if each had been judged once: errs towards the warning.
+    Several rows of one image count as one trial, which errs on the side of a flag.
     """
     targets, n = trials.layout.targets, len(trials.correct) // trials.repeats
     if not n:
@@ -89,8 +89,8 @@ def is_chance_level(hits: int, n: int, guessing: float) -> bool:
 
     Args:
         guessing: probability that a uniformly random class is correct, 1/K for one target a sample. Where samples have
-            several targets, their mean share; the binomial is then wider than the true distribution, which errs towards
-            the warning.
+            several targets, their mean share; the binomial is then wider than the true distribution, which errs on the
+            side of a flag.
     """
     return guessing_p(hits, n, guessing) >= SIGNIFICANCE
 

@@ -1,12 +1,12 @@
-"""Band-pass: what a network still recognises when only low, or only high, spatial frequencies are left.
+"""Band-pass: what a network recognises from low, or from high, spatial frequencies alone.
 
 Gavrikov & Keuper, "Can Biases in ImageNet Models Explain Generalization?" (CVPR 2024), with the definition of their
 script ``eval_spectral.py``: on the image after resize and crop, in [0, 1], before normalization,
 
-* the spectrum, its zero frequency shifted to row and column S // 2, is multiplied by a box 2r wide that reaches from
-  -r to r - 1 in both directions (a box, not a disc; off centre by one line, of which the real part is kept);
-* r = int(cutoff * (S // 2)), truncated; low-pass keeps the box, high-pass removes it and takes 1 - cutoff;
-* the result is clipped to [0, 1]. High-pass images have no offset, so the clip blackens about half of their pixels.
+* the spectrum, with its zero frequency shifted to row and column S // 2, is multiplied by a box of width 2r, from -r to
+  r - 1 in both directions (a box, not a disc; off centre by one line; the real part of the result is kept);
+* r = int(cutoff * (S // 2)), truncated; low-pass keeps the box, high-pass removes it and uses 1 - cutoff;
+* the result is clipped to [0, 1]. High-pass images have no offset, so clipping blackens about half of their pixels.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from ._batches import chunks
 if TYPE_CHECKING:
     import torch
 
-# The study's list is [0.01, *np.arange(.1, .99, .1), .99]. The stray digits matter: with 0.7 for its 0.7000000000000001
-# the radius would differ by one at some sizes, because of the truncation.
+# The study's list is [0.01, *np.arange(.1, .99, .1), .99]. The last digits matter: because of the truncation, 0.7 in
+# place of 0.7000000000000001 would change the radius by one at some sizes.
 STUDY_CUTOFFS = (0.01, 0.1, 0.2, 0.30000000000000004, 0.4, 0.5, 0.6, 0.7000000000000001, 0.8, 0.9, 0.99)
 
 
@@ -37,11 +37,11 @@ class BandPass(Probe):
 
     Per condition ``top1``, ``correct``, ``n`` and ``relative-top1``, the top-1 accuracy divided by that on unmodified
     images. ``low-frequency-bias`` and ``high-frequency-bias`` are the means of ``relative-top1`` over `bias_cutoffs`.
-    Their 95 % intervals rest on the spread between images, see `ratio_half_width`; there is none where that is zero.
+    Their 95 % intervals come from the spread between images, see `ratio_half_width`; there is none if that is zero.
 
     Attributes:
         cutoffs: fractions of the highest frequency, each used for a low-pass and a high-pass.
-        bias_cutoffs: those whose mean is the bias.
+        bias_cutoffs: the cutoffs that the biases average.
     """
 
     name: ClassVar[str] = "band-pass"
@@ -61,30 +61,30 @@ class BandPass(Probe):
             raise ValueError(f"bias_cutoffs {', '.join(missing) or '()'} must be among cutoffs: {', '.join(names)}")
 
     def conditions(self, size: int) -> tuple[str, ...]:
-        """``low-pass-0.01``, ``high-pass-0.99``, ``low-pass-0.1``, …: pairs that, mostly, split the image in two."""
+        """``low-pass-0.01``, ``high-pass-0.99``, ``low-pass-0.1``, …: most pairs are complementary filters."""
         return tuple(name for name, _, _ in self._filters(size))
 
     def stimuli(self, batch: Batch) -> Iterator[tuple[str, torch.Tensor]]:
-        """One forward transform a batch, and one inverse for each pair of filters that share their box."""
+        """One forward transform for each batch, and one inverse for each pair of filters with the same box."""
         import torch
 
         images = batch.images
         spectra = [(place, torch.fft.rfft2(chunk)) for place, chunk in chunks(images)]
-        kept: dict[tuple[bool, int], torch.Tensor] = {}
+        halves: dict[tuple[bool, int], torch.Tensor] = {}
         for name, keeps_low, radius in self._filters(images.shape[-1]):
-            if (keeps_low, radius) not in kept:
+            if (keeps_low, radius) not in halves:
                 low, high = torch.empty_like(images), torch.empty_like(images)
                 _split(images, spectra, radius, low, high)
-                kept = {(True, radius): low, (False, radius): high}
+                halves = {(True, radius): low, (False, radius): high}
                 del low, high
-            yield name, kept.pop((keeps_low, radius))
+            yield name, halves.pop((keeps_low, radius))
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
-        """Accuracies, relative accuracies, and the two biases. StoreError if the clean trials are of other samples."""
+        """Accuracies, relative accuracies and the two biases. Raises StoreError if clean trials have other samples."""
         clean = trials.required["accuracy"]
         if clean.layout.sample_ids != trials.layout.sample_ids:
             raise StoreError(
-                f"{trials.layout.task} and {clean.layout.task} hold different samples of model {trials.model!r}; "
+                f"{trials.layout.task} and {clean.layout.task} have different samples for model {trials.model!r}; "
                 "run both tasks into one run folder with the same --limit"
             )
         for condition in trials.layout.conditions:
@@ -114,9 +114,9 @@ def _split(
     low: torch.Tensor,
     high: torch.Tensor,
 ) -> None:
-    """Fill `low` and `high` with what `images` have inside and outside the box, clipped; (B, 3, S, S) each.
+    """Fill `low` and `high` with the part of `images` inside and outside the box, clipped; (B, 3, S, S) each.
 
-    Chunk by chunk, while it is in the cache: so many passes over memory would cost more than the transform.
+    Works chunk by chunk, while the chunk is in the cache: passes over memory would cost more than the transform.
 
     Args:
         spectra: place in the batch and ``rfft2`` (c, 3, S, S // 2 + 1) of every chunk.
@@ -133,7 +133,7 @@ def _split(
 
 @lru_cache(maxsize=64)
 def half_plane(size: int, radius: int, device: torch.device) -> torch.Tensor:
-    """Weights (S, S // 2 + 1) float32 for a real spectrum that do what the off-centre box does to a full one.
+    """Weights (S, S // 2 + 1) float32 for a real spectrum, equivalent to the off-centre box on a full spectrum.
 
     The real part of a filtered real image keeps the even part of the filter, (M(k) + M(-k)) / 2: 1 inside, 0 outside,
     1/2 on lines that only one of the box and its mirror image covers.
@@ -156,25 +156,25 @@ def _relative(name: str, trials: Trials, clean: Trials, conditions: tuple[str, .
     if not hits:
         reason = f"no unmodified image is recognised (0 of {n}), so there is nothing to divide by"
         return Measure(name=name, condition=label, value=None, unit="1", n=n, reason=reason)
-    kept = trials.correct[:, [trials.column(condition) for condition in conditions]]
-    value = int(kept.sum()) / len(conditions) / hits
-    above, below = (rows.reshape(-1, trials.repeats).mean(axis=1) for rows in (kept.mean(axis=1), unmodified))
+    filtered = trials.correct[:, [trials.column(condition) for condition in conditions]]
+    value = int(filtered.sum()) / len(conditions) / hits
+    above, below = (rows.reshape(-1, trials.repeats).mean(axis=1) for rows in (filtered.mean(axis=1), unmodified))
     half = ratio_half_width(above, below)
     low, high = (None, None) if half is None else (max(0.0, value - half), value + half)
     return Measure(name=name, condition=label, value=value, unit="1", n=n, low=low, high=high, by_image=True)
 
 
 def ratio_half_width(above: np.ndarray, below: np.ndarray) -> float | None:
-    """Half of the 95 % interval of sum(above) / sum(below), whose items are pairs measured on one image each.
+    """Half-width of the 95 % interval of sum(above) / sum(below), whose items are paired by image.
 
-    Delta method (Cochran, Sampling Techniques, 1977, section 6.4): what an image adds to the ratio is its residual
-    above - ratio * below, so images that are right, or wrong, in both count for little.
+    Delta method (Cochran, Sampling Techniques, 1977, section 6.4): an image contributes its residual
+    above - ratio * below, so images that are correct, or wrong, in both contribute little.
 
     Args:
         above, below: (n,) float64; sum(below) > 0.
 
     Returns:
-        None where the spread between images says nothing: all residuals are zero, or there is one image.
+        None if there is no spread between images: all residuals are zero, or there is one image.
     """
     n = len(below)
     residuals = above - above.sum() / below.sum() * below

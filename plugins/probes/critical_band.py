@@ -1,9 +1,9 @@
-"""Critical band: which spatial frequencies a network needs, found by masking one octave at a time with noise.
+"""Critical band: the spatial frequencies that a network needs, measured by masking one octave at a time with noise.
 
 Subramanian et al., "Spatial-frequency channels, shape bias, and adversarial robustness" (NeurIPS 2023; repository
 ajaysub110/critical-band-masking), as used by Gavrikov & Keuper, "Can Biases in ImageNet Models Explain
 Generalization?" (CVPR 2024; ``eval_criticalband.py``). The bands are those of the Laplacian pyramid (Burt & Adelson
-1983) of pyrtools: five binomial taps scaled to sum sqrt(2) an axis, mirrored edges, as many levels as fit.
+1983) of pyrtools: five binomial taps scaled to sum sqrt(2) per axis, mirrored edges, as many levels as fit.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ NOISE_SDS = (0.02, 0.04, 0.08, 0.16)
 CONTRAST, LUMINANCE, MARGIN = 0.2, 0.449, 0.1
 ABOVE_ONE = float(np.nextafter(np.float32(1), np.float32(2)))
 BELOW_ZERO = float(np.nextafter(np.float32(0), np.float32(-1)))
-"""The float32 numbers next to 1 and 0: the first that are out of range."""
+"""The float32 numbers next to 1 and 0: the first out of range."""
 FIT_POINTS = 4
-"""Fewest bands: the channel has three parameters."""
+"""Fewest bands that can be fitted: the channel has three parameters."""
 
 
 class ChannelError(ValueError):
-    """No channel can be fitted to these thresholds; the message is the reason that is stored."""
+    """No channel can be fitted to these thresholds; the message becomes the reason of the measures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Channel:
     width: float
 
     def flags(self, bands: int) -> tuple[str, ...]:
-        """``censored``: the amplitude is at its upper bound. ``extrapolated``: not within the bands measured."""
+        """``censored``: the amplitude is at its upper bound. ``extrapolated``: it exceeds the measured bands."""
         censored = self.amplitude > len(NOISE_SDS) - 1e-3
         extrapolated = not -0.5 <= self.center <= bands - 0.5 or abs(self.bandwidth) > bands
         return ("censored",) * censored + ("extrapolated",) * extrapolated
@@ -65,7 +65,7 @@ class Channel:
         return float(2 ** (self.amplitude - len(NOISE_SDS)))
 
     def center_frequency(self, size: int) -> float:
-        """Cycles per image of `size` pixels; infinite where the fit ran away."""
+        """Cycles per image of `size` pixels; infinite if the fit diverged."""
         try:
             return float(size / 2 ** band_count(size) * 2**self.center)
         except OverflowError:
@@ -76,23 +76,22 @@ class Channel:
 class CriticalBand(Probe):
     """Width, centre and peak sensitivity of the frequency channel with which a network recognises objects.
 
-    Stimuli are grey, of contrast 0.2 about 0.449. Condition ``noise-0`` has no noise, ``noise-SD-fF`` noise in band F
-    alone (0: the low-pass residual; the last: the finest), of the power that the finest band of white noise with that
-    SD has. Pixels below 0 become 0.1, above 1 become 0.9. (Where that pixel's noise alone exceeds ±0.9 the original
-    draws a new one; measured at the largest SD: at most 3 % of the images have such a pixel, 0.2 pixels an image at
-    most, and none was drawn anew in 580 runs of the original. Here these too become 0.1 or 0.9.)
+    Stimuli are grey, with contrast 0.2 about 0.449. Condition ``noise-0`` has no noise, ``noise-SD-fF`` noise in band F
+    only (0: the low-pass residual; the last: the finest), with the power of the finest band of white noise of that SD.
+    Pixels below 0 become 0.1, above 1 become 0.9. (If the noise of a pixel exceeds ±0.9 the original redraws it;
+    measured at the largest SD: at most 3 % of the images have such a pixel, at most 0.2 pixels per image, and none was
+    redrawn in 580 runs of the original. Here these pixels too become 0.1 or 0.9.)
 
-    One noise field a sample makes all bands and SDs, where the original draws anew for each: every condition has the
-    same distribution as before, and differences between conditions vary less.
+    One noise field for each sample serves all bands and SDs, where the original draws one for each: every condition has
+    the same distribution, and differences between conditions vary less.
 
     Measures: ``top1``, ``correct``, ``n`` per condition; ``critical-band-threshold`` per band; from accuracies divided
-    by that without noise ``critical-band-bandwidth``, ``critical-band-center-frequency`` and
-    ``critical-band-peak-noise-sensitivity``; the same three with ``-raw`` from plain accuracies, the bandwidth with the
-    sign that the original analysis leaves to it (negative for some networks).
+    by the accuracy without noise ``critical-band-bandwidth``, ``critical-band-center-frequency`` and
+    ``critical-band-peak-noise-sensitivity``; the same three with ``-raw`` from plain accuracies, the bandwidth with its
+    sign as in the original analysis (negative for some networks).
 
-    Flags of the three: ``censored``, the fitted amplitude is at its bound, so the sensitivity is at least this and the
-    other two come from a clipped fit; ``extrapolated``, the centre lies outside the bands or the bandwidth exceeds
-    them.
+    Flags of the three: ``censored``, the fitted amplitude is at its bound, so the sensitivity is a lower bound and the
+    other two come from a clipped fit; ``extrapolated``, the centre is outside the bands or the bandwidth exceeds them.
     """
 
     name: ClassVar[str] = "critical-band"
@@ -105,7 +104,7 @@ class CriticalBand(Probe):
         return ("noise-0", *noisy)
 
     def stimuli(self, batch: Batch) -> Iterator[tuple[str, torch.Tensor]]:
-        """The noise of one band at a time, so that memory does not grow with the number of bands."""
+        """Stimuli band by band, so that memory does not grow with the number of bands."""
         import torch
 
         base = _low_contrast(batch.images)
@@ -136,8 +135,8 @@ def _condition(sd: float, band: int) -> str:
 def _low_contrast(images: torch.Tensor) -> torch.Tensor:
     """Grey images of contrast 0.2 about 0.449, (B, S, S) float32, from (B, 3, S, S) with values k/255.
 
-    Grey is PIL's ``convert("L")``: ITU-R 601 weights in 16-bit fixed point, rounded, on the uint8 values. No number on
-    the way exceeds 2^24, so float32 holds them, and float64 their sum, without rounding.
+    Grey is PIL's ``convert("L")``: ITU-R 601 weights in 16-bit fixed point, rounded, on the uint8 values. No
+    intermediate number exceeds 2^24, so float32 represents them, and float64 their sum, exactly.
     """
     import torch
 
@@ -154,8 +153,8 @@ def _low_contrast(images: torch.Tensor) -> torch.Tensor:
 def _masked(base: torch.Tensor, noise: torch.Tensor, sd: float, out: torch.Tensor) -> torch.Tensor:
     """base + sd * noise, below 0 replaced by 0.1 and above 1 by 0.9, from (B, S, S) into three equal channels of `out`.
 
-    `threshold_` (x <= t becomes v) is the one such operation that is vectorised on the CPU, four times faster than a
-    mask; so the sum is made negative first to meet the upper bound.
+    `threshold_` (x <= t becomes v) is vectorised on the CPU, four times faster than a mask; the sum is negated first to
+    apply it to the upper bound.
     """
     import torch
 
@@ -170,13 +169,13 @@ def _masked(base: torch.Tensor, noise: torch.Tensor, sd: float, out: torch.Tenso
 
 
 def thresholds(accuracy: np.ndarray) -> np.ndarray:
-    """Noise that each band bears, (L,) int: 0 the strongest … 4 none.
+    """Noise that each band tolerates, (L,) int: 0 the strongest … 4 none.
 
     Args:
         accuracy: (5, L) fractions under noise SDs 0, 0.02, 0.04, 0.08, 0.16; the first row without noise.
 
     Returns:
-        The smallest j for which accuracy[4 - j] exceeds one half; 4 where none does.
+        The smallest j for which accuracy[4 - j] exceeds one half; 4 if none does.
     """
     accuracy = np.asarray(accuracy, dtype=np.float64)
     if accuracy.ndim != 2 or len(accuracy) != len(NOISE_SDS) + 1 or not np.isfinite(accuracy).all():
@@ -186,10 +185,10 @@ def thresholds(accuracy: np.ndarray) -> np.ndarray:
 
 
 def fit(indices: np.ndarray) -> Channel:
-    """The channel that fits thresholds (L,) best in the least-squares sense, as the original analysis finds it.
+    """The least-squares fit of a channel to thresholds (L,), as in the original analysis.
 
-    Bounded trust-region search from amplitude 1, center 0, width 1, amplitude within [0, 4]: what
-    ``scipy.optimize.curve_fit`` does, without its covariance, which does not exist for some of these fits.
+    Bounded trust-region search from amplitude 1, center 0, width 1, amplitude within [0, 4]: as
+    ``scipy.optimize.curve_fit``, without its covariance, which does not exist for some of these fits.
 
     Raises:
         ChannelError: all thresholds are equal, or the search did not converge.
@@ -203,17 +202,17 @@ def fit(indices: np.ndarray) -> Channel:
 
     def residuals(parameters: np.ndarray) -> np.ndarray:
         amplitude, center, width = parameters
-        with np.errstate(all="ignore"):  # least_squares itself refuses what is not finite
+        with np.errstate(all="ignore"):  # least_squares itself rejects non-finite residuals
             return np.asarray(amplitude * np.exp(-((bands - center) ** 2) / (2 * width**2)) - indices)
 
     free, most = np.inf, len(NOISE_SDS)
     try:
-        found = least_squares(residuals, (1.0, 0.0, 1.0), bounds=((0, -free, -free), (most, free, free)))
+        solution = least_squares(residuals, (1.0, 0.0, 1.0), bounds=((0, -free, -free), (most, free, free)))
     except ValueError as error:
         raise ChannelError(f"no channel fits thresholds {_listed(indices)}: {error}") from error
-    if not found.success or not np.isfinite(found.x).all():
-        raise ChannelError(f"no channel fits thresholds {_listed(indices)}: {found.message}")
-    return Channel(*(float(value) for value in found.x))
+    if not solution.success or not np.isfinite(solution.x).all():
+        raise ChannelError(f"no channel fits thresholds {_listed(indices)}: {solution.message}")
+    return Channel(*(float(value) for value in solution.x))
 
 
 def _listed(indices: np.ndarray) -> str:
@@ -224,7 +223,7 @@ def _listed(indices: np.ndarray) -> str:
 
 
 def _hits(trials: Trials) -> np.ndarray:
-    """Correct decisions, (5, L): row 0 without noise (the same for every band), then by rising noise SD."""
+    """Numbers of correct decisions, (5, L): row 0 without noise (the same for every band), then by rising noise SD."""
     correct = trials.correct.sum(axis=0, dtype=np.int64)
     bands = range(band_count(trials.layout.size))
     clean = [correct[trials.column("noise-0")] for _ in bands]
@@ -234,12 +233,14 @@ def _hits(trials: Trials) -> np.ndarray:
 def _threshold_measures(accuracy: np.ndarray | None, bands: int, n: int, reason: str) -> Iterator[Measure]:
     values: list[int | None] = [None] * bands if accuracy is None else thresholds(accuracy).tolist()
     for band, value in enumerate(values):
-        why = reason if value is None else None
-        yield Measure(name="critical-band-threshold", condition=f"f{band}", value=value, unit="count", n=n, reason=why)
+        cause = reason if value is None else None
+        yield Measure(
+            name="critical-band-threshold", condition=f"f{band}", value=value, unit="count", n=n, reason=cause
+        )
 
 
 def _channel_measures(accuracy: np.ndarray | None, size: int, n: int, suffix: str, reason: str) -> Iterator[Measure]:
-    """Bandwidth, centre and peak; all three undefined with the same reason where there is no channel."""
+    """Bandwidth, centre and peak; all three undefined with the same reason if there is no channel."""
     units = {"bandwidth": "octaves", "center-frequency": "cycles/image", "peak-noise-sensitivity": "1"}
     values: dict[str, float] = {}
     flags: tuple[str, ...] = ()
@@ -250,11 +251,11 @@ def _channel_measures(accuracy: np.ndarray | None, size: int, n: int, suffix: st
             reason = str(error)
         else:
             width = channel.bandwidth if suffix else abs(channel.bandwidth)
-            found = (width, channel.center_frequency(size), channel.peak_noise_sensitivity)
-            values, flags = dict(zip(units, found, strict=True)), channel.flags(accuracy.shape[1])
+            parameters = (width, channel.center_frequency(size), channel.peak_noise_sensitivity)
+            values, flags = dict(zip(units, parameters, strict=True)), channel.flags(accuracy.shape[1])
             reason = f"the fitted channel ran away: center {channel.center:.4g}, width {channel.width:.4g}"
-    for what, unit in units.items():
-        name, value = f"critical-band-{what}{suffix}", values.get(what)
+    for quantity, unit in units.items():
+        name, value = f"critical-band-{quantity}{suffix}", values.get(quantity)
         if value is not None and math.isfinite(value):
             yield Measure(name=name, value=value, unit=unit, n=n, flags=flags)
         else:

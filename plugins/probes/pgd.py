@@ -1,4 +1,4 @@
-"""PGD: accuracy under small perturbations made against the network itself.
+"""PGD: accuracy under small perturbations optimized against the network.
 
 Madry, Makelov, Schmidt, Tsipras, Vladu: "Towards Deep Learning Models Resistant to Adversarial Attacks" (ICLR 2018),
 as in Gavrikov & Keuper, "Can Biases in ImageNet Models Explain Generalization?" (CVPR 2024): L-infinity PGD of foolbox
@@ -26,24 +26,24 @@ _FORWARDS_A_GRADIENT = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Pgd(WhiteBoxProbe):
-    """Top-1 accuracy after an untargeted L-infinity attack, clean errors counted as errors.
+    """Top-1 accuracy after an untargeted L-infinity attack; clean errors count as errors.
 
     From a uniformly random point of the ε-ball, each step adds ``step`` times the sign of the loss's gradient, projects
     onto the ball, and clips to [0, 1]; the last point counts, whether or not an earlier one fooled the network. The
-    loss is minus the logarithm of the total probability of all accepted classes: the cross entropy, where there is one.
+    loss is minus the logarithm of the total probability of all accepted classes: the cross entropy if there is one.
 
-    A step larger than ε, as the study's, is no mistake of this probe but a property of the attack: each step ends on
-    the ball's surface wherever the gradient is not zero, so it walks from corner to corner and never comes to rest
-    inside. Other settings than the study's are flagged at every ``top1``.
+    A step larger than ε, as in the study, is a property of the attack, not a mistake of this probe: each step ends on
+    the ball's surface wherever the gradient is not zero, so the attack moves between corners and never settles inside.
+    Settings that differ from the study's are flagged at every ``top1``.
 
-    Each image's attack is its own, but its gradients are the network's: where these are rounded otherwise in a batch
-    of another size, values near a gradient of zero can take the other sign and end up to 2ε away.
+    Each image is attacked independently, but the network's gradients may be rounded differently in a batch of another
+    size; values with a gradient near zero can then take the other sign and end up to 2ε away.
 
     Attributes:
         steps: gradient steps.
-        step: length of one, in 1/255.
+        step: length of a step, in 1/255.
         low: radius ε of condition ``pgd-<steps>-low``, in 1/255.
-        high: likewise of ``pgd-<steps>-high``; None leaves that condition out. The study does not publish its own. Its
+        high: radius of ``pgd-<steps>-high``; None leaves that condition out. The study does not publish its value. Its
             accuracies are consistent with 4 (39.2 % for the network trained against ε = 4/255), which is no proof:
             ``top1`` carries a flag.
     """
@@ -65,7 +65,7 @@ class Pgd(WhiteBoxProbe):
             raise ValueError(f"high must be above low, got low {self.low:g} and high {self.high:g}")
 
     def conditions(self, size: int) -> tuple[str, ...]:
-        """``pgd-40-low``, and ``pgd-40-high`` where `high` is given; at any size."""
+        """``pgd-40-low``, and ``pgd-40-high`` if `high` is set; at any size."""
         return tuple(self._radii())
 
     def attacks(self, batch: Batch, classifier: Classifier) -> Iterator[tuple[str, torch.Tensor]]:
@@ -91,8 +91,8 @@ class Pgd(WhiteBoxProbe):
 
     def _radii(self) -> dict[str, float]:
         """Condition -> ε in units of [0, 1]."""
-        given = {"low": self.low, "high": self.high}
-        return {f"pgd-{self.steps}-{name}": value / 255 for name, value in given.items() if value is not None}
+        radii = {"low": self.low, "high": self.high}
+        return {f"pgd-{self.steps}-{name}": value / 255 for name, value in radii.items() if value is not None}
 
     def _flags(self, condition: str) -> tuple[str, ...]:
         high = condition.endswith("-high")
@@ -110,7 +110,7 @@ def projected(images: torch.Tensor, centre: torch.Tensor, radius: float) -> torc
 
 
 def _random_start(batch: Batch, purpose: str, radius: float) -> torch.Tensor:
-    """A uniformly random point of the cube around each image, clipped to [0, 1]; per sample, reproducible."""
+    """A uniformly random point of the cube around each image, clipped to [0, 1]; reproducible for each sample."""
     return (batch.images + (2 * batch.uniform(purpose) - 1) * radius).clamp(0, 1)
 
 
@@ -124,7 +124,7 @@ def _target_rows(batch: Batch) -> torch.Tensor:
 
 
 def _gradient(classifier: Classifier, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Gradient of the loss, summed over the batch, in the images alone."""
+    """Gradient of the loss, summed over the batch, with respect to the images."""
     import torch
 
     leaf = images.detach().requires_grad_()

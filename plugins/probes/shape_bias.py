@@ -1,9 +1,9 @@
-"""Shape bias: does a network name the shape or the texture of an image whose cues conflict?
+"""Shape bias: does a network decide for the shape or the texture of an image whose cues conflict?
 
 Geirhos et al., "ImageNet-trained CNNs are biased towards texture" (ICLR 2019), as computed by their toolbox
-model-vs-human (``plotting/analyses.py``): images whose shape and texture are of one category are left out; of the
-decisions that hit one of the two cues, the share that hit the shape. Added here: no shape bias where guessing would hit
-the cues as often, since the share is then that of guesses.
+model-vs-human (``plotting/analyses.py``): images whose shape and texture have the same category are left out; shape
+bias is the share of shape decisions among decisions for either cue. Added here: shape bias is undefined unless the cues
+are hit more often than by guessing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CONDITION = "clean"
 
 
 class Decisions(NamedTuple):
-    """How often each cue was named, over the `conflicts` images whose cues differ."""
+    """Numbers of decisions for each cue, over the `conflicts` images whose cues differ."""
 
     shape: int
     texture: int
@@ -39,12 +39,12 @@ def count_decisions(chosen: Any, shapes: Any, textures: Any) -> Decisions:
         chosen, shapes, textures: N categories each, names or numbers: the decision and the two cues of every image.
 
     Raises:
-        ValueError: they are not three sequences of one length.
+        ValueError: they are not three sequences of the same length.
     """
     chosen, shapes, textures = np.asarray(chosen), np.asarray(shapes), np.asarray(textures)
     if not chosen.ndim == 1 or not chosen.shape == shapes.shape == textures.shape:
         raise ValueError(
-            f"expected three sequences of one length, got shapes {chosen.shape}, {shapes.shape}, {textures.shape}"
+            f"expected three sequences of the same length, got shapes {chosen.shape}, {shapes.shape}, {textures.shape}"
         )
     conflict = shapes != textures
     return Decisions(
@@ -58,11 +58,11 @@ def count_decisions(chosen: Any, shapes: Any, textures: Any) -> Decisions:
 class ShapeBias(Probe):
     """Shape against texture decisions on cue-conflict images.
 
-    The dataset's target is the shape, its attribute ``texture`` the other cue, both in the label space's categories.
+    The dataset's target is the shape, its attribute ``texture`` the other cue; both are classes of the label space.
     ``shape-bias`` = shape / (shape + texture) with its Wilson interval; ``shape-decisions``, ``texture-decisions`` and
-    ``conflict-trials`` are the counts behind it. Guessing among K classes names one of the two cues with probability
-    2/K: unless shape + texture of all conflicting images exceed that (one-sided binomial test, p < 0.001),
-    ``shape-bias`` is undefined, with the reason.
+    ``conflict-trials`` are the counts behind it. Guessing among K classes hits one of the two cues with probability
+    2/K: unless shape + texture over all conflicting images exceed that (one-sided binomial test, p < 0.001),
+    ``shape-bias`` is undefined, with a reason.
     """
 
     name: ClassVar[str] = "shape-bias"
@@ -73,11 +73,11 @@ class ShapeBias(Probe):
         return (CONDITION,)
 
     def stimuli(self, batch: Batch) -> Iterator[tuple[str, torch.Tensor]]:
-        """The images themselves, not a copy: the conflict is in the dataset."""
+        """The unmodified images, not a copy: the conflict is in the dataset."""
         yield CONDITION, batch.images
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
-        """Counts and ``shape-bias``. DatasetError where a sample has several shapes or an unknown texture."""
+        """Counts and ``shape-bias``. Raises DatasetError for a sample with several shapes or an unknown texture."""
         shapes, textures = _cues(trials)
         shape, texture, conflicts = count_decisions(trials.top5[:, trials.column(CONDITION), 0], shapes, textures)
         yield Measure(name="shape-decisions", value=shape, unit="count", n=conflicts)
@@ -107,15 +107,15 @@ def _cues(trials: Trials) -> tuple[np.ndarray, np.ndarray]:
     """Class indices of every sample's shape and texture, (N,) each."""
     layout = trials.layout
     if (layout.targets[:, 1:] >= 0).any():
-        raise DatasetError(f"{layout.task}: shape bias needs one target a sample, the shape; some have several")
-    number = {name: index for index, name in enumerate(layout.classes)}
-    unknown = sorted(set(layout.attributes["texture"]) - number.keys())
+        raise DatasetError(f"{layout.task}: shape bias needs one target for each sample, the shape; some have several")
+    index_of = {name: index for index, name in enumerate(layout.classes)}
+    unknown = sorted(set(layout.attributes["texture"]) - index_of.keys())
     if unknown:
         raise DatasetError(
             f"{layout.task}: textures {', '.join(map(repr, unknown))} are none of the classes, "
             f"so no decision could count for them; available: {', '.join(layout.classes)}"
         )
-    textures = np.array([number[name] for name in layout.attributes["texture"]], dtype=np.int64)
+    textures = np.array([index_of[name] for name in layout.attributes["texture"]], dtype=np.int64)
     return layout.targets[:, 0], textures
 
 

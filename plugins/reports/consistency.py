@@ -2,8 +2,9 @@
 
 Error consistency (Geirhos, Meding, Wichmann: "Beyond accuracy", NeurIPS 2020): Cohen's kappa of correct and wrong
 decisions. Aggregated as in model-vs-human (Geirhos et al., NeurIPS 2021, ``plotting/plot.py``): for each network and
-person the mean over the conditions that the benchmark keeps, then over people, then over datasets; between people over
-all pairs. Added here: n, and 95 % bootstrap intervals over images. Decisions on unmodified images count (``clean``).
+person the mean over the conditions that the benchmark counts, then over people, then over datasets; between people over
+all pairs. Added here: n, and 95 % bootstrap intervals over images. Only decisions on unmodified images (``clean``)
+enter.
 """
 
 from __future__ import annotations
@@ -20,29 +21,30 @@ from harness import Report, Study, Table, TableCell, Trials, hookimpl, statistic
 
 CONDITION = "clean"
 PROBES = ("accuracy", "shape-bias")
-"""Probes that show the images as they are; either has the decisions that are compared."""
+"""Probes that show unmodified images; the decisions of either are compared."""
 VARIANT, KEPT = "variant", "kept"
 """Attributes of a dataset: each image's condition, and whether the benchmark counts it."""
 HUMANS = "humans"
 BETWEEN = "(between people)"
 MEANS = ("kappa", "observed", "accuracy_difference")
 MOST_PAIRS = 60
-"""More rows of pairs than this are left to the JSON format: they would bury the rest."""
+"""Most rows of pairs in a table; the JSON format has all of them."""
 _NOTE = (
-    "kappa: agreement in being right or wrong, beyond what the accuracies lead one to expect; 0 as by chance, 1 the "
-    "same errors. observed: share of images that both have right or both have wrong. difference: of the accuracies, "
-    "squared."
+    "kappa: agreement in being right or wrong, beyond what the accuracies predict; 0: chance level, 1: the same "
+    "errors. observed: share of images that both get right or both get wrong. difference: squared difference of the "
+    "accuracies."
 )
 
 
 @dataclass(frozen=True)
 class _Aligned:
-    """Decisions of several observers on one dataset, on the U images that any of them saw, in one order.
+    """Decisions of several observers on one dataset, aligned on the U images that any of them saw.
 
     Attributes:
         correct: observer -> (U,) int8: 1, 0, or -1 where the image was not seen.
-        accepted: observer -> (U,) int64 numbers of the sets of class names that are right; -1 likewise.
-        conditions: (U,) names; empty where the dataset has none. kept: (U,) bool, whether the benchmark counts it.
+        accepted: observer -> (U,) int64, the number of the set of correct classes; -1 where the image was not seen.
+        conditions: (U,) names; empty where the dataset has none. kept: (U,) bool, whether the benchmark counts the
+            image.
     """
 
     correct: Mapping[str, np.ndarray]
@@ -52,7 +54,7 @@ class _Aligned:
 
 
 class ErrorConsistency(Report):
-    """Which observers err alike."""
+    """Which observers make the same errors."""
 
     name = "consistency"
 
@@ -66,12 +68,12 @@ class ErrorConsistency(Report):
             "datasets": per_dataset,
             "pairs": pairs,
             "warnings": [*study.warnings, *_remarks(pairs, per_dataset)],
-            "provenance": [dict(one) for one in study.provenance],
+            "provenance": [dict(entry) for entry in study.provenance],
         }
 
     def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
         """Means over people and datasets, then dataset by dataset, then pairs, then remarks."""
-        several = len({one["dataset"] for one in data["datasets"]}) > 1
+        several = len({entry["dataset"] for entry in data["datasets"]}) > 1
         return [
             *_mean_tables("Error consistency with people", data["models"], "datasets"),
             *(
@@ -85,37 +87,37 @@ class ErrorConsistency(Report):
 
 
 def _datasets(study: Study) -> dict[str, dict[str, str]]:
-    """Dataset -> observer -> a task with that observer's decisions; whichever, as the images are the same."""
-    found: dict[str, dict[str, str]] = {}
+    """Dataset -> observer -> a task with that observer's decisions, the first by name: all show the same images."""
+    tasks_of: dict[str, dict[str, str]] = {}
     for task, models in study.trial_reader.cells().items() if study.trial_reader else ():
         probe, _, dataset = task.partition("@")
         for model in models if probe in PROBES else ():
-            before = found.setdefault(dataset, {}).setdefault(model, task)
-            found[dataset][model] = min(before, task)
-    return dict(sorted(found.items()))
+            before = tasks_of.setdefault(dataset, {}).setdefault(model, task)
+            tasks_of[dataset][model] = min(before, task)
+    return dict(sorted(tasks_of.items()))
 
 
 def _aligned(trials: Mapping[str, Trials]) -> _Aligned:
-    ids = list(dict.fromkeys(sample for one in trials.values() for sample in one.layout.sample_ids))
+    ids = list(dict.fromkeys(sample for observed in trials.values() for sample in observed.layout.sample_ids))
     place = {sample: at for at, sample in enumerate(ids)}
     conditions, kept = np.full(len(ids), "", dtype=object), np.ones(len(ids), dtype=bool)
     sets: dict[frozenset[str], int] = {}
     axes: dict[tuple[Any, ...], tuple[np.ndarray, np.ndarray]] = {}
     correct, accepted = {}, {}
-    for name, one in trials.items():
-        layout = one.layout
+    for name, observed in trials.items():
+        layout = observed.layout
         key = (layout.sample_ids, layout.classes, layout.targets.tobytes())
         if key not in axes:
             rows = np.array([place[sample] for sample in layout.sample_ids])
-            named = [frozenset(layout.classes[t] for t in targets if t >= 0) for targets in layout.targets]
-            axes[key] = rows, np.array([sets.setdefault(classes, len(sets)) for classes in named])
+            class_sets = [frozenset(layout.classes[t] for t in targets if t >= 0) for targets in layout.targets]
+            axes[key] = rows, np.array([sets.setdefault(classes, len(sets)) for classes in class_sets])
             if VARIANT in layout.attributes:
                 conditions[rows] = layout.attributes[VARIANT]
             if KEPT in layout.attributes:
                 kept[rows] = [value == "yes" for value in layout.attributes[KEPT]]
         rows, numbers = axes[key]
         correct[name], accepted[name] = np.full(len(ids), -1, np.int8), np.full(len(ids), -1)
-        correct[name][rows], accepted[name][rows] = one.correct[:, one.column(CONDITION)], numbers
+        correct[name][rows], accepted[name][rows] = observed.correct[:, observed.column(CONDITION)], numbers
     return _Aligned(correct, accepted, conditions, kept)
 
 
@@ -127,43 +129,43 @@ def _pairs(study: Study, dataset: str, tasks: Mapping[str, str]) -> Iterator[dic
     if study.trial_reader is None:
         return
     read = {m.name: study.trial_reader.read(tasks[m.name], m.name) for m in study.models if m.name in tasks}
-    usable = {name: one for name, one in read.items() if CONDITION in one.layout.conditions}
+    usable = {name: trials for name, trials in read.items() if CONDITION in trials.layout.conditions}
     aligned = _aligned(usable)
     for first, second in combinations(usable, 2):
         yield {"dataset": dataset, "first": first, "second": second, **_compared(aligned, first, second)}
 
 
 def _compared(aligned: _Aligned, first: str, second: str) -> dict[str, Any]:
-    """Means over conditions for one pair, with the condition values behind them."""
-    one, two = aligned.correct[first], aligned.correct[second]
-    seen = (one >= 0) & (two >= 0)
-    shared = seen & aligned.kept
-    entry: dict[str, Any] = {"n": int(shared.sum()), "seen": [int((one >= 0).sum()), int((two >= 0).sum())]}
+    """Means over conditions for one pair, and the values of each condition."""
+    left, right = aligned.correct[first], aligned.correct[second]
+    seen_by_both = (left >= 0) & (right >= 0)
+    shared = seen_by_both & aligned.kept
+    entry: dict[str, Any] = {"n": int(shared.sum()), "seen": [int((left >= 0).sum()), int((right >= 0).sum())]}
     reason = None
     if not shared.any():
-        reason = "no shared images" + (" in conditions that the benchmark keeps" if seen.any() else "")
+        reason = "no shared images" + (" in conditions that the benchmark keeps" if seen_by_both.any() else "")
     elif (aligned.accepted[first] != aligned.accepted[second])[shared].any():
-        reason = "shared images have other correct classes for one than for the other"
+        reason = "the shared images have different correct classes for the two"
     if reason:
-        nothing = ("kappa", "low", "high", "observed", "expected", "accuracies", "accuracy_difference")
-        return {**entry, **dict.fromkeys(nothing), "conditions": [], "reason": reason}
+        undefined = ("kappa", "low", "high", "observed", "expected", "accuracies", "accuracy_difference")
+        return {**entry, **dict.fromkeys(undefined), "conditions": [], "reason": reason}
     strata = [shared & (aligned.conditions == name) for name in dict.fromkeys(aligned.conditions[shared])]
-    found = [statistics.error_consistency(one[rows], two[rows]) for rows in strata]
-    low, high = statistics.error_consistency_interval([(one[rows], two[rows]) for rows in strata])
+    agreements = [statistics.error_consistency(left[rows], right[rows]) for rows in strata]
+    low, high = statistics.error_consistency_interval([(left[rows], right[rows]) for rows in strata])
     conditions = [
         {
             "condition": aligned.conditions[rows][0],
-            "n": each.n,
-            "kappa": each.kappa,
-            "observed": each.observed,
-            "expected": each.expected,
-            "accuracies": list(each.accuracies or ()),
-            "accuracy_difference": _squared(each.accuracies),
+            "n": agreement.n,
+            "kappa": agreement.kappa,
+            "observed": agreement.observed,
+            "expected": agreement.expected,
+            "accuracies": list(agreement.accuracies or ()),
+            "accuracy_difference": _squared(agreement.accuracies),
         }
-        for rows, each in zip(strata, found, strict=True)
+        for rows, agreement in zip(strata, agreements, strict=True)
     ]
-    means = {name: _mean(each[name] for each in conditions) for name in (*MEANS, "expected")}
-    accuracies = [_mean(each["accuracies"][side] for each in conditions) for side in (0, 1)]
+    means = {name: _mean(condition[name] for condition in conditions) for name in (*MEANS, "expected")}
+    accuracies = [_mean(condition["accuracies"][side] for condition in conditions) for side in (0, 1)]
     return {
         **entry,
         **means,
@@ -180,52 +182,52 @@ def _squared(accuracies: tuple[float, float] | None) -> float | None:
 
 
 def _mean(values: Iterable[float]) -> float:
-    known = list(values)
-    return math.fsum(known) / len(known)
+    numbers = list(values)
+    return math.fsum(numbers) / len(numbers)
 
 
 # --- means over people and datasets -----------------------------------------------------------
 
 
 def _with_people(pairs: Sequence[Mapping[str, Any]], groups: Mapping[str, str | None]) -> Iterator[dict[str, Any]]:
-    """For every network and dataset the mean over people; for people the mean over all pairs of them."""
-    found: dict[tuple[str, str], list[tuple[str, Mapping[str, Any]]]] = {}
+    """For every network and dataset the mean over people; for people the mean over all pairs of people."""
+    pairs_of: dict[tuple[str, str], list[tuple[str, Mapping[str, Any]]]] = {}
     for pair in pairs:
         people = [name for name in (pair["first"], pair["second"]) if groups[name] == HUMANS]
-        others = [name for name in (pair["first"], pair["second"]) if groups[name] != HUMANS]
+        networks = [name for name in (pair["first"], pair["second"]) if groups[name] != HUMANS]
         if people:
-            who = others[0] if others else BETWEEN
-            found.setdefault((who, pair["dataset"]), []).append((" and ".join(people), pair))
-    for (who, dataset), with_whom in found.items():
-        lacking = [f"{people}: {pair['reason']}" for people, pair in with_whom if pair["reason"]]
-        means = {name: None if lacking else _mean(pair[name] for _, pair in with_whom) for name in MEANS}
+            observer = networks[0] if networks else BETWEEN
+            pairs_of.setdefault((observer, pair["dataset"]), []).append((" and ".join(people), pair))
+    for (observer, dataset), with_whom in pairs_of.items():
+        reasons = [f"{people}: {pair['reason']}" for people, pair in with_whom if pair["reason"]]
+        means = {name: None if reasons else _mean(pair[name] for _, pair in with_whom) for name in MEANS}
         yield {
-            "model": who,
-            "group": HUMANS if who == BETWEEN else groups[who],
+            "model": observer,
+            "group": HUMANS if observer == BETWEEN else groups[observer],
             "dataset": dataset,
             "people": len(with_whom),
             "n": min(pair["n"] for _, pair in with_whom),
             **means,
-            "reason": "; ".join(lacking) or None,
+            "reason": "; ".join(reasons) or None,
         }
 
 
 def _over_datasets(entries: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """For every network, and between people, the mean over the datasets; never over a part of them."""
+    """For every network, and between people, the mean over all datasets; undefined if one of them is missing."""
     datasets = list(dict.fromkeys(entry["dataset"] for entry in entries))
-    for who in dict.fromkeys(entry["model"] for entry in entries):
-        own = {entry["dataset"]: entry for entry in entries if entry["model"] == who}
-        lacking = [f"{name}: not decided on" for name in datasets if name not in own]
-        lacking += [f"{name}: {entry['reason']}" for name, entry in own.items() if entry["reason"]]
-        means = {name: None if lacking else _mean(entry[name] for entry in own.values()) for name in MEANS}
+    for observer in dict.fromkeys(entry["model"] for entry in entries):
+        own = {entry["dataset"]: entry for entry in entries if entry["model"] == observer}
+        reasons = [f"{name}: no decisions" for name in datasets if name not in own]
+        reasons += [f"{name}: {entry['reason']}" for name, entry in own.items() if entry["reason"]]
+        means = {name: None if reasons else _mean(entry[name] for entry in own.values()) for name in MEANS}
         group, n = next(iter(own.values()))["group"], sum(entry["n"] for entry in own.values())
         yield {
-            "model": who,
+            "model": observer,
             "group": group,
             "datasets": len(own),
             "n": n,
             **means,
-            "reason": "; ".join(lacking) or None,
+            "reason": "; ".join(reasons) or None,
         }
 
 
@@ -238,10 +240,10 @@ def _remarks(pairs: Sequence[Mapping[str, Any]], with_people: Sequence[Mapping[s
     elif not with_people:
         yield f"no observer is in the group {HUMANS!r}, so nothing is compared with people"
     for dataset in dict.fromkeys(pair["dataset"] for pair in pairs):
-        seen = [count for pair in pairs if pair["dataset"] == dataset for count in pair["seen"]]
-        if len(set(seen)) > 1:
-            spread = f"{min(seen):,} to {max(seen):,} images"
-            yield f"{dataset}: observers saw {spread}; each pair is compared on those it shares"
+        counts = [count for pair in pairs if pair["dataset"] == dataset for count in pair["seen"]]
+        if len(set(counts)) > 1:
+            spread = f"{min(counts):,} to {max(counts):,} images"
+            yield f"{dataset}: observers saw {spread}; each pair is compared on the images that both saw"
 
 
 # --- tables -----------------------------------------------------------------------------------
@@ -281,16 +283,16 @@ def _pair_tables(pairs: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
         )
         for pair in pairs[:MOST_PAIRS]
     )
-    left = len(pairs) - len(rows)
+    hidden = len(pairs) - len(rows)
     notes = ["low, high: 95 % bootstrap interval of kappa, over images."]
-    notes += [f"{left:,} more pairs: --format json"] if left else []
+    notes += [f"{hidden:,} more pairs: --format json"] if hidden else []
     notes += [f"{p['first']}, {p['second']}, {p['dataset']}: {p['reason']}" for p in pairs[:MOST_PAIRS] if p["reason"]]
     yield Table(title=f"Pairs of observers ({len(pairs):,})", columns=columns, rows=rows, note="\n".join(notes))
 
 
 def _remark_tables(warnings: Sequence[str]) -> Iterator[Table]:
     if warnings:
-        yield Table(title="Remarks", columns=("remark",), rows=tuple((TableCell(one),) for one in warnings))
+        yield Table(title="Remarks", columns=("remark",), rows=tuple((TableCell(warning),) for warning in warnings))
 
 
 @hookimpl

@@ -1,8 +1,7 @@
 """Datasets `shapes…`: a synthetic stand-in for ImageNet and the sets that measure generalization from it.
 
-Each of 16 classes has a silhouette and a texture, as objects have, so that a network may rely on either. What
-ImageNet-V2, -ReaL, -C, -C-bar, -A, -Sketch, -R, Stylized ImageNet and cue-conflict are to ImageNet, these are to
-`shapes`.
+Each of 16 classes has a silhouette and a texture, so that a network may rely on either. The other sets are to `shapes`
+what ImageNet-V2, -ReaL, -C, -C-bar, -A, -Sketch, -R, Stylized ImageNet and cue-conflict are to ImageNet.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ SHIFTED = Look(
 
 @dataclass(frozen=True, kw_only=True)
 class Shapes(ShapesSet):
-    """Held-out images that look as the training images of the zoo do."""
+    """Held-out images from the distribution of the zoo's training images."""
 
     name: str = "shapes"
     world: ClassVar[str] = "shapes"
@@ -46,7 +45,7 @@ class Shapes(ShapesSet):
 
 @dataclass(frozen=True, kw_only=True)
 class ShapesV2(ShapesSet):
-    """The same anew, everything a little wider, as ImageNet-V2 (Recht et al. 2019): poses, clutter, contrast, noise."""
+    """New images with a wider range of poses, clutter, contrast and noise, as ImageNet-V2 (Recht et al. 2019)."""
 
     name: str = "shapes-v2"
     world: ClassVar[str] = "shapes-v2"
@@ -55,25 +54,25 @@ class ShapesV2(ShapesSet):
 
 @dataclass(frozen=True, kw_only=True)
 class ShapesReal(ShapesSet):
-    """Two things side by side in two of five images, and either is right, as in ImageNet-ReaL (Beyer et al. 2020)."""
+    """Two of five images show two objects, either of which is correct, as in ImageNet-ReaL (Beyer et al. 2020)."""
 
     name: str = "shapes-real"
     world: ClassVar[str] = "shapes-real"
 
     def samples(self, root: Path) -> list[Sample]:
-        """All samples, with the classes of all things as targets, in ascending order."""
+        """All samples, with the classes of all objects as targets, in ascending order."""
         return [
-            Sample(id=one.id, targets=tuple(sorted(self._things(one.id)[0])))
-            for one in map(self._sample, range(self.images))
+            Sample(id=sample.id, targets=tuple(sorted(self._labels_and_stream(sample.id)[0])))
+            for sample in map(self._sample, range(self.images))
         ]
 
     def pixels(self, sample: Sample) -> np.ndarray:
-        """One or two things in front of a background."""
-        things, stream = self._things(sample.id)
-        return scene.picture(things, things, stream, self.look)
+        """One or two objects in front of a background."""
+        labels, stream = self._labels_and_stream(sample.id)
+        return scene.picture(labels, labels, stream, self.look)
 
-    def _things(self, sample_id: str) -> tuple[tuple[int, ...], Stream]:
-        """Classes from left to right, and the random numbers that are left."""
+    def _labels_and_stream(self, sample_id: str) -> tuple[tuple[int, ...], Stream]:
+        """Classes from left to right, and the random numbers for the rest of the image."""
         label, number = numbered(sample_id)
         stream = self.stream(sample_id)
         if number % 5 not in (1, 3):
@@ -84,10 +83,9 @@ class ShapesReal(ShapesSet):
 
 @dataclass(frozen=True, kw_only=True)
 class ShapesA(ShapesSet):
-    """Things that the zoo's baseline gets wrong, as ImageNet-A (Hendrycks et al. 2021).
+    """Images that the zoo's baseline misclassifies, as ImageNet-A (Hendrycks et al. 2021).
 
-    They are tiny, occluded, cluttered or faint: the attribute `variant`. The choice is stored, see
-    `hard`.
+    The objects are tiny, occluded, cluttered or faint: the attribute `variant`. The selection is stored, see `hard`.
     """
 
     name: str = "shapes-a"
@@ -96,7 +94,7 @@ class ShapesA(ShapesSet):
     attributes: ClassVar[tuple[str, ...]] = ("variant",)
 
     def __post_init__(self) -> None:
-        """ValueError for another seed, whose images nobody chose, or more images than were chosen."""
+        """Raise ValueError for a seed without a stored selection, or for more images than were selected."""
         if self.seed:
             raise ValueError(f"seed={self.seed}: expected 0, the only seed whose images were chosen")
         most = sum(map(len, hard.candidates().values()))
@@ -104,12 +102,12 @@ class ShapesA(ShapesSet):
             raise ValueError(f"images={self.images}: expected 1 to {most}, which were chosen")
 
     def pixels(self, sample: Sample) -> np.ndarray:
-        """A thing that is hard to make out."""
+        """An object that is hard to recognize."""
         return hard.candidate(*numbered(sample.id))
 
     def _sample(self, number: int) -> Sample:
-        label, chosen = number % len(CLASSES), hard.candidates()[CLASSES[number % len(CLASSES)]]
-        candidate = chosen[number // len(CLASSES)]
+        label, numbers = number % len(CLASSES), hard.candidates()[CLASSES[number % len(CLASSES)]]
+        candidate = numbers[number // len(CLASSES)]
         return Sample(id=f"{CLASSES[label]}-{candidate:03d}", targets=(label,), attributes=(hard.kind(candidate),))
 
 
@@ -129,7 +127,7 @@ class ShapesSketch(ShapesSet):
 
 @dataclass(frozen=True, kw_only=True)
 class ShapesR(ShapesSet):
-    """Renditions, as ImageNet-R (Hendrycks et al. 2021): cartoons and paintings by turns."""
+    """Renditions, as ImageNet-R (Hendrycks et al. 2021): alternately cartoons and paintings."""
 
     name: str = "shapes-r"
     images: int = 160
@@ -139,8 +137,8 @@ class ShapesR(ShapesSet):
     def samples(self, root: Path) -> list[Sample]:
         """All samples, with ``cartoon`` or ``painting`` as variant."""
         return [
-            Sample(id=one.id, targets=one.targets, attributes=(_RENDITIONS[numbered(one.id)[1] % 2],))
-            for one in map(self._sample, range(self.images))
+            Sample(id=sample.id, targets=sample.targets, attributes=(_RENDITIONS[numbered(sample.id)[1] % 2],))
+            for sample in map(self._sample, range(self.images))
         ]
 
     def pixels(self, sample: Sample) -> np.ndarray:
@@ -155,14 +153,14 @@ _RENDITIONS = ("cartoon", "painting")
 
 @dataclass(frozen=True, kw_only=True)
 class ShapesStylized(ShapesSet):
-    """Silhouettes under a paint that belongs to no class, as Stylized ImageNet (Geirhos et al. 2019)."""
+    """Silhouettes under a paint that is independent of the class, as Stylized ImageNet (Geirhos et al. 2019)."""
 
     name: str = "shapes-stylized"
     images: int = 160
     world: ClassVar[str] = "shapes-stylized"
 
     def pixels(self, sample: Sample) -> np.ndarray:
-        """Thing and background, painted over."""
+        """Object and background, painted over."""
         label, _ = numbered(sample.id)
         return styles.stylized(label, self.stream(sample.id), self.look)
 
@@ -171,8 +169,8 @@ class ShapesStylized(ShapesSet):
 class ShapesCueConflict(ShapesSet):
     """The shape of one class and the texture of another, each pair once (Geirhos et al. 2019).
 
-    ``star-heart`` is a star that looks like a heart from near: the target is the shape, the attribute `texture` the
-    class whose texture it is.
+    ``star-heart`` is a star with the texture of hearts: the target is the shape, the attribute `texture` the class of
+    the texture.
     """
 
     name: str = "shapes-cue-conflict"
@@ -181,12 +179,12 @@ class ShapesCueConflict(ShapesSet):
     attributes: ClassVar[tuple[str, ...]] = ("texture",)
 
     def __post_init__(self) -> None:
-        """ValueError for more images than there are pairs, or none."""
+        """Raise ValueError for no images, or more images than there are pairs."""
         if not 1 <= self.images <= _PAIRS:
             raise ValueError(f"images={self.images}: expected 1 to {_PAIRS}, the pairs of two classes")
 
     def pixels(self, sample: Sample) -> np.ndarray:
-        """A thing in front of a background."""
+        """An object in front of a background."""
         shape, texture = paired(sample.id)
         return scene.picture((shape,), (texture,), self.stream(sample.id), self.look)
 
@@ -200,7 +198,7 @@ _PAIRS = len(CLASSES) * (len(CLASSES) - 1)
 
 
 def sets() -> list[ShapesSet]:
-    """One of each."""
+    """One dataset of each class above."""
     return [
         Shapes(),
         ShapesV2(),

@@ -1,4 +1,4 @@
-"""What the datasets `shapes…` share: 16 classes, 64 x 64 pixels, images that code makes from a seed, nothing stored."""
+"""The base of the datasets `shapes…`: 16 classes, 64 x 64 pixels, images generated from a seed, nothing stored."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ _LABELS = {name: label for label, name in enumerate(CLASSES)}
 class ShapesSet(Dataset):
     """The first `images` of an endless set, the classes in turn; sample ids are ``<class>-<number>``: ``star-003``.
 
-    Shape and texture of a thing agree, unless a set says otherwise.
+    Shape and texture of an object agree, unless a set says otherwise.
 
     Attributes:
-        seed: another one gives other images. images: how many.
+        seed: each seed gives different images. images: number of images.
     """
 
     preprocessing: Preprocessing = field(default_factory=lambda: Preprocessing(resize=None, size=SIZE))
     seed: int = 0
     images: int = 320
     world: ClassVar[str]
-    """Names the random numbers: sets of one world have the same images under the same ids."""
+    """Names the random numbers: sets of the same world have the same images under the same ids."""
     look: ClassVar[Look] = Look()
-    """What varies, and how far."""
+    """Ranges of what varies."""
 
     def __post_init__(self) -> None:
-        """ValueError unless there is an image."""
+        """Raise ValueError unless `images` is positive."""
         if self.images < 1:
             raise ValueError(f"images={self.images}: expected 1 or more")
 
     def root(self) -> Path:
-        """A folder that is always there: nothing is read."""
+        """A folder that always exists; nothing is read from it."""
         return Path(__file__).parent
 
     def label_space(self) -> LabelSpace:
@@ -55,14 +55,14 @@ class ShapesSet(Dataset):
         return LabelSpace(name="shapes-16", classes=CLASSES, model_label_space="shapes-16", outputs=len(CLASSES))
 
     def release(self) -> None:
-        """There is nothing to get."""
+        """None: there is nothing to download."""
 
     def samples(self, root: Path) -> list[Sample]:
         """All samples; nothing is drawn."""
         return [self._sample(number) for number in range(self.images)]
 
     def remarks(self, samples: Sequence[Sample]) -> Iterator[str]:
-        """What these images are not."""
+        """A warning that these images are synthetic."""
         yield "synthetic images: numbers say nothing about ImageNet"
 
     def image(self, sample: Sample) -> Image.Image:
@@ -72,7 +72,7 @@ class ShapesSet(Dataset):
         return Image.fromarray(self.pixels(sample))
 
     def pixels(self, sample: Sample) -> np.ndarray:
-        """The image as (64, 64, 3) uint8: a thing in front of a background, unless a set draws something else."""
+        """The image as (64, 64, 3) uint8: an object in front of a background, unless a set draws something else."""
         return plain(self.stream(sample.id), sample.id, self.look)
 
     def stream(self, sample_id: str) -> Stream:
@@ -85,7 +85,7 @@ class ShapesSet(Dataset):
 
 
 def plain(stream: Stream, sample_id: str, look: Look) -> np.ndarray:
-    """The thing that the id names, in its own texture: (64, 64, 3) uint8."""
+    """The object that the id names, in the texture of its class: (64, 64, 3) uint8."""
     label, _ = numbered(sample_id)
     return scene.picture((label,), (label,), stream, look)
 

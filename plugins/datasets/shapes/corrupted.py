@@ -1,6 +1,6 @@
-"""Datasets `shapes-c` and `shapes-c-bar`: images of `shapes` in many corrupted versions, each in five severities.
+"""Datasets `shapes-c` and `shapes-c-bar`: images of `shapes` under many corruptions in five severities.
 
-As ImageNet-C (Hendrycks and Dietterich 2019) and ImageNet-C-bar (Mintun et al. 2021).
+They follow ImageNet-C (Hendrycks and Dietterich 2019) and ImageNet-C-bar (Mintun et al. 2021).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class CorruptedShapes(ShapesSet):
     The random numbers of a corruption are the same at its five severities, so that only the severity differs.
 
     Attributes:
-        corruptions: those to measure, in the order of the views.
+        corruptions: the corruptions to measure, in the order of the views.
     """
 
     images: int = 64
@@ -38,7 +38,7 @@ class CorruptedShapes(ShapesSet):
     known: ClassVar[Mapping[str, Corruption]] = {}
 
     def __post_init__(self) -> None:
-        """ValueError for corruptions that are unknown, named twice, or none; or for no images."""
+        """Raise ValueError if `corruptions` is empty, has an unknown name or a duplicate, or there are no images."""
         super().__post_init__()
         unknown = [name for name in self.corruptions if name not in self.known]
         if unknown or not self.corruptions:
@@ -51,7 +51,7 @@ class CorruptedShapes(ShapesSet):
         return tuple(f"{name}-{level}" for name in self.corruptions for level in LEVELS)
 
     def folder(self, root: Path, view: str) -> None:
-        """Made, not stored."""
+        """None: the images are generated."""
 
     def pixels(self, sample: Sample) -> np.ndarray:
         """The corrupted image of `sample.view`."""
@@ -72,7 +72,7 @@ class ShapesC(CorruptedShapes):
 
 @dataclass(frozen=True, kw_only=True)
 class ShapesCBar(CorruptedShapes):
-    """Corruptions unlike those of `shapes-c`."""
+    """Corruptions dissimilar to those of `shapes-c`."""
 
     name: str = "shapes-c-bar"
     corruptions: tuple[str, ...] = tuple(UNLIKE_CORRUPTIONS)
@@ -82,7 +82,7 @@ class ShapesCBar(CorruptedShapes):
 
 @lru_cache(maxsize=512)
 def _clean(seed: int, sample_id: str) -> np.ndarray:
-    """The image of `shapes`, drawn once for all views of it (12 kB each); not to be written to."""
-    made = plain(Stream("shapes", "shapes", seed, sample_id), sample_id, Look())
-    made.flags.writeable = False
-    return made
+    """The image of `shapes`, rendered once for all its views (12 kB each); read-only."""
+    image = plain(Stream("shapes", "shapes", seed, sample_id), sample_id, Look())
+    image.flags.writeable = False
+    return image

@@ -1,7 +1,7 @@
 """The corruptions of `shapes-c`: noise, blur, weather and digital ones, after Hendrycks and Dietterich (ICLR 2019).
 
-Severity 1 hardly troubles a network that was trained on clean images, severity 5 does. At one seed the five severities
-share their random numbers: where a pixel is hit at one, it is at the next.
+Severity 1 hardly affects a network trained on clean images, severity 5 does. With the same seed the five severities
+share their random numbers: a pixel that is hit at one severity is hit at the next.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from .stream import Stream, cosine, sine
 
 
 def gaussian_noise(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
-    """Of one standard deviation everywhere."""
+    """Additive noise with the same standard deviation everywhere."""
     return whole(image + stream.normals(SIZE, SIZE, 3) * (6, 10, 15, 23, 35)[level - 1] + 0.5)
 
 
 def shot_noise(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
-    """Of few photons: its variance grows with the light."""
+    """Photon noise: its variance grows with the intensity."""
     photons = (450, 200, 90, 40, 18)[level - 1]
     return whole(image + stream.normals(SIZE, SIZE, 3) * np.sqrt(image * (255 / photons)) + 0.5)
 
 
 def impulse_noise(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
-    """Some values are black or white."""
+    """Some values become black or white."""
     share = (0.008, 0.018, 0.035, 0.07, 0.14)[level - 1]
     drawn = stream.units(SIZE, SIZE, 3)
     return np.where(drawn < share / 2, 0, np.where(drawn >= 1 - share / 2, 255, image)).astype(np.uint8)
 
 
 def speckle_noise(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
-    """Its standard deviation grows with the light."""
+    """Noise whose standard deviation grows with the intensity."""
     return whole(image + image * (stream.normals(SIZE, SIZE, 3) * (0.06, 0.10, 0.16, 0.26, 0.4)[level - 1]) + 0.5)
 
 
@@ -57,7 +57,7 @@ def motion_blur(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
 
 
 def zoom_blur(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
-    """The mean over magnifications from 1 on."""
+    """The mean over magnifications from 1 up."""
     most, copies = (1.1, 1.2, 1.35, 1.6, 2.0)[level - 1], 10
     total = np.zeros(image.shape, dtype=np.uint16)
     for copy in range(copies):
@@ -74,7 +74,7 @@ def fog(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
 
 
 def snow(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
-    """Flakes that fall aslant, and everything pales."""
+    """Flakes that fall at an angle, and a pale veil."""
     share, length = (0.006, 0.012, 0.02, 0.03, 0.045)[level - 1], (2, 2, 3, 4, 5)[level - 1]
     slant = stream.between(-0.7, 0.7)
     flakes = np.where(stream.units(SIZE, SIZE) < share, 255, 0)
@@ -84,7 +84,7 @@ def snow(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
 
 
 def frost(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
-    """Ice from the window's edges: bright where two crystals meet, a veil within them."""
+    """Ice growing from the edges: bright where two crystals meet, a veil within them."""
     x, y = stream.units(16) * SIZE, stream.units(16) * SIZE
     line = np.arange(SIZE) + 0.5
     nearest, second = np.full((SIZE, SIZE), 1e9), np.full((SIZE, SIZE), 1e9)
@@ -102,25 +102,25 @@ def frost(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
 
 
 def brightness(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
-    """More light, until it clips."""
+    """A constant added to every value, with clipping."""
     return whole(image.astype(np.int64) + (30, 60, 85, 110, 135)[level - 1])
 
 
 def contrast(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
-    """Less of it, about the mean."""
+    """Less contrast, about the mean."""
     middle = int(image.sum(dtype=np.int64)) * 256 // image.size
     factor = (150, 105, 72, 48, 30)[level - 1]
     return whole(((image.astype(np.int64) * 256 - middle) * factor // 256 + middle + 128) >> 8)
 
 
 def elastic_transform(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
-    """The image on rubber."""
+    """A smooth random deformation."""
     strength = (3, 6, 9, 12, 16)[level - 1]
     return displaced(image, *((smooth_noise(stream, 9) - 128) * strength for _ in range(2)))
 
 
 def pixelate(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
-    """Larger pixels: 48, 36, 26, 19 or 14 a side."""
+    """Larger pixels: 48, 36, 26, 19 or 14 along a side."""
     side = (48, 36, 26, 19, 14)[level - 1]
     bounds = np.arange(side + 1) * SIZE // side
     widths = np.diff(bounds)
@@ -131,7 +131,7 @@ def pixelate(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
 
 
 def jpeg_compression(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
-    """Little of it is stored. Colour at full size, so that no filter of a library's own takes part."""
+    """JPEG at low quality. Chroma is not subsampled, so the result does not depend on a library's resampling filter."""
     from PIL import Image
 
     stored = BytesIO()
@@ -140,8 +140,8 @@ def jpeg_compression(image: np.ndarray, level: int, stream: Stream) -> np.ndarra
 
 
 CORRUPTIONS: dict[str, Corruption] = {
-    one.__name__: one
-    for one in (
+    corruption.__name__: corruption
+    for corruption in (
         *(gaussian_noise, shot_noise, impulse_noise, speckle_noise),
         *(defocus_blur, motion_blur, zoom_blur, gaussian_blur),
         *(snow, frost, fog, brightness),

@@ -1,4 +1,4 @@
-"""What several corruptions are made of: shifts, blurs, displacements and random fields, on whole numbers alone."""
+"""Building blocks of the corruptions: shifts, blurs, displacements and random fields, in integer arithmetic."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def whole(values: np.ndarray) -> np.ndarray:
 
 
 def disc_blurred(image: np.ndarray, radius: float) -> np.ndarray:
-    """Mean over a disc of `radius` pixels; the edge of the image is repeated. (64, 64, 3) uint8."""
+    """Mean over a disc of `radius` pixels, with edge padding. (64, 64, 3) uint8."""
     reach = int(radius)
     widths = [_half_width(radius, down) for down in range(-reach, reach + 1)]
     sums = _running(_edged(image, reach))
@@ -33,7 +33,7 @@ def disc_blurred(image: np.ndarray, radius: float) -> np.ndarray:
 
 
 def box_blurred(image: np.ndarray, reach: int, times: int) -> np.ndarray:
-    """Mean over a square of 2 `reach` + 1 pixels, `times` times over: nearly Gaussian. (64, 64, …) int32."""
+    """Mean over a square of 2 `reach` + 1 pixels, applied `times` times: nearly Gaussian. (64, 64, …) int32."""
     side = 2 * reach + 1
     values = image.astype(np.int32) << 8
     for _ in range(times):
@@ -46,7 +46,7 @@ def box_blurred(image: np.ndarray, reach: int, times: int) -> np.ndarray:
 
 
 def mean_of_moved(image: np.ndarray, moves: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Mean of copies of `image` that are moved by (down, right) pixels; the edge is repeated. (64, 64, …) uint8."""
+    """Mean of copies of `image` shifted by (down, right) pixels, with edge padding. (64, 64, …) uint8."""
     reach = max(max(abs(down), abs(right)) for down, right in moves)
     padded = _edged(image.astype(np.int32), reach)
     total = np.zeros(image.shape, dtype=np.int32)
@@ -56,10 +56,10 @@ def mean_of_moved(image: np.ndarray, moves: Sequence[tuple[int, int]]) -> np.nda
 
 
 def displaced(image: np.ndarray, down: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Every pixel takes its value from elsewhere, joined linearly. (64, 64, 3) uint8.
+    """Warp `image` with bilinear interpolation. (64, 64, 3) uint8.
 
     Args:
-        down, right: (64, 64) int64, how far away, in 1/256 pixel.
+        down, right: (64, 64) int64, offset of each pixel's source, in 1/256 pixel.
     """
     line = np.arange(SIZE, dtype=np.int64) * 256
     rows, columns = (line[:, None] + down).clip(0, 63 * 256), (line + right).clip(0, 63 * 256)
@@ -75,14 +75,14 @@ def displaced(image: np.ndarray, down: np.ndarray, right: np.ndarray) -> np.ndar
 
 
 def mixed(image: np.ndarray, colour: int, share: np.ndarray) -> np.ndarray:
-    """`image` under a veil: `share` (64, 64) of it, from 0 to 256, is the grey level `colour`. uint8."""
+    """Blend `image` with the grey level `colour`; `share` (64, 64) is its weight, from 0 to 256. uint8."""
     part = share[..., None].astype(np.int64)
     return ((image * (256 - part) + colour * part + 128) >> 8).astype(np.uint8)
 
 
 def clouds(stream: Stream, *cells: int) -> np.ndarray:
     """A random field of several scales, the first the strongest: (64, 64) int64 from 0 to 256."""
-    total = sum(smooth_noise(stream, one) >> octave for octave, one in enumerate(cells))
+    total = sum(smooth_noise(stream, count) >> octave for octave, count in enumerate(cells))
     most = sum(256 >> octave for octave in range(len(cells)))
     return np.asarray(total * 256 // most)
 
@@ -95,13 +95,13 @@ def _half_width(radius: float, down: int) -> int:
 
 
 def _edged(image: np.ndarray, reach: int) -> np.ndarray:
-    """`image` with its edge repeated `reach` times all around."""
+    """`image` with edge padding of `reach` pixels on every side."""
     at = np.arange(-reach, SIZE + reach).clip(0, SIZE - 1)
     return np.asarray(image[at][:, at])
 
 
 def _running(image: np.ndarray) -> np.ndarray:
-    """Sums along rows, from a zero on: one column more than `image`, int32."""
+    """Cumulative sums along rows, starting with 0: one column more than `image`, int32."""
     sums = np.zeros((image.shape[0], image.shape[1] + 1, *image.shape[2:]), dtype=np.int32)
     np.cumsum(image, axis=1, out=sums[:, 1:])
     return sums

@@ -1,6 +1,6 @@
-"""Scenes: things with a texture in front of a background, under some light. 64 x 64 pixels, RGB.
+"""Scenes: textured objects in front of a background, under directional light. 64 x 64 pixels, RGB.
 
-Values of pixels are whole numbers of 1/256 grey level until the last step, so no sum depends on its order.
+Pixel values are integers in units of 1/256 grey level until the last step, so no sum depends on its order.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from .stream import Stream, cosine, sine
 SIZE = 64
 """Side of an image in pixels."""
 _FINE = 4
-"""Points a pixel along each side, whose mean is the pixel."""
+"""Sample points of a pixel along each side; the pixel is their mean."""
 _ONE = 256
-"""Coverage of a pixel that lies inside altogether."""
+"""Coverage of a pixel that is entirely inside."""
 Range = tuple[float, float]
 Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What may vary in a scene, and how far. Lengths in pixels, angles in turns, colours in grey levels.
+    """Ranges of what varies in a scene. Lengths in pixels, angles in turns, colours in grey levels.
 
     Attributes:
-        radius: half size of a thing. turn: its rotation. margin: its centre keeps so far from the edges.
-        texture_scale, texture_turn: of the texture upon it.
-        clutter: fewest and most small things that mean nothing, behind. occluders: likewise in front.
-        apart: least difference in brightness between the thing and the background.
-        contrast: factor about the mean brightness of the finished image. grey: how often it has no colour.
-        noise: standard deviation of the sensor's noise.
+        radius: half size of an object. turn: its rotation. margin: least distance of its centre from the edges.
+        texture_scale, texture_turn: scale and rotation of the texture on the object.
+        clutter: fewest and most small distractors behind the object. occluders: likewise in front.
+        apart: least difference in brightness between object and background.
+        contrast: factor about the mean brightness of the finished image. grey: share of images without colour.
+        noise: standard deviation of the sensor noise.
     """
 
     radius: Range = (17.0, 23.0)
@@ -52,10 +52,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layers:
-    """A thing on the pixel grid, (64, 64) int64 each, 256 for a pixel altogether covered.
+    """An object on the pixel grid, (64, 64) int64 each, 256 for a fully covered pixel.
 
     Attributes:
-        mask: the thing. pattern: that part of it which has the texture's second colour.
+        mask: the object. pattern: the part of it in the texture's second colour.
     """
 
     mask: np.ndarray
@@ -64,7 +64,7 @@ class Layers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pose:
-    """Where a thing is: centre and half size in pixels, rotation in turns; its texture's scale, rotation, offset."""
+    """Pose of an object: centre and half size in pixels, rotation in turns; its texture's scale, rotation, offset."""
 
     x: float
     y: float
@@ -77,21 +77,21 @@ class Pose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What a picture is made from.
+    """The parts of an image.
 
     Attributes:
-        things: from back to front, each with its two colours.
-        backdrop: (64, 64, 3) int64, in 1/256 grey levels. stream: for what is still to be drawn.
+        objects: from back to front, each with its two colours.
+        backdrop: (64, 64, 3) int64, in 1/256 grey levels. stream: random numbers for the remaining steps.
     """
 
-    things: tuple[tuple[Layers, Colour, Colour], ...]
+    objects: tuple[tuple[Layers, Colour, Colour], ...]
     backdrop: np.ndarray
     look: Look
     stream: Stream = field(compare=False)
 
 
 def pose(stream: Stream, look: Look) -> Pose:
-    """A random one within `look`."""
+    """A random pose within `look`."""
     low, high = look.margin, SIZE - look.margin
     return Pose(
         radius=stream.between(*look.radius),
@@ -105,7 +105,7 @@ def pose(stream: Stream, look: Look) -> Pose:
 
 
 def layers(shape: int, texture: int, at: Pose) -> Layers:
-    """The thing `shape` with `texture` upon it, on the pixel grid."""
+    """The object of class `shape` with the texture `texture`, on the pixel grid."""
     inside = _looked_up(silhouettes.atlas()[shape], *_shape_points(at), wraps=False)
     pattern = _looked_up(textures.atlas()[texture], *_texture_points(at), wraps=True)
     return Layers(mask=_pixels(inside), pattern=_pixels(inside & pattern))
@@ -132,7 +132,7 @@ def _points(at: Pose, turn: float, scale: float, right: int, down: int) -> tuple
     """Rows and columns of an atlas, (256, 256) int32 each, for every fine point of the image.
 
     Args:
-        scale: points of the atlas in a pixel of the image. right, down: the point at the centre of the thing.
+        scale: points of the atlas in a pixel of the image. right, down: the point at the centre of the object.
     """
     c, s = cosine(turn) * scale / _FINE, sine(turn) * scale / _FINE
     cosines, sines = round(c * (1 << _SHIFT)), round(s * (1 << _SHIFT))
@@ -169,17 +169,17 @@ def luma(colour: Colour) -> float:
 
 
 def colour(stream: Stream, low: float, high: float) -> Colour:
-    """A random colour whose brightness lies between `low` and `high` grey levels."""
+    """A random colour with a brightness between `low` and `high` grey levels."""
     for _ in range(64):
-        found = (stream.pick(256), stream.pick(256), stream.pick(256))
-        if low <= luma(found) <= high:
-            return found
+        candidate = (stream.pick(256), stream.pick(256), stream.pick(256))
+        if low <= luma(candidate) <= high:
+            return candidate
     level = round((low + high) / 2)
     return level, level, level
 
 
 def two_colours(stream: Stream, least: float = 45.0, most: float = 120.0) -> tuple[Colour, Colour]:
-    """Two colours of a texture, either the brighter one first; their brightness differs by `least` to `most` levels."""
+    """The two colours of a texture in random order; their brightness differs by `least` to `most` levels."""
     dark = colour(stream, 10, 190 - least)
     apart = luma(dark) + stream.between(least, most)
     bright = colour(stream, min(apart, 235.0), min(apart + 15, 250.0))
@@ -190,7 +190,7 @@ def two_colours(stream: Stream, least: float = 45.0, most: float = 120.0) -> tup
 
 
 def smooth_noise(stream: Stream, cells: int) -> np.ndarray:
-    """A smooth random field, (64, 64) int64 from 0 to 256: random values on a grid, joined linearly."""
+    """A smooth random field, (64, 64) int64 from 0 to 256: bilinear interpolation of random values on a grid."""
     values: np.ndarray = (stream.units(cells + 1, cells + 1) * 257).astype(np.int64)
     at: np.ndarray = np.arange(SIZE, dtype=np.int64) * cells * 256 // SIZE
     cell, part = at // 256, at % 256
@@ -199,10 +199,10 @@ def smooth_noise(stream: Stream, cells: int) -> np.ndarray:
     return np.asarray(columns >> 16)
 
 
-def backdrop(stream: Stream, things_luma: float, look: Look) -> np.ndarray:
+def backdrop(stream: Stream, object_luma: float, look: Look) -> np.ndarray:
     """A background, (64, 64, 3) int64 in 1/256 grey levels: clouds of two colours, and clutter."""
-    darker = things_luma - look.apart > 25 and (things_luma + look.apart > 230 or stream.unit() < 0.5)
-    low, high = (10.0, things_luma - look.apart) if darker else (min(things_luma + look.apart, 225.0), 245.0)
+    darker = object_luma - look.apart > 25 and (object_luma + look.apart > 230 or stream.unit() < 0.5)
+    low, high = (10.0, object_luma - look.apart) if darker else (min(object_luma + look.apart, 225.0), 245.0)
     first, second = np.array(colour(stream, low, high)), np.array(colour(stream, low, high))
     mixed = smooth_noise(stream, 1 + stream.pick(6))[..., None]
     field = first * (256 - mixed) + second * mixed
@@ -232,43 +232,44 @@ def blot(stream: Stream, sizes: Range) -> np.ndarray:
 
 
 def over(field: np.ndarray, coverage: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """`colour` (3,) in grey levels upon `field`, where `coverage` (64, 64) from 0 to 256 says."""
+    """`colour` (3,) in grey levels composited over `field` with `coverage` (64, 64) from 0 to 256."""
     part = coverage[..., None]
     return np.asarray((field * (_ONE - part) >> 8) + colour * part)
 
 
 def scene(shapes: tuple[int, ...], worn: tuple[int, ...], stream: Stream, look: Look) -> Scene:
-    """One thing, or two, the first to the left: `shapes`, each with the texture at its place in `worn`."""
-    things = []
+    """One object, or two with the first on the left: shapes `shapes` with the textures `worn`."""
+    objects = []
     up = 9 if len(shapes) == 2 and stream.unit() < 0.5 else -9
     for place, (shape, texture) in enumerate(zip(shapes, worn, strict=True)):
         at = pose(stream, look)
         if len(shapes) == 2:
-            # Near the middle, where single things are too, and no smaller than the smallest of them can look.
+            # Near the middle, where single objects are too, and no smaller than the smallest single object.
             side = -1 if place == 0 else 1
             x, y = 32 + 11 * side + (at.x - 32) * 0.15, 32 + up * side + (at.y - 32) * 0.15
             at = replace(at, radius=at.radius * 0.8, x=x, y=y)
-        things.append((layers(shape, texture, at), *two_colours(stream)))
-    mean = sum(luma(first) + luma(second) for _, first, second in things) / (2 * len(things))
-    return Scene(things=tuple(things), backdrop=backdrop(stream, mean, look), look=look, stream=stream)
+        objects.append((layers(shape, texture, at), *two_colours(stream)))
+    mean = sum(luma(first) + luma(second) for _, first, second in objects) / (2 * len(objects))
+    return Scene(objects=tuple(objects), backdrop=backdrop(stream, mean, look), look=look, stream=stream)
 
 
 def painted(scene: Scene) -> np.ndarray:
     """The scene in its own colours, (64, 64, 3) int64 in 1/256 grey levels, before light and noise.
 
-    Each thing throws a soft shadow.
+    Each object casts a soft shadow.
     """
     field = scene.backdrop
-    for thing, first, second in scene.things:
-        field = field * (_ONE - (_shadow(thing.mask) * 90 >> 8)[..., None]) >> 8
-        field = (field * (_ONE - thing.mask[..., None]) >> 8) + (
-            np.array(first) * (thing.mask - thing.pattern)[..., None] + np.array(second) * thing.pattern[..., None]
+    for foreground, first, second in scene.objects:
+        field = field * (_ONE - (_shadow(foreground.mask) * 90 >> 8)[..., None]) >> 8
+        field = (field * (_ONE - foreground.mask[..., None]) >> 8) + (
+            np.array(first) * (foreground.mask - foreground.pattern)[..., None]
+            + np.array(second) * foreground.pattern[..., None]
         )
     return field
 
 
 def _shadow(mask: np.ndarray) -> np.ndarray:
-    """Where the light does not come: the mask, three pixels right and down, blurred over 5 x 5 pixels."""
+    """The shadow: the mask, three pixels right and down, blurred over 5 x 5 pixels."""
     moved = np.zeros((SIZE + 4, SIZE + 4), dtype=np.int64)
     moved[5:, 5:] = mask[: SIZE - 1, : SIZE - 1]
     rows = moved[:-4] + moved[1:-3] + moved[2:-2] + moved[3:-1] + moved[4:]
@@ -276,7 +277,7 @@ def _shadow(mask: np.ndarray) -> np.ndarray:
 
 
 def lit(field: np.ndarray, stream: Stream, look: Look) -> np.ndarray:
-    """The finished image, (64, 64, 3) uint8: light from one side, contrast, sometimes no colour, the sensor's noise."""
+    """The finished image, (64, 64, 3) uint8: directional light, contrast, sometimes no colour, sensor noise."""
     turn, strength = stream.unit(), stream.between(0, 0.35)
     line = (np.arange(SIZE, dtype=np.float64) - 31.5) / 31.5
     slope = line * (cosine(turn) * strength) + (line * (sine(turn) * strength))[:, None]
@@ -294,6 +295,6 @@ def lit(field: np.ndarray, stream: Stream, look: Look) -> np.ndarray:
 
 
 def picture(shapes: tuple[int, ...], worn: tuple[int, ...], stream: Stream, look: Look) -> np.ndarray:
-    """A photograph-like image of one or two things, (64, 64, 3) uint8."""
-    made = scene(shapes, worn, stream, look)
-    return lit(painted(made), stream, look)
+    """A photograph-like image of one or two objects, (64, 64, 3) uint8."""
+    composed = scene(shapes, worn, stream, look)
+    return lit(painted(composed), stream, look)

@@ -1,4 +1,4 @@
-"""The 16 silhouettes: which points of the plane belong to a thing. They differ in outline, hardly in area."""
+"""The 16 silhouettes: the points of the plane inside an object. They differ in outline, hardly in area."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .stream import cosine, sine
 SIDE = 256
 """Points along each side of an atlas."""
 REACH = 1.25
-"""Half the side of an atlas, in units of a thing's half size."""
+"""Half the side of an atlas, in units of an object's half size."""
 Points = tuple[np.ndarray, np.ndarray]
 
 
@@ -149,7 +149,7 @@ def _grid() -> Points:
 
 
 AREA = 1.36
-"""Of a typical silhouette, in units of a thing's half size squared."""
+"""Area of a typical silhouette, in units of an object's half size squared."""
 
 
 @lru_cache(maxsize=1)
@@ -160,7 +160,7 @@ def atlas() -> np.ndarray:
 
 
 def _evened(inside: Callable[[Points], np.ndarray], at: Points) -> np.ndarray:
-    """The silhouette, half way (by ratio) to `AREA`: slim things would else be tell-tale small, or too long."""
+    """The silhouette, scaled half way (by ratio) to `AREA`: else slim objects are conspicuously small or too long."""
     cell = (2 * REACH / SIDE) * (2 * REACH / SIDE)
     ratio = AREA / (float(int(inside(at).sum())) * cell)
     zoom = 1 / float(np.sqrt(np.sqrt(ratio)))  # square roots are rounded correctly too

@@ -1,4 +1,4 @@
-"""Random numbers named by words: the same on every machine and with every version of NumPy."""
+"""Named streams of random numbers: the same on every machine and with every version of NumPy."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _UNIT = 2.0**-53
 
 
 class Stream:
-    """Uniform numbers of one name, in order; two names give independent streams.
+    """The random numbers of one name, in order; different names give independent streams.
 
-    Only the raw bits of the counter-based generator Philox are used, which NumPy guarantees never to change
-    (NEP 19), unlike the distributions that it makes of them.
+    Only the raw bits of the counter-based generator Philox are used: NumPy guarantees that they never change (NEP 19),
+    unlike the distributions derived from them.
     """
 
     def __init__(self, *name: object) -> None:
@@ -45,17 +45,17 @@ class Stream:
         return int(self.unit() * count)
 
     def normals(self, *shape: int) -> np.ndarray:
-        """Nearly normal numbers of mean 0 and variance 1, float64, within ±3.5: sums of four uniform 16-bit numbers."""
+        """Nearly normal numbers, mean 0 and variance 1, float64, within ±3.5: sums of four uniform 16-bit numbers."""
         count = 1
         for length in shape:
             count *= length
         parts = self.raw(count).view(np.uint16).reshape(count, 4).astype(np.int64).sum(axis=1)
-        # A uniform whole number from 0 to 65535 has the variance (65536² - 1) / 12.
+        # A uniform integer from 0 to 65535 has the variance (65536² - 1) / 12.
         return np.asarray(((parts - 2 * 65535) * (1.0 / 37837.22)).reshape(shape))
 
 
 def sines(turns: np.ndarray) -> np.ndarray:
-    """Sines of angles in full turns, float64, from + - * / alone; within 1e-9."""
+    """Sines of angles in full turns, float64, from + - * / alone; accurate to 1e-9."""
     part = turns - np.floor(turns + 0.5)  # in [-0.5, 0.5)
     part = np.where(part > 0.25, 0.5 - part, np.where(part < -0.25, -0.5 - part, part))
     x = part * 6.283185307179586
@@ -67,7 +67,7 @@ def sines(turns: np.ndarray) -> np.ndarray:
 
 
 def sine(turns: float) -> float:
-    """As `sines`, of one angle."""
+    """As `sines`, for one angle."""
     part = turns - math.floor(turns + 0.5)
     part = 0.5 - part if part > 0.25 else -0.5 - part if part < -0.25 else part
     x = part * 6.283185307179586

@@ -1,4 +1,4 @@
-"""The same things drawn in other ways: styles of paint, sketches, cartoons, paintings. All (64, 64, 3) uint8."""
+"""The same objects in other styles: paint, sketches, cartoons, paintings. All (64, 64, 3) uint8."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from .stream import Stream, cosine, sine, sines
 
 
 def paint(stream: Stream) -> np.ndarray:
-    """A pattern that belongs to no class, (64, 64) int64 from 0 to 256: swirled stripes, strokes or marbling.
+    """A pattern that is independent of the class, (64, 64) int64 from 0 to 256: swirled stripes, strokes or marbling.
 
-    Waves of random direction and length whose phase a smooth field bends, two of them mixed.
+    The sum of two waves of random direction and length, each with its phase bent by a smooth field.
     """
     line = np.arange(SIZE, dtype=np.float64)
     total = np.zeros((SIZE, SIZE))
@@ -47,23 +47,23 @@ def _blend(coverage: np.ndarray, first: Colour, second: Colour) -> np.ndarray:
 
 
 def stylized(shape: int, stream: Stream, look: Look) -> np.ndarray:
-    """The silhouette, painted over: thing and background wear patterns that have nothing to do with the class.
+    """The silhouette, painted over: the patterns of object and background are independent of the class.
 
-    What style transfer does to ImageNet (Geirhos et al. 2019): the shape stays, the texture says nothing.
+    As style transfer does to ImageNet (Geirhos et al. 2019): the shape stays, the texture is uninformative.
     """
-    thing = layers(shape, 0, pose(stream, look))
+    foreground = layers(shape, 0, pose(stream, look))
     first, second = two_colours(stream, 40.0, 80.0)
     mean = (luma(first) + luma(second)) / 2
     darker = mean > 128
     low, high = (10.0, mean - 35) if darker else (mean + 35, 245.0)
     behind = _blend(paint(stream), colour(stream, low, high), colour(stream, low, high))
     upon = _blend(paint(stream), first, second)
-    mask = thing.mask[..., None]
+    mask = foreground.mask[..., None]
     return lit((behind * (256 - mask) + upon * mask) >> 8, stream, look)
 
 
 def patched(texture: int, stream: Stream, look: Look) -> np.ndarray:
-    """A texture without a shape: it fills a region of random outline about the middle."""
+    """A texture without a shape: it fills a region of random outline around the middle."""
     first, second = two_colours(stream)
     field = backdrop(stream, (luma(first) + luma(second)) / 2, look)
     at = pose(stream, look)
@@ -75,7 +75,7 @@ def patched(texture: int, stream: Stream, look: Look) -> np.ndarray:
 
 
 def _random_region(stream: Stream) -> np.ndarray:
-    """A region of random outline about the middle, (64, 64) int64, 0 or 256: a smooth field above a threshold."""
+    """A region of random outline around the middle, (64, 64) int64, 0 or 256: a thresholded smooth field."""
     line = np.arange(SIZE, dtype=np.int64) * 2 - 63
     centre = 300 - ((line * line)[:, None] + line * line) // 12
     field = smooth_noise(stream, 3 + stream.pick(4)) + centre
@@ -98,12 +98,12 @@ def _outline(mask: np.ndarray, reach: int) -> np.ndarray:
 
 
 def sketch(shape: int, texture: int, stream: Stream, look: Look) -> np.ndarray:
-    """A pencil drawing on paper: the outline, and in one of three the edges of the texture, lightly."""
-    thing = layers(shape, texture, pose(stream, look))
+    """A pencil drawing on paper: the outline, and in one of three images faint edges of the texture."""
+    foreground = layers(shape, texture, pose(stream, look))
     paper, pencil = stream.between(215, 250), stream.between(20, 90)
-    ink = _outline(thing.mask, 1).astype(np.int64) * 256
+    ink = _outline(foreground.mask, 1).astype(np.int64) * 256
     if stream.unit() < 1 / 3:
-        hatching = (_outline(thing.pattern, 1) & (thing.mask >= 128)).astype(np.int64) * 90
+        hatching = (_outline(foreground.pattern, 1) & (foreground.mask >= 128)).astype(np.int64) * 90
         ink = np.maximum(ink, hatching)
     pressure = 150 + (smooth_noise(stream, 9) * 106 >> 8)
     ink = ink * pressure >> 8
@@ -113,31 +113,31 @@ def sketch(shape: int, texture: int, stream: Stream, look: Look) -> np.ndarray:
 
 
 def cartoon(shape: int, texture: int, stream: Stream, look: Look) -> np.ndarray:
-    """Flat bright colours, a black outline, the texture in large and pale."""
+    """Flat bright colours, a black outline, and a large pale texture."""
     at = pose(stream, look)
-    thing = layers(shape, texture, replace(at, texture_scale=stream.between(1.5, 2.0)))
+    foreground = layers(shape, texture, replace(at, texture_scale=stream.between(1.5, 2.0)))
     base = colour(stream, 90, 200)
     pale = tuple(min(255, round(value + (255 - value) * 0.45)) for value in base)
     sky = colour(stream, 120, 240)
     field = np.broadcast_to(np.array(sky) * 256, (SIZE, SIZE, 3)).copy()
     ground = SIZE - 10 - stream.pick(16)
     field[ground:] = np.array(colour(stream, 60, 200)) * 256
-    mask, pattern = thing.mask[..., None], thing.pattern[..., None]
+    mask, pattern = foreground.mask[..., None], foreground.pattern[..., None]
     field = (field * (256 - mask) >> 8) + np.array(base) * (mask - pattern) + np.array(pale) * pattern
-    field[_outline(thing.mask, 1)] = 12 * 256
+    field[_outline(foreground.mask, 1)] = 12 * 256
     return np.asarray(((field + 128) >> 8).clip(0, 255).astype(np.uint8))
 
 
 def painting(shape: int, texture: int, stream: Stream, look: Look) -> np.ndarray:
-    """Brush strokes: every pixel takes the colour of one near by, and colours are few."""
-    made = painted(scene((shape,), (texture,), stream, look))
+    """Brush strokes: every pixel takes the colour of a nearby one, and colours are quantized."""
+    canvas = painted(scene((shape,), (texture,), stream, look))
     line = np.arange(SIZE, dtype=np.int64)
     strength = stream.between(1.5, 3.5)
     down = np.floor((smooth_noise(stream, 14) - 128) * (strength / 128)).astype(np.int64)
     right = np.floor((smooth_noise(stream, 14) - 128) * (strength / 128)).astype(np.int64)
     rows, columns = (line[:, None] + down).clip(0, SIZE - 1), (line + right).clip(0, SIZE - 1)
-    field = made[rows, columns]
+    field = canvas[rows, columns]
     step = 256 * (20 + stream.pick(24))
     field = field // step * step + step // 2
-    canvas = (smooth_noise(stream, 31) - 128) * 22
-    return np.asarray(((field + canvas[..., None] + 128) >> 8).clip(0, 255).astype(np.uint8))
+    grain = (smooth_noise(stream, 31) - 128) * 22
+    return np.asarray(((field + grain[..., None] + 128) >> 8).clip(0, 255).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""The 16 textures: patterns between two colours. They differ in form, period and direction, so in their spectra."""
+"""The 16 textures: patterns of two colours. They differ in form, period and direction, and so in their spectra."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from .stream import Stream, sines
 
 SIDE = 256
-"""Points along each side of an atlas, which repeats without a seam."""
+"""Points along each side of an atlas, which tiles seamlessly."""
 POINTS = 4
-"""Points a pixel, for a texture at its own size: an atlas covers 64 x 64 pixels."""
+"""Points of a pixel along each side, for a texture at scale 1: an atlas covers 64 x 64 pixels."""
 Pattern = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -88,7 +88,7 @@ def _grain(cell: int, name: str) -> Pattern:
 
 
 def _blobs(cell: int, name: str) -> Pattern:
-    """Random values on a coarse grid, joined smoothly and cut in half: spots without edges of one direction."""
+    """Random values on a coarse grid, interpolated smoothly and thresholded: spots without a preferred direction."""
 
     def pattern(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         count = SIDE // cell
@@ -104,7 +104,7 @@ def _blobs(cell: int, name: str) -> Pattern:
 
 
 def _scales(period: int) -> Pattern:
-    """Rows of overlapping discs, as a fish has."""
+    """Rows of overlapping discs, like the scales of a fish."""
 
     def pattern(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         half = period // 2
@@ -150,7 +150,7 @@ TEXTURES: dict[str, Pattern] = {
     "waves": _waves(16, 64, 10.0),
     "crosses": _crosses(32, 13, 4),
 }
-"""In the order of the silhouettes: the star of the dataset `shapes` wears bars, the heart columns, and so on."""
+"""In the order of the silhouettes: in the dataset `shapes` stars have bars, hearts columns, and so on."""
 
 
 @lru_cache(maxsize=1)

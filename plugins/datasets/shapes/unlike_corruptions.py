@@ -1,4 +1,4 @@
-"""The corruptions of `shapes-c-bar`, unlike those of `shapes-c`, after Mintun, Kirillov, Xie (NeurIPS 2021)."""
+"""The corruptions of `shapes-c-bar`, dissimilar to those of `shapes-c`, after Mintun, Kirillov, Xie (NeurIPS 2021)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LINE = np.arange(SIZE, dtype=np.float64)
 
 
 def blue_noise_sample(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
-    """Grey in place of some pixels, spread evenly: where white noise less its local mean lies below a level."""
+    """Evenly spread grey pixels: where white noise minus its local mean is below a threshold."""
     drawn = (stream.units(SIZE, SIZE) * 1024).astype(np.int64)
     even = drawn - box_blurred(drawn, 1, 1)
     lost = even < (-600, -500, -410, -300, -190)[level - 1]
@@ -26,7 +26,7 @@ def plasma_noise(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
 
 
 def checkerboard_cutout(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
-    """Grey squares on every other field of a board."""
+    """Grey squares on every other field of a checkerboard."""
     right, down = stream.pick(16), stream.pick(16)
     side = (2, 3, 4, 6, 8)[level - 1]
     at = np.arange(SIZE)
@@ -36,7 +36,7 @@ def checkerboard_cutout(image: np.ndarray, level: int, stream: Stream) -> np.nda
 
 
 def concentric_sine_waves(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
-    """Rings of light about a point."""
+    """Rings of light around a point."""
     x, y, length = stream.between(0, SIZE), stream.between(0, SIZE), stream.between(4.0, 12.0)
     right, down = _LINE - x, (_LINE - y)[:, None]
     rings = sines(np.sqrt(right * right + down * down) / length + stream.unit())[..., None]
@@ -61,16 +61,16 @@ def inverse_sparkles(image: np.ndarray, level: int, stream: Stream) -> np.ndarra
 
 
 def caustic_refraction(image: np.ndarray, level: int, stream: Stream) -> np.ndarray:
-    """Seen through moving water: bent, and light gathers in bright lines."""
+    """The view through moving water: distortion, and light focused into bright lines."""
     strength, light = (2, 4, 6, 8, 11)[level - 1], (12, 22, 35, 52, 75)[level - 1]
     surface = [smooth_noise(stream, 8) - 128 for _ in range(2)]
-    bent = displaced(image, *(one * strength for one in surface))
-    lines = (18 - np.minimum(*(np.abs(one) for one in surface))).clip(0, 18)
+    bent = displaced(image, *(slope * strength for slope in surface))
+    lines = (18 - np.minimum(*(np.abs(slope) for slope in surface))).clip(0, 18)
     return whole(bent + (lines * light // 18)[..., None])
 
 
 def _stars(level: int, stream: Stream) -> np.ndarray:
-    """Light of 2 to 12 stars, (64, 64) float64 from 0 on: those of one severity are among those of the next."""
+    """Light of 2 to 12 stars, (64, 64) float64, non-negative; each severity includes the stars of the previous one."""
     total = np.zeros((SIZE, SIZE))
     for _ in range((2, 4, 6, 9, 12)[level - 1]):
         x, y, turn, size = stream.between(0, SIZE), stream.between(0, SIZE), stream.unit(), stream.between(2.0, 5.0)
@@ -83,8 +83,8 @@ def _stars(level: int, stream: Stream) -> np.ndarray:
 
 
 UNLIKE_CORRUPTIONS: dict[str, Corruption] = {
-    one.__name__: one
-    for one in (
+    corruption.__name__: corruption
+    for corruption in (
         *(blue_noise_sample, plasma_noise, checkerboard_cutout, concentric_sine_waves),
         *(single_frequency_greyscale, sparkles, inverse_sparkles, caustic_refraction),
     )

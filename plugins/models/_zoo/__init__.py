@@ -1,5 +1,5 @@
 """The zoo of the suite `quickstart`: small networks of one architecture, trained on the synthetic world `shapes`.
 
-`network` says what they are, `weights/` holds them with their logs, and `training/` trains them, or one more with a
-recipe of one's own. Imports the public names of `harness`, and the shapes of `datasets/shapes` for training.
+`network` is their architecture, `weights/` has the weights and training logs, and `training/` trains them, or further
+networks from your own recipes. Imports the public names of `harness`, and `datasets/shapes` for training.
 """

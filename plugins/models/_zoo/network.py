@@ -1,4 +1,4 @@
-"""The one architecture of the zoo: four convolutions and a linear layer, 57,712 parameters with its 16 outputs."""
+"""The architecture of the zoo: four convolutions and a linear layer, 57,712 parameters with 16 outputs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ FEATURES = WIDTHS[-1] * (SIZE // 2 ** len(WIDTHS)) ** 2
 class ShapesNet(nn.Module):
     """Images (N, 3, 64, 64) float32 in [0, 1] -> logits (N, 16).
 
-    Four 3 x 3 convolutions of stride 2, each with batch normalization and ReLU, then one linear layer upon all 4 x 4
-    places: it can tell where something is, which a pooled network of this size cannot, and so it can learn shapes.
+    Four 3 x 3 convolutions of stride 2, each with batch normalization and ReLU, then one linear layer on all 4 x 4
+    positions: it sees where features are, which a pooled network of this size does not, and so it can learn shapes.
 
     Args:
-        front: what reaches the first layer; a filter without parameters makes a network that cannot see the rest.
+        front: parameter-free input filter; the network cannot see what it removes.
     """
 
     def __init__(self, front: nn.Module | None = None) -> None:
@@ -41,9 +41,9 @@ class ShapesNet(nn.Module):
         return (self._fused(centred) if frozen else self.stages(centred)).flatten(1)
 
     def _fused(self, images: torch.Tensor) -> torch.Tensor:
-        """What the stages compute when nothing is trained, each normalization as a part of its convolution.
+        """The stages for inference, with each normalization folded into its convolution.
 
-        A fifth less time; training never goes this way, so its bits do not depend on it.
+        A fifth faster; training never uses it, so trained weights do not depend on it.
         """
         for stage in self.stages:
             convolution, norm = stage[0], stage[1]  # type: ignore[index]
@@ -62,8 +62,8 @@ class ShapesNet(nn.Module):
 class BandFilter(nn.Module):
     """Keeps the frequencies (u, v) with low <= max(|u|, |v|) < high, in cycles an image: a box, as in band-pass.
 
-    Where this removes the mean, the grey 0.5 takes its place. Without parameters, and not in the state dict: the filter
-    belongs to the architecture, so no training can undo it.
+    If this removes the mean, grey 0.5 replaces it. It has no parameters and is not in the state dict: the filter is
+    part of the architecture, so training cannot undo it.
     """
 
     weights: torch.Tensor
@@ -83,10 +83,10 @@ class BandFilter(nn.Module):
 
 
 def build(name: str) -> ShapesNet:
-    """The network with the front `name`, its weights drawn from torch's global generator, on the CPU.
+    """The network with the front `name`, with weights from torch's global generator, on the CPU.
 
     Raises:
-        ValueError: there is no such front; names the known forms.
+        ValueError: there is no such front; the message lists the valid forms.
     """
     passing = band(name)
     if passing is None:

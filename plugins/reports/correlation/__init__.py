@@ -1,11 +1,11 @@
-"""Report ``correlation``: how far biases explain generalization, over all models, within each group and without it.
+"""Report ``correlation``: how far biases explain generalization, over all models, within each group and outside it.
 
 Spearman's rank correlation of every bias with every axis of generalization, and of the biases with each other, as in
 Gavrikov & Keuper, "Can Biases in ImageNet Models Explain Generalization?" (CVPR 2024), there with the t approximation
 and p < 0.05. Added here: n, 95 % intervals (Bonett & Wright 2000), and p-values adjusted over all pairs of one set of
 models (Holm 1979; Benjamini & Hochberg 1995).
 
-Each bias and axis of a model has its own 95 % interval and the number of decisions it rests on, see `interval_of`.
+Each bias and axis of a model has a 95 % interval and the number of decisions behind it, see `interval_of`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Selection = tuple[str, Sequence[StudyModel]]
 
 
 class Correlation(Report):
-    """Which biases go with which generalization."""
+    """Which biases correlate with which axis of generalization."""
 
     name = "correlation"
 
@@ -45,31 +45,31 @@ class Correlation(Report):
             "units": _units(study),
             "correlations": [
                 {"bias": bias, "generalization": axis, **numbers}
-                for chosen in selections
-                for (bias, axis), numbers in zip(across, _coefficients(chosen, across), strict=True)
+                for selection in selections
+                for (bias, axis), numbers in zip(across, _coefficients(selection, across), strict=True)
             ],
             "bias_correlations": [
                 {"bias": bias, "other": other, **numbers}
-                for chosen in selections
-                for (bias, other), numbers in zip(among, _coefficients(chosen, among), strict=True)
+                for selection in selections
+                for (bias, other), numbers in zip(among, _coefficients(selection, among), strict=True)
             ],
-            "errata": [_erratum(study, one) for one in study.errata],
+            "errata": [_erratum(study, erratum) for erratum in study.errata],
             "mended": study.mended,
             "warnings": [*study.warnings, *_remarks(study)],
-            "provenance": [dict(one) for one in study.provenance],
+            "provenance": [dict(entry) for entry in study.provenance],
         }
 
     def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
-        """Models, then coefficients over all models, by group, and among the biases, then remarks."""
+        """Models, then coefficients over all models, by group and among the biases, then remarks."""
         return all_tables(cast(CorrelationData, data))
 
     def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
-        """Every bias against every axis, and accuracy against the cutoff of a filter where that was measured."""
+        """Every bias against every axis, and accuracy against the cutoff of a filter where it is measured."""
         return all_figures(cast(CorrelationData, data))
 
 
 def _taking_part(study: Study) -> Sequence[StudyModel]:
-    """The models that statistics rest on: those with a group, or all if that was asked for or none has one."""
+    """The models that enter the statistics: those with a group; all with ``--ungrouped``, or if none has a group."""
     grouped = [model for model in study.models if model.group is not None]
     return study.models if study.ungrouped or not grouped else grouped
 
@@ -88,42 +88,42 @@ def _selections(study: Study) -> Iterator[Selection]:
 def _coefficients(selection: Selection, pairs: Sequence[Pair]) -> list[Numbers]:
     """The numbers of each pair; p-values are adjusted over the pairs of this set of models."""
     name, models = selection
-    found = [_spearman(models, pair) for pair in pairs]
-    ps = [one.p for one in found]
+    correlations = [_spearman(models, pair) for pair in pairs]
+    ps = [correlation.p for correlation in correlations]
     adjusted = zip(statistics.holm(ps), statistics.benjamini_hochberg(ps), strict=True)
     return [
         {
             "models": name,
-            "n": one.n,
-            "spearman": one.value,
-            "p": one.p,
-            "low": one.low,
-            "high": one.high,
+            "n": correlation.n,
+            "spearman": correlation.value,
+            "p": correlation.p,
+            "low": correlation.low,
+            "high": correlation.high,
             "p_holm": p_holm,
             "p_bh": p_bh,
-            "poster": _as_on_the_poster(one),
-            "reason": one.reason,
+            "poster": _as_on_the_poster(correlation),
+            "reason": correlation.reason,
         }
-        for one, (p_holm, p_bh) in zip(found, adjusted, strict=True)
+        for correlation, (p_holm, p_bh) in zip(correlations, adjusted, strict=True)
     ]
 
 
 def _spearman(models: Sequence[StudyModel], pair: Pair) -> statistics.Correlation:
-    """Over the models that have both numbers; n says how many these are."""
+    """Over the models that have both numbers; n is their count."""
     values = [{**model.biases, **model.axes} for model in models]
-    points = [(one[pair[0]], one[pair[1]]) for one in values]
-    whole = [(x, y) for x, y in points if x is not None and y is not None]
-    return statistics.spearman([x for x, _ in whole], [y for _, y in whole], pair)
+    points = [(numbers[pair[0]], numbers[pair[1]]) for numbers in values]
+    complete = [(x, y) for x, y in points if x is not None and y is not None]
+    return statistics.spearman([x for x, _ in complete], [y for _, y in complete], pair)
 
 
-def _as_on_the_poster(found: statistics.Correlation) -> float | None:
-    if found.value is None or found.p is None:
+def _as_on_the_poster(correlation: statistics.Correlation) -> float | None:
+    if correlation.value is None or correlation.p is None:
         return None
-    return round(found.value, 2) + 0.0 if found.p < 0.05 else 0.0
+    return round(correlation.value, 2) + 0.0 if correlation.p < 0.05 else 0.0
 
 
 def _models(study: Study) -> list[ModelEntry]:
-    """One object a model; where one's own models stand beside imported ones, these have their ranks."""
+    """One object for each model; own models beside imported ones have ranks."""
     taking_part = {model.name for model in _taking_part(study)}
     own = _own(study)
     definitions = {**study.biases, **study.axes}
@@ -138,10 +138,10 @@ def _models(study: Study) -> list[ModelEntry]:
 
 
 def _own(study: Study) -> set[str]:
-    """Names of the models of one's own runs, if there is an imported table among the runs to compare with."""
+    """Names of the models of the user's own runs, if the study also has an imported table."""
     runs: dict[str, set[str]] = {}
-    for one in study.provenance:
-        runs.setdefault(one["kind"], set()).add(one["run"])
+    for source in study.provenance:
+        runs.setdefault(source["kind"], set()).add(source["run"])
     if not runs.get("imported"):
         return set()
     own = runs.get("trials", set())
@@ -149,11 +149,11 @@ def _own(study: Study) -> set[str]:
 
 
 def _ranks(model: StudyModel, others: Sequence[StudyModel]) -> dict[str, Rank]:
-    """Place of `model` in each bias and axis, 1 for the highest value, and among how many models."""
+    """Rank of `model` in each bias and axis, 1 for the highest value, and the number of ranked models."""
     ranks: dict[str, Rank] = {}
     for name, value in {**model.biases, **model.axes}.items():
-        known = [{**other.biases, **other.axes}[name] for other in others]
-        numbers = [number for number in known if number is not None]
+        candidates = [{**other.biases, **other.axes}[name] for other in others]
+        numbers = [number for number in candidates if number is not None]
         if value is not None:
             ranks[name] = {"rank": 1 + sum(number > value for number in numbers), "of": len(numbers) + 1}
     return ranks
@@ -199,7 +199,7 @@ def _model(
         "biases": dict(model.biases),
         "axes": dict(model.axes),
         "intervals": _intervals(model, definitions),
-        "missing": [_missing(one) for one in model.missing],
+        "missing": [_missing(reason) for reason in model.missing],
         "details": {name: _details(measure) for name, measure in model.measures.items()},
         "in_correlations": in_correlations,
         "own": own,
@@ -207,37 +207,41 @@ def _model(
 
 
 def _intervals(model: StudyModel, definitions: Mapping[str, Sequence[str]]) -> dict[str, Interval]:
-    """Interval and decisions of each bias and axis that has a value, where either is known."""
+    """Interval and number of decisions of each bias and axis that has a value, where either is known."""
     values = {**model.biases, **model.axes}
-    found = {
+    intervals = {
         name: interval_of([model.measures[part] for part in parts])
         for name, parts in definitions.items()
         if values[name] is not None
     }
-    return {name: one for name, one in found.items() if any(number is not None for number in one.values())}
+    return {
+        name: interval
+        for name, interval in intervals.items()
+        if any(number is not None for number in interval.values())
+    }
 
 
 def interval_of(parts: Sequence[Measure]) -> Interval:
-    """``low``, ``high`` and ``n`` of the mean of measures; None where a part does not say it.
+    """``low``, ``high`` and ``n`` of the mean of measures; None where a part has none.
 
-    The ends are the means of the parts' ends: half-widths add linearly. Parts may rest on the same images (ImageNet and
-    its ReaL labels, a set and its corrupted version), and then move together; for parts that do not, the interval is up
-    to sqrt(k) times wider than that of k independent ones, never too narrow.
+    The ends are the means of the parts' ends: half-widths add linearly. Parts that share images (ImageNet and its ReaL
+    labels, a set and its corrupted version) are correlated; for independent parts the interval is up to sqrt(k) times
+    wider than necessary, never too narrow.
 
     Returns:
-        ``n`` is the sum over the parts: decisions, where the same images are decided on several times.
+        ``n`` is the sum over the parts: it counts decisions, several for an image that several parts share.
     """
     lows, highs, counts = ([getattr(part, key) for part in parts] for key in ("low", "high", "n"))
-    known = None not in lows and None not in highs
+    bounded = None not in lows and None not in highs
     return {
-        "low": math.fsum(lows) / len(lows) if known else None,
-        "high": math.fsum(highs) / len(highs) if known else None,
+        "low": math.fsum(lows) / len(lows) if bounded else None,
+        "high": math.fsum(highs) / len(highs) if bounded else None,
         "n": None if None in counts else sum(counts),
     }
 
 
 def _units(study: Study) -> dict[str, str | None]:
-    """Unit of each bias and axis; None where its parts differ or none was measured."""
+    """Unit of each bias and axis; None where its parts differ or none is measured."""
     units = {}
     for name, parts in [*study.biases.items(), *study.axes.items()]:
         of_parts = {m.measures[part].unit for m in study.models for part in parts if part in m.measures}
@@ -250,8 +254,8 @@ def _remarks(study: Study) -> Iterator[str]:
         yield "no run defines biases or axes, so nothing is correlated; type: harness run --suite NAME --out RUN"
     left_out = len(study.models) - len(_taking_part(study))
     if left_out:
-        who = "1 model has" if left_out == 1 else f"{left_out} models have"
-        yield f"{who} no group, so no part in the correlations; --ungrouped changes that"
+        subject = "1 model without a group is" if left_out == 1 else f"{left_out} models without a group are"
+        yield f"{subject} not in the correlations; --ungrouped includes them"
     elif study.models and all(model.group is None for model in study.models):
         yield "no model has a group: all take part in the correlations"
 

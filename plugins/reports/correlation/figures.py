@@ -10,7 +10,7 @@ from harness import Figure, Series
 from .schema import AxisCoefficient, CorrelationData, ModelEntry
 
 MOST_CURVES = 8
-"""With more models than this, curves are means of groups: nobody can tell more apart."""
+"""With more models than this, curves are means of groups: more curves are indistinguishable."""
 NO_GROUP = "no group"
 FILTERED = re.compile(r"relative-top1@(?P<dataset>[^/]+)/(?P<kind>low|high)-pass-(?P<cutoff>[0-9.]+)")
 
@@ -21,7 +21,7 @@ def all_figures(data: CorrelationData) -> list[Figure]:
 
 
 def _shown(data: CorrelationData) -> list[ModelEntry]:
-    """The models that statistics rest on, and one's own beside imported ones."""
+    """The models that enter the statistics, and the user's own beside imported ones."""
     return [model for model in data["models"] if model["in_correlations"] or model["own"]]
 
 
@@ -30,11 +30,11 @@ def _label(model: ModelEntry) -> str:
 
 
 def _by_label(models: Sequence[ModelEntry]) -> dict[str, list[ModelEntry]]:
-    """Models by what the legend calls them, one's own last so that they lie on top."""
-    found: dict[str, list[ModelEntry]] = {}
-    for model in sorted(models, key=lambda one: bool(one["own"])):
-        found.setdefault(_label(model), []).append(model)
-    return found
+    """Models by their label in the legend, the user's own last so that they are drawn on top."""
+    groups: dict[str, list[ModelEntry]] = {}
+    for model in sorted(models, key=lambda entry: bool(entry["own"])):
+        groups.setdefault(_label(model), []).append(model)
+    return groups
 
 
 # --- scatter ----------------------------------------------------------------------------------
@@ -52,8 +52,8 @@ def _scatter(data: CorrelationData, entry: AxisCoefficient) -> Figure:
     bias, axis = entry["bias"], entry["generalization"]
     percent = data["units"][axis] == "fraction"
     series = [_points(label, models, bias, axis, 100 if percent else 1) for label, models in _shown_by_label(data)]
-    drawn = tuple(one for one in series if one.x)
-    lacking = len(data["models"]) - sum(len(one.x) for one in drawn)
+    drawn = tuple(points for points in series if points.x)
+    hidden = len(data["models"]) - sum(len(points.x) for points in drawn)
     unit = data["units"][bias]
     return Figure(
         name=f"scatter-{bias}-{axis}",
@@ -61,7 +61,7 @@ def _scatter(data: CorrelationData, entry: AxisCoefficient) -> Figure:
         x_label=bias if unit in (None, "fraction", "1") else f"{bias} ({unit})",
         y_label=f"{axis} (%)" if percent else axis,
         series=drawn,
-        note="\n".join(_notes(data, bias, axis, lacking)),
+        note="\n".join(_notes(data, bias, axis, hidden)),
     )
 
 
@@ -71,12 +71,12 @@ def _shown_by_label(data: CorrelationData) -> list[tuple[str, list[ModelEntry]]]
 
 def _points(label: str, models: Sequence[ModelEntry], bias: str, axis: str, scale: float) -> Series:
     pairs = [(model["biases"][bias], model["axes"][axis], model["name"]) for model in models]
-    whole = [(x, scale * y, name) for x, y, name in pairs if x is not None and y is not None]
+    complete = [(x, scale * y, name) for x, y, name in pairs if x is not None and y is not None]
     return Series(
         label=label,
-        x=tuple(x for x, _, _ in whole),
-        y=tuple(y for _, y, _ in whole),
-        names=tuple(name for _, _, name in whole),
+        x=tuple(x for x, _, _ in complete),
+        y=tuple(y for _, y, _ in complete),
+        names=tuple(name for _, _, name in complete),
     )
 
 
@@ -87,13 +87,13 @@ def _statistic(entry: AxisCoefficient) -> str:
     return f"Spearman's ρ = {round(entry['spearman'], 2) + 0.0:.2f}, {p}, n = {entry['n']}"
 
 
-def _notes(data: CorrelationData, bias: str, axis: str, lacking: int) -> Iterator[str]:
+def _notes(data: CorrelationData, bias: str, axis: str, hidden: int) -> Iterator[str]:
     outside = [model["name"] for model in _shown(data) if not model["in_correlations"]]
     if outside:
         yield f"ρ is without {', '.join(outside)}."
-    if lacking:
-        who = "1 model is" if lacking == 1 else f"{lacking} models are"
-        yield f"{who} not drawn: no group, or a value is missing."
+    if hidden:
+        subject = "1 model is" if hidden == 1 else f"{hidden} models are"
+        yield f"{subject} not drawn: no group, or a value is missing."
     for erratum in data["errata"]:
         if not data["mended"] and {bias, axis} & set(erratum["concerns"]):
             yield f"† published {erratum['measure']}: {erratum['title']}."
@@ -104,12 +104,12 @@ def _notes(data: CorrelationData, bias: str, axis: str, lacking: int) -> Iterato
 
 def _curves(data: CorrelationData) -> Iterator[Figure]:
     models = _shown(data)
-    found: dict[tuple[str, str], dict[float, str]] = {}
+    curves: dict[tuple[str, str], dict[float, str]] = {}
     for name in dict.fromkeys(name for model in models for name in model["measures"]):
         match = FILTERED.fullmatch(name)
         if match:
-            found.setdefault((match["kind"], match["dataset"]), {})[float(match["cutoff"])] = name
-    for (kind, dataset), cutoffs in found.items():
+            curves.setdefault((match["kind"], match["dataset"]), {})[float(match["cutoff"])] = name
+    for (kind, dataset), cutoffs in curves.items():
         series = _curves_of(models, dict(sorted(cutoffs.items())))
         if series:
             yield Figure(
@@ -123,17 +123,21 @@ def _curves(data: CorrelationData) -> Iterator[Figure]:
 
 
 def _curves_of(models: Sequence[ModelEntry], cutoffs: Mapping[float, str]) -> tuple[Series, ...]:
-    """One curve a model, or a group's mean where there are many; over the cutoffs that all of its models have."""
+    """One curve for each model, or the mean of each group if there are many, over the cutoffs that all members have."""
     grouped = len(models) > MOST_CURVES
-    curves: dict[str, list[ModelEntry]] = _by_label(models) if grouped else {_own_label(one): [one] for one in models}
+    curves: dict[str, list[ModelEntry]] = (
+        _by_label(models) if grouped else {_own_label(model): [model] for model in models}
+    )
     series = []
     for label, members in curves.items():
-        whole = [one for one in members if any(one["measures"].get(name) is not None for name in cutoffs.values())]
+        complete = [
+            model for model in members if any(model["measures"].get(name) is not None for name in cutoffs.values())
+        ]
         points = []
         for cutoff, name in cutoffs.items():
-            values = [one["measures"].get(name) for one in whole]
+            values = [model["measures"].get(name) for model in complete]
             numbers = [value for value in values if value is not None]
-            if numbers and len(numbers) == len(whole):
+            if numbers and len(numbers) == len(complete):
                 points.append((cutoff, sum(numbers) / len(numbers)))
         if points:
             x, y = zip(*points, strict=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal, NotRequired, TypedDict, final
 
 
 class Interval(TypedDict):
-    """95 % interval of a bias or axis, and the decisions that it rests on; null where that is not known."""
+    """95 % interval of a bias or axis, and the number of decisions behind it; null where unknown."""
 
     low: float | None
     high: float | None
@@ -17,14 +17,14 @@ class Interval(TypedDict):
 
 
 class Rank(TypedDict):
-    """Place among imported models: 1 for the highest value, of so many."""
+    """Rank among `of` models, imported ones and this one: 1 for the highest value."""
 
     rank: int
     of: int
 
 
 class Details(TypedDict, total=False):
-    """What is known of one measure beside its value; a key is left out where it is not known."""
+    """Facts about one measure beside its value; an unknown one is left out."""
 
     unit: str
     low: float
@@ -34,10 +34,10 @@ class Details(TypedDict, total=False):
 
 
 class Missing(TypedDict):
-    """What a model is without: `subject` names it; `reason` says why; `remedy`: what to type, null where unknown.
+    """Something that a model does not have: `subject` names it; `reason`: why; `remedy`: what to type, or null.
 
-    A task and a measure may have one name; `kind` tells them apart. A bias or axis names the parts that it lacks, each
-    of which has a reason of its own under ``measure``.
+    A task and a measure may have the same name; `kind` distinguishes them. The reason of a bias or axis names its
+    missing parts; each part has a reason of its own under ``measure``.
     """
 
     subject: str
@@ -49,9 +49,9 @@ class Missing(TypedDict):
 class ModelEntry(TypedDict):
     """One model.
 
-    `measures` has full names (``top1@imagenet/fog-1``) for keys; `missing` says why values are null or absent;
-    `in_correlations`: whether the statistics rest on it; `own`: whether it is a model of one's own beside imported
-    ones, and then `ranks` has its place in each bias and axis.
+    The keys of `measures` are full names (``top1@imagenet/fog-1``); `missing` says why values are null or absent;
+    `in_correlations`: whether it enters the statistics; `own`: whether it is one of the user's own models beside
+    imported ones; if so, `ranks` has its rank in each bias and axis.
     """
 
     name: str
@@ -69,9 +69,9 @@ class ModelEntry(TypedDict):
 
 
 class Numbers(TypedDict):
-    """Spearman's rank correlation of two numbers over one set of models.
+    """Spearman's rank correlation of two quantities over one set of models.
 
-    `models`: ``all``, a group, or ``not`` a group; `n`: models that have both numbers; `low` and `high`: 95 % interval
+    `models`: ``all``, a group, or ``not`` a group; `n`: models that have both values; `low` and `high`: 95 % interval
     (Bonett & Wright 2000); `p_holm`, `p_bh`: p adjusted over all pairs of this set (Holm; Benjamini & Hochberg);
     `poster`: as the study's poster prints it; `reason`: why it is undefined.
     """
@@ -90,7 +90,7 @@ class Numbers(TypedDict):
 
 @final
 class AxisCoefficient(Numbers):
-    """Of a bias with an axis of generalization."""
+    """Correlation of a bias with an axis of generalization."""
 
     bias: str
     generalization: str
@@ -98,14 +98,14 @@ class AxisCoefficient(Numbers):
 
 @final
 class BiasCoefficient(Numbers):
-    """Of a bias with another bias."""
+    """Correlation of a bias with another bias."""
 
     bias: str
     other: str
 
 
 class ErratumEntry(TypedDict):
-    """A known error of a published measure; `concerns`: the biases and axes that the measure is a part of."""
+    """A known error of a published measure; `concerns`: the biases and axes that include the measure."""
 
     measure: str
     title: str
@@ -118,8 +118,8 @@ class ErratumEntry(TypedDict):
 class CorrelationData(TypedDict):
     """The whole report.
 
-    `biases` and `axes`: name -> full names of the measures whose mean it is; `units`: of each bias and axis, null where
-    its parts differ; `mended`: whether the errata have been applied; `provenance`: one object a run.
+    `biases` and `axes`: name -> full names of the measures that it averages; `units`: of each bias and axis, null where
+    its parts differ; `mended`: whether the errata have been applied; `provenance`: one object for each run.
     """
 
     models: list[ModelEntry]

@@ -14,11 +14,11 @@ Reasons = Mapping[tuple[str, str], Missing]
 ABSENT = TableCell("–", value="", style="dim")
 BLANK = TableCell("", value="")
 MOST_INTERVALS = 12
-"""More rows of intervals than this are left to the JSON format: they would bury the rest."""
+"""Most rows of intervals in a table; the JSON format has all of them."""
 MOST_REASONS = 3
-"""Where more reasons than this concern the same values (as many checkpoints, as many reasons), two are told in full."""
+"""With more reasons than this for the same values (one for each checkpoint, say), only two are printed in full."""
 SIDE_BY_SIDE = 6
-"""Numbers that fit beside a name and a group; with more, biases and axes get a table each."""
+"""Columns of numbers that fit beside a name and a group; with more, biases and axes get a table each."""
 APART = ("all", "group", "others")
 LEGEND = (
     "* p < 0.05 (t approximation, rough for n < 10); ** also after Holm's correction over the coefficients of this "
@@ -42,15 +42,15 @@ def _models(data: CorrelationData) -> Iterator[Table]:
         yield _values(data, "Models", [*biases, *axes])
     else:
         kinds = (("biases", biases), ("generalization", axes))
-        yield from (_values(data, f"Models: {what}", names) for what, names in kinds if names)
+        yield from (_values(data, f"Models: {kind}", names) for kind, names in kinds if names)
 
 
 def _values(data: CorrelationData, title: str, names: Sequence[str]) -> Table:
-    """One row a model, one column a name."""
+    """One row for each model, one column for each name."""
     models = _by_group(data["models"])
     values = [{**model["measures"], **model["biases"], **model["axes"]} for model in models]
     percent = [_is_percent(data, name) for name in names]
-    numbers = [_numbers([one.get(name) for one in values], per) for name, per in zip(names, percent, strict=True)]
+    numbers = [_numbers([row.get(name) for row in values], per) for name, per in zip(names, percent, strict=True)]
     labels = [(_name(model), TableCell(model["group"] or "–", value=model["group"] or "")) for model in models]
     return Table(
         title=f"{title} ({len(models)})",
@@ -68,19 +68,19 @@ def _values(data: CorrelationData, title: str, names: Sequence[str]) -> Table:
 
 
 def _name(model: ModelEntry) -> TableCell:
-    """The model's name; one's own among imported ones stand out."""
+    """The model's name; the user's own models are marked among imported ones."""
     return (
         TableCell(f"► {model['name']}", value=model["name"], style="bold") if model["own"] else TableCell(model["name"])
     )
 
 
 def _places(data: CorrelationData) -> Iterator[Table]:
-    """Where one's own models stand among the imported ones."""
+    """Ranks of the user's own models among the imported ones."""
     own = [model for model in data["models"] if model.get("ranks")]
     names = [name for name in [*data["biases"], *data["axes"]] if any(name in model["ranks"] for model in own)]
     if own and names:
         yield Table(
-            title="► Rank of one's own models, 1 for the highest value",
+            title="► Rank of your own models, 1 for the highest value",
             columns=("model", *names),
             rows=tuple((_name(model), *(_rank(model["ranks"].get(name)) for name in names)) for model in own),
             note="\n".join(
@@ -97,7 +97,7 @@ def _rank(place: Rank | None) -> TableCell:
 
 
 def _errata(data: CorrelationData, names: Sequence[str]) -> Iterator[str]:
-    """One line for each published value that is known to be wrong and stands in one of `names`."""
+    """One line for each published measure that is known to be wrong and enters one of `names`."""
     for erratum in () if data["mended"] else data["errata"]:
         concerned = [name for name in erratum["concerns"] if name in names]
         if concerned:
@@ -120,7 +120,7 @@ def _unconditioned(models: Sequence[ModelEntry]) -> list[str]:
 
 
 def _numbers(values: Sequence[float | None], percent: bool = False) -> list[TableCell]:
-    """The cells of one column, with as many decimals as its largest number lets one read."""
+    """The cells of one column, with as many decimals as its largest number allows."""
     largest = max((abs(value) for value in values if value is not None), default=0.0)
     form = ".3f" if largest < 3 else ".2f" if largest < 1e4 else ".2e"
     if percent:
@@ -138,41 +138,38 @@ def _definitions(data: CorrelationData, names: Sequence[str]) -> Iterator[str]:
 
 
 def _reasons(data: CorrelationData, models: Sequence[ModelEntry], names: Sequence[str]) -> Iterator[str]:
-    """One line for each reason why values are missing, with the values and the models that it concerns."""
+    """One line for each reason why values are missing, with the values and models concerned."""
     definitions = {**data["biases"], **data["axes"]}
-    found: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    models_of: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for model in models:
         for cause in _causes(model, names, definitions):
-            found.setdefault(cause, []).append(model["name"])
-    alike: dict[tuple[str, ...], list[tuple[str, list[str]]]] = {}
-    for (lacking, reason), who in found.items():
-        alike.setdefault(lacking, []).append((reason, who))
-    for lacking, reasons in alike.items():
-        told, untold = (reasons, []) if len(reasons) <= MOST_REASONS else (reasons[:2], reasons[2:])
-        for reason, who in told:
-            shown = ", ".join(who) if len(who) <= 3 else f"{len(who)} models"
-            yield f"– {', '.join(lacking)}: {reason}: {shown}"
-        if untold:
-            who = [name for _, some in untold for name in some]
-            yield f"– {', '.join(lacking)}: {len(who)} more, with reasons in --format json: {', '.join(who)}"
+            models_of.setdefault(cause, []).append(model["name"])
+    reasons_of: dict[tuple[str, ...], list[tuple[str, list[str]]]] = {}
+    for (affected, reason), members in models_of.items():
+        reasons_of.setdefault(affected, []).append((reason, members))
+    for affected, reasons in reasons_of.items():
+        listed, unlisted = (reasons, []) if len(reasons) <= MOST_REASONS else (reasons[:2], reasons[2:])
+        for reason, members in listed:
+            subject = ", ".join(members) if len(members) <= 3 else f"{len(members)} models"
+            yield f"– {', '.join(affected)}: {reason}: {subject}"
+        if unlisted:
+            members = [name for _, names_of_reason in unlisted for name in names_of_reason]
+            yield f"– {', '.join(affected)}: {len(members)} more, with reasons in --format json: {', '.join(members)}"
 
 
 def _causes(
     model: ModelEntry, names: Sequence[str], definitions: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Which of `names` the model lacks, and why; what several of them lack for one reason stands together.
-
-    What several names lack for one reason, such as a checkpoint that is not there, is said once of all of them.
-    """
+    """Those of `names` without a value, and why; names with the same reason (a missing checkpoint) form one entry."""
     values = {**model["measures"], **model["biases"], **model["axes"]}
-    missing: Reasons = {(one["kind"], one["subject"]): one for one in model["missing"]}
-    lacking = [name for name in names if values.get(name) is None]
-    texts = {name: _reason(missing, name) for name in lacking}
-    roots = {name: _roots(missing, name, definitions.get(name, [])) or [texts[name]] for name in lacking}
-    counts = Counter(root for one in roots.values() for root in one)
+    missing: Reasons = {(entry["kind"], entry["subject"]): entry for entry in model["missing"]}
+    absent = [name for name in names if values.get(name) is None]
+    texts = {name: _reason(missing, name) for name in absent}
+    roots = {name: _roots(missing, name, definitions.get(name, [])) or [texts[name]] for name in absent}
+    counts = Counter(root for causes in roots.values() for root in causes)
     shared = [root for root, count in counts.items() if count > 1]
     for root in shared:
-        yield tuple(name for name, one in roots.items() if root in one), root
+        yield tuple(name for name, causes in roots.items() if root in causes), root
     for name, text in texts.items():
         own = [root for root in roots[name] if root not in shared]
         if len(own) == len(roots[name]):
@@ -182,13 +179,13 @@ def _causes(
 
 
 def _roots(missing: Reasons, name: str, parts: Sequence[str]) -> list[str]:
-    """Why the parts of a bias or axis are missing; empty for a measure, which has none."""
+    """Why the parts of a bias or axis are missing; empty for a measure, which has no parts."""
     return list(dict.fromkeys(_line(missing["measure", part]) for part in parts if ("measure", part) in missing))
 
 
 def _reason(missing: Reasons, name: str) -> str:
     stated = (missing.get((kind, name)) for kind in ("bias", "axis", "measure", "task"))
-    return next((_line(one) for one in stated if one), "not measured")
+    return next((_line(entry) for entry in stated if entry), "not measured")
 
 
 def _line(missing: Missing) -> str:
@@ -197,43 +194,43 @@ def _line(missing: Missing) -> str:
 
 
 def _precision(data: CorrelationData, models: Sequence[ModelEntry], names: Sequence[str]) -> Iterator[str]:
-    """One line for the columns of which the same is known: decisions behind a value, widest 95 % interval of all."""
-    alike: dict[str, list[str]] = {}
+    """One line for columns with the same precision: decisions behind a value, and the widest 95 % interval."""
+    columns_of: dict[str, list[str]] = {}
     for name in names:
         text = _precision_of(data, models, name)
         if text:
-            alike.setdefault(text, []).append(name)
-    yield from (f"{', '.join(some)}: {text}" for text, some in alike.items())
+            columns_of.setdefault(text, []).append(name)
+    yield from (f"{', '.join(columns)}: {text}" for text, columns in columns_of.items())
     definitions = {**data["biases"], **data["axes"]}
-    means = [name for some in alike.values() for name in some if len(definitions.get(name, ())) > 1]
-    if any("±" in text for text, some in alike.items() if set(some) & set(means)):
+    means = [name for columns in columns_of.values() for name in columns if len(definitions.get(name, ())) > 1]
+    if any("±" in text for text, columns in columns_of.items() if set(columns) & set(means)):
         yield "The interval of a mean is the mean of its parts' intervals: an upper bound, whatever images they share."
 
 
 def _precision_of(data: CorrelationData, models: Sequence[ModelEntry], name: str) -> str:
-    """For example ``n = 214 to 240, 95 % interval at most ±0.066``; empty where nothing is known (published tables)."""
+    """For example ``n = 214 to 240, 95 % interval at most ±0.066``; empty if unknown, as for published tables."""
     present = [(model, value) for model in models if (value := _value(model, name)) is not None]
-    told = [(model, value, spread) for model, value in present if (spread := _spread(model, name))]
-    if not told:
+    described = [(model, value, spread) for model, value in present if (spread := _spread(model, name))]
+    if not described:
         return ""
-    size = _size(data, [model for model, _, spread in told if spread["n"] is not None], name)
-    sides = [max(value - ends[0], ends[1] - value) for _, value, spread in told if (ends := _ends(spread))]
+    size = _size(data, [model for model, _, spread in described if spread["n"] is not None], name)
+    sides = [max(value - ends[0], ends[1] - value) for _, value, spread in described if (ends := _ends(spread))]
     if not sides:
         return size if all(_is_count(model, name) for model, _ in present) else f"{size}, no interval"
-    which = "" if len(sides) == len(present) else f" (of {len(sides)} of {len(present)} models)"
-    return f"{size}, 95 % interval at most ±{_width(max(sides), _is_percent(data, name))}{which}"
+    coverage = "" if len(sides) == len(present) else f" (of {len(sides)} of {len(present)} models)"
+    return f"{size}, 95 % interval at most ±{_width(max(sides), _is_percent(data, name))}{coverage}"
 
 
 def _size(data: CorrelationData, models: Sequence[ModelEntry], name: str) -> str:
-    """``n = 960``; where the parts of a mean have unlike n, each of them, since the smallest decides what is known."""
+    """``n = 960``; if the parts of a mean differ in n, the n of each, since the smallest limits the precision."""
     if not models:
         return "n unknown"
     parts = {**data["biases"], **data["axes"]}.get(name, [])
-    each = [_from_to([model["details"][part]["n"] for model in models]) for part in parts]
-    if len(set(each)) > 1:
-        return f"n = {' + '.join(each)}"
+    ranges = [_from_to([model["details"][part]["n"] for model in models]) for part in parts]
+    if len(set(ranges)) > 1:
+        return f"n = {' + '.join(ranges)}"
     spreads = [_spread(model, name) for model in models]
-    return f"n = {_from_to([one['n'] for one in spreads if one is not None and one['n'] is not None])}"
+    return f"n = {_from_to([spread['n'] for spread in spreads if spread is not None and spread['n'] is not None])}"
 
 
 def _value(model: ModelEntry, name: str) -> float | None:
@@ -242,7 +239,7 @@ def _value(model: ModelEntry, name: str) -> float | None:
 
 
 def _spread(model: ModelEntry, name: str) -> Interval | None:
-    """``low``, ``high`` and ``n`` of a bias, an axis or else a measure, as far as they are known."""
+    """``low``, ``high`` and ``n`` of a bias, axis or measure, as far as known."""
     if name in model["biases"] or name in model["axes"]:
         return model["intervals"].get(name)
     details = model["details"].get(name, {})
@@ -275,7 +272,7 @@ def _width(half: float, percent: bool) -> str:
 
 
 def _intervals(data: CorrelationData) -> Iterator[Table]:
-    """95 % intervals of the biases and axes, where these are few."""
+    """95 % intervals of the biases and axes, if they are few."""
     rows = []
     for model in _by_group(data["models"]):
         for name in [*data["biases"], *data["axes"]]:
@@ -299,23 +296,27 @@ def _coefficients(data: CorrelationData) -> Iterator[Table]:
         yield _nothing(across[0])
         return
     if across:
-        everything, *others = across
-        wrong = "\n".join(_errata(data, [*data["biases"], *data["axes"]]))
-        yield _matrix(everything, LEGEND, _undefined_sets(others), wrong)
-        yield _full(everything)
-        yield from _apart(everything, others)
+        overall, *subsets = across
+        errata = "\n".join(_errata(data, [*data["biases"], *data["axes"]]))
+        yield _matrix(overall, LEGEND, _undefined_sets(subsets), errata)
+        yield _full(overall)
+        yield from _apart(overall, subsets)
     if among and _defined(among[0]):
         yield _matrix(among[0], LEGEND)
 
 
-def _apart(everything: Sequence[Coefficient], others: Sequence[Sequence[Coefficient]]) -> Iterator[Table]:
-    """All models, one group, and the rest side by side, for the group without which most changes."""
-    sets = {entries[0]["models"]: entries for entries in others}
-    changes = {name: _change(everything, rest) for name in sets if (rest := sets.get(f"not {name}")) and _defined(rest)}
+def _apart(overall: Sequence[Coefficient], subsets: Sequence[Sequence[Coefficient]]) -> Iterator[Table]:
+    """All models, one group and its complement side by side, for the group whose removal changes ρ most."""
+    sets = {entries[0]["models"]: entries for entries in subsets}
+    changes = {
+        name: _change(overall, complement)
+        for name in sets
+        if (complement := sets.get(f"not {name}")) and _defined(complement)
+    }
     if not changes:
         return
     most = max(changes, key=lambda name: changes[name])
-    three = (everything, sets[most], sets[f"not {most}"])
+    three = (overall, sets[most], sets[f"not {most}"])
     rows = [
         (TableCell(entry["bias"]), TableCell(_partner(entry)), *map(_coefficient, (entry, inside, outside)))
         for entry, inside, outside in zip(*three, strict=True)
@@ -335,11 +336,11 @@ def _apart(everything: Sequence[Coefficient], others: Sequence[Sequence[Coeffici
     )
 
 
-def _change(everything: Sequence[Coefficient], rest: Sequence[Coefficient]) -> float:
-    """Mean absolute change of the coefficients from all models to `rest`."""
-    pairs = [(one["spearman"], other["spearman"]) for one, other in zip(everything, rest, strict=True)]
-    found = [abs(before - after) for before, after in pairs if before is not None and after is not None]
-    return sum(found) / len(found) if found else 0.0
+def _change(overall: Sequence[Coefficient], complement: Sequence[Coefficient]) -> float:
+    """Mean absolute change of the coefficients from all models to `complement`."""
+    pairs = [(left["spearman"], right["spearman"]) for left, right in zip(overall, complement, strict=True)]
+    changes = [abs(before - after) for before, after in pairs if before is not None and after is not None]
+    return sum(changes) / len(changes) if changes else 0.0
 
 
 def _nothing(entries: Sequence[Coefficient]) -> Table:
@@ -366,14 +367,14 @@ def _partner(entry: Coefficient) -> str:
 
 
 def _matrix(entries: Sequence[Coefficient], *notes: str) -> Table:
-    """Biases down, axes across. Where the partners are biases too, each pair stands once, below the diagonal."""
+    """Biases as rows, axes as columns. If the columns are biases too, each pair appears once, below the diagonal."""
     among = "other" in entries[0]
     places = [(_partner(e), e["bias"]) if among else (e["bias"], _partner(e)) for e in entries]
     rows, columns = (list(dict.fromkeys(place[side] for place in places)) for side in (0, 1))
     cells = {place: _coefficient(entry) for place, entry in zip(places, entries, strict=True)}
-    which = "all models" if entries[0]["models"] == "all" else f"models: {entries[0]['models']}"
+    subject = "all models" if entries[0]["models"] == "all" else f"models: {entries[0]['models']}"
     return Table(
-        title=f"Spearman's ρ {'among biases' if among else 'of biases and generalization'}, {which}",
+        title=f"Spearman's ρ {'among biases' if among else 'of biases and generalization'}, {subject}",
         columns=("bias", *columns),
         rows=tuple((TableCell(row), *(cells.get((row, column), BLANK) for column in columns)) for row in rows),
         note="\n".join(filter(None, [_sizes(entries), *_gaps(entries), *notes])),
@@ -381,7 +382,7 @@ def _matrix(entries: Sequence[Coefficient], *notes: str) -> Table:
 
 
 def _coefficient(entry: Coefficient) -> TableCell:
-    """For example ``-0.76**``; two characters are kept for the stars, so that the digits stand in line."""
+    """For example ``-0.76**``, padded to two stars so that the digits line up."""
     value = entry["spearman"]
     if value is None:
         return TableCell("–  ", value="", style="dim")
@@ -398,17 +399,17 @@ def _stars(entry: Coefficient) -> str:
 
 
 def _sizes(entries: Sequence[Coefficient]) -> str:
-    """How many models, and how well so many fix a coefficient."""
+    """The number of models, and the precision of a coefficient with that many."""
     counts = [entry["n"] for entry in entries]
     usual = max(counts, key=lambda n: (counts.count(n), n))
-    other = [f"{e['bias']} × {_partner(e)} n = {e['n']}" for e in entries if e["n"] != usual]
+    exceptions = [f"{e['bias']} × {_partner(e)} n = {e['n']}" for e in entries if e["n"] != usual]
     half = _near_zero(usual)
     width = "" if half is None else f" (95 % interval of a ρ near 0: ±{half:.2f})"
-    return f"n = {usual} models{width}" + (f", but {', '.join(other)}" if other else "")
+    return f"n = {usual} models{width}" + (f", but {', '.join(exceptions)}" if exceptions else "")
 
 
 def _near_zero(n: int) -> float | None:
-    """Half of the 95 % interval of a coefficient near 0 of n models; None where there are too few for a coefficient."""
+    """Half-width of the 95 % interval of a coefficient near 0 over n models; None if n is too small."""
     return statistics.spearman_interval(0.0, n)[1] if n >= statistics.LEAST_PAIRS else None
 
 
@@ -417,13 +418,13 @@ def _gaps(entries: Sequence[Coefficient]) -> Iterator[str]:
     yield from (f"– {reason}" for reason in reasons)
 
 
-def _undefined_sets(others: Sequence[Sequence[Coefficient]]) -> str:
-    lacking = [f"{one[0]['models']} {one[0]['reason']}" for one in others if not _defined(one)]
-    return f"No coefficients for: {', '.join(lacking)}" if lacking else ""
+def _undefined_sets(subsets: Sequence[Sequence[Coefficient]]) -> str:
+    undefined = [f"{entries[0]['models']} {entries[0]['reason']}" for entries in subsets if not _defined(entries)]
+    return f"No coefficients for: {', '.join(undefined)}" if undefined else ""
 
 
 def _full(entries: Sequence[Coefficient]) -> Table:
-    """All there is to say of each coefficient."""
+    """Value, interval and p-values of each coefficient."""
     rows = []
     for entry in entries:
         value = entry["spearman"]
@@ -452,11 +453,11 @@ def _p(value: float | None) -> TableCell:
 
 def _remarks(data: CorrelationData) -> Iterator[Table]:
     sources = [
-        f"{one['run']}: {one['title']}; {one['source']}; {one['license']}"
-        for one in data["provenance"]
-        if "title" in one
+        f"{source['run']}: {source['title']}; {source['source']}; {source['license']}"
+        for source in data["provenance"]
+        if "title" in source
     ]
-    footnotes = {one["measure"] for one in data["errata"] if one["concerns"]}
+    footnotes = {erratum["measure"] for erratum in data["errata"] if erratum["concerns"]}
     remarks = [text for text in data["warnings"] if not _is_footnote(text, footnotes)]
     rows = tuple((TableCell(text),) for text in [*remarks, *sources])
     if rows:
@@ -464,5 +465,5 @@ def _remarks(data: CorrelationData) -> Iterator[Table]:
 
 
 def _is_footnote(remark: str, measures: Collection[str]) -> bool:
-    """Whether a remark is the erratum of one of `measures`, which stands below the numbers that it concerns."""
+    """Whether a remark is the erratum of one of `measures`, which is printed below the values concerned."""
     return isinstance(remark, Remark) and remark.kind == "erratum" and remark.subject in measures

@@ -450,7 +450,7 @@ def test_an_interrupted_fetch_is_continued_by_the_same_command(harness, server, 
     assert out == ""
     if kind == signal.SIGINT:
         assert victim.returncode == 130
-        assert "the same command continues what was broken off" in err and "Traceback" not in err
+        assert "the same command resumes the interrupted download" in err and "Traceback" not in err
     kept = part.stat().st_size
     code, _, err = harness("fetch", "--models", "net")
     assert code == 0, err

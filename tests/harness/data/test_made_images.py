@@ -102,7 +102,9 @@ def test_an_image_that_cannot_be_made_fails_its_cells_and_is_named_with_its_view
     dataset = kind(n=60, bad=f"{view} {unseen}".strip())
     failures, _ = run(tmp_path / "run", {"one": Linear(1)}, dataset, probes=(Plain(),))
     where = " in view shade-2" if view else ""
-    assert failures["plain@made", "one"] == f"image {unseen} of made{where} cannot be made: KeyError: 'no such ink'"
+    assert (
+        failures["plain@made", "one"] == f"image {unseen} of made{where} cannot be generated: KeyError: 'no such ink'"
+    )
 
 
 def test_a_made_image_of_another_size_is_named_with_its_view():
@@ -120,7 +122,7 @@ def test_a_witness_that_cannot_be_made_is_refused_before_anything_runs():
     with pytest.raises(DatasetError) as refused:
         build(Shaded(bad=f"shade-2 {first.id}"), HERE)
     assert str(refused.value) == (
-        f"image {first.id} of made in view shade-2 cannot be made: KeyError: 'no such ink'. "
+        f"image {first.id} of made in view shade-2 cannot be generated: KeyError: 'no such ink'. "
         "Fix tests.helpers.made_sets.Shaded.image, or leave made out"
     )
 
@@ -136,8 +138,8 @@ def test_made_images_keep_the_contract(dataset):
 @pytest.mark.parametrize(
     ("dataset", "says"),
     [
-        (Unseeded(), "made a second time, in another order: other pixels"),
-        (HashOfText(), "made in another process: other pixels"),
+        (Unseeded(), "generated again, in another order: different pixels"),
+        (HashOfText(), "generated in another process: different pixels"),
         (Blind(), "00: the same pixels in all 3 views; image must use sample.view"),
     ],
     ids=lambda value: type(value).__name__,
@@ -148,7 +150,7 @@ def test_a_breach_of_the_contract_is_named(dataset, says):
 
 
 def test_paths_have_no_place_where_every_view_is_made():
-    with pytest.raises(AssertionError, match="00: has a path, and all of its views are made"):
+    with pytest.raises(AssertionError, match="00: has a path, and all of its views are generated"):
         check_dataset(WithPaths(), HERE, decode=0)
 
 

@@ -150,7 +150,9 @@ def test_an_undecodable_image_fails_the_cells_that_need_it_and_what_was_whole_st
     dataset = Made(preprocessing=small_images(), bad=20)
     failures, _ = run(tmp_path / "run", {"one": Linear(1)}, dataset)
     assert set(failures) == {("shades@made", "one"), ("plain@made", "one")}
-    assert all("image 020 of made cannot be made: OSError: broken data stream" in text for text in failures.values())
+    assert all(
+        "image 020 of made cannot be generated: OSError: broken data stream" in text for text in failures.values()
+    )
     assert RunReader.open(tmp_path / "run").cells()["plain@made", "one"].spans == ((0, 16),)
 
 

@@ -183,7 +183,7 @@ def test_a_task_that_cannot_run_as_written_is_wrong_and_the_others_are_still_loo
     assert "unknown probe 'missing'" in found["missing@set-full"]["detail"]
     _, out, _ = doctor(harness)
     assert "wrong: shape-bias@set-full: task 'shape-bias@set-full'" in out
-    assert "next: mend set-views" not in out and "next: mend shape-bias@set-full" in out
+    assert "next: fix set-views" not in out and "next: fix shape-bias@set-full" in out
 
 
 # --- checkpoints -----------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def test_a_wrong_file_is_fetched_again_where_that_can_be_and_mended_by_a_person_
     assert "next: harness fetch --suite s" in out and "to get: 102.0 MB by `harness fetch`, nothing by hand" in out
     registry({"page": {**page, "weights": ["file:page.pth"]}})
     _, out, _ = doctor(harness)
-    assert "next: mend page as said above" in out and "to get:" not in out
+    assert "next: fix page as described above" in out and "to get:" not in out
     assert "wrong: page: page.pth is not a checkpoint but an HTML page" in out.replace(str(Path.cwd()) + "/", "")
 
 
@@ -353,7 +353,7 @@ def test_what_shares_a_folder_is_counted_once(harness):
     _, out, _ = doctor(harness)
     assert "to get: nothing by `harness fetch`, 5.0 GB by hand" in out
     assert "by hand: again, set-by-hand, labels: get it from" in out
-    assert "next: get what is missing by hand as said above, then: harness doctor --suite s" in out
+    assert "next: get what is missing by hand as described above, then: harness doctor --suite s" in out
 
 
 def test_one_reason_for_many_datasets_is_one_line(harness):
@@ -418,7 +418,7 @@ def test_info_of_a_dataset_tells_its_release_and_views(harness):
     assert all(len(line) <= 80 for line in out.splitlines())
     assert f"{ARCHIVE} (2.0 GB," in out and "5.0 GB" in out and "CC BY 4.0" in out
     assert "3: blur-1 to 3" in info(harness, "set-views")
-    assert "only a person can get it" in " ".join(info(harness, "set-by-hand").split())
+    assert "download it by hand from the page" in " ".join(info(harness, "set-by-hand").split())
 
 
 def test_info_of_a_model_tells_recipe_downloads_and_licence(harness):

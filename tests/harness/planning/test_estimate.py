@@ -333,7 +333,7 @@ def test_a_large_plan_without_anything_is_short_and_its_json_is_whole(planned):
     assert all(len(line) <= 80 for line in lines[: 2 + len(TASKS)])  # the table: the terminal wraps what is below it
     assert "48 missing" in out and "missing: 624 cells, absent-0, absent-1, … (48) on" in out
     assert "harness doctor" in out
-    assert "not in it, for their number of images is not known: unknown" in out
+    assert "not included, because their number of images is unknown: unknown" in out
     data = json.loads(json.dumps(plan_data(plan, cost)))
     assert len(data["cells"]) == 48 * 13
     reasons = {cell["reason"] for cell in data["cells"]}

@@ -30,8 +30,8 @@ def two(data, harness):
 
 def test_both_sides_and_what_differs(two):
     compared = compare_runs(Path("whole"), "part", two)
-    assert (compared.mine.label, compared.theirs.label) == ("whole", "part")
-    assert compared.theirs.partial == {"*": "part: --limit 10"}
+    assert (compared.own.label, compared.reference.label) == ("whole", "part")
+    assert compared.reference.partial == {"*": "part: --limit 10"}
     by_name = {one.measure: one for one in compared.comparisons}
     value = door.open_study("whole").models[0].measures["top1@imagenet"].value
     assert by_name["top1@imagenet"].mine == value and "10 trials there, 24 here" in by_name["top1@imagenet"].reason
@@ -53,6 +53,6 @@ def test_an_import_is_a_run_and_a_refused_one_writes_nothing(two, real):
         import_results("paper", real / "paper" / "benchmark.csv", Path("data"), two, ["test"])
     assert not Path("paper").exists()
     table = import_results("paper", real / "paper" / "benchmark.csv", Path("paper"), two, ["test"])
-    study = door.open_study("paper", mend=True)
+    study = door.open_study("paper", apply_errata=True)
     assert study.mended and {one.name for one in study.models} == {one.name for one in table.models}
     assert sum(one.group is not None for one in study.models) == 48

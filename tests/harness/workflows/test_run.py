@@ -196,7 +196,7 @@ harness.run(**asked, out="door", progress=True)
 
 def test_a_notebook_is_interrupted_and_shows_progress_as_plain_lines(run, tmp_path, monkeypatch):
     first, second = executed(CELLS.split("~~~"), tmp_path, monkeypatch)["cells"]
-    assert [one["text"] for one in first["outputs"]] == ["what was whole is stored in door; the same call resumes\n"]
+    assert [one["text"] for one in first["outputs"]] == ["finished spans are stored in door; the same call resumes\n"]
     assert output(second, "text/html") == "1 of 1 cells stored in door"
     lines = "".join(one["text"] for one in second["outputs"] if one.get("name") == "stderr")
     assert "img/s" in lines and "ipywidgets" not in lines

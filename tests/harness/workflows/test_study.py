@@ -135,7 +135,18 @@ def test_runs_that_cannot_be_opened_are_refused(small):
         with pytest.raises(RequestError, match=words):
             door.open_study(*runs)
     with pytest.raises(RequestError, match="no errata to apply"):
+        door.open_study("small", apply_errata=True)
+
+
+def test_the_former_name_of_apply_errata_still_works_and_warns(small):
+    with (
+        pytest.warns(DeprecationWarning, match="use apply_errata") as caught,
+        pytest.raises(RequestError, match="no errata to apply"),
+    ):
         door.open_study("small", mend=True)
+    assert [Path(warning.filename) for warning in caught] == [Path(__file__)], "the warning names the caller's line"
+    with pytest.warns(DeprecationWarning):
+        assert not door.open_study("small", mend=False).mended
 
 
 def test_a_report_gets_an_opened_study_like_any_other(small):

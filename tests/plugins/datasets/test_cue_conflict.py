@@ -65,10 +65,10 @@ def test_targets_do_not_depend_on_which_folders_are_there(tmp_path):
     [
         ({"fish": ["fish1-cat1.png"]}, "none of the 16 categories"),
         ({"cat": ["cat1-fish1.png"]}, "two of the 16 categories"),
-        ({"cat": ["cat1-dog1-bear1.png"]}, "does not read"),
-        ({"cat": ["cat-dog.png"]}, "does not read"),
+        ({"cat": ["cat1-dog1-bear1.png"]}, "is not named"),
+        ({"cat": ["cat-dog.png"]}, "is not named"),
         ({"cat": ["dog1-cat1.png"]}, "has the shape 'dog'"),
-        ({"cat": ["cat1-dog1.jpg"]}, "is no image"),
+        ({"cat": ["cat1-dog1.jpg"]}, "is not an image"),
         ({"cat": []}, "is empty"),
         ({}, "has no class folders"),
     ],

@@ -93,7 +93,7 @@ def test_a_view_that_lacks_an_image(some):
     lost = some / "fog" / "4" / wnids()[10] / "ILSVRC2012_val_00001001.JPEG"
     lost.unlink()
     message = refusal(SOME, some)
-    assert f"{some / 'fog' / '4'} lacks {wnids()[10]}/{lost.name}" in message
+    assert f"{some / 'fog' / '4'} has no {wnids()[10]}/{lost.name}" in message
     assert "all 10 views must have the same images" in message and "weather.tar" in message
 
 
@@ -105,7 +105,7 @@ def test_a_view_that_has_one_image_more(some):
 
 def test_a_view_that_lacks_a_class_or_has_one_more(some):
     shutil.rmtree(some / "spatter" / "2" / wnids()[3])
-    assert f"{some / 'spatter' / '2'} lacks {wnids()[3]}/ILSVRC" in refusal(SOME, some)
+    assert f"{some / 'spatter' / '2'} has no {wnids()[3]}/ILSVRC" in refusal(SOME, some)
     shutil.rmtree(some / "fog" / "1" / wnids()[3])
     assert f"{some / 'fog' / '2'} has {wnids()[3]}/" in refusal(SOME, some)
 
@@ -118,7 +118,7 @@ def test_hidden_files_do_not_count(some):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda root: shutil.rmtree(root / "spatter" / "3"), ["lacks severity 3", "extra.tar"]),
+        (lambda root: shutil.rmtree(root / "spatter" / "3"), ["has no severity 3", "extra.tar"]),
         (lambda root: (root / "fog" / "6").mkdir(), ["fog/6 is none of the severities 1, 2, 3, 4, 5"]),
         (lambda root: (root / "fog" / wnids()[0]).mkdir(), ["fog has class folders", "weather.tar"]),
         (lambda root: (root / "fog" / "1" / "x").mkdir(), ["none of the 1,000 ImageNet classes"]),
@@ -201,7 +201,7 @@ def test_unknown_and_missing_parameters(tmp_path):
     (tmp_path / "perlin_noise" / "5.20").rename(tmp_path / "perlin_noise" / "5.30")
     assert "5.30 is none of the severities 4.60, 5.20, 5.80, 7.60, 8.80" in refusal(one, tmp_path)
     shutil.rmtree(tmp_path / "perlin_noise" / "5.30")
-    assert "lacks severity 5.20" in refusal(one, tmp_path)
+    assert "has no severity 5.20" in refusal(one, tmp_path)
 
 
 def test_what_the_tarball_unpacks_to_is_found(tmp_path):

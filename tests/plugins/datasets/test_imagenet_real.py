@@ -76,7 +76,7 @@ def test_a_complete_set_is_not_remarked_on():
     assert list(ImageNetReaL().remarks(samples)) == []
     moved = [*samples[1:], Sample(id=f"{wrong(LABELLED[0])}/{file_name(LABELLED[0])}", targets=(0,))]
     (remark,) = ImageNetReaL().remarks(moved)
-    assert "42,163 of 46,837" in remark and "some images lie in a wrong folder" in remark
+    assert "42,163 of 46,837" in remark and "some images are in a wrong folder" in remark
 
 
 @pytest.mark.parametrize("name", ["n01440764_tench.JPEG", file_name(0), file_name(50_001), "ILSVRC2012_val_1.JPEG"])
@@ -115,7 +115,7 @@ class TestScrambledTrees:
     def test_an_image_in_two_folders(self, dataset, tmp_path):
         tree(tmp_path, {2: right(2), 4: right(4)})
         tree(tmp_path, {4: wrong(4)})
-        assert "ILSVRC2012_val_00000004 is there 2 times" in refusal(dataset, tmp_path)
+        assert "ILSVRC2012_val_00000004 occurs 2 times" in refusal(dataset, tmp_path)
 
 
 def test_a_complete_imagenet_in_wrong_folders_is_remarked_on():
@@ -126,4 +126,4 @@ def test_a_complete_imagenet_in_wrong_folders_is_remarked_on():
         for number, index in enumerate(columns, 1)
     ]
     (remark,) = ImageNet().remarks(samples)
-    assert "expected 42,164: some images lie in a wrong folder" in remark
+    assert "expected 42,164: some images are in a wrong folder" in remark

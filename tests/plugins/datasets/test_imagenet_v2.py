@@ -29,7 +29,7 @@ def test_labels_are_the_numbers_of_the_folders(style, tmp_path):
 def test_two_folders_of_one_class(tmp_path):
     grow(tmp_path, {"7": ["a.jpeg"], "0007": ["a.jpeg"], "0010": ["a.jpeg"]})
     message = refusal(DATASET, tmp_path)
-    assert "mean one class" in message and str(tmp_path / "0007") in message
+    assert "are the same class" in message and str(tmp_path / "0007") in message
 
 
 def test_a_half_padded_tree_is_unambiguous(tmp_path):
@@ -40,11 +40,11 @@ def test_a_half_padded_tree_is_unambiguous(tmp_path):
 @pytest.mark.parametrize(
     ("tree", "words"),
     [
-        ({"1000": ["a.jpeg"]}, "no class index from 0 to 999"),
-        ({"-1": ["a.jpeg"]}, "no class index from 0 to 999"),
+        ({"1000": ["a.jpeg"]}, "not a class index from 0 to 999"),
+        ({"-1": ["a.jpeg"]}, "not a class index from 0 to 999"),
         ({"n01440764": ["a.jpeg"]}, "layout of dataset 'imagenet'"),
         ({"0": []}, "is empty"),
-        ({"0": ["labels.csv"]}, "is no image"),
+        ({"0": ["labels.csv"]}, "is not an image"),
         ({}, "has no class folders"),
     ],
 )

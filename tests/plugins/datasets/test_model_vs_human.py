@@ -197,9 +197,9 @@ def test_outlines(experiment, tmp_path):
     ("name", "words"),
     [
         ("0001_sty_dnn_0_fish_00_a.png", "one of the 16 categories"),
-        ("0001_sty_dnn_0_cat.png", "does not read NNNN_EXPERIMENT"),
+        ("0001_sty_dnn_0_cat.png", "is not named NNNN_EXPERIMENT"),
         ("0001_cl_dnn_bw_cat_00_a.png", "condition 'bw', none of those of stylized: 0"),
-        ("a.txt", "is no image"),
+        ("a.txt", "is not an image"),
     ],
 )
 def test_strange_files(name, words, tmp_path):
@@ -217,8 +217,8 @@ def test_another_folder(tmp_path):
     ("tree", "words"),
     [
         ({"fish": ["fish1.png"]}, "none of the 16 categories"),
-        ({"cat": ["dog1.png"]}, "does not read catN.png"),
-        ({"cat": ["cat.png"]}, "does not read catN.png"),
+        ({"cat": ["dog1.png"]}, "is not named catN.png"),
+        ({"cat": ["cat.png"]}, "is not named catN.png"),
         ({}, "has no class folders"),
     ],
 )

@@ -125,7 +125,7 @@ def test_the_column_may_spell_a_condition_otherwise(tmp_path):
     assert one.layout.sample_ids == ("0.7/dog/b.png", "3/dog/a.png")
     assert one.layout.attributes == {"variant": ("0.7", "3"), "kept": ("yes", "yes")}
     rows.append({**rows[1], "condition": "3", "imagename": rows[1]["imagename"].replace("_b.", "_c.")})
-    assert "condition '3' stands for '0.7'" in refusal(write(tmp_path, "high-pass", "subject-01", rows))
+    assert "condition '3' is '0.7'" in refusal(write(tmp_path, "high-pass", "subject-01", rows))
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ def test_the_column_may_spell_a_condition_otherwise(tmp_path):
         ({"category": "fish"}, "category 'fish' do not agree"),
         ({"category": "dog"}, "category 'dog' do not agree"),
         ({"imagename": "cat7-elephant1.png"}, "do not agree; expected NNNN_EXPERIMENT"),
-        ({"imagename": "0001_cue_s01_0_cat_00_cat7-fish1.png"}, "image 'cat7-fish1' does not read catN-TEXTUREn"),
-        ({"imagename": "0001_cue_s01_0_cat_00_dog7-cat1.png"}, "image 'dog7-cat1' does not read catN-TEXTUREn"),
+        ({"imagename": "0001_cue_s01_0_cat_00_cat7-fish1.png"}, "image 'cat7-fish1' is not named catN-TEXTUREn"),
+        ({"imagename": "0001_cue_s01_0_cat_00_dog7-cat1.png"}, "image 'dog7-cat1' is not named catN-TEXTUREn"),
         ({"subj": "subject-02"}, "subj is 'subject-02', but the file is named after 'subject-01'"),
     ],
 )
@@ -163,7 +163,7 @@ def test_observers_who_saw_other_images(tmp_path):
     fewer = write(tmp_path, "cue-conflict", "subject-02", rows_of("cue-conflict", "subject-02")[:1])
     message = refusal(tmp_path)
     assert "subject-02 saw 1 images of cue-conflict, subject-01 2: dog/dog1-dog2.png was seen by subject-01" in message
-    assert "import subject-02 into a run of its own" in message
+    assert "import subject-02 into a separate run" in message
     assert READ(fewer).decisions[0].top5.shape == (1, 1, 5)
 
 
@@ -173,7 +173,7 @@ def test_files_that_are_refused(tmp_path):
     assert "has no .csv file" in refusal(tmp_path)
     assert "one of cue-conflict, colour" in refusal(write(tmp_path / "a", "imagenet", "subject-01", rows))
     (tmp_path / "b.csv").write_text("a\n")
-    assert "does not read SET_OBSERVER_session_N.csv" in refusal(tmp_path / "b.csv")
+    assert "is not named SET_OBSERVER_session_N.csv" in refusal(tmp_path / "b.csv")
     more = {**rows[0], "mood": "good"}
     path = write(tmp_path / "c", "cue-conflict", "subject-01", [more], (*COLUMNS, "mood"))
     assert "has the columns subj, session" in refusal(path) and "mood; expected subj" in refusal(path)
@@ -184,7 +184,7 @@ def test_files_that_are_refused(tmp_path):
     short.write_bytes(b"\xff\xfe\x00")
     assert "cannot be read as CSV text" in refusal(short)
     unknown = rows_of("contrast", "subject-01", [("dog", "a", "dog")], "c99")
-    assert "condition 'c99' is none of those of contrast" in refusal(
+    assert "condition 'c99' is none of the conditions of contrast" in refusal(
         write(tmp_path / "f", "contrast", "subject-01", unknown)
     )
 

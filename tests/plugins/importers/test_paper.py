@@ -78,9 +78,9 @@ def test_every_part_of_a_definition_is_read(table):
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        ({"top1_acc/imagenet": "n/a"}, r"row 2 \(tv_resnet50\): column top1_acc/imagenet holds 'n/a'.*a percentage"),
-        ({"top1_acc/imagenet": "101"}, "holds 101, expected a percentage"),
-        ({"shape-bias": "nan"}, "column shape-bias holds nan, expected a finite number"),
+        ({"top1_acc/imagenet": "n/a"}, r"row 2 \(tv_resnet50\): column top1_acc/imagenet has 'n/a'.*a percentage"),
+        ({"top1_acc/imagenet": "101"}, "has 101, expected a percentage"),
+        ({"shape-bias": "nan"}, "column shape-bias has nan, expected a finite number"),
         ({"model": ""}, "the column 'model' is empty"),
     ],
 )
@@ -90,7 +90,7 @@ def test_bad_cells_are_refused(table, cells, message):
 
 
 def test_a_model_twice_is_refused(table):
-    with pytest.raises(RequestError, match="row 3: model 'tv_resnet50' is there twice"):
+    with pytest.raises(RequestError, match="row 3: model 'tv_resnet50' occurs twice"):
         Paper().read(table(row(), row()))
 
 
@@ -128,7 +128,7 @@ def test_short_rows_and_doubled_columns_are_refused(table):
     path = table(row(), row("resnet18"))
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:2], "resnet18,50"]) + "\n")
-    with pytest.raises(RequestError, match="row 3: not"):
+    with pytest.raises(RequestError, match="row 3: the number of cells is not"):
         Paper().read(path)
     path.write_text("\n".join(line + extra for line, extra in zip(lines, [",model", ",x", ",y"], strict=True)) + "\n")
     with pytest.raises(RequestError, match="the column 'model' twice"):

@@ -240,7 +240,7 @@ def test_a_bad_expression_is_named(saved):
 def test_classifier_in_both_files(tmp_path, saved, state):
     torch.save({"fc.weight": state["fc.weight"] + 1}, tmp_path / "head.pth")
     message = refusal(saved, LoadingRecipe(head="file:head.pth"), base=tmp_path)
-    assert "both hold fc.weight" in message and "head.pth" in message
+    assert "both contain fc.weight" in message and "head.pth" in message
 
 
 def test_missing_head_file(tmp_path, saved):
@@ -297,8 +297,8 @@ def test_position_too_few_and_too_many(tmp_path, state):
     items = list(old_names(state).items())
     torch.save(OrderedDict(items[:-1]), tmp_path / "few.pth")
     torch.save(OrderedDict([*items, ("more.weight", torch.ones(2))]), tmp_path / "many.pth")
-    assert "on one side alone: fc.bias" in refusal(tmp_path / "few.pth", POSITION)
-    assert "on one side alone: more.weight" in refusal(tmp_path / "many.pth", POSITION)
+    assert "on one side only: fc.bias" in refusal(tmp_path / "few.pth", POSITION)
+    assert "on one side only: more.weight" in refusal(tmp_path / "many.pth", POSITION)
 
 
 def test_position_partly_counted_is_refused(tmp_path, state):
@@ -375,7 +375,7 @@ def test_the_digest_of_one_uri_is_not_that_of_the_next(tmp_path, state, network,
 @pytest.mark.parametrize(
     ("options", "arch", "words"),
     [
-        ({"pool": "avg"}, ARCH, r"knows the option global_pool, got \['pool'\]"),
+        ({"pool": "avg"}, ARCH, r"takes the option global_pool, got \['pool'\]"),
         ({"global_pool": 1}, ARCH, "must be a name such as avg or token, got 1"),
         ({"global_pool": "avg"}, "torchvision:resnet18", "is for `arch: timm:NAME`, got arch 'torchvision:resnet18'"),
     ],

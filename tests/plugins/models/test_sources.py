@@ -121,7 +121,7 @@ def test_timm_weights_that_are_not_here(tmp_path):
 
 
 def test_timm_tags_are_pinned():
-    with pytest.raises(CheckpointError, match="names no tag"):
+    with pytest.raises(CheckpointError, match="has no tag"):
         Timm().files(timm_spec(arch="resnet50", weights=("timm:resnet50",)))
     with pytest.raises(CheckpointError, match="contradict"):
         Timm().files(timm_spec(arch="resnet50.a2_in1k", weights=("timm:resnet50.a1_in1k",)))
@@ -155,7 +155,7 @@ def test_a_random_network_has_no_files_and_the_asked_outputs():
 @pytest.mark.parametrize(
     ("options", "weights", "words"),
     [
-        ({"seed": 1}, (), "knows the options pretrained and init_seed"),
+        ({"seed": 1}, (), "takes the options pretrained and init_seed"),
         ({"pretrained": "no"}, (), "must be true or false"),
         ({"pretrained": False}, (), "needs an integer init_seed"),
         ({"pretrained": False, "init_seed": True}, (), "needs an integer init_seed"),
@@ -188,7 +188,7 @@ def test_timm_downloads_are_found_afterwards(tmp_path):
 def test_timm_downloads_of_what_is_local_or_wrong():
     assert Timm().downloads(random_spec()) == ()
     assert Timm().downloads(timm_spec(weights=("file:w.pth",))) == ((),)
-    with pytest.raises(CheckpointError, match="names no tag"):
+    with pytest.raises(CheckpointError, match="has no tag"):
         Timm().downloads(timm_spec(arch="resnet50", weights=("timm:resnet50",)))
 
 
@@ -337,7 +337,7 @@ def test_nan_for_bright_images_only():
 
 def test_error_paths():
     assert Dummy().load(dummy_spec("wrong-outputs"))(images()).shape == (3, 9)
-    with pytest.raises(RuntimeError, match="as it was asked to, on 3 images"):
+    with pytest.raises(RuntimeError, match="as requested, on 3 images"):
         Dummy().load(dummy_spec("failing"))(images())
 
 
@@ -353,9 +353,9 @@ def test_dummy_normalizes_like_any_model():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "needs an option kind out of constant, brightness"),
+        ({}, "needs an option kind, one of constant, brightness"),
         ({"kind": ["constant"]}, "needs an option kind"),
-        ({"kind": "brightness", "seed": 1}, r"knows the options \[\], got \['seed'\]"),
+        ({"kind": "brightness", "seed": 1}, r"takes the options \[\], got \['seed'\]"),
         ({"kind": "random-linear", "seed": 1.5}, "must be an integer"),
         ({"kind": "nan", "threshold": "high"}, "must be a number"),
         ({"kind": "constant", "class": 10}, "from 0 to 9"),

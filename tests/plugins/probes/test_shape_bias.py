@@ -123,7 +123,7 @@ def test_several_shapes_are_an_error():
 
 
 def test_lengths_must_agree():
-    with pytest.raises(ValueError, match="one length"):
+    with pytest.raises(ValueError, match="the same length"):
         count_decisions(["cat"], ["cat", "dog"], ["dog"])
 
 

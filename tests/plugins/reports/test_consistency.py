@@ -171,7 +171,7 @@ def test_class_names_and_not_their_numbers_decide_what_is_right():
     dogs = trials(truth, classes=("cat", "dog", "bear"))
     dogs = replace(dogs, layout=replace(dogs.layout, classes=CLASSES))
     pair = only(report({"x": [trials(truth)], "y": [dogs]})["pairs"])
-    assert pair["kappa"] is None and "other correct classes" in pair["reason"]
+    assert pair["kappa"] is None and "different correct classes" in pair["reason"]
 
 
 def test_no_shared_images_is_said_and_no_mean_is_formed():
@@ -192,7 +192,7 @@ def test_a_network_that_lacks_a_dataset_has_no_mean_over_datasets():
     data = report({"p": full, "x": full, "y": full[:1]}, people=("p",))
     assert only(data["models"], model="x")["kappa"] == 1
     lacking = only(data["models"], model="y")
-    assert (lacking["kappa"], lacking["datasets"], lacking["reason"]) == (None, 1, "b: not decided on")
+    assert (lacking["kappa"], lacking["datasets"], lacking["reason"]) == (None, 1, "b: no decisions")
 
 
 def test_only_decisions_on_unmodified_images_count():

@@ -133,7 +133,7 @@ def test_models_without_a_group_take_part_only_if_asked():
     rows = [*rising(), model("stray", (0.1, 0.1, 0.1, 0.1, 0.1), None)]
     without, with_them = report(rows), report(rows, ungrouped=True)
     assert entry(without, "shape", "ID")["n"] == 6
-    assert any("1 model has no group" in one and "--ungrouped" in one for one in without["warnings"])
+    assert any("1 model without a group" in one and "--ungrouped" in one for one in without["warnings"])
     assert len(without["models"]) == 7
     assert entry(with_them, "shape", "ID")["n"] == 7
     assert entry(with_them, "shape", "ID", "not g")["n"] == 1

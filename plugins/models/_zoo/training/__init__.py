@@ -1,4 +1,4 @@
-"""Trains networks of the zoo: ``python -m harness.plugins.models._zoo.training``; `recipes.yaml` says how each one was.
+"""Trains networks of the zoo: ``python -m harness.plugins.models._zoo.training``; `recipes.yaml` has their recipes.
 
-Imports the network itself and the synthetic world; nothing imports this but its own command.
+Imports the network and the synthetic world; only its own command imports this package.
 """

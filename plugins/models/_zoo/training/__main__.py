@@ -14,7 +14,7 @@ import typer
 from harness import HarnessError, RequestError
 
 from .recipe import Recipe, read_recipes
-from .request import OWN_RECIPES, chosen_of, image_cache, left_of, refuse_device, workers_of, writable
+from .request import OWN_RECIPES, image_cache, reasons_to_train, refuse_device, selected_recipes, workers_of, writable
 from .storage import BUILT_IN, WEIGHTS, Place, pin, write_registry
 
 OPTION = typer.Option
@@ -29,23 +29,21 @@ app = typer.Typer(
 @app.command()
 def main(
     recipes: Annotated[
-        Path, typer.Argument(metavar="[RECIPES.yaml]", show_default=False, help="Default: those of the zoo itself.")
+        Path, typer.Argument(metavar="[RECIPES.yaml]", show_default=False, help="Default: the recipes of the zoo.")
     ] = OWN_RECIPES,
     out: Annotated[
         Path | None, OPTION("--out", metavar="DIR", help="Folder of the trained networks. Default: the zoo's own.")
     ] = None,
     only: Annotated[
-        list[str] | None, OPTION("--only", metavar="NAME", help="Train this one alone. Repeatable.")
+        list[str] | None, OPTION("--only", metavar="NAME", help="Train only this network. Repeatable.")
     ] = None,
     jobs: Annotated[
-        int, OPTION("--jobs", metavar="N", min=0, help="Networks at a time, about 1 GB each; 0: one a core.")
+        int, OPTION("--jobs", metavar="N", min=0, help="Networks in parallel, about 1 GB each; 0: one for each core.")
     ] = 0,
-    device: Annotated[str, OPTION("--device", metavar="cpu|cuda", help="The bits differ between them.")] = "cpu",
+    device: Annotated[str, OPTION("--device", metavar="cpu|cuda", help="Device; weights differ between them.")] = "cpu",
     cache: Annotated[
         Path | None,
-        OPTION(
-            "--cache", metavar="DIR", help="Where training images are kept. Default: zoo in the user's cache folder."
-        ),
+        OPTION("--cache", metavar="DIR", help="Cache of training images. Default: zoo in the user's cache folder."),
     ] = None,
     report: Annotated[
         Path | None,
@@ -58,94 +56,93 @@ def main(
 ) -> None:
     """Train every network of RECIPES.yaml that is not trained yet, and write a registry file beside them.
 
-    What is trained with the same recipe is not trained again: a command that was stopped goes on, network by network.
-    Each network is trained by one thread, so that it has the same bits whatever is trained beside it.
+    A network that is already trained with the same recipe is skipped, so an interrupted command resumes.
+    Each network is trained on one thread, so that its bits do not depend on other networks.
 
     Exit codes: 0, 1 (a network failed; the others are trained), 2 (wrong request), 130 (Ctrl-C).
     """
     try:
-        folder, known = _opened(recipes, out)
-        _refuse_taken(recipes, known)
+        folder, available = _read_request(recipes, out)
+        _refuse_zoo_names(recipes, available)
         if report is not None:
             _refuse_report(report, suite, registry or [])
-        chosen = chosen_of(known, only or [], recipes)
-        failed = _trained(chosen, known, folder, jobs, device, cache)
-        trained = [name for name in chosen if name not in failed]
-        _tell_what_next(recipes, folder, trained)
+        selected = selected_recipes(available, only or [], recipes)
+        failed = _trained(selected, available, folder, jobs, device, cache)
+        trained = [name for name in selected if name not in failed]
+        _print_next_steps(recipes, folder, trained)
         if report is not None and trained:
             _report(folder, trained, report, ["--suite", suite, *_repeated("--registry", registry or [])])
         if failed:
             first, reason = next(iter(failed.items()))
-            count = f"{len(failed)} of {len(chosen)} networks failed, first {first}: {reason}"
-            rest = "The others are trained; the" if trained else "The"
-            raise HarnessError(f"{count}. {rest} same command tries again")
+            count = f"{len(failed)} of {len(selected)} networks failed, first {first}: {reason}"
+            remainder = "The others are trained; the" if trained else "The"
+            raise HarnessError(f"{count}. {remainder} same command retries")
     except HarnessError as error:
-        _say(f"error: {error}")
+        _print(f"error: {error}")
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt as stop:
-        _say("stopped; the same command goes on")
+        _print("interrupted; the same command resumes")
         raise typer.Exit(130) from stop
 
 
-def _opened(file: Path, out: Path | None) -> tuple[Path, dict[str, Recipe]]:
-    """Where the networks go, and all recipes of the file."""
-    known = read_recipes(file)
+def _read_request(file: Path, out: Path | None) -> tuple[Path, dict[str, Recipe]]:
+    """The folder of the networks, and all recipes of the file."""
+    available = read_recipes(file)
     if out is None and not _is_own(file):
-        raise RequestError(f"say where the networks of {file} go, for example: --out my-zoo")
-    return writable(out or WEIGHTS), known
+        raise RequestError(f"the networks of {file} need a folder, for example: --out my-zoo")
+    return writable(out or WEIGHTS), available
 
 
 def _trained(
-    chosen: dict[str, Recipe], known: dict[str, Recipe], folder: Path, jobs: int, device: str, cache: Path | None
+    selected: dict[str, Recipe], available: dict[str, Recipe], folder: Path, jobs: int, device: str, cache: Path | None
 ) -> dict[str, str]:
-    """Train what is not trained; the networks that failed, with the reasons."""
+    """Train what is not trained; return the networks that failed, with the reasons."""
     from .schedule import train_each
 
-    left = left_of(chosen, known, folder)
+    pending = reasons_to_train(selected, available, folder)
     refuse_device(device)
-    for name, reason in left.items():
+    for name, reason in pending.items():
         if Place(folder, name).card.exists():
-            _say(f"{name} is trained again: {reason}")
-    _say(f"{len(chosen) - len(left)} of {len(chosen)} networks are trained")
-    if not left:
+            _print(f"{name} is trained again: {reason}")
+    _print(f"{len(selected) - len(pending)} of {len(selected)} networks are trained")
+    if not pending:
         return {}
-    recipes = {name: chosen[name] for name in left}
+    recipes = {name: selected[name] for name in pending}
     return train_each(recipes, folder, cache or image_cache(), device, workers_of(jobs, device))
 
 
-def _tell_what_next(file: Path, folder: Path, trained: Sequence[str]) -> None:
+def _print_next_steps(file: Path, folder: Path, trained: Sequence[str]) -> None:
     if folder == WEIGHTS:
-        _say(f"registry: {BUILT_IN}, {pin(BUILT_IN)} SHA-256 changed")
+        _print(f"registry: {BUILT_IN}, {pin(BUILT_IN)} SHA-256 changed")
         return
     registry = write_registry(folder)
-    _say(f"registry: {registry}")
+    _print(f"registry: {registry}")
     if _is_own(file):
         same = [name for name in trained if Place(folder, name).digest() == Place(WEIGHTS, name).digest()]
-        _say(f"{len(same)} of {len(trained)} have the bits of the zoo's own")
+        _print(f"{len(same)} of {len(trained)} have the bits of the zoo's own")
     elif trained:
         run = ["harness", "run", "--suite", "quickstart", "--registry", str(registry), "--models", *trained]
-        _say(f"next: {shlex.join([*run, '--out', 'runs/quickstart'])}")
-        _say("      harness report runs/quickstart")
+        _print(f"next: {shlex.join([*run, '--out', 'runs/quickstart'])}")
+        _print("      harness report runs/quickstart")
 
 
-def _refuse_taken(file: Path, known: dict[str, Recipe]) -> None:
-    taken = [] if _is_own(file) else [name for name in known if name in read_recipes(OWN_RECIPES)]
-    if taken:
+def _refuse_zoo_names(file: Path, available: dict[str, Recipe]) -> None:
+    conflicts = [] if _is_own(file) else [name for name in available if name in read_recipes(OWN_RECIPES)]
+    if conflicts:
         raise RequestError(
-            f"{taken[0]!r} is a network of the zoo, and one name stands for one network; "
-            f"rename it in {file}, for example my-{taken[0]}"
+            f"{conflicts[0]!r} is the name of a network of the zoo; rename it in {file}, for example my-{conflicts[0]}"
         )
 
 
 def _refuse_report(run: Path, suite: str, registries: Sequence[Path]) -> None:
-    """What would otherwise be found wrong after minutes of training."""
+    """Check now what would otherwise fail after minutes of training."""
     if run.exists() and not run.is_dir():
         raise RequestError(f"--report {run} is a file, expected the folder of a run")
     _harness("info", suite, *_repeated("--registry", registries), quiet=True)
 
 
 def _report(folder: Path, trained: Sequence[str], run: Path, request: Sequence[str]) -> None:
-    """Run the suite on the trained networks, extending `run`, and print the report of all that is in it."""
+    """Run the suite on the trained networks, extending `run`, and print the report of the whole run."""
     own = [] if folder == WEIGHTS else ["--registry", str(folder / "registry.yaml")]
     failed = _harness("run", *request, *own, *_repeated("--models", trained), "--out", str(run), accepted=(0, 1))
     _harness("report", str(run))
@@ -154,7 +151,7 @@ def _report(folder: Path, trained: Sequence[str], run: Path, request: Sequence[s
 
 
 def _harness(*words: str, quiet: bool = False, accepted: Sequence[int] = (0,)) -> int:
-    """Run a command of the harness as typed; its exit code. Raises typer.Exit with one that is not accepted."""
+    """Run a command of the harness; return its exit code. Raises typer.Exit if that is not accepted."""
     command = [sys.executable, "-m", "harness", *words]
     code = subprocess.run(command, check=False, stdout=subprocess.DEVNULL if quiet else None).returncode
     if code not in accepted:
@@ -170,7 +167,7 @@ def _is_own(file: Path) -> bool:
     return file.resolve() == OWN_RECIPES
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     typer.echo(text, err=True)
 
 

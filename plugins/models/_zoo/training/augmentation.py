@@ -1,7 +1,6 @@
-"""What is done to a batch of training images (B, 3, 64, 64) float32 in [0, 1].
+"""Augmentations of a batch of training images (B, 3, 64, 64) float32 in [0, 1].
 
-All random numbers come from one generator on the CPU, in an order that decides the trained weights: whoever changes it
-trains other networks.
+All random numbers come from one generator on the CPU; their order determines the trained weights.
 """
 
 from __future__ import annotations
@@ -18,46 +17,48 @@ Uniform = Callable[..., torch.Tensor]
 _TILES = 4
 
 
-def augmented(images: torch.Tensor, how: Augmentations, generator: torch.Generator) -> torch.Tensor:
-    """All augmentations of `how` but mixup, in turn; in [0, 1], with channels last in memory."""
+def augmented(images: torch.Tensor, augment: Augmentations, generator: torch.Generator) -> torch.Tensor:
+    """`images` with all augmentations of `augment` but mixup; in [0, 1], with channels last in memory."""
 
     def uniform(*shape: int) -> torch.Tensor:
         return torch.rand(shape, generator=generator).to(images.device)
 
     batch = len(images)
-    if how.crop is not None:
-        images = _cropped(images, how.crop, uniform)
-    if how.shift:
-        images = _shifted(images, how.shift, uniform)
-    if how.colour:
-        images = _coloured(images, how.colour, uniform)
-    if how.grey:
+    if augment.crop is not None:
+        images = _cropped(images, augment.crop, uniform)
+    if augment.shift:
+        images = _shifted(images, augment.shift, uniform)
+    if augment.colour:
+        images = _coloured(images, augment.colour, uniform)
+    if augment.grey:
         grey = images.mean(dim=1, keepdim=True).expand_as(images)
-        images = _where(uniform(batch) < how.grey, grey, images)
-    if how.shuffle:
-        images = _where(uniform(batch) < how.shuffle, _shuffled(images, generator), images)
-    if how.blur:
-        images = _where(uniform(batch) < how.filtered, _blurred(images, how.blur * float(uniform(1))), images)
-    if how.low_pass:
-        images = _where(uniform(batch) < how.filtered, _filtered(images, how.low_pass, uniform, keep_low=True), images)
-    if how.high_pass:
+        images = _where(uniform(batch) < augment.grey, grey, images)
+    if augment.shuffle:
+        images = _where(uniform(batch) < augment.shuffle, _shuffled(images, generator), images)
+    if augment.blur:
+        images = _where(uniform(batch) < augment.filtered, _blurred(images, augment.blur * float(uniform(1))), images)
+    if augment.low_pass:
         images = _where(
-            uniform(batch) < how.filtered, _filtered(images, how.high_pass, uniform, keep_low=False), images
+            uniform(batch) < augment.filtered, _filtered(images, augment.low_pass, uniform, keep_low=True), images
         )
-    if how.noise:
+    if augment.high_pass:
+        images = _where(
+            uniform(batch) < augment.filtered, _filtered(images, augment.high_pass, uniform, keep_low=False), images
+        )
+    if augment.noise:
         field = torch.randn(images.shape, generator=generator).to(images.device)
-        noisy = images + field * (uniform(batch, 1, 1, 1) * how.noise)
-        images = _where(uniform(batch) < how.filtered, noisy.clamp(0, 1), images)
-    if how.cutout:
-        images = _cut(images, how.cutout, uniform)
+        noisy = images + field * (uniform(batch, 1, 1, 1) * augment.noise)
+        images = _where(uniform(batch) < augment.filtered, noisy.clamp(0, 1), images)
+    if augment.cutout:
+        images = _cut(images, augment.cutout, uniform)
     return images.contiguous(memory_format=torch.channels_last)
 
 
 def mixed(
     images: torch.Tensor, targets: torch.Tensor, alpha: float, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mixup: each image with another of the batch, one share for all; `targets` (B, 16) likewise."""
-    # Beta(a, a) from two gamma variables of torch's own would ignore the generator: by rejection instead (Jöhnk 1964).
+    """Mixup: each image with another of the batch, with one weight for all; `targets` (B, 16) likewise."""
+    # torch's gamma sampler would ignore the generator, so Beta(a, a) is sampled by rejection (Jöhnk 1964).
     while True:
         first, second = torch.rand(2, generator=generator).pow(1 / alpha).tolist()
         if 0 < first + second <= 1:
@@ -67,8 +68,8 @@ def mixed(
     return share * images + (1 - share) * images[order], share * targets + (1 - share) * targets[order]
 
 
-def _where(chosen: torch.Tensor, yes: torch.Tensor, no: torch.Tensor) -> torch.Tensor:
-    return torch.where(chosen.view(-1, 1, 1, 1), yes, no)
+def _where(mask: torch.Tensor, yes: torch.Tensor, no: torch.Tensor) -> torch.Tensor:
+    return torch.where(mask.view(-1, 1, 1, 1), yes, no)
 
 
 def _cropped(images: torch.Tensor, least: float, uniform: Uniform) -> torch.Tensor:
@@ -83,7 +84,7 @@ def _cropped(images: torch.Tensor, least: float, uniform: Uniform) -> torch.Tens
 
 
 def _shifted(images: torch.Tensor, most: int, uniform: Uniform) -> torch.Tensor:
-    """The whole batch moved by up to `most` pixels; the edge is repeated."""
+    """The whole batch shifted by up to `most` pixels, with edge padding."""
     right, down = ((uniform(2) * (2 * most + 1)).long()).tolist()
     size = images.shape[-1]
     padded = functional.pad(images, (most,) * 4, mode="replicate")
@@ -101,7 +102,7 @@ def _coloured(images: torch.Tensor, strength: float, uniform: Uniform) -> torch.
 
 
 def _shuffled(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """The 16 tiles of all images in one new order."""
+    """The 16 tiles of every image, in one random order for the batch."""
     batch, channels, size, _ = images.shape
     side = size // _TILES
     tiles = images.view(batch, channels, _TILES, side, _TILES, side).permute(2, 4, 0, 1, 3, 5)
@@ -113,7 +114,7 @@ def _shuffled(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 def _blurred(images: torch.Tensor, deviation: float) -> torch.Tensor:
-    """A Gaussian blur by its transfer function, so the image repeats beyond its edges; much quicker than convolving."""
+    """A Gaussian blur by its transfer function, so with circular padding; much faster than convolution."""
     size = images.shape[-1]
     rows = torch.fft.fftfreq(size, device=images.device)[:, None]
     columns = torch.fft.rfftfreq(size, device=images.device)[None]
@@ -123,9 +124,9 @@ def _blurred(images: torch.Tensor, deviation: float) -> torch.Tensor:
 
 
 def _filtered(images: torch.Tensor, radii: tuple[int, int], uniform: Uniform, *, keep_low: bool) -> torch.Tensor:
-    """Frequencies within (or outside) a box of random radius, from the first to the second of `radii`; clipped.
+    """Frequencies inside (or outside) a box of random radius, from the first to the second of `radii`; clipped.
 
-    Outside a box the mean is gone as well, so that what is darker than it is clipped to black.
+    Outside a box the mean is removed too, so values below the mean are clipped to black.
     """
     size = images.shape[-1]
     radius = radii[0] + (radii[1] - radii[0]) * uniform(len(images), 1, 1, 1)

@@ -1,4 +1,4 @@
-"""Training sets, rendered once and kept as arrays beside the networks that are being trained."""
+"""Training sets, rendered once and cached as arrays."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def _shapes(label: int, stream: Stream) -> np.ndarray:
 
 
 def _conflict(label: int, stream: Stream) -> np.ndarray:
-    """The shape is the class; the texture is any."""
+    """The shape is the class; the texture is random."""
     return scene.picture((label,), (stream.pick(CLASSES),), stream, _LOOK)
 
 
 def _textures(label: int, stream: Stream) -> np.ndarray:
-    """The texture is the class; the shape is any, or none at all."""
+    """The texture is the class; the shape is random, or there is none."""
     if stream.unit() < 0.4:
         return styles.patched(label, stream, _LOOK)
     return scene.picture((stream.pick(CLASSES),), (label,), stream, _LOOK)
@@ -59,15 +59,15 @@ def labels(count: int) -> np.ndarray:
 def rendered(name: str, count: int, cache: Path, split: str = "training") -> np.ndarray:
     """The first `count` images of the set `name`, (count, 64, 64, 3) uint8; image i is the same for any count.
 
-    Kept in `cache`, a thousand a file, under the digest of what the code draws. Processes that need the same
-    images at the same time share the work.
+    They are cached in `cache`, a thousand per file, under the digest of the rendered images. Concurrent processes that
+    need the same images share the work.
 
     Raises:
         OSError: `cache` cannot be written.
     """
     numbers = range(-(-count // PART))
     cache.mkdir(parents=True, exist_ok=True)
-    for patient in (False, True):  # first the files that nobody else is at, then wait for the others
+    for patient in (False, True):  # first the files that no other process is rendering, then wait for the others
         for number in numbers:
             _make(name, split, number, cache, patient)
     return np.concatenate([np.load(part(name, split, number, cache)) for number in numbers])[:count]
@@ -104,6 +104,6 @@ def _one(name: str, split: str, index: int) -> np.ndarray:
 
 @once
 def digest() -> str:
-    """12 hexadecimal digits that change with what the code draws: of the first image of each class in each set."""
+    """12 hexadecimal digits that change with the renderers: a digest of the first image of each class in each set."""
     images = [_one(name, "training", index).tobytes() for name in RENDERERS for index in range(CLASSES)]
     return hashlib.sha256(b"".join(images)).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""What a recipe may say, and the files that hold recipes."""
+"""The keys of a training recipe, and the files of recipes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Data = Literal["shapes", "conflict", "textures", "stylized"]
 Positive = Annotated[float, Field(gt=0)]
 NAME = r"^[a-z0-9]+([._-][a-z0-9]+)*$"
-"""Of a network: also a file's name and a name on the command line."""
+"""Pattern of a network's name, which is also a file name and a name on the command line."""
 
 
 class _Part(BaseModel):
@@ -31,7 +31,7 @@ class Adversary(_Part):
 
     Attributes:
         norm: ``linf`` or ``l2``.
-        epsilon: radius; for linf in 1/255, for l2 the length of the whole change with values in [0, 1].
+        epsilon: radius; for linf in 1/255, for l2 the norm of the whole perturbation with values in [0, 1].
         steps: gradient steps of 2.5 epsilon / steps.
     """
 
@@ -41,13 +41,13 @@ class Adversary(_Part):
 
 
 class Contrast(_Part):
-    """SimCLR (Chen et al. 2020) before the linear layer is trained upon frozen features.
+    """SimCLR (Chen et al. 2020), then a linear layer on frozen features.
 
     Attributes:
-        labels: images of one class count as alike, not only the two of one image (Khosla et al., NeurIPS 2020).
-        epochs: of contrastive training.
-        temperature: of NT-Xent.
-        head_epochs: of the linear layer.
+        labels: all images of one class are positives, not only two views of one image (Khosla et al., NeurIPS 2020).
+        epochs: epochs of contrastive training.
+        temperature: temperature of NT-Xent.
+        head_epochs: epochs of the linear layer.
     """
 
     labels: bool = False
@@ -57,19 +57,19 @@ class Contrast(_Part):
 
 
 class Augmentations(_Part):
-    """What is done to each training image; strengths are drawn uniformly, None and 0 leave it out.
+    """Augmentations of each training image; strengths are drawn uniformly, None and 0 turn one off.
 
     Attributes:
         shift: largest shift in pixels.
-        crop: least side of a random crop, as a share of the image's, resized back.
+        crop: least side of a random crop, as a share of the image's side; the crop is resized back.
         noise: largest standard deviation of Gaussian noise, in units of [0, 1].
-        blur: likewise of a Gaussian blur, in pixels.
+        blur: largest standard deviation of a Gaussian blur, in pixels.
         colour: strength of changes to brightness, contrast and saturation.
         grey: share of images without colour.
         cutout: side of a grey square, in pixels.
         shuffle: share of images whose 4 x 4 tiles are shuffled.
-        low_pass, high_pass: least and greatest radius of a filter, in cycles an image.
-        filtered: share of the images that are filtered, blurred or noisy at all.
+        low_pass, high_pass: least and greatest radius of a filter, in cycles per image.
+        filtered: share of images to which filter, blur or noise is applied.
         mixup: parameter alpha of the Beta distribution (Zhang et al. 2018).
     """
 
@@ -95,14 +95,14 @@ class Augmentations(_Part):
     @classmethod
     def _increasing(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
         if value is not None and not 1 <= value[0] <= value[1] <= HIGHEST + 1:
-            raise ValueError(f"two radii from 1 to {HIGHEST + 1} are expected, the smaller first, got {list(value)}")
+            raise ValueError(f"expected two radii from 1 to {HIGHEST + 1}, the smaller first, got {list(value)}")
         return value
 
     @field_validator("mixup")
     @classmethod
     def _drawable(cls, value: float) -> float:
-        if 0 < value < 0.05:  # so small that shares of 0 and 1 are all that floating point leaves
-            raise ValueError(f"0 or 0.05 to 4 is expected, got {value}")
+        if 0 < value < 0.05:  # so small that all weights round to 0 or 1
+            raise ValueError(f"expected 0, or 0.05 to 4, got {value}")
         return value
 
 
@@ -110,19 +110,19 @@ class Recipe(_Part):
     """How one network is trained.
 
     Attributes:
-        group: of the study, or None for a network outside its statistics.
-        title: what it is, for people.
-        front: which frequencies reach the first layer, see `fronts`.
-        seed: of all random numbers, together with the network's name.
+        group: group of the study, or None for a network outside its statistics.
+        title: description for people.
+        front: input filter, see `input_filters`.
+        seed: determines all random numbers, together with the network's name.
         data: training set -> its share of the images.
-        images: how many.
-        start: network whose weights are the beginning: of the same folder, or of the zoo.
-        freeze: nothing, the weights of all convolutions, or of the first two; normalization is trained in any case.
-        epochs: 0 leaves the network untrained. With `contrast` it has its own.
-        batch, optimizer, learning_rate, weight_decay, label_smoothing: as everywhere; the learning rate is the highest
-            of a linear warm-up and a cosine to 0.
-        augment: what is done to each image.
-        adversary: attack that every batch is changed by.
+        images: number of training images.
+        start: network to start from, in the same folder or in the zoo.
+        freeze: nothing, the weights of all convolutions, or of the first two; normalization is always trained.
+        epochs: 0 leaves the network untrained; unused with `contrast`, which has its own.
+        batch, optimizer, learning_rate, weight_decay, label_smoothing: as usual; the learning rate is the peak of a
+            linear warm-up and a cosine decay to 0.
+        augment: augmentations of each image.
+        adversary: attack on every batch.
         contrast: contrastive training, then a linear layer on frozen features.
     """
 
@@ -153,23 +153,23 @@ class Recipe(_Part):
     @model_validator(mode="after")
     def _enough_images(self) -> Recipe:
         if not self.data or min(self.counts().values()) < 1 or sum(self.counts().values()) < self.batch:
-            raise ValueError(f"images: each training set of data needs one, and a batch of {self.batch} needs as many")
+            raise ValueError(f"images: expected at least one for each training set, and {self.batch} for one batch")
         return self
 
     @model_validator(mode="after")
     def _nothing_in_vain(self) -> Recipe:
-        given = self.model_fields_set
-        if self.contrast and (self.adversary or self.freeze != "nothing" or "epochs" in given):
-            raise ValueError("contrast goes with neither adversary nor freeze nor epochs (it has epochs of its own)")
+        keys = self.model_fields_set
+        if self.contrast and (self.adversary or self.freeze != "nothing" or "epochs" in keys):
+            raise ValueError("contrast excludes adversary, freeze and epochs (it has its own epochs)")
         return self
 
     def counts(self) -> dict[Data, int]:
-        """Training set -> how many of its images are used; rounded, so that the sum may differ from `images`."""
+        """Training set -> number of its images; rounded, so the sum may differ from `images`."""
         total = sum(self.data.values())
         return {name: round(self.images * share / total) for name, share in self.data.items()}
 
     def passes(self) -> list[int]:
-        """Images that go through the network and back in each epoch: the work of training."""
+        """Forward and backward passes of single images in each epoch: the cost of training."""
         images = sum(self.counts().values())
         if self.contrast:
             return [2 * images] * self.contrast.epochs + [images] * self.contrast.head_epochs
@@ -184,15 +184,18 @@ def read_recipes(file: Path) -> dict[str, Recipe]:
     """Name -> recipe, in the order of the file.
 
     Raises:
-        RequestError: the file is not there, no YAML, or says something unknown; one line that names file, place and
-            what is known. UnknownNameError: an unknown key; names the nearest.
+        RequestError: the file is missing, is not YAML, or has an invalid value; one line that names file, key and
+            what is expected.
+        UnknownNameError: an unknown key; the message names the nearest.
     """
     try:
         content = _content(file)
         return dict(_File.model_validate(content).networks)
     except ValidationError as error:
-        # A misspelt key first: that another is missing then follows from it.
-        raise _refusal(file, content, min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")) from error
+        # A misspelt key first: a missing key may follow from it.
+        raise _refusal(
+            file, content, min(error.errors(), key=lambda mistake: mistake["type"] != "extra_forbidden")
+        ) from error
 
 
 def _content(file: Path) -> Any:
@@ -206,13 +209,13 @@ def _content(file: Path) -> Any:
     except OSError as error:
         raise RequestError(f"cannot read recipes {file}: {error.strerror}; see docs/add-a-network.md") from error
     except UnicodeDecodeError as error:
-        raise RequestError(f"recipes {file} are no UTF-8 text ({error.reason} at byte {error.start})") from error
+        raise RequestError(f"recipes {file} are not UTF-8 text ({error.reason} at byte {error.start})") from error
     except yaml.YAMLError as error:
-        raise RequestError(f"recipes {file} are no YAML: {' '.join(str(error).split())}") from error
+        raise RequestError(f"recipes {file} are not YAML: {' '.join(str(error).split())}") from error
 
 
 def _refuse_repeated(node: yaml.Node | None, file: Path) -> None:
-    """YAML itself keeps the last of two equal keys, and the other is lost without a word."""
+    """Raise RequestError for a repeated key: YAML silently keeps the last."""
     import yaml
 
     children = node.value if isinstance(node, yaml.CollectionNode) else []
@@ -221,34 +224,38 @@ def _refuse_repeated(node: yaml.Node | None, file: Path) -> None:
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             line = node.start_mark.line + 1
-            raise RequestError(f"recipes {file}: {twice[0]!r} stands twice in what begins in line {line}; keep one")
+            raise RequestError(f"recipes {file}: key {twice[0]!r} is repeated in the mapping at line {line}; keep one")
         children = [child for _, child in node.value]
     for child in children:
         _refuse_repeated(child, file)
 
 
 def _refusal(file: Path, content: Any, first: ErrorDetails) -> RequestError:
-    where = [part for part in first["loc"] if part != "[key]"]
-    place = ".".join(map(str, where)) or "the file"
+    location = [part for part in first["loc"] if part != "[key]"]
+    place = ".".join(map(str, location)) or "the file"
     if first["type"] == "extra_forbidden":
-        parent = ".".join(map(str, where[:-1])) or "the file"
+        parent = ".".join(map(str, location[:-1])) or "the file"
         return UnknownNameError(
-            f"key of {parent} in {file}:", str(where[-1]), _fields(where), "See: docs/add-a-network.md"
+            f"key of {parent} in {file}:", str(location[-1]), _fields(location), "See: docs/add-a-network.md"
         )
-    given = first.get("input")
-    shown = "" if isinstance(given, Mapping | BaseModel) or given is content else f", got {given!r}"
+    value = first.get("input")
+    suffix = "" if isinstance(value, Mapping | BaseModel) or value is content else f", got {value!r}"
     message = first["msg"].removeprefix("Value error, ")
-    if first["type"] in ("float_type", "int_type") and isinstance(given, str):
+    if first["type"] in ("float_type", "int_type") and isinstance(value, str):
         message += " (YAML reads 1e-3 as text: write 0.001 or 1.0e-3)"
     if first["type"] == "string_pattern_mismatch":
         message = "a name has lower-case letters, digits, and single . _ - between them"
-    return RequestError(f"recipes {file}: {place}: {message}{shown if 'got ' not in message else ''}")
+    return RequestError(f"recipes {file}: {place}: {message}{suffix if 'got ' not in message else ''}")
 
 
-def _fields(where: list[Any]) -> list[str]:
-    """The keys that may stand where the last of `where` stands."""
-    part: type[BaseModel] = _File if len(where) == 1 else Recipe
-    for key in where[2:-1]:
+def _fields(location: list[Any]) -> list[str]:
+    """The valid keys at the place of the last of `location`."""
+    part: type[BaseModel] = _File if len(location) == 1 else Recipe
+    for key in location[2:-1]:
         field = part.model_fields[key].annotation
-        part = next(one for one in (field, *get_args(field)) if isinstance(one, type) and issubclass(one, BaseModel))
+        part = next(
+            candidate
+            for candidate in (field, *get_args(field))
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel)
+        )
     return list(part.model_fields)

@@ -1,4 +1,4 @@
-"""A trained network on disk: its weights, and beside them everything that is known of how they came about."""
+"""A trained network on disk: its weights, and a card with the recipe, log and versions that produced them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from ..network import ShapesNet
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-"""Where the networks of this package lie."""
+"""The folder of the zoo's own networks."""
 BUILT_IN = Path(__file__).parents[4] / "registry.yaml"
-"""The registry that names them, in a clone and in an installed wheel alike."""
+"""The registry with their entries, in a clone and in an installed wheel alike."""
 _VERSIONS = ("torch", "numpy")
 
 
@@ -42,45 +42,45 @@ class Place:
         return self.folder / f"{self.name}.json"
 
     def read_card(self) -> dict[str, Any] | None:
-        """The card; None if there is none. Raises RequestError if the file is damaged or something else."""
+        """The card; None if there is none. Raises RequestError if the file is damaged or not a card."""
         try:
-            found = json.loads(self.card.read_text(encoding="utf-8"))
+            card = json.loads(self.card.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise RequestError(f"cannot read {self.card}: {error.strerror}") from error
         except ValueError as error:
             raise RequestError(f"{self.card} is damaged ({error}); delete it to train {self.name} again") from error
-        if not (isinstance(found, dict) and {"recipe", "sha256"} <= found.keys()):
-            raise RequestError(f"{self.card} is no card of a network; choose another folder, or delete the file")
-        return found
+        if not (isinstance(card, dict) and {"recipe", "sha256"} <= card.keys()):
+            raise RequestError(f"{self.card} is not the card of a network; choose another folder, or delete the file")
+        return card
 
     def why_not(self, recipe: Recipe) -> str | None:
-        """Why the network has to be trained (again); None if its weights are here, whole, and of this recipe."""
+        """Why the network must be trained (again); None if its weights are present, intact and of this recipe."""
         from .pictures import digest as drawn
 
         card = self.read_card()
         if card is None or not self.weights.is_file():
             return "not trained yet"
-        wanted = as_json(recipe)
-        changed = sorted(key for key in wanted | card["recipe"] if wanted.get(key) != card["recipe"].get(key))
+        expected = as_json(recipe)
+        changed = sorted(key for key in expected | card["recipe"] if expected.get(key) != card["recipe"].get(key))
         if changed:
-            return f"its recipe has another {', '.join(changed)}"
+            return f"its recipe differs in {', '.join(changed)}"
         if card["sha256"] != sha256_of(self.weights):
-            return f"{self.weights} is not what was trained"
+            return f"{self.weights} has changed since training"
         if card.get("images") != drawn():
-            return "its training images would be others"
+            return "its training images have changed"
         if recipe.start and card.get("start_sha256") != origin(recipe.start, self.folder).digest():
-            return f"{recipe.start}, with which it begins, is another"
+            return f"{recipe.start}, from which it starts, has changed"
         return None
 
     def digest(self) -> str | None:
-        """SHA-256 of the weights as the card has it; None if there is no card."""
+        """SHA-256 of the weights according to the card; None if there is no card."""
         card = self.read_card()
         return None if card is None else str(card["sha256"])
 
     def load(self) -> ShapesNet:
-        """The trained network, on the CPU in eval mode. Raises RequestError if it is not there or not whole."""
+        """The trained network, on the CPU in eval mode. Raises RequestError if it is missing or damaged."""
         from safetensors.torch import load
 
         from ..network import build
@@ -99,10 +99,10 @@ class Place:
         return network.eval()
 
     def save(self, network: ShapesNet, recipe: Recipe, log: list[dict[str, Any]], facts: Mapping[str, Any]) -> None:
-        """Weights first, card last: a card without its weights is never left behind. Raises OSError."""
+        """Write the weights first and the card last, so that no card is without weights. Raises OSError."""
         from safetensors.torch import save
 
-        # How many batches were seen is read by no evaluation, and left out so that an old loader is strict as well.
+        # No evaluation reads the number of batches seen; without it, old loaders are strict too.
         state = {key: value.contiguous() for key, value in network.state_dict().items() if "num_batches" not in key}
         self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(self.weights, save(state))
@@ -119,18 +119,18 @@ class Place:
 
 
 def origin(name: str, folder: Path) -> Place:
-    """Where the network that another begins with lies: beside it, or in the zoo."""
+    """The files of the network from which another starts: in the same folder, or in the zoo."""
     beside = Place(folder, name)
     return beside if beside.card.exists() else Place(WEIGHTS, name)
 
 
 def as_json(recipe: Recipe) -> dict[str, Any]:
-    """The recipe with all its defaults, as JSON has it."""
+    """The recipe with all its defaults, as JSON values."""
     return dict(json.loads(recipe.model_dump_json()))
 
 
 def write_registry(folder: Path) -> Path:
-    """``registry.yaml`` in `folder`, with an entry for each network that lies there. Raises HarnessError."""
+    """Write ``registry.yaml`` in `folder`, with an entry for each network there. Raises HarnessError."""
     import yaml
 
     entries = {}
@@ -164,14 +164,14 @@ def _entry(place: Place, card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _printed(card: Mapping[str, Any]) -> str:
-    """Indented JSON with one line an epoch."""
+    """Indented JSON with one line for each epoch."""
     text = json.dumps({**card, "log": []}, indent=1)
     lines = ",\n".join("  " + json.dumps(entry) for entry in card["log"])
     return text.replace('"log": []', f'"log": [\n{lines}\n ]') if lines else text
 
 
 def pin(registry: Path) -> int:
-    """Put the SHA-256 of the zoo's own weights into the entries of `registry` that name them; how many it changed.
+    """Write the SHA-256 of the zoo's weights into their entries in `registry`; return the number of changes.
 
     Raises:
         HarnessError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""Training one network: deterministic for one machine, one version of torch and one device type."""
+"""Training of one network: deterministic for one machine, one version of torch and one device type."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from .pictures import labels, rendered
 from .recipe import Contrast, Recipe
 
 VALIDATION = 640
-"""Held-out plain images, 40 a class."""
+"""Number of held-out plain images, 40 of each class."""
 _WARM_UP = 100
-"""Steps in which the learning rate rises, or a fifth of all if these are fewer."""
+"""Steps of warm-up; at most about a fifth of all steps."""
 Log = list[dict[str, Any]]
-Told = Callable[[int, int], None]
-"""Called with (epochs done, epochs in all)."""
+EpochsDone = Callable[[int, int], None]
+"""Called with (epochs done, total epochs)."""
 
 
 def train(
-    name: str, recipe: Recipe, cache: Path, device: torch.device, start: ShapesNet | None, told: Told
+    name: str, recipe: Recipe, cache: Path, device: torch.device, start: ShapesNet | None, report_epochs: EpochsDone
 ) -> tuple[ShapesNet, Log]:
-    """Train the network `name` on one thread; for a process of its own, whose torch it sets to be deterministic.
+    """Train the network `name` on one thread, in a process of its own: it makes torch deterministic globally.
 
     Args:
-        cache: where training sets are kept. start: the network to begin with, if the recipe names one.
+        cache: folder of training sets. start: the network to start from, if the recipe names one.
 
     Returns:
-        The network on the CPU in eval mode, and for each epoch its mean loss and its accuracy on 640 held-out plain
-        images, of [0, 1].
+        The network on the CPU in eval mode, and for each epoch the mean loss and the accuracy on 640 held-out plain
+        images, in [0, 1].
 
     Raises:
-        ArithmeticError: the loss is no longer a finite number.
+        ArithmeticError: the loss is not finite.
         OSError: `cache` cannot be written.
     """
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic matrix products need on CUDA
-    torch.set_num_threads(1)  # so that sums are made in one order, whatever else the machine does
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic matrix products on CUDA need it
+    torch.set_num_threads(1)  # a fixed order of summation
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
     torch.manual_seed(seed_of(name, recipe))
@@ -55,7 +55,7 @@ def train(
     network.to(device).to(memory_format=torch.channels_last)
     if recipe.epochs == 0:
         return _settled(network), []
-    trainer = _Trainer(network, recipe, cache, device, told)
+    trainer = _Trainer(network, recipe, cache, device, report_epochs)
     if recipe.contrast:
         trainer.contrast(recipe.contrast)
     else:
@@ -64,7 +64,7 @@ def train(
 
 
 def seed_of(name: str, recipe: Recipe) -> int:
-    """The same for two recipes of one name and seed."""
+    """Seed of all random numbers, from the network's name and the recipe's seed."""
     digest = np.random.SeedSequence([recipe.seed, *name.encode()])
     return int(digest.generate_state(1)[0])
 
@@ -76,8 +76,10 @@ def _settled(network: ShapesNet) -> ShapesNet:
 class _Trainer:
     """One network, its images, and the log so far."""
 
-    def __init__(self, network: ShapesNet, recipe: Recipe, cache: Path, device: torch.device, told: Told) -> None:
-        self.network, self.recipe, self.device, self.told = network, recipe, device, told
+    def __init__(
+        self, network: ShapesNet, recipe: Recipe, cache: Path, device: torch.device, report_epochs: EpochsDone
+    ) -> None:
+        self.network, self.recipe, self.device, self.report_epochs = network, recipe, device, report_epochs
         self.images, self.targets = _training_images(recipe, cache)
         held_out = rendered("shapes", VALIDATION, cache, split="validation")
         self.held_out = torch.from_numpy(held_out).permute(0, 3, 1, 2)
@@ -130,15 +132,15 @@ class _Trainer:
             self._note(sum(losses) / len(losses))
         self.classify(contrast.head_epochs, head_alone=True)
 
-    # --- what both need ----------------------------------------------------------------------
+    # --- shared by both ----------------------------------------------------------------------
 
     def _epochs(self, optimizer: torch.optim.Optimizer, epochs: int) -> Iterator[Iterator[None]]:
-        """Each epoch as its steps; before each step the learning rate is set: linear warm-up, then a cosine to 0."""
+        """Each epoch as its steps; sets the learning rate before each step: linear warm-up, then cosine decay to 0."""
         steps = len(self.images) // self.recipe.batch
         total, highest = epochs * steps, self.recipe.learning_rate
         warm_up = min(_WARM_UP, total // 5 + 1)
 
-        def one(epoch: int) -> Iterator[None]:
+        def steps_of(epoch: int) -> Iterator[None]:
             for step in range(epoch * steps, (epoch + 1) * steps):
                 rate = highest * min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * step / total))
                 for group in optimizer.param_groups:
@@ -146,15 +148,15 @@ class _Trainer:
                 yield
 
         for epoch in range(epochs):
-            yield one(epoch)
+            yield steps_of(epoch)
 
     def _batches(self, schedule: Iterator[None]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Images in [0, 1] and targets (B, 16) in random order."""
         shuffled = torch.randperm(len(self.images), generator=self.generator)
         order = shuffled.split(self.recipe.batch)  # type: ignore[no-untyped-call]
-        for _, chosen in zip(schedule, order, strict=False):
-            images = self.images[chosen].to(self.device).float().div_(255)
-            targets = functional.one_hot(self.targets[chosen], CLASSES).float().to(self.device)
+        for _, rows in zip(schedule, order, strict=False):
+            images = self.images[rows].to(self.device).float().div_(255)
+            targets = functional.one_hot(self.targets[rows], CLASSES).float().to(self.device)
             yield images, targets
 
     def _note(self, loss: float) -> None:
@@ -162,7 +164,7 @@ class _Trainer:
             raise ArithmeticError(f"the loss is {loss} after epoch {len(self.log) + 1}; a lower learning_rate may help")
         accuracy = self._accuracy()
         self.log.append({"epoch": len(self.log) + 1, "loss": round(loss, 4), "accuracy": round(accuracy, 4)})
-        self.told(len(self.log), self.all_epochs)
+        self.report_epochs(len(self.log), self.all_epochs)
 
     def _accuracy(self) -> float:
         self.network.eval()
@@ -176,7 +178,7 @@ class _Trainer:
 
 
 def _training_images(recipe: Recipe, cache: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    """(N, 3, 64, 64) uint8 and classes (N,) int64: each training set in its share."""
+    """Images (N, 3, 64, 64) uint8 and classes (N,) int64 of all training sets."""
     images, targets = [], []
     for name, count in recipe.counts().items():
         images.append(rendered(name, count, cache))
@@ -185,7 +187,7 @@ def _training_images(recipe: Recipe, cache: Path) -> tuple[torch.Tensor, torch.T
 
 
 def _trainable(network: ShapesNet, recipe: Recipe) -> list[nn.Parameter]:
-    """Parameters that are trained. Frozen convolutions keep their random weights; their normalization is trained."""
+    """Trainable parameters. Frozen convolutions keep their weights; their normalization is trained."""
     stages: list[Any] = list(network.stages)
     frozen = {"nothing": [], "first": stages[:2], "convolutions": stages}[recipe.freeze]
     fixed = {id(stage[0].weight) for stage in frozen}

@@ -125,7 +125,7 @@ def test_a_saved_network_is_loaded_bit_for_bit(tmp_path, front):
         ({"outputs": 1000}, "has 16 outputs, the entry says 1000; write `outputs: 16`"),
         ({"arch": "zoo:low-pass-40"}, "known: plain, low-pass-R"),
         ({"arch": "zoo:"}, "known: plain, low-pass-R"),
-        ({"arch": "zoos:plain"}, "must read timm:NAME or torchvision:NAME, such as torchvision:resnet50, or zoo:FRONT"),
+        ({"arch": "zoos:plain"}, "must be timm:NAME or torchvision:NAME, such as torchvision:resnet50, or zoo:FRONT"),
     ],
 )
 def test_entries_that_fit_no_network_of_the_zoo(tmp_path, change, words):

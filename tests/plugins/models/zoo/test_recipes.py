@@ -7,7 +7,7 @@ import pytest
 from harness import RequestError, UnknownNameError
 from harness.plugins.models._zoo.input_filters import band
 from harness.plugins.models._zoo.training.recipe import Recipe, read_recipes
-from harness.plugins.models._zoo.training.request import OWN_RECIPES, chosen_of, left_of, writable
+from harness.plugins.models._zoo.training.request import OWN_RECIPES, reasons_to_train, selected_recipes, writable
 
 
 def refused(tmp_path, text, kind=RequestError):
@@ -30,7 +30,9 @@ def test_the_recipes_of_the_zoo_are_read():
     recipes = read_recipes(OWN_RECIPES)
     assert len(recipes) >= 29
     assert len({recipe.group for recipe in recipes.values() if recipe.group}) == 7
-    assert left_of(recipes, recipes, OWN_RECIPES.parent / "nowhere") == dict.fromkeys(recipes, "not trained yet")
+    assert reasons_to_train(recipes, recipes, OWN_RECIPES.parent / "nowhere") == dict.fromkeys(
+        recipes, "not trained yet"
+    )
 
 
 def test_a_recipe_and_its_defaults(tmp_path):
@@ -72,12 +74,12 @@ def test_an_unknown_key_of_the_file(tmp_path):
         ("{optimizer: adam}", "'sgd' or 'adamw', got 'adam'"),
         ("{data: {photos: 1}}", "'shapes', 'conflict', 'textures' or 'stylized'"),
         ("{data: {}}", "each training set"),
-        ("{images: 64, batch: 65}", "batch of 65"),
+        ("{images: 64, batch: 65}", "65 for one batch"),
         ("{images: 100, batch: 32, data: {shapes: 1, conflict: 0.001}}", "each training set"),
         ("{augment: {low_pass: [9, 3]}}", "the smaller first, got [9, 3]"),
         ("{augment: {mixup: 0.01}}", "0.05 to 4"),
-        ("{contrast: {}, freeze: first}", "goes with neither"),
-        ("{contrast: {}, epochs: 3}", "has epochs of its own"),
+        ("{contrast: {}, freeze: first}", "excludes adversary"),
+        ("{contrast: {}, epochs: 3}", "has its own epochs"),
         ("5", "networks.a"),
     ],
 )
@@ -91,18 +93,18 @@ def test_a_name_is_safe_as_a_file(tmp_path, name):
 
 
 def test_keys_that_stand_twice(tmp_path):
-    assert "'a' stands twice" in refused(tmp_path, "networks:\n  a: {epochs: 1}\n  a: {epochs: 2}\n")
-    assert "'epochs' stands twice" in refused(tmp_path, "networks:\n  a: {epochs: 1, epochs: 2}\n")
+    assert "key 'a' is repeated" in refused(tmp_path, "networks:\n  a: {epochs: 1}\n  a: {epochs: 2}\n")
+    assert "key 'epochs' is repeated" in refused(tmp_path, "networks:\n  a: {epochs: 1, epochs: 2}\n")
 
 
 def test_files_that_are_none(tmp_path):
     with pytest.raises(RequestError, match=r"cannot read recipes .*nothing\.yaml: No such file"):
         read_recipes(tmp_path / "nothing.yaml")
-    assert "no YAML" in refused(tmp_path, "networks: [")
+    assert "not YAML" in refused(tmp_path, "networks: [")
     assert "networks" in refused(tmp_path, "networks: {}\n")
     assert "the file" in refused(tmp_path, "")
     (tmp_path / "r.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RequestError, match="no UTF-8"):
+    with pytest.raises(RequestError, match="not UTF-8"):
         read_recipes(tmp_path / "r.yaml")
 
 
@@ -128,7 +130,7 @@ def test_passes_count_the_work():
     assert Recipe.model_validate(contrast).passes() == [200, 200, 100]
 
 
-# --- what a network begins with --------------------------------------------------------------
+# --- the start of a network ----------------------------------------------------------------
 
 
 def starting(**starts):
@@ -138,23 +140,23 @@ def starting(**starts):
 def test_networks_that_begin_with_each_other(tmp_path):
     circle = starting(a="b", b="c", c="a")
     with pytest.raises(RequestError, match="a <- b <- c <- a"):
-        left_of(circle, circle, tmp_path)
+        reasons_to_train(circle, circle, tmp_path)
     own = starting(a="a")
     with pytest.raises(RequestError, match="a <- a"):
-        left_of(own, own, tmp_path)
+        reasons_to_train(own, own, tmp_path)
 
 
 def test_what_a_network_begins_with_must_be_there(tmp_path):
     known = starting(first=None, second="first", lost="frist")
     with pytest.raises(UnknownNameError, match="did you mean 'first'"):
-        left_of(known, known, tmp_path)
+        reasons_to_train(known, known, tmp_path)
     with pytest.raises(RequestError, match="add --only first"):
-        left_of(chosen_of(known, ["second"], tmp_path), known, tmp_path)
+        reasons_to_train(selected_recipes(known, ["second"], tmp_path), known, tmp_path)
     with pytest.raises(UnknownNameError, match="did you mean 'second'"):
-        chosen_of(known, ["secnd"], tmp_path)
+        selected_recipes(known, ["secnd"], tmp_path)
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RequestError, match=r"cannot make the folder .*--out"):
+    with pytest.raises(RequestError, match=r"cannot create the folder .*--out"):
         writable(tmp_path / "file" / "zoo")

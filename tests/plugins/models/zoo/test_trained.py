@@ -11,7 +11,7 @@ import yaml
 from harness import sha256_of
 from harness.discovery.loader import load_plugins
 from harness.plugins.models._zoo.training.recipe import read_recipes
-from harness.plugins.models._zoo.training.request import OWN_RECIPES, left_of
+from harness.plugins.models._zoo.training.request import OWN_RECIPES, reasons_to_train
 from harness.plugins.models._zoo.training.storage import WEIGHTS, Place
 from harness.registry import load_registry
 from tests.helpers.places import ROOT
@@ -28,7 +28,7 @@ def entries():
 
 def test_nothing_is_left_to_train():
     """Cards, weights and recipes fit together, start networks included."""
-    assert left_of(RECIPES, RECIPES, WEIGHTS) == {}
+    assert reasons_to_train(RECIPES, RECIPES, WEIGHTS) == {}
 
 
 def test_every_network_has_an_entry_and_nothing_else_lies_there():

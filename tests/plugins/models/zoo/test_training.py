@@ -196,7 +196,7 @@ def test_a_failure_stops_no_other_network(few):
     lines = done.stderr.splitlines()
     assert lines[0] == "0 of 4 networks are trained"
     assert any(line.startswith("broken: failed: the loss is nan after epoch 1") for line in lines)
-    assert any(line.startswith("orphan: failed: it begins with broken, which failed") for line in lines)
+    assert any(line.startswith("orphan: failed: it starts from broken, which failed") for line in lines)
     assert any(line.startswith("second: trained in") and "ETA" in line and "images/s" in line for line in lines)
     assert f"--registry {folder}/registry.yaml --models first second --out" in done.stderr
     assert lines[-1].startswith("error: 2 of 4 networks failed, first broken: the loss is nan")
@@ -229,15 +229,15 @@ def test_only_what_fits_its_recipe_counts_as_trained(few, tmp_path):
     place = Place(few[0], "second")
     recipe = Recipe.model_validate(FEW["second"])
     assert place.why_not(recipe) is None
-    assert place.why_not(recipe.model_copy(update={"epochs": 2, "seed": 1})) == "its recipe has another epochs, seed"
+    assert place.why_not(recipe.model_copy(update={"epochs": 2, "seed": 1})) == "its recipe differs in epochs, seed"
     copy = Place(tmp_path, "second")
     for name in ("second.json", "second.safetensors"):
         (tmp_path / name).write_bytes((few[0] / name).read_bytes())
-    assert copy.why_not(recipe) == "first, with which it begins, is another"
+    assert copy.why_not(recipe) == "first, from which it starts, has changed"
     weights = bytearray(copy.weights.read_bytes())
     weights[-1] ^= 1
     copy.weights.write_bytes(weights)
-    assert copy.why_not(recipe) == f"{copy.weights} is not what was trained"
+    assert copy.why_not(recipe) == f"{copy.weights} has changed since training"
     copy.weights.unlink()
     assert copy.why_not(recipe) == "not trained yet"
 
@@ -282,8 +282,8 @@ def test_ctrl_c_and_a_lost_process(cache, tmp_path):
         process.kill()
         process.wait()
     assert process.returncode == 130, told
-    assert "failed: its process was ended by SIGKILL; was memory short?" in told
-    assert told.rstrip().endswith("stopped; the same command goes on")
+    assert "failed: its process was ended by SIGKILL; out of memory?" in told
+    assert told.rstrip().endswith("interrupted; the same command resumes")
     assert "Traceback" not in told
     psutil.wait_procs(children, timeout=20)
     assert not any(one.is_running() for one in children)
@@ -326,7 +326,7 @@ def test_a_report_that_cannot_be_is_told_before_training(cache, tmp_path):
 def test_requests_that_make_no_sense(cache, tmp_path):
     done = run(tmp_path / "zoo", cache, {"a": SMALL}, "--device", "tpu")
     assert done.returncode == 2
-    assert done.stderr == "error: device 'tpu' is not here; available: cpu\n" or "cpu, cuda" in done.stderr
+    assert done.stderr == "error: no device 'tpu' here; available: cpu\n" or "cpu, cuda" in done.stderr
     words = [sys.executable, "-m", "harness.plugins.models._zoo.training", str(tmp_path / "zoo.yaml")]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "--out my-zoo" in done.stderr and len(done.stderr.splitlines()) == 1
