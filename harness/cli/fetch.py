@@ -38,10 +38,10 @@ def fetch(
         str | None, typer.Option("--suite", metavar="NAME", help="Everything that this suite needs.")
     ] = None,
     models: Annotated[
-        list[str] | None, typer.Option("--models", metavar="PATTERN …", help="Checkpoints; in place of the suite's.")
+        list[str] | None, typer.Option("--models", metavar="PATTERN …", help="Checkpoints; instead of the suite's.")
     ] = None,
     datasets: Annotated[
-        list[str] | None, typer.Option("--datasets", metavar="NAME …", help="Datasets; in place of the suite's.")
+        list[str] | None, typer.Option("--datasets", metavar="NAME …", help="Datasets; instead of the suite's.")
     ] = None,
     data: Data = None,
     offline: Annotated[bool, typer.Option("--offline", help="Use no network; exit 1 if something is missing.")] = False,

@@ -27,8 +27,8 @@ def import_table(
         observers = len({decisions.observer for decisions in table.decisions})
         trials = sum(decisions.top5[:, :, 0].size for decisions in table.decisions)
         typer.echo(
-            f"{trials:,} decisions of {observers} observers in {out}; next: harness report {out}, or, to see who errs "
-            f"alike: harness report {out} --report consistency",
+            f"{trials:,} decisions of {observers} observers in {out}; next: harness report {out}; to compare errors: "
+            f"harness report {out} --report consistency",
             err=True,
         )
     else:

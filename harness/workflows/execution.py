@@ -180,7 +180,7 @@ def pick_device(requested: str, out: Path) -> torch.device:
         device_type = requested = stored or ("cuda" if torch.cuda.is_available() else "cpu")
     if device_type == "cuda" and not torch.cuda.is_available():
         raise RequestError(
-            f"--device {requested}: no CUDA device here", remedy="--device cpu (in a run folder of its own)"
+            f"--device {requested}: no CUDA device here", remedy="--device cpu (in a separate run folder)"
         )
     try:
         device = torch.device(requested)
