@@ -1,8 +1,7 @@
-"""Reads checkpoint files safely: kind of file, digest, tensors. Code in a file is never executed."""
+"""Reads checkpoint files safely: digests and tensors. Code in a file is never executed."""
 
 from __future__ import annotations
 
-import codecs
 import pickle
 import re
 import struct
@@ -10,15 +9,15 @@ import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
+from harness.checkpoints.kinds import check_whole, not_a_checkpoint, sniff
 from harness.errors import CheckpointError
 from harness.local.digests import sha256_of
 
 if TYPE_CHECKING:
     import torch
 
-Format = Literal["safetensors", "zip", "legacy"]
 WRAPPERS: Final = ("state_dict", "model_state_dict", "online_backbone", "resnet", "model")
 """Keys under which training scripts store the state dict, in the order they are tried: some files have a string under
 ``model`` beside their ``state_dict``."""
@@ -30,8 +29,6 @@ SAFE_GLOBALS: Final = (
 )
 """Globals that an entry may allow in a pickle, besides ``numpy.dtypes.*``: plain data. None of them can affect the
 machine, so a foreign registry file cannot either."""
-_SPACE: Final = b"\xef\xbb\xbf \t\r\n"
-"""What may stand before a text: a byte order mark and white space."""
 _FAILURES: Final = (
     RuntimeError,
     ValueError,
@@ -47,63 +44,7 @@ _FAILURES: Final = (
 )
 """What torch raises on an incomplete checkpoint, measured by truncating files at every length."""
 
-__all__ = ["SAFE_GLOBALS", "WRAPPERS", "digests_of", "read_state_dict", "sha256_of", "sniff"]
-
-
-# --- kind of file ----------------------------------------------------------------------------
-
-
-def sniff(path: Path, called: str = "") -> Format:
-    """What kind of checkpoint `path` is, from its first bytes alone.
-
-    Args:
-        called: what the message calls the file; default: its path.
-
-    Raises:
-        CheckpointError: it is an HTML page, a Git LFS pointer, empty, an archive, text, or of an unknown kind.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(1024)
-    except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
-    if head[257:262] == b"ustar":
-        raise _no_checkpoint(called or path, "a tar archive; unpack it, or save its state dict with torch.save")
-    if head.startswith(b"PK\x03\x04"):
-        return "zip"
-    if head.startswith(b"\x80"):
-        return "legacy"
-    # A safetensors header: its length as 8 bytes, little-endian, then JSON; 100 MB is the format's own limit.
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= 100_000_000:
-        return "safetensors"
-    raise _no_checkpoint(called or path, *_describe(head))
-
-
-def check_whole(path: Path, called: str = "") -> None:
-    """Raises CheckpointError if a file is truncated: a zip file without its end, a safetensors file with too few bytes.
-
-    For torch's older format (a bare pickle) this cannot be detected without loading it.
-
-    Args:
-        called: what the message calls the file; default: its path.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    kind, whole = sniff(path, called), True
-    if kind == "zip":
-        whole = zipfile.is_zipfile(path)
-    elif kind == "safetensors":
-        try:
-            with safe_open(path, framework="np"):
-                pass
-        except SafetensorError:
-            whole = False
-    if not whole:
-        size = path.stat().st_size
-        raise CheckpointError(
-            f"{called or path} is truncated after {size:,} bytes: an unfinished download or copy; copy or fetch it "
-            "again"
-        )
+__all__ = ["SAFE_GLOBALS", "WRAPPERS", "digests_of", "read_state_dict", "sha256_of"]
 
 
 def digests_of(files: Iterable[Path]) -> tuple[str, ...]:
@@ -113,44 +54,6 @@ def digests_of(files: Iterable[Path]) -> tuple[str, ...]:
         check_whole(path)
         digests.append(sha256_of(path))
     return tuple(digests)
-
-
-def _no_checkpoint(file: Path | str, kind: str, remedy: str = "") -> CheckpointError:
-    return CheckpointError(f"{file} is not a checkpoint but {kind}", remedy=remedy)
-
-
-def _describe(head: bytes) -> tuple[str, str]:
-    """What a file is that begins so, with what to do, and the command that does it if there is one."""
-    if head.lstrip(_SPACE).lower().startswith((b"version https://git-lfs", b"version http://git-media")):
-        return "a Git LFS pointer", "git lfs pull (in the repository it comes from)"
-    return _kind_of(head), ""
-
-
-def _kind_of(head: bytes) -> str:
-    start = head.lstrip(_SPACE).lower()
-    if not head:
-        return "an empty file; delete it and fetch it again"
-    if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--")):
-        return "an HTML page (a download that needed a login or a confirmation); delete it and fetch it again"
-    if start.startswith((b"\x1f\x8b", b"bzh", b"\xfd7zxz", b"7z\xbc\xaf", b"(\xb5/\xfd")):
-        return "a compressed archive; unpack it first"
-    if (text := _as_text(head)) is not None:
-        return f"a text file that begins {text[:60]!r}"
-    return (
-        f"an unknown kind of file that begins {head[:8]!r}; expected a torch.save or safetensors file. "
-        "If it was downloaded, it may be truncated: delete it and fetch it again"
-    )
-
-
-def _as_text(head: bytes) -> str | None:
-    try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # incremental: the last character may be cut
-    except UnicodeDecodeError:
-        return None
-    return text if all(character.isprintable() or character.isspace() for character in text) else None
-
-
-# --- content ---------------------------------------------------------------------------------
 
 
 def read_state_dict(
@@ -197,9 +100,9 @@ def _check_zip(path: Path) -> None:
         size = path.stat().st_size
         raise CheckpointError(f"{path} is truncated or damaged at {size:,} bytes ({error}); fetch it again") from error
     if "data.pkl" not in names:
-        raise _no_checkpoint(path, "a zip archive that torch.save did not write; unpack it first")
+        raise not_a_checkpoint(path, "a zip archive that torch.save did not write; unpack it first")
     if "constants.pkl" in names:
-        raise _no_checkpoint(path, "a TorchScript program; save its state_dict() with torch.save")
+        raise not_a_checkpoint(path, "a TorchScript program; save its state_dict() with torch.save")
     if damaged is not None:
         raise CheckpointError(f"{path} is damaged: the checksum of {damaged!r} in it is wrong; fetch it again")
 

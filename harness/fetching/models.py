@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from harness.checkpoints import pins
 from harness.checkpoints.expected import check_digest, stated_digest
+from harness.checkpoints.kinds import check_whole
 from harness.checkpoints.locations import locate
-from harness.checkpoints.reading import check_whole
 from harness.errors import AbsentCheckpointError, CheckpointError, FetchError, HarnessError
 from harness.fetching.content import check_download
 from harness.fetching.records import LOOPBACK, FileRequest, Outcome, State

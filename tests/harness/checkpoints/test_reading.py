@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from harness import CheckpointError, LoadingRecipe
-from harness.checkpoints.reading import read_state_dict, sniff
+from harness.checkpoints.kinds import sniff
+from harness.checkpoints.reading import read_state_dict
 from harness.plugins.models.checkpoint import Checkpoint
 from tests.helpers.layouts import assert_same, refusal, small_network, some_images, spec_for
 

@@ -116,7 +116,7 @@ def test_timm_weights_as_fetched_or_by_hand(tmp_path):
 def test_timm_weights_that_are_not_here(tmp_path):
     with pytest.raises(CheckpointError) as caught:
         Timm().files(timm_spec())
-    for words in (f"timm/{TAGGED}", str(tmp_path / "hub"), str(tmp_path / "cache"), "Download timm:"):
+    for words in (f"timm/{TAGGED}", str(tmp_path / "hub"), str(tmp_path / "cache"), "By hand: download timm:"):
         assert words in str(caught.value)
 
 
