@@ -13,17 +13,19 @@ import typer
 from harness.cli.options import Data, Format, PluginFolders, Registries, choice, open_house, print_json, stdout_console
 from harness.cli.words import estimate_lines, listed, named, size, work
 from harness.errors import advised
+from harness.output.formats import show
 from harness.planning.doctor import ON_FIRST_USE
+from harness.records import Table, TableCell
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from harness.planning.doctor import Finding
     from harness.planning.estimate import Estimate
 
 MANY: Final = 12
 """More checkpoints than this in one state are shown by group."""
+WHOLE: Final = ("state", "to get", "how", "licence")
 STYLES: Final = {"present": "green", "partial": "yellow", "missing": "red", "wrong": "red"}
 _LICENSE_WIDTH: Final = 22
 _NOUNS: Final[Mapping[str, str]] = {"dataset": "datasets", "model": "checkpoints"}
@@ -79,12 +81,9 @@ def print_findings(suite: str, findings: Sequence[Finding], estimate: Estimate, 
         options: further options of this call (`` --data X``), repeated in the next command.
     """
     console.print(f"suite {suite}", style="bold")
-    for kind, noun in _NOUNS.items():
-        rows = [finding for finding in findings if finding.kind == kind]
-        if rows:
-            console.print()
-            console.print(_table(noun, rows))
     console.print()
+    by_noun = {noun: [finding for finding in findings if finding.kind == kind] for kind, noun in _NOUNS.items()}
+    show([_table(noun, rows) for noun, rows in by_noun.items() if rows], console, WHOLE)
     remarks = [*_remarks(findings), *_by_hand(findings), *_licences(findings)]
     for line in [*remarks, ""] if remarks else []:
         console.print(line, soft_wrap=True)
@@ -99,25 +98,13 @@ def print_findings(suite: str, findings: Sequence[Finding], estimate: Estimate, 
 
 
 def _table(title: str, findings: Sequence[Finding]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column(title, overflow="fold")
-    table.add_column("state", no_wrap=True)
-    table.add_column("to get", justify="right", no_wrap=True)
-    table.add_column("how", no_wrap=True)
-    table.add_column("licence", no_wrap=True)
+    rows = []
     for name, members in _rows(findings):
         state = members[0].state
-        table.add_row(
-            name,
-            Text(state, STYLES[state]),
-            _sizes(members) if any(finding.by_fetch or finding.by_hand for finding in members) else "",
-            _how(members),
-            _licence(members),
-        )
-    return table
+        sizes = _sizes(members) if any(finding.by_fetch or finding.by_hand for finding in members) else ""
+        texts = (sizes, _how(members), _licence(members))
+        rows.append((TableCell(name), TableCell(state, style=STYLES[state]), *map(TableCell, texts)))
+    return Table(title="", columns=(title, *WHOLE), rows=tuple(rows))
 
 
 def _rows(findings: Sequence[Finding]) -> Iterator[tuple[str, list[Finding]]]:

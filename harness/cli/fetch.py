@@ -22,6 +22,7 @@ from harness.cli.options import (
     stdout_console,
 )
 from harness.errors import RequestError
+from harness.records import Table, TableCell
 
 if TYPE_CHECKING:
     from harness.fetching.datasets import DatasetFetch
@@ -121,21 +122,16 @@ def _fetched(fetches: Sequence[ModelFetch | DatasetFetch]) -> list[Outcome]:
 
 def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
     from rich.filesize import decimal
-    from rich.table import Table
-    from rich.text import Text
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "state", "bytes", "detail"):
-        table.add_column(
-            heading,
-            overflow="fold",
-            justify="right" if heading == "bytes" else "left",
-            no_wrap=heading in ("state", "bytes"),
-        )
+    from harness.output.formats import show
+
+    rows = []
     for outcome in outcomes:
         size = ("–" if outcome.there else "?") if outcome.bytes is None else decimal(outcome.bytes)
-        table.add_row(outcome.name, Text(outcome.state, STYLES.get(outcome.state, "red")), size, outcome.detail)
-    stdout_console().print(table)
+        state = TableCell(outcome.state, style=STYLES.get(outcome.state, "red"))
+        rows.append((TableCell(outcome.name), state, TableCell(size, value=outcome.bytes), TableCell(outcome.detail)))
+    table = Table(title="", columns=("name", "state", "bytes", "detail"), rows=tuple(rows))
+    show([table], stdout_console(), ("state", "bytes"))
     typer.echo(_summary(outcomes), err=True)
 
 

@@ -12,6 +12,7 @@ import typer
 from harness.cli.options import Format, PluginFolders, Registries, choice, open_house, print_json, stdout_console
 from harness.errors import HarnessError, UnknownNameError
 from harness.interfaces import WhiteBoxProbe
+from harness.records import Table, TableCell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -123,14 +124,10 @@ def _plain(value: Any) -> Any:
 
 def print_details(facts: Mapping[str, Any], registry: Registry, console: Console) -> None:
     """One row for each fact; at most as wide as `console`."""
-    from rich.table import Table
+    from harness.output.formats import show
 
-    table = Table(title=f"{facts['kind']} {facts['name']}", title_justify="left", box=None, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for key, text in _rows(facts, registry).items():
-        table.add_row(key, text)
-    console.print(table)
+    rows = tuple((TableCell(key, style="bold"), TableCell(text)) for key, text in _rows(facts, registry).items())
+    show([Table(title=f"{facts['kind']} {facts['name']}", columns=("fact", "value"), rows=rows)], console, ("fact",))
 
 
 def _rows(facts: Mapping[str, Any], registry: Registry) -> dict[str, str]:

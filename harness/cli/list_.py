@@ -17,6 +17,7 @@ from harness.cli.options import (
     stdout_console,
 )
 from harness.errors import UnknownNameError
+from harness.records import Table, TableCell
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset
@@ -120,22 +121,15 @@ def _about(plugin: object) -> str:
 
 
 def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
-    from rich.table import Table
+    from harness.output.formats import show
 
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for heading in rows[0] if rows else ():
-        table.add_column(
-            heading,
-            overflow="fold",
-            no_wrap=heading in WHOLE and max(len(str(row[heading])) for row in rows) <= LONGEST,
-            justify="right" if heading == "images" else "left",
-        )
-    for row in rows:
-        table.add_row(*map(_text, row.values()), style="red" if row.get("state", "ok") != "ok" else "")
-    stdout_console().print(table)
+    headings = tuple(rows[0]) if rows else ()
+    whole = [name for name in headings if name in WHOLE and max(len(str(row[name])) for row in rows) <= LONGEST]
+    styles = ["red" if row.get("state", "ok") != "ok" else "" for row in rows]
+    cells = tuple(tuple(_cell(value, style) for value in row.values()) for row, style in zip(rows, styles, strict=True))
+    show([Table(title=title, columns=headings, rows=cells)], stdout_console(), whole)
 
 
-def _text(value: object) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _cell(value: Any, style: str) -> TableCell:
+    text = "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    return TableCell(text, value=value, style=style)

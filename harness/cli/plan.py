@@ -9,15 +9,18 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.cli.words import FEW, estimate_lines, hours, named, passes, work
+from harness.output.formats import show
+from harness.records import Table, TableCell
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from harness.planning.estimate import Estimate
     from harness.planning.plan import MissingTask, Plan, PlannedCell, PlannedTask
 
 
+WHOLE: Final = ("images × conditions", "GPU-hours")
+"""Columns that are not wrapped."""
 LINES: Final = 8
 """Most lines of reasons for one status; the JSON has all of them."""
 
@@ -60,7 +63,7 @@ def print_plan(plan: Plan, estimate: Estimate, console: Console) -> None:
     Args:
         estimate: of the remaining work, missing tasks included.
     """
-    console.print(_tasks(plan, estimate))
+    show([_tasks(plan, estimate)], console, WHOLE)
     for line in reason_lines(plan.cells):
         console.print(line, soft_wrap=True)
     for remark in plan.remarks:
@@ -74,24 +77,14 @@ def print_plan(plan: Plan, estimate: Estimate, console: Console) -> None:
 
 
 def _tasks(plan: Plan, estimate: Estimate) -> Table:
-    from rich.table import Table
-
-    table = Table(title="Plan", title_justify="left", box=None, pad_edge=False)
-    table.add_column("task")
-    table.add_column("images × conditions", justify="right", min_width=10)
-    table.add_column("GPU-hours", justify="right", min_width=5)
-    table.add_column("cells")
+    rows = []
     cost = {task_cost.name: task_cost.gpu_hours for task_cost in estimate.tasks}
     tasks: list[PlannedTask | MissingTask] = [*plan.tasks, *plan.missing]
     for task in tasks:
         statuses = Counter(cell.status for cell in plan.cells if cell.task == task.name)
-        table.add_row(
-            task.name,
-            _factors(task),
-            hours(cost.get(task.name, 0)),
-            ", ".join(f"{count} {status}" for status, count in statuses.items()),
-        )
-    return table
+        of_task = ", ".join(f"{count} {status}" for status, count in statuses.items())
+        rows.append(tuple(map(TableCell, (task.name, _factors(task), hours(cost.get(task.name, 0)), of_task))))
+    return Table(title="Plan", columns=("task", "images × conditions", "GPU-hours", "cells"), rows=tuple(rows))
 
 
 def _factors(task: PlannedTask | MissingTask) -> str:

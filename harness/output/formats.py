@@ -7,7 +7,7 @@ import html
 import io
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UnknownNameError
@@ -125,10 +125,14 @@ def to_terminal(tables: Sequence[Table], *, width: int = 80, color: bool = False
     return text.getvalue()
 
 
-def show(tables: Sequence[Table], console: Console) -> None:
-    """Print tables on a rich console, no wider than it is; the console decides about colour."""
+def show(tables: Sequence[Table], console: Console, whole: Collection[str] | None = None) -> None:
+    """Print tables on a rich console, no wider than it is; the console decides about colour.
+
+    Args:
+        whole: as of `harness.output.tables.terminal_lines`.
+    """
     for table in tables:
-        for line in terminal_lines(table, console.width):
+        for line in terminal_lines(table, console.width, whole):
             console.print(line, soft_wrap=True)
 
 

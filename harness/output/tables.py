@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from harness.errors import PluginError
@@ -24,13 +24,18 @@ ABSENT = ("", "–")
 """Texts of a missing number; a column of numbers may contain them."""
 
 
-def terminal_lines(table: Table, width: int) -> list[Text]:
-    """The lines of one table, each at most `width` wide; a table that is too wide becomes several blocks of columns."""
+def terminal_lines(table: Table, width: int, whole: Collection[str] | None = None) -> list[Text]:
+    """The lines of one table, each at most `width` wide; a table that is too wide becomes several blocks of columns.
+
+    Args:
+        whole: for tables from which people copy names: texts are wrapped, never abbreviated, and the columns with these
+            headings are not even wrapped. None: long texts beside numbers are abbreviated.
+    """
     from rich.text import Text
 
-    lines = [Text(line, style="bold") for line in _wrapped(table.title, width)]
-    columns = columns_of(table)
-    prose = not any(column.right for column in columns)
+    lines = [Text(line, style="bold") for line in _wrapped(table.title, width)] if table.title else []
+    columns = [replace(column, whole=column.heading in (whole or ())) for column in columns_of(table)]
+    prose = whole is not None or not any(column.right for column in columns)
     for block in (
         [_Block(tuple(columns), tuple(_squeezed(columns, width, _PROSE)), _PROSE)] if prose else _blocks(columns, width)
     ):
@@ -42,16 +47,22 @@ def terminal_lines(table: Table, width: int) -> list[Text]:
 
 @dataclass(frozen=True)
 class Column:
-    """One column; `first`: it names the rows; `right`: it has numbers, which are right-aligned and never cut."""
+    """One column.
+
+    Attributes:
+        first: it names the rows. right: it has numbers, which are right-aligned and never cut.
+        whole: its texts are never cut either.
+    """
 
     heading: str
     cells: tuple[TableCell, ...]
     first: bool
     right: bool
+    whole: bool = False
 
     @cached_property
     def widest(self) -> int:
-        return max((len(cell.text) for cell in self.cells), default=0)
+        return max((len(line) for cell in self.cells for line in cell.text.splitlines()), default=0)
 
     def width(self, fit: _Fit) -> int:
         """Width that cuts no cell, with the heading on as many lines as it has words."""
@@ -79,7 +90,7 @@ class Column:
     def least(self, fit: _Fit) -> int:
         """Width with texts abbreviated as far as `fit` allows."""
         floor = fit.first if self.first else fit.others
-        return self.width(fit) if self.right or floor is None else min(self.width(fit), floor)
+        return self.width(fit) if self.right or self.whole or floor is None else min(self.width(fit), floor)
 
 
 @dataclass(frozen=True)
@@ -192,7 +203,8 @@ def _squeezed(columns: Sequence[Column], width: int, fit: _Fit) -> list[int]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
+    lines = (textwrap.wrap(line, width, break_on_hyphens=False) or [""] for line in text.splitlines())
+    return list(chain.from_iterable(lines)) or [""]
 
 
 def abbreviated(texts: Sequence[str], width: int) -> list[str]:

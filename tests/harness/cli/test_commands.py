@@ -416,9 +416,9 @@ def test_lists_and_info_fit_80_columns_and_speak_json(harness):
         assert code == 0 and out.strip() and all(len(line) <= 80 for line in out.splitlines()), out
         assert isinstance(json.loads(harness("list", what, "--format", "json")[1]), list)
     known = json.loads(harness("list", "models", "--format", "json")[1])
-    shown = [line.split() for line in harness("list", "models")[1].splitlines()[2:]]
+    shown = [line.split() for line in harness("list", "models")[1].rstrip().splitlines()[3:]]
     assert shown == [[one["name"], one["group"] or "–"] for one in known]  # no name is broken or cut
-    datasets = {line.split()[0]: line.split()[1:] for line in harness("list", "datasets")[1].splitlines()[2:]}
+    datasets = {line.split()[0]: line.split()[1:] for line in harness("list", "datasets")[1].rstrip().splitlines()[3:]}
     assert datasets["imagenet"] == ["50,000", "imagenet/val"] and datasets["sample-photos"][-1] == "–"
     assert "harness.plugins.importers.model_vs_human " in harness("list", "plugins")[1]
     assert " 0.3, 0.4," in harness("info", "band-pass")[1]

@@ -131,7 +131,7 @@ def test_models_are_fetched_once_and_the_run_finds_them(harness, server, weights
     code, out, err = harness("fetch", "--models", "one", "tw[o]", "thre*")
     assert code == 0, err
     assert out.split("\n")[0].split() == ["name", "state", "bytes", "detail"]
-    assert [line.split()[:4] for line in out.strip().split("\n")[1:]] == [
+    assert [line.split()[:4] for line in out.strip().split("\n")[2:]] == [
         ["one", "fetched", "241.6", "kB"], ["two", "fetched", "483.2", "kB"], ["three", "fetched", "241.6", "kB"],
     ]  # fmt: skip
     assert "3 of 3 are here" in err

@@ -93,6 +93,21 @@ def test_prose_is_wrapped_not_cut():
     assert " ".join(lines[3:]).split() == text.split()
 
 
+def test_lists_keep_whole_names_and_wrap_the_rest():
+    name, about = (
+        "a-network-with-a-very-long-name-that-users-copy",
+        "What it is, in more words than fit beside the name.",
+    )
+    cells = (TableCell(name), TableCell("1,280", value=1280), TableCell(f"{about}\nSecond line."))
+    table = Table(title="", columns=("name", "images", "about"), rows=(cells,))
+    lines = [line.plain for line in terminal_lines(table, 80, whole=("name",))]
+    assert lines[0].split() == ["name", "images", "about"]  # no line for a title that is empty
+    assert lines[2].startswith(f"{name}   1,280  What it is")
+    assert all(len(line) <= 80 for line in lines)
+    texts = [line.strip() for line in lines[3:] if line]
+    assert texts[-1] == "Second line." and len(texts) >= 2
+
+
 def test_colour_is_optional_and_repeats_the_text():
     table = Table(title="T", columns=("a", "b"), rows=((TableCell("[red]x"), number(-0.76, "-0.76*", "bold red")),))
     plain, coloured = to_terminal([table]), to_terminal([table], color=True)
