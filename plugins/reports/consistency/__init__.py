@@ -13,11 +13,14 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from harness import Report, Study, Table, TableCell, Trials, hookimpl, statistics
+from harness import Report, Study, Table, Trials, hookimpl, statistics
+
+from .schema import ConditionEntry, ConsistencyData, DatasetEntry, Means, ObserverEntry, PairEntry
+from .tables import all_tables
 
 CONDITION = "clean"
 PROBES = ("accuracy", "shape-bias")
@@ -26,14 +29,6 @@ VARIANT, KEPT = "variant", "kept"
 """Attributes of a dataset: each image's condition, and whether the benchmark counts it."""
 HUMANS = "humans"
 BETWEEN = "(between people)"
-MEANS = ("kappa", "observed", "accuracy_difference")
-MOST_PAIRS = 60
-"""Most rows of pairs in a table; the JSON format has all of them."""
-_NOTE = (
-    "kappa: agreement in being right or wrong, beyond what the accuracies predict; 0: chance level, 1: the same "
-    "errors. observed: share of images that both get right or both get wrong. difference: squared difference of the "
-    "accuracies."
-)
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,7 @@ class ErrorConsistency(Report):
 
     name = "consistency"
 
-    def data(self, study: Study) -> dict[str, Any]:
+    def data(self, study: Study) -> ConsistencyData:
         """``pairs`` of observers on each dataset, ``datasets`` and ``models``: their means over people and datasets."""
         groups = {model.name: model.group for model in study.models}
         pairs = [pair for dataset, tasks in _datasets(study).items() for pair in _pairs(study, dataset, tasks)]
@@ -73,17 +68,7 @@ class ErrorConsistency(Report):
 
     def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
         """Means over people and datasets, then dataset by dataset, then pairs, then remarks."""
-        several = len({entry["dataset"] for entry in data["datasets"]}) > 1
-        return [
-            *_mean_tables("Error consistency with people", data["models"], "datasets"),
-            *(
-                _mean_tables("Error consistency with people, by dataset", data["datasets"], "dataset")
-                if several
-                else ()
-            ),
-            *_pair_tables(data["pairs"]),
-            *_remark_tables(data["warnings"]),
-        ]
+        return all_tables(cast(ConsistencyData, data))
 
 
 def _datasets(study: Study) -> dict[str, dict[str, str]]:
@@ -124,7 +109,7 @@ def _aligned(trials: Mapping[str, Trials]) -> _Aligned:
 # --- pairs ------------------------------------------------------------------------------------
 
 
-def _pairs(study: Study, dataset: str, tasks: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _pairs(study: Study, dataset: str, tasks: Mapping[str, str]) -> Iterator[PairEntry]:
     """One entry for every pair of observers of one dataset, in the order of the study's models."""
     if study.trial_reader is None:
         return
@@ -132,48 +117,57 @@ def _pairs(study: Study, dataset: str, tasks: Mapping[str, str]) -> Iterator[dic
     usable = {name: trials for name, trials in read.items() if CONDITION in trials.layout.conditions}
     aligned = _aligned(usable)
     for first, second in combinations(usable, 2):
-        yield {"dataset": dataset, "first": first, "second": second, **_compared(aligned, first, second)}
+        yield _compared(aligned, dataset, first, second)
 
 
-def _compared(aligned: _Aligned, first: str, second: str) -> dict[str, Any]:
+def _compared(aligned: _Aligned, dataset: str, first: str, second: str) -> PairEntry:
     """Means over conditions for one pair, and the values of each condition."""
     left, right = aligned.correct[first], aligned.correct[second]
     seen_by_both = (left >= 0) & (right >= 0)
     shared = seen_by_both & aligned.kept
-    entry: dict[str, Any] = {"n": int(shared.sum()), "seen": [int((left >= 0).sum()), int((right >= 0).sum())]}
-    reason = None
+    pair: PairEntry = {
+        "dataset": dataset,
+        "first": first,
+        "second": second,
+        "n": int(shared.sum()),
+        "seen": [int((left >= 0).sum()), int((right >= 0).sum())],
+        **_means([]),
+        "expected": None,
+        "low": None,
+        "high": None,
+        "accuracies": None,
+        "conditions": [],
+        "reason": None,
+    }
     if not shared.any():
-        reason = "no shared images" + (" in conditions that the benchmark keeps" if seen_by_both.any() else "")
-    elif (aligned.accepted[first] != aligned.accepted[second])[shared].any():
-        reason = "the shared images have different correct classes for the two"
-    if reason:
-        undefined = ("kappa", "low", "high", "observed", "expected", "accuracies", "accuracy_difference")
-        return {**entry, **dict.fromkeys(undefined), "conditions": [], "reason": reason}
+        kept = " in conditions that the benchmark keeps" if seen_by_both.any() else ""
+        return {**pair, "reason": f"no shared images{kept}"}
+    if (aligned.accepted[first] != aligned.accepted[second])[shared].any():
+        return {**pair, "reason": "the shared images have different correct classes for the two"}
     strata = [shared & (aligned.conditions == name) for name in dict.fromkeys(aligned.conditions[shared])]
-    agreements = [statistics.error_consistency(left[rows], right[rows]) for rows in strata]
+    conditions = [_condition(aligned.conditions[rows][0], left[rows], right[rows]) for rows in strata]
     low, high = statistics.error_consistency_interval([(left[rows], right[rows]) for rows in strata])
-    conditions = [
-        {
-            "condition": aligned.conditions[rows][0],
-            "n": agreement.n,
-            "kappa": agreement.kappa,
-            "observed": agreement.observed,
-            "expected": agreement.expected,
-            "accuracies": list(agreement.accuracies or ()),
-            "accuracy_difference": _squared(agreement.accuracies),
-        }
-        for rows, agreement in zip(strata, agreements, strict=True)
-    ]
-    means = {name: _mean(condition[name] for condition in conditions) for name in (*MEANS, "expected")}
-    accuracies = [_mean(condition["accuracies"][side] for condition in conditions) for side in (0, 1)]
     return {
-        **entry,
-        **means,
+        **pair,
+        **_means(conditions),
+        "expected": _mean(condition["expected"] for condition in conditions),
         "low": low,
         "high": high,
-        "accuracies": accuracies,
+        "accuracies": [_mean(condition["accuracies"][side] for condition in conditions) for side in (0, 1)],
         "conditions": conditions,
-        "reason": None,
+    }
+
+
+def _condition(name: str, left: np.ndarray, right: np.ndarray) -> ConditionEntry:
+    agreement = statistics.error_consistency(left, right)
+    return {
+        "condition": name,
+        "n": agreement.n,
+        "kappa": agreement.kappa,
+        "observed": agreement.observed,
+        "expected": agreement.expected,
+        "accuracies": list(agreement.accuracies or ()),
+        "accuracy_difference": _squared(agreement.accuracies),
     }
 
 
@@ -181,17 +175,28 @@ def _squared(accuracies: tuple[float, float] | None) -> float | None:
     return None if accuracies is None else (accuracies[0] - accuracies[1]) ** 2
 
 
-def _mean(values: Iterable[float]) -> float:
+def _mean(values: Iterable[float | None]) -> float | None:
+    """The mean; None without values, or where one of them is undefined."""
     numbers = list(values)
-    return math.fsum(numbers) / len(numbers)
+    defined = [number for number in numbers if number is not None]
+    return math.fsum(defined) / len(defined) if defined and len(defined) == len(numbers) else None
+
+
+def _means(entries: Sequence[Means]) -> Means:
+    """Means over `entries`; None where there is none, or where one of them is undefined."""
+    return {
+        "kappa": _mean(entry["kappa"] for entry in entries),
+        "observed": _mean(entry["observed"] for entry in entries),
+        "accuracy_difference": _mean(entry["accuracy_difference"] for entry in entries),
+    }
 
 
 # --- means over people and datasets -----------------------------------------------------------
 
 
-def _with_people(pairs: Sequence[Mapping[str, Any]], groups: Mapping[str, str | None]) -> Iterator[dict[str, Any]]:
+def _with_people(pairs: Sequence[PairEntry], groups: Mapping[str, str | None]) -> Iterator[DatasetEntry]:
     """For every network and dataset the mean over people; for people the mean over all pairs of people."""
-    pairs_of: dict[tuple[str, str], list[tuple[str, Mapping[str, Any]]]] = {}
+    pairs_of: dict[tuple[str, str], list[tuple[str, PairEntry]]] = {}
     for pair in pairs:
         people = [name for name in (pair["first"], pair["second"]) if groups[name] == HUMANS]
         networks = [name for name in (pair["first"], pair["second"]) if groups[name] != HUMANS]
@@ -200,7 +205,7 @@ def _with_people(pairs: Sequence[Mapping[str, Any]], groups: Mapping[str, str | 
             pairs_of.setdefault((observer, pair["dataset"]), []).append((" and ".join(people), pair))
     for (observer, dataset), with_whom in pairs_of.items():
         reasons = [f"{people}: {pair['reason']}" for people, pair in with_whom if pair["reason"]]
-        means = {name: None if reasons else _mean(pair[name] for _, pair in with_whom) for name in MEANS}
+        means = _means([] if reasons else [pair for _, pair in with_whom])
         yield {
             "model": observer,
             "group": HUMANS if observer == BETWEEN else groups[observer],
@@ -212,14 +217,14 @@ def _with_people(pairs: Sequence[Mapping[str, Any]], groups: Mapping[str, str | 
         }
 
 
-def _over_datasets(entries: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _over_datasets(entries: Sequence[DatasetEntry]) -> Iterator[ObserverEntry]:
     """For every network, and between people, the mean over all datasets; undefined if one of them is missing."""
     datasets = list(dict.fromkeys(entry["dataset"] for entry in entries))
     for observer in dict.fromkeys(entry["model"] for entry in entries):
         own = {entry["dataset"]: entry for entry in entries if entry["model"] == observer}
         reasons = [f"{name}: no decisions" for name in datasets if name not in own]
         reasons += [f"{name}: {entry['reason']}" for name, entry in own.items() if entry["reason"]]
-        means = {name: None if reasons else _mean(entry[name] for entry in own.values()) for name in MEANS}
+        means = _means([] if reasons else list(own.values()))
         group, n = next(iter(own.values()))["group"], sum(entry["n"] for entry in own.values())
         yield {
             "model": observer,
@@ -231,7 +236,7 @@ def _over_datasets(entries: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, A
         }
 
 
-def _remarks(pairs: Sequence[Mapping[str, Any]], with_people: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _remarks(pairs: Sequence[PairEntry], with_people: Sequence[DatasetEntry]) -> Iterator[str]:
     if not pairs:
         yield (
             "no two observers decided on one dataset; type: harness import model-vs-human FOLDER --out RUN, and give "
@@ -244,55 +249,6 @@ def _remarks(pairs: Sequence[Mapping[str, Any]], with_people: Sequence[Mapping[s
         if len(set(counts)) > 1:
             spread = f"{min(counts):,} to {max(counts):,} images"
             yield f"{dataset}: observers saw {spread}; each pair is compared on the images that both saw"
-
-
-# --- tables -----------------------------------------------------------------------------------
-
-
-def _number(value: float | None) -> TableCell:
-    return TableCell("–", value="", style="dim") if value is None else TableCell(f"{value:.3f}", value=value)
-
-
-def _mean_tables(title: str, entries: Sequence[Mapping[str, Any]], third: str) -> Iterator[Table]:
-    if not entries:
-        return
-    rows = tuple(
-        (
-            TableCell(entry["model"]),
-            TableCell(entry["group"] or "–", value=entry["group"] or ""),
-            TableCell(str(entry[third]), value=entry[third]),
-            TableCell(f"{entry['n']:,}", value=entry["n"]),
-            *(_number(entry[name]) for name in MEANS),
-        )
-        for entry in entries
-    )
-    reasons = [f"{entry['model']}: {entry['reason']}" for entry in entries if entry["reason"]]
-    columns = ("model", "group", third, "n", "kappa", "observed", "difference")
-    yield Table(title=title, columns=columns, rows=rows, note="\n".join([_NOTE, *dict.fromkeys(reasons)]))
-
-
-def _pair_tables(pairs: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
-    if not pairs:
-        return
-    columns = ("first", "second", "dataset", "n", "kappa", "low", "high", "observed")
-    rows = tuple(
-        (
-            *(TableCell(pair[name]) for name in columns[:3]),
-            TableCell(f"{pair['n']:,}", value=pair["n"]),
-            *(_number(pair[name]) for name in columns[4:]),
-        )
-        for pair in pairs[:MOST_PAIRS]
-    )
-    hidden = len(pairs) - len(rows)
-    notes = ["low, high: 95 % bootstrap interval of kappa, over images."]
-    notes += [f"{hidden:,} more pairs: --format json"] if hidden else []
-    notes += [f"{p['first']}, {p['second']}, {p['dataset']}: {p['reason']}" for p in pairs[:MOST_PAIRS] if p["reason"]]
-    yield Table(title=f"Pairs of observers ({len(pairs):,})", columns=columns, rows=rows, note="\n".join(notes))
-
-
-def _remark_tables(warnings: Sequence[str]) -> Iterator[Table]:
-    if warnings:
-        yield Table(title="Remarks", columns=("remark",), rows=tuple((TableCell(warning),) for warning in warnings))
 
 
 @hookimpl

@@ -1,0 +1,80 @@
+"""The tables of the report ``consistency``, made from its JSON-ready data alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness import Table, TableCell
+
+from .schema import ConsistencyData, DatasetEntry, ObserverEntry, PairEntry
+
+MOST_PAIRS = 60
+"""Most rows of pairs in a table; the JSON format has all of them."""
+_NOTE = (
+    "kappa: agreement in being right or wrong, beyond what the accuracies predict; 0: chance level, 1: the same "
+    "errors. observed: share of images that both get right or both get wrong. difference: squared difference of the "
+    "accuracies."
+)
+
+
+def all_tables(data: ConsistencyData) -> list[Table]:
+    """Means over people and datasets, then dataset by dataset, then pairs, then remarks."""
+    several = len({entry["dataset"] for entry in data["datasets"]}) > 1
+    return [
+        *_mean_tables("Error consistency with people", data["models"], "datasets"),
+        *(_mean_tables("Error consistency with people, by dataset", data["datasets"], "dataset") if several else ()),
+        *_pair_tables(data["pairs"]),
+        *_remark_tables(data["warnings"]),
+    ]
+
+
+def _number(value: float | None) -> TableCell:
+    return TableCell("–", value="", style="dim") if value is None else TableCell(f"{value:.3f}", value=value)
+
+
+def _datasets(entry: ObserverEntry | DatasetEntry) -> TableCell:
+    """The number of datasets, or the name of the only one."""
+    value: int | str = entry["datasets"] if "datasets" in entry else entry["dataset"]
+    return TableCell(str(value), value=value)
+
+
+def _mean_tables(title: str, entries: Sequence[ObserverEntry] | Sequence[DatasetEntry], third: str) -> Iterator[Table]:
+    if not entries:
+        return
+    rows = tuple(
+        (
+            TableCell(entry["model"]),
+            TableCell(entry["group"] or "–", value=entry["group"] or ""),
+            _datasets(entry),
+            TableCell(f"{entry['n']:,}", value=entry["n"]),
+            *map(_number, (entry["kappa"], entry["observed"], entry["accuracy_difference"])),
+        )
+        for entry in entries
+    )
+    reasons = [f"{entry['model']}: {entry['reason']}" for entry in entries if entry["reason"]]
+    columns = ("model", "group", third, "n", "kappa", "observed", "difference")
+    yield Table(title=title, columns=columns, rows=rows, note="\n".join([_NOTE, *dict.fromkeys(reasons)]))
+
+
+def _pair_tables(pairs: Sequence[PairEntry]) -> Iterator[Table]:
+    if not pairs:
+        return
+    columns = ("first", "second", "dataset", "n", "kappa", "low", "high", "observed")
+    rows = tuple(
+        (
+            *map(TableCell, (pair["first"], pair["second"], pair["dataset"])),
+            TableCell(f"{pair['n']:,}", value=pair["n"]),
+            *map(_number, (pair["kappa"], pair["low"], pair["high"], pair["observed"])),
+        )
+        for pair in pairs[:MOST_PAIRS]
+    )
+    hidden = len(pairs) - len(rows)
+    notes = ["low, high: 95 % bootstrap interval of kappa, over images."]
+    notes += [f"{hidden:,} more pairs: --format json"] if hidden else []
+    notes += [f"{p['first']}, {p['second']}, {p['dataset']}: {p['reason']}" for p in pairs[:MOST_PAIRS] if p["reason"]]
+    yield Table(title=f"Pairs of observers ({len(pairs):,})", columns=columns, rows=rows, note="\n".join(notes))
+
+
+def _remark_tables(warnings: Sequence[str]) -> Iterator[Table]:
+    if warnings:
+        yield Table(title="Remarks", columns=("remark",), rows=tuple((TableCell(warning),) for warning in warnings))
