@@ -18,7 +18,7 @@ VERSIONS = ("torch", "torchvision", "timm", "numpy", "pillow")
 
 
 @cache
-def versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
     """Versions of `VERSIONS`. Cached, since it reads the metadata of every package from the disk."""
     return {package: version(package) for package in VERSIONS}
 

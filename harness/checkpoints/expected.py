@@ -57,9 +57,8 @@ def expected_digest(
     if stated := stated_digest(spec, position):
         return stated
     for download in downloads[position] if position < len(downloads) else ():
-        algorithm, _, digest = (download.digest or "").partition(":")
-        if algorithm == "sha256" and digest and locate(spec, download.uri).name == path.name:
-            return ExpectedDigest(sha256=digest.lower(), basis="published")
+        if download.sha256 and locate(spec, download.uri).name == path.name:
+            return ExpectedDigest(sha256=download.sha256.lower(), basis="published")
     return None
 
 

@@ -146,7 +146,7 @@ class ModelFetch:
             check_whole(path, called="the download")
         except CheckpointError as error:
             raise FetchError(error.reason, remedy=error.remedy) from error
-        if download.digest and len(download.digest) == len("sha256:") + 64:
+        if download.sha256 and download.has_whole_digest:
             return
         target = _target(self.spec, download.uri)
         with path.open("rb") as file:

@@ -15,11 +15,12 @@ from harness.checkpoints.expected import check_digest, expected_digest
 from harness.checkpoints.reading import digests_of
 from harness.errors import AbsentCheckpointError, HarnessError, UnknownNameError, listed
 from harness.planning.estimate import TaskShape, shape_of
+from harness.records import Download
 
 if TYPE_CHECKING:
     from harness.data.roots import DataRoots
     from harness.interfaces import Dataset, ModelSource
-    from harness.records import Download, ModelSpec, Suite, TaskSpec
+    from harness.records import ModelSpec, Suite, TaskSpec
     from harness.registry import Registry
 
 State = Literal["present", "partial", "missing", "wrong"]
@@ -265,12 +266,12 @@ def _check_pins(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str]) 
 
 def _trust(spec: ModelSpec, downloads: Sequence[Sequence[Download]]) -> str:
     """The digest against which the checkpoint is checked when it comes from its preferred source."""
-    first = next((file.digest for alternatives in downloads[:1] for file in alternatives), None)
-    kind, _, digits = f"sha256:{spec.sha256}".partition(":") if spec.sha256 else (first or "").partition(":")
-    if not digits:
+    first = next((file for alternatives in downloads[:1] for file in alternatives), Download(uri=""))
+    if spec.sha256:
+        first = replace(first, digest=f"sha256:{spec.sha256}")
+    if not first.digits:
         return ON_FIRST_USE
-    full_length = {"sha256": 64, "md5": 32}.get(kind)
-    return "published digest" if len(digits) == full_length else f"first {len(digits)} digits of the published digest"
+    return "published digest" if first.has_whole_digest else f"first {first.digits} digits of the published digest"
 
 
 # --- words -----------------------------------------------------------------------------------

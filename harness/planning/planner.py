@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from harness.data.manifest import Manifest, dataset_identity
-from harness.identity import ENGINE, difference, digest_of, job_of, leaves, versions
+from harness.identity import ENGINE, difference, digest_of, job_of, leaves, library_versions
 from harness.planning.plan import MissingTask, Pass, Plan, PlannedCell, PlannedTask, Settings, Status
 from harness.records import Identity, Job, ProbeIdentity, Reason, TaskLayout, columns_of
 
@@ -106,7 +106,7 @@ def make_job(
         },
         settings=asdict(settings),
         engine=ENGINE,
-        versions=versions(),
+        versions=library_versions(),
     )
     return job_of(task.name, model.name, identity)
 

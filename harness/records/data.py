@@ -63,6 +63,22 @@ class Download:
     into: str = ""
     rename: tuple[str, str] | None = None
 
+    @property
+    def sha256(self) -> str | None:
+        """Its SHA-256, or the first digits of it; None: not published."""
+        algorithm, _, digits = (self.digest or "").partition(":")
+        return digits if algorithm == "sha256" else None
+
+    @property
+    def digits(self) -> int:
+        """How many hex digits of the digest are published; 0 where none is."""
+        return len((self.digest or "").partition(":")[2])
+
+    @property
+    def has_whole_digest(self) -> bool:
+        """Whether every digit of the digest is published: 64 of SHA-256, 32 of MD5."""
+        return self.digits == {"sha256": 64, "md5": 32}.get((self.digest or "").partition(":")[0])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
