@@ -1,0 +1,177 @@
+"""The coefficients of the report ``correlation`` as tables: a matrix, each with its interval, one group set apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness import Table, TableCell, statistics
+
+from .notes import errata_notes
+from .schema import AxisCoefficient, BiasCoefficient, CorrelationData
+
+Coefficient = AxisCoefficient | BiasCoefficient
+ABSENT = TableCell("–", value="", style="dim")
+BLANK = TableCell("", value="")
+APART = ("all", "group", "others")
+LEGEND = (
+    "* p < 0.05 (t approximation, rough for n < 10); ** also after Holm's correction over the coefficients of this "
+    "table. Without a star: not significant."
+)
+
+
+def coefficient_tables(data: CorrelationData) -> Iterator[Table]:
+    across, among = (list(_selections(data[key])) for key in ("correlations", "bias_correlations"))
+    if across and not _defined(across[0]):
+        yield _nothing(across[0])
+        return
+    if across:
+        overall, *subsets = across
+        errata = "\n".join(errata_notes(data, [*data["biases"], *data["axes"]]))
+        yield _matrix(overall, LEGEND, _undefined_sets(subsets), errata)
+        yield _full(overall)
+        yield from _apart(overall, subsets)
+    if among and _defined(among[0]):
+        yield _matrix(among[0], LEGEND)
+
+
+def _apart(overall: Sequence[Coefficient], subsets: Sequence[Sequence[Coefficient]]) -> Iterator[Table]:
+    """All models, one group and its complement side by side, for the group whose removal changes ρ most."""
+    sets = {entries[0]["models"]: entries for entries in subsets}
+    changes = {
+        name: _change(overall, complement)
+        for name in sets
+        if (complement := sets.get(f"not {name}")) and _defined(complement)
+    }
+    if not changes:
+        return
+    most = max(changes, key=lambda name: changes[name])
+    three = (overall, sets[most], sets[f"not {most}"])
+    rows = [
+        (TableCell(entry["bias"]), TableCell(_partner(entry)), *map(_coefficient, (entry, inside, outside)))
+        for entry, inside, outside in zip(*three, strict=True)
+    ]
+    most_models = [max(entry["n"] for entry in entries) for entries in three]
+    sizes = ", ".join(f"{label} {n}" for label, n in zip(APART, most_models, strict=True))
+    halves = [(label, _near_zero(n)) for label, n in zip(APART, most_models, strict=True)]
+    widths = ", ".join(f"{label} ±{half:.2f}" for label, half in halves if half is not None)
+    listed = ", ".join(f"{name} {changes[name]:.2f}" for name in sorted(changes, key=lambda name: -changes[name]))
+    yield Table(
+        title=f"Spearman's ρ with {most} set apart",
+        columns=("bias", "axis", *APART),
+        rows=tuple(rows),
+        note=f"models: {sizes}. Holm's correction within each column.\n"
+        f"95 % interval of a ρ near 0: {widths}.\n"
+        f"Mean change of ρ when a group is left out: {listed}. Each group's coefficients: --format json",
+    )
+
+
+def _change(overall: Sequence[Coefficient], complement: Sequence[Coefficient]) -> float:
+    """Mean absolute change of the coefficients from all models to `complement`."""
+    pairs = [(left["spearman"], right["spearman"]) for left, right in zip(overall, complement, strict=True)]
+    changes = [abs(before - after) for before, after in pairs if before is not None and after is not None]
+    return sum(changes) / len(changes) if changes else 0.0
+
+
+def _nothing(entries: Sequence[Coefficient]) -> Table:
+    reasons = ", ".join(dict.fromkeys(entry["reason"] or "" for entry in entries))
+    text = f"{reasons}; at least {statistics.LEAST_PAIRS} models with both numbers are needed"
+    return Table(title="Spearman's ρ of biases and generalization", columns=("all models",), rows=((TableCell(text),),))
+
+
+def _selections(entries: Sequence[Coefficient]) -> Iterator[list[Coefficient]]:
+    """The entries of each set of models, in order."""
+    sets: dict[str, list[Coefficient]] = {}
+    for entry in entries:
+        sets.setdefault(entry["models"], []).append(entry)
+    yield from sets.values()
+
+
+def _defined(entries: Sequence[Coefficient]) -> bool:
+    return any(entry["spearman"] is not None for entry in entries)
+
+
+def _partner(entry: Coefficient) -> str:
+    """What the bias is correlated with."""
+    return entry["other"] if "other" in entry else entry["generalization"]
+
+
+def _matrix(entries: Sequence[Coefficient], *notes: str) -> Table:
+    """Biases as rows, axes as columns. If the columns are biases too, each pair appears once, below the diagonal."""
+    among = "other" in entries[0]
+    places = [(_partner(e), e["bias"]) if among else (e["bias"], _partner(e)) for e in entries]
+    rows, columns = (list(dict.fromkeys(place[side] for place in places)) for side in (0, 1))
+    cells = {place: _coefficient(entry) for place, entry in zip(places, entries, strict=True)}
+    subject = "all models" if entries[0]["models"] == "all" else f"models: {entries[0]['models']}"
+    return Table(
+        title=f"Spearman's ρ {'among biases' if among else 'of biases and generalization'}, {subject}",
+        columns=("bias", *columns),
+        rows=tuple((TableCell(row), *(cells.get((row, column), BLANK) for column in columns)) for row in rows),
+        note="\n".join(filter(None, [_sizes(entries), *_gaps(entries), *notes])),
+    )
+
+
+def _coefficient(entry: Coefficient) -> TableCell:
+    """For example ``-0.76**``, padded to two stars so that the digits line up."""
+    value = entry["spearman"]
+    if value is None:
+        return TableCell("–  ", value="", style="dim")
+    stars = _stars(entry)
+    colour = "cyan" if value > 0 else "red"
+    style = f"bold {colour}" if abs(value) >= 0.5 else colour
+    return TableCell(f"{round(value, 2) + 0.0:.2f}{stars:<2}", value=value, style=style if stars else "dim")
+
+
+def _stars(entry: Coefficient) -> str:
+    if entry["p"] is None or entry["p"] >= 0.05:
+        return ""
+    return "**" if entry["p_holm"] is not None and entry["p_holm"] < 0.05 else "*"
+
+
+def _sizes(entries: Sequence[Coefficient]) -> str:
+    """The number of models, and the precision of a coefficient with that many."""
+    counts = [entry["n"] for entry in entries]
+    usual = max(counts, key=lambda n: (counts.count(n), n))
+    exceptions = [f"{e['bias']} × {_partner(e)} n = {e['n']}" for e in entries if e["n"] != usual]
+    half = _near_zero(usual)
+    width = "" if half is None else f" (95 % interval of a ρ near 0: ±{half:.2f})"
+    return f"n = {usual} models{width}" + (f", but {', '.join(exceptions)}" if exceptions else "")
+
+
+def _near_zero(n: int) -> float | None:
+    """Half-width of the 95 % interval of a coefficient near 0 over n models; None if n is too small."""
+    return statistics.spearman_interval(0.0, n)[1] if n >= statistics.LEAST_PAIRS else None
+
+
+def _gaps(entries: Sequence[Coefficient]) -> Iterator[str]:
+    reasons = dict.fromkeys(entry["reason"] for entry in entries if entry["spearman"] is None)
+    yield from (f"– {reason}" for reason in reasons)
+
+
+def _undefined_sets(subsets: Sequence[Sequence[Coefficient]]) -> str:
+    undefined = [f"{entries[0]['models']} {entries[0]['reason']}" for entries in subsets if not _defined(entries)]
+    return f"No coefficients for: {', '.join(undefined)}" if undefined else ""
+
+
+def _full(entries: Sequence[Coefficient]) -> Table:
+    """Value, interval and p-values of each coefficient."""
+    rows = []
+    for entry in entries:
+        value = entry["spearman"]
+        numbers = [_plain(value), _plain(entry["low"]), _plain(entry["high"]), _p(entry["p"]), _p(entry["p_holm"])]
+        rows.append(
+            (TableCell(entry["bias"]), TableCell(_partner(entry)), TableCell(str(entry["n"]), entry["n"]), *numbers)
+        )
+    return Table(
+        title="The same with 95 % intervals and p-values, all models",
+        columns=("bias", "axis", "n", "ρ", "low", "high", "p", "p Holm"),
+        rows=tuple(rows),
+        note="Intervals after Bonett & Wright (2000).",
+    )
+
+
+def _plain(value: float | None) -> TableCell:
+    return ABSENT if value is None else TableCell(f"{round(value, 2) + 0.0:.2f}", value=value)
+
+
+def _p(value: float | None) -> TableCell:
+    return ABSENT if value is None else TableCell("<0.001" if value < 0.001 else f"{value:.3f}", value=value)
