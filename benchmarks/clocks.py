@@ -56,14 +56,14 @@ class Stopwatch:
             self.laps += 1
 
 
-def plus(one: Reading, other: Reading) -> Reading:
+def plus(left: Reading, right: Reading) -> Reading:
     """Clock by clock."""
-    return one[0] + other[0], one[1] + other[1]
+    return left[0] + right[0], left[1] + right[1]
 
 
-def minus(one: Reading, other: Reading) -> Reading:
+def minus(left: Reading, right: Reading) -> Reading:
     """Clock by clock."""
-    return one[0] - other[0], one[1] - other[1]
+    return left[0] - right[0], left[1] - right[1]
 
 
 @contextmanager

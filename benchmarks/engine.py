@@ -175,9 +175,9 @@ class Mark:
 
     def round(self, clock: int) -> Round:
         """A round by one of `CLOCKS`; the control is the mean of a forward in each half."""
-        one, other = (half[clock] for half in self.bare)
-        means = (one / self.laps[0], other / self.laps[1])
-        return Round(first=one + other, second=self.whole[clock] - one - other, halves=means)
+        before, after = (half[clock] for half in self.bare)
+        means = (before / self.laps[0], after / self.laps[1])
+        return Round(first=before + after, second=self.whole[clock] - before - after, halves=means)
 
 
 @dataclass(slots=True)
@@ -203,8 +203,8 @@ class Watcher:
         """A round ends with a batch of images; there is nothing to say of single forwards."""
         if not images or self.enough.is_set():
             return
-        one, other = self.turns.halves
-        mark = Mark(whole_process(), (one.spent, other.spent), (one.laps, other.laps), self.store.spent)
+        before, after = self.turns.halves
+        mark = Mark(whole_process(), (before.spent, after.spent), (before.laps, after.laps), self.store.spent)
         self._marks.append(mark)
         rounds = len(self._marks) - 1
         if rounds:
@@ -227,9 +227,9 @@ class Watcher:
         pairs = list(zip(parts, wall, processor, strict=True))
         return EngineSpeed(
             ratios={name: compared(self.rounds(clock), bound=1.0) for clock, name in enumerate(CLOCKS)},
-            store_share=estimate([part.store[0] / one.second * images / SPAN for part, one, _ in pairs]),
-            forwards_per_second=estimate([forwards / one.second for one in wall]),
-            own_share=estimate([own.first / one.first for _, one, own in pairs]),
+            store_share=estimate([part.store[0] / whole.second * images / SPAN for part, whole, _ in pairs]),
+            forwards_per_second=estimate([forwards / lap.second for lap in wall]),
+            own_share=estimate([own.first / whole.first for _, whole, own in pairs]),
             start=minus(self.turns.first_call or self.begun, self.begun)[0],
         )
 
@@ -259,7 +259,7 @@ def _committed_by_batch(plan: Plan, batch: int) -> Plan:
     def part(whole: Pass) -> Pass:
         return replace(whole, tasks=tuple(map(task, whole.tasks)), cells=tuple(map(cell, whole.cells)))
 
-    layouts = {one.name: task(one).layout for one in plan.tasks}
+    layouts = {planned.name: task(planned).layout for planned in plan.tasks}
     return replace(
         plan,
         tasks=tuple(map(task, plan.tasks)),

@@ -92,8 +92,8 @@ class Comparison:
 def compared(rounds: Sequence[Round], bound: float = math.inf) -> Comparison:
     """Two sides over at least one round."""
     return Comparison(
-        ratio=estimate([one.first / one.second for one in rounds]),
-        control=estimate([one.halves[0] / one.halves[1] for one in rounds]),
+        ratio=estimate([lap.first / lap.second for lap in rounds]),
+        control=estimate([lap.halves[0] / lap.halves[1] for lap in rounds]),
         bound=bound,
     )
 

@@ -79,7 +79,7 @@ def measure(
                 break
     return StimuliSpeed(
         ratios={clock: compared(rounds) for clock, rounds in zip(CLOCKS, by_clock, strict=True)},
-        milliseconds=estimate([one.second / 4 for one in by_clock[LEADING]]),
+        milliseconds=estimate([lap.second / 4 for lap in by_clock[LEADING]]),
     )
 
 

@@ -47,19 +47,19 @@ def choose(network: Network, each: int) -> tuple[dict[str, list[int]], int]:
 
 
 def _chosen(network: Network, label: int, each: int) -> tuple[list[int], int]:
-    wanted = {one: each // len(LOOKS) + (place < each % len(LOOKS)) for place, one in enumerate(_turned(label))}
-    found: list[int] = []
+    quota = {look: each // len(LOOKS) + (place < each % len(LOOKS)) for place, look in enumerate(_turned(label))}
+    chosen: list[int] = []
     for first in range(0, MOST, _BATCH):
-        numbers = [number for number in range(first, first + _BATCH) if wanted[kind(number)]]
+        numbers = [number for number in range(first, first + _BATCH) if quota[kind(number)]]
         decided = network(np.stack([candidate(label, number) for number in numbers]))
         for number, decision in zip(numbers, decided.tolist(), strict=True):
-            if decision != label and wanted[kind(number)]:
-                wanted[kind(number)] -= 1
-                found.append(number)
-        if not any(wanted.values()):
-            return found, first + _BATCH
+            if decision != label and quota[kind(number)]:
+                quota[kind(number)] -= 1
+                chosen.append(number)
+        if not any(quota.values()):
+            return chosen, first + _BATCH
     raise RequestError(
-        f"the network gets too few of {MOST} candidates of class {CLASSES[label]!r} wrong: {len(found)} can be taken, "
+        f"the network gets too few of {MOST} candidates of class {CLASSES[label]!r} wrong: {len(chosen)} can be taken, "
         f"expected {each}. Choose with a weaker network, or make the looks in plugins/datasets/shapes/hard.py harder"
     )
 
