@@ -1,10 +1,9 @@
 """Fixtures that all tests share."""
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from tests.helpers.places import REAL as SHARED_REAL
+from tests.helpers.trees import write_tree
 
 pytest_plugins = ("tests.helpers.command", "tests.helpers.stored_runs")
 
@@ -36,20 +35,9 @@ def real():
 
 @pytest.fixture
 def tiny_tree(tmp_path):
-    """Makes a ``<wnid>/`` tree of random JPEGs: `tiny_tree(classes=3, images=2, size=(80, 64))` returns its folder.
-
-    The classes are the first of ImageNet-1k; the pictures are the same for every call with equal arguments.
-    """
-    wnids = ("n01440764", "n01443537", "n01484850", "n01491361", "n01494475", "n01496331", "n01498041", "n01514668")
+    """Makes a ``<wnid>/`` tree of random JPEGs: `tiny_tree(classes=3, images=2, size=(80, 64))` returns its folder."""
 
     def make(classes=3, images=2, size=(80, 64), folder=tmp_path / "val"):
-        generator = np.random.default_rng(0)
-        for wnid in wnids[:classes]:
-            (folder / wnid).mkdir(parents=True)
-            for number in range(images):
-                coarse = generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)
-                picture = Image.fromarray(coarse).resize(size, Image.Resampling.BILINEAR)
-                picture.save(folder / wnid / f"{wnid}_{number}.JPEG", quality=95)
-        return folder
+        return write_tree(folder, classes, images, size)
 
     return make

@@ -2,13 +2,15 @@
 
     python -m tests.helpers.kill_run 100
 
-Every run is the real command in a process of its own (forked, so that torch is imported once): two models, two tasks,
+Every run is the real command in a process of its own (forked, so that torch and the harness are imported once): two models, two tasks,
 many spans, consolidation, index. After each kill: every span whose commit had returned is read back, from the shards
 and through ``index.h5`` with plain h5py, and compared with an uninterrupted run; then the same command goes on where
 the killed one stopped. A run that completes must equal the uninterrupted one bit for bit and pass `verify`.
 """
 
 import contextlib
+import importlib
+import io
 import os
 import random
 import shutil
@@ -82,6 +84,14 @@ def start(out: Path, acknowledged: Path) -> int:
         os._exit(98)
 
 
+def import_everything() -> None:
+    """Import what the command needs, plugins and all, so that no child does it again."""
+    importlib.import_module("harness.engine.execute")
+    sys.argv = ["harness", *COMMAND, "unused", "--dry-run"]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        cli.main()
+
+
 def everything(out: Path) -> dict:
     """All trials of a finished run."""
     run = RunReader.open(out)
@@ -126,6 +136,7 @@ def campaign(kills: int, folder: Path, seed: int = 0) -> Tally:
     try:
         write_images(folder / "val")
         (folder / "models.yaml").write_text(CONFIG)
+        import_everything()
         began = time.monotonic()
         assert os.waitpid(start(folder / "reference", folder / "reference.txt"), 0)[1] == 0
         duration = time.monotonic() - began

@@ -1,4 +1,4 @@
-"""Folders in the layouts of published datasets, of tiny images whose pixels say what they are."""
+"""Folders in the layouts of published datasets, of tiny images; those of `paint` say by their pixels what they are."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from harness import DatasetError
+
+WNIDS = ("n01440764", "n01443537", "n01484850", "n01491361", "n01494475", "n01496331", "n01498041", "n01514668")
 
 
 def paint(path: Path, number: int, view: int = 0) -> Path:
@@ -39,6 +42,21 @@ def grow(root: Path, tree: dict[str, list[str]]) -> Path:
         (root / folder).mkdir(parents=True)
         for name in names:
             (root / folder / name).touch()
+    return root
+
+
+def write_tree(root: Path, classes: int, images: int, size: tuple[int, int] = (80, 64)) -> Path:
+    """A ``<wnid>/`` tree of random JPEGs below `root`, which it returns.
+
+    The classes are the first of ImageNet-1k; the pictures are the same for every call with equal arguments.
+    """
+    generator = np.random.default_rng(0)
+    for wnid in WNIDS[:classes]:
+        (root / wnid).mkdir(parents=True)
+        for number in range(images):
+            coarse = generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            picture = Image.fromarray(coarse).resize(size, Image.Resampling.BILINEAR)
+            picture.save(root / wnid / f"{wnid}_{number}.JPEG", quality=95)
     return root
 
 

@@ -13,6 +13,7 @@ import harness as door
 from harness import RequestError, UnknownNameError
 from tests.helpers import command
 from tests.helpers.reasons import lines
+from tests.helpers.trees import write_tree
 
 MORE = """
   third: {source: dummy, options: {kind: random-linear, seed: 4}, group: dummies}
@@ -31,14 +32,30 @@ suites:
 """
 
 
-@pytest.fixture
-def small(data, harness):
-    """A run of five models, one of which fails, and of a dataset that is not there."""
-    Path("small.yaml").write_text(command.MODELS.rstrip() + MORE)
-    result = door.run(
-        suite="small", registry="small.yaml", data="data", device="cpu", batch_size=8, limit=12, out="small"
-    )
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A folder with ``small``: a run of five models, one of which fails, and of a dataset that is not there.
+
+    All tests of this file read it, through `small`, and none writes to it.
+    """
+    folder = tmp_path_factory.mktemp("stored")
+    write_tree(folder / "data" / "imagenet" / "val", classes=4, images=6)
+    (folder / "small.yaml").write_text(command.MODELS.rstrip() + MORE)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        result = door.run(
+            suite="small", registry="small.yaml", data="data", device="cpu", batch_size=8, limit=12, out="small"
+        )
     assert result.stored == 8
+    return folder
+
+
+@pytest.fixture
+def small(stored, tmp_path, monkeypatch):
+    """The study of the run, which lies as ``small`` in the working folder, with its registry and its data."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("small", "small.yaml", "data"):
+        Path(name).symlink_to(stored / name)
     return door.open_study("small")
 
 
@@ -79,7 +96,7 @@ def test_correlations_are_those_of_the_report(small, report):
     assert table["reason"].notna().any()
 
 
-def test_a_study_without_definitions_has_the_columns_of_the_others(small, data):
+def test_a_study_without_definitions_has_the_columns_of_the_others(small):
     door.run(models="plain", tasks="accuracy@imagenet", registry="small.yaml", data="data", device="cpu", out="bare")
     bare = door.open_study("bare").correlations()
     assert len(bare) == 0 and list(bare.columns) == list(small.correlations().columns)
