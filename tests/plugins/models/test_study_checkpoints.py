@@ -117,21 +117,26 @@ def load(spec, begin=not_a_number):
         return REGISTRY.source_for(spec).load(spec)
 
 
-def logits_of(network, images, spec):
-    """With the study's normalization, by hand."""
-    mean, std = NORMALIZED_OTHERWISE.get(spec.name, IMAGENET)
+def some_images(size):
+    return torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+@lru_cache(maxsize=8)
+def logits_of(network, size, mean, std):
+    """Of `some_images` with the study's normalization, by hand; the same for all models that share it."""
+    images = some_images(size)
     if mean is not None:
         images = (images - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
     return network(images)
 
 
 def assert_equal(spec, network, size):
-    images = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
     loaded = load(spec)
     assert not loaded.training
+    normalization = NORMALIZED_OTHERWISE.get(spec.name, IMAGENET)
     with torch.inference_mode():
-        logits = loaded(images)
-        assert torch.equal(logits, logits_of(network, images, spec))
+        logits = loaded(some_images(size))
+        assert torch.equal(logits, logits_of(network, size, *normalization))
     assert logits.shape == (2, 1000) and torch.isfinite(logits).all() and not torch.equal(logits[0], logits[1])
 
 

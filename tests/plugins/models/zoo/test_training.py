@@ -17,6 +17,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from harness.plugins.models._zoo.training import __main__ as training
 from harness.plugins.models._zoo.training import pictures
 from harness.plugins.models._zoo.training.recipe import Recipe
 from harness.plugins.models._zoo.training.storage import Place
@@ -65,6 +66,15 @@ def command(folder, cache, recipes, *words):
 
 def run(*arguments):
     return subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
+
+
+def refused(words, capfd, monkeypatch):
+    """What a command that trains nothing says before it ends with exit code 2, in this process."""
+    monkeypatch.setattr(sys, "argv", list(words))
+    with pytest.raises(SystemExit) as stop:
+        training.app()
+    assert stop.value.code == 2
+    return capfd.readouterr().err
 
 
 def until(condition, seconds=60):
@@ -316,20 +326,20 @@ def test_the_report_is_one_command_away(few, cache, tmp_path):
     assert "first" in done.stdout and "second" in done.stdout and "ID" in done.stdout
 
 
-def test_a_report_that_cannot_be_is_told_before_training(cache, tmp_path):
-    done = run(tmp_path / "zoo", cache, {"a": SMALL}, "--report", str(tmp_path / "run"), "--suite", "quickstrat")
-    assert done.returncode == 2 and "quickstart" in done.stderr and "trained" not in done.stderr
-    done = run(tmp_path / "zoo", cache, {"zoo-baseline": SMALL}, "--report", str(tmp_path / "run"))
-    assert done.returncode == 2 and "for example my-zoo-baseline" in done.stderr
+def test_a_report_that_cannot_be_is_told_before_training(cache, tmp_path, capfd, monkeypatch):
+    words = command(tmp_path / "zoo", cache, {"a": SMALL}, "--report", str(tmp_path / "run"), "--suite", "quickstrat")
+    told = refused(words[2:], capfd, monkeypatch)
+    assert "quickstart" in told and "trained" not in told
+    words = command(tmp_path / "zoo", cache, {"zoo-baseline": SMALL}, "--report", str(tmp_path / "run"))
+    assert "for example my-zoo-baseline" in refused(words[2:], capfd, monkeypatch)
 
 
-def test_requests_that_make_no_sense(cache, tmp_path):
-    done = run(tmp_path / "zoo", cache, {"a": SMALL}, "--device", "tpu")
-    assert done.returncode == 2
-    assert done.stderr == "error: no device 'tpu' here; available: cpu\n" or "cpu, cuda" in done.stderr
-    words = [sys.executable, "-m", "harness.plugins.models._zoo.training", str(tmp_path / "zoo.yaml")]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and "--out my-zoo" in done.stderr and len(done.stderr.splitlines()) == 1
+def test_requests_that_make_no_sense(cache, tmp_path, capfd, monkeypatch):
+    words = command(tmp_path / "zoo", cache, {"a": SMALL}, "--device", "tpu")
+    told = refused(words[2:], capfd, monkeypatch)
+    assert told == "error: no device 'tpu' here; available: cpu\n" or "cpu, cuda" in told
+    told = refused([*words[2:3], str(tmp_path / "zoo.yaml")], capfd, monkeypatch)
+    assert "--out my-zoo" in told and len(told.splitlines()) == 1
 
 
 def test_help_needs_no_torch():
