@@ -2,21 +2,19 @@
 
     python -m tests.helpers.kill_store --kills 100
 
-Writers are forked, so that a process imports the harness once for all of them. Each is killed with SIGKILL at a random
-moment, everything that it had acknowledged is compared with what must be there (in the
-shards, and through the index with plain h5py), and another process goes on in the same folder. A run that is complete
-is compared as a whole, and the next kill meets a new one.
+A process is killed with SIGKILL at a random moment, everything that it had acknowledged is compared with what must be
+there (in the shards, and through the index with plain h5py), and another process goes on in the same folder. A run that
+is complete is compared as a whole, and the next kill meets a new one.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import random
-import signal
+import subprocess
+import sys
 import tempfile
 import time
-import traceback
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,7 +23,9 @@ import h5py
 import numpy as np
 
 from harness.store import RunReader, verify_run
-from tests.helpers.store_writer import CELLS, LAYOUT, TASK, assert_equal_trials, make_block, write_until_killed
+from tests.helpers.store_writer import CELLS, LAYOUT, TASK, assert_equal_trials, make_block
+
+WRITER = Path(__file__).with_name("store_writer.py")
 
 
 @dataclass
@@ -54,38 +54,15 @@ def campaign(folder: Path, kills: int, seed: int) -> Tally:
 def _kill_one(run: Path, log: Path, delay: float | None) -> bool:
     """Start a writer and kill it `delay` seconds after it is ready; whether it was still at work. None: let it end."""
     ready = _acknowledged(log).count("ready")
-    writer = _start(run, log)
-    status = None
+    writer = subprocess.Popen([sys.executable, str(WRITER), str(run), str(log)], stderr=subprocess.PIPE)
     if delay is not None:
-        while _acknowledged(log).count("ready") == ready and status is None:
+        while _acknowledged(log).count("ready") == ready and writer.poll() is None:
             time.sleep(0.002)
-            status = _status(writer, os.WNOHANG)
         time.sleep(delay)
-        if status is None:
-            os.kill(writer, signal.SIGKILL)
-    if status is None:
-        status = _status(writer)
-    assert status in (0, -signal.SIGKILL), f"exit {status}; see above"
-    return status == -signal.SIGKILL
-
-
-def _start(run: Path, log: Path) -> int:
-    """Fork a writer; its process id."""
-    writer = os.fork()
-    if not writer:
-        try:
-            write_until_killed(run, log)
-            os._exit(0)
-        finally:
-            traceback.print_exc()
-            os._exit(1)
-    return writer
-
-
-def _status(writer: int, options: int = 0) -> int | None:
-    """The exit code of a writer, negative for a signal; None if it is at work and `options` say not to wait for it."""
-    process, status = os.waitpid(writer, options)
-    return os.waitstatus_to_exitcode(status) if process else None
+        writer.kill()
+    _, said = writer.communicate()
+    assert writer.returncode in (0, -9), said.decode()
+    return writer.returncode == -9
 
 
 def _acknowledged(log: Path) -> list[str]:
@@ -133,10 +110,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--in", dest="folder", type=Path, help="Default: a temporary folder.")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        tally = campaign(asked.folder or Path(scratch), asked.kills, asked.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        tally = campaign(Path(folder), asked.kills, asked.seed)
     print(f"{tally.kills} kills, {tally.complete_runs} complete runs, {tally.checked} spans checked: none lost")
 
 

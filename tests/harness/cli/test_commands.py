@@ -339,7 +339,7 @@ SLOW = [
 
 @pytest.fixture
 def many(tiny_tree, tmp_path):
-    tiny_tree(classes=8, images=20, folder=tmp_path / "data" / "imagenet" / "val")
+    tiny_tree(classes=8, images=40, folder=tmp_path / "data" / "imagenet" / "val")
     (tmp_path / "models.yaml").write_text(MODELS)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 from harness import CellError, StoreError
 from harness.store import RunReader, verify_run
+from tests.helpers.kill_store import campaign
 from tests.helpers.places import ROOT
 from tests.helpers.store_writer import TASK, assert_equal_trials, create, fill, make_block, make_job, make_layout
 
@@ -36,16 +36,9 @@ def shards(path: Path, job=JOB) -> list[Path]:
 
 @pytest.mark.parametrize("kills", [10, pytest.param(100, marks=pytest.mark.slow)])
 def test_killed_writers_lose_nothing(tmp_path, kills):
-    """The campaign has a process of its own, without pytest's threads: it forks the writers."""
-    command = [sys.executable, "-m", "tests.helpers.kill_store", "--kills", str(kills), "--seed", str(kills)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, "--in", tmp_path], cwd=ROOT, capture_output=True, text=True, check=False, env=environment
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    tally = re.match(r"(\d+) kills, \d+ complete runs, (\d+) spans checked: none lost", done.stdout)
-    assert int(tally[1]) == kills
-    assert int(tally[2]) > kills
+    tally = campaign(tmp_path, kills, seed=kills)
+    assert tally.kills == kills
+    assert tally.checked > kills
 
 
 class Killed(BaseException):
