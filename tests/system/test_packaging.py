@@ -145,16 +145,19 @@ def wheel(tmp_path_factory):
     return file
 
 
-def modules(folder, package):
-    return {f"{package}/{file.relative_to(folder).as_posix()}" for file in folder.rglob("*.py")}
+def shipped(folder, package):
+    """Every file below `folder` that is no compiled module: modules, networks of the zoo, their recipes."""
+    files = (file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    return {f"{package}/{file.relative_to(folder).as_posix()}" for file in files}
 
 
 @pytest.mark.slow
-def test_wheel_holds_all_modules_and_the_registry_and_nothing_else(wheel):
+def test_wheel_holds_every_file_of_the_tree_and_the_registry_and_nothing_else(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    expected = modules(ROOT / "harness", "harness") | modules(ROOT / "plugins", "harness/plugins")
-    assert names == expected | {"harness/registry.yaml", "harness/py.typed"}
-    assert "harness/plugins/probes/band_pass.py" in names
+    expected = shipped(ROOT / "harness", "harness") | shipped(ROOT / "plugins", "harness/plugins")
+    assert names == expected | {"harness/registry.yaml"}
+    assert "harness/plugins/probes/band_pass.py" in names and "harness/py.typed" in names
+    assert "harness/plugins/models/_zoo/weights/zoo-baseline.safetensors" in names
 
 
 @pytest.mark.slow
