@@ -151,7 +151,6 @@ def shipped(folder, package):
     return {f"{package}/{file.relative_to(folder).as_posix()}" for file in files}
 
 
-@pytest.mark.slow
 def test_wheel_holds_every_file_of_the_tree_and_the_registry_and_nothing_else(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     expected = shipped(ROOT / "harness", "harness") | shipped(ROOT / "plugins", "harness/plugins")
