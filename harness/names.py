@@ -35,6 +35,11 @@ def dataset_of(measure: str) -> str:
     return match["dataset"]
 
 
+def dataset_in(name: str) -> str:
+    """The dataset in the name of a task or measure that was made elsewhere, of whatever form; empty if it has none."""
+    return name.partition("@")[2].partition("/")[0]
+
+
 def is_pattern(text: str) -> bool:
     """Whether `text` is a glob pattern rather than a name."""
     return any(character in text for character in "*?[")

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from harness.errors import RequestError, listed
+from harness.names import dataset_in
 from harness.records import Direction, Erratum, Measure, Reason, Tolerance, reason_for
 from harness.study.errata import right_value
 
@@ -45,11 +46,7 @@ class Side:
 
     def part(self, measure: str) -> str:
         """Why `measure` uses only part of its dataset; empty if it uses all, as far as is known."""
-        return self.partial.get(_dataset(measure)) or self.partial.get("*", "")
-
-
-def _dataset(measure: str) -> str:
-    return measure.partition("@")[2].partition("/")[0]
+        return self.partial.get(dataset_in(measure)) or self.partial.get("*", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +144,7 @@ def _why_missing(name: str, missing: Sequence[Reason], measures: Collection[str]
     stated = reason_for(missing, "measure", name)
     if stated is not None:
         return "; ".join(dict.fromkeys(root.line for root in stated.roots))
-    tasks = [reason for reason in missing if reason.kind == "task" and _dataset(reason.subject) == _dataset(name)]
+    tasks = [reason for reason in missing if reason.kind == "task" and dataset_in(reason.subject) == dataset_in(name)]
     return "; ".join(dict.fromkeys(reason.line for reason in tasks if reason.subject not in measures)) or "not measured"
 
 
@@ -200,7 +197,7 @@ def _protocol_difference(model: str, name: str, here: Side, there: Side) -> str:
     """How the protocols differ, so that equal numbers cannot be expected; empty if no difference is known."""
     from harness.identity import difference
 
-    place = model, _dataset(name)
+    place = model, dataset_in(name)
     protocols_here, protocols_there = here.protocols.get(place, {}), there.protocols.get(place, {})
     clauses = dict.fromkeys(
         difference(protocols_there[task], protocols_here[task]) for task in protocols_here if task in protocols_there

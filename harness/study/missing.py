@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harness.names import dataset_of
+from harness.names import dataset_in
 from harness.records import Measure, Reason, ReasonKind, reason_for
 from harness.study.rows import Row
 
@@ -45,7 +45,7 @@ def reason_of_part(row: Row, part: str) -> Reason | None:
     if known_reason is not None:
         return known_reason
     tasks = [
-        reason for reason in row.missing if reason.kind == "task" and dataset_of(reason.subject) == dataset_of(part)
+        reason for reason in row.missing if reason.kind == "task" and dataset_in(reason.subject) == dataset_in(part)
     ]
     return _reason_from_tasks(part, tasks) if tasks else _unmeasured(row, part)
 

@@ -25,8 +25,10 @@ from harness.output.formats import render
 from harness.plugins.reports.correlation import Correlation
 from harness.records import Identity, Job, TrialBlock
 from harness.store import RunWriter, store_table
-from harness.study.compose import Row, compose, measures_of, mended, open_study, sorted_by, with_params
+from harness.study.compose import compose, mended, open_study, sorted_by
 from harness.study.errata import flag
+from harness.study.measuring import measures_of, with_params
+from harness.study.rows import Row
 from harness.testing import make_trials
 from harness.views import Views
 from tests.helpers.reasons import absences, lines
@@ -86,6 +88,12 @@ def test_a_missing_part_makes_the_axis_none_with_the_reason(given_row, reason):
     model = only(compose([given_row], {}, AXES))
     assert model.axes == {"ID": None}
     assert lines(model)["ID"] == reason
+
+
+def test_a_part_whose_name_has_no_dataset_is_missing_like_any_other():
+    """Published tables name their measures as they like."""
+    model = only(compose([row(missing=absences(tasks={"accuracy@b": "failed: NaN"}))], {}, {"ID": ["error rate"]}))
+    assert lines(model)["ID"] == "no error rate (no task of runs/a measures it)"
 
 
 def test_undefined_measures_are_missing_with_their_reason():
