@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from harness.cli.options import Data, Format, PluginFolders, Registries, choice, open_house, print_json, stdout_console
-from harness.cli.words import estimate_lines, listed, named, size, work
+from harness.cli.words import estimate_lines, named, size, state_lines, work
 from harness.errors import advised
 from harness.output.formats import show
 from harness.planning.doctor import ON_FIRST_USE
@@ -173,7 +173,7 @@ def _remarks(findings: Sequence[Finding]) -> Iterator[str]:
         if finding.state in {"wrong", "partial"} or (finding.by_hand and not finding.mend)
     ]
     for state in ("wrong", "missing", "partial"):
-        yield from listed(
+        yield from state_lines(
             state,
             [(finding.name, _reason(finding), finding.general) for finding in remarkable if finding.state == state],
         )

@@ -19,7 +19,7 @@ def named(names: Iterable[str]) -> str:
     return ", ".join(texts) if len(texts) <= FEW else f"{', '.join(texts[: FEW - 2])}, … ({len(texts)})"
 
 
-def listed(state: str, reasons: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+def state_lines(state: str, reasons: Sequence[tuple[str, str, str]]) -> Iterator[str]:
     """``state: name: reason``, one line for each reason; many reasons that differ only in names share a line.
 
     Args:

@@ -23,15 +23,13 @@ from harness.study.errata import (
     is_erratum,
     marked,
 )
-from harness.study.measuring import RowReader, measures_of, with_params
+from harness.study.measuring import RowReader
 from harness.study.missing import reason_of_definition, reason_of_part, reasons_of_measures
 from harness.study.rows import Definitions, Row, short_list
 from harness.study.trials import StoredTrials
 
 if TYPE_CHECKING:
     from harness.interfaces import Probe
-
-__all__ = ["Row", "compose", "measures_of", "mended", "open_study", "sorted_by", "with_params"]
 
 
 def compose(
@@ -211,7 +209,8 @@ def _model(row: Row, biases: Definitions, axes: Definitions) -> StudyModel:
     for kind, name, parts in [(kind, *definition) for kind, definitions in kinds for definition in definitions.items()]:
         gaps = [reason for part in parts if (reason := reason_of_part(row, part))]
         values[name] = None if gaps else _mean(row, parts)
-        missing |= {(gap.kind, gap.subject): gap for gap in gaps if (gap.kind, gap.subject) not in missing}
+        for gap in gaps:
+            missing.setdefault((gap.kind, gap.subject), gap)
         if gaps:
             missing[kind, name] = reason_of_definition(kind, name, gaps)
     return StudyModel(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
 from harness.records import Erratum, Measure, Remark
 from harness.study.rows import Definitions, Row
@@ -23,7 +24,7 @@ def corrected_flag(erratum: Erratum) -> Remark:
     return Remark("mended", erratum.measure, erratum.title, line=f"mended: {erratum.title}")
 
 
-def is_erratum(remark: str) -> bool:
+def is_erratum(remark: str) -> TypeGuard[Remark]:
     """Whether a measure's flag says that its published value is wrong."""
     return isinstance(remark, Remark) and remark.kind == "erratum"
 
@@ -34,11 +35,7 @@ def carries(measure: Measure, erratum: Erratum) -> bool:
 
 
 def _is_flag_of(remark: str, erratum: Erratum) -> bool:
-    return (
-        isinstance(remark, Remark)
-        and remark.kind == "erratum"
-        and (remark.subject, remark.text) == (erratum.measure, erratum.title)
-    )
+    return is_erratum(remark) and (remark.subject, remark.text) == (erratum.measure, erratum.title)
 
 
 def correctable(erratum: Erratum) -> bool:

@@ -18,8 +18,9 @@ from harness.output.drawing import COLOURS, GLYPHS, MARKERS, ROWS, to_image, to_
 from harness.plugins.importers.paper import Paper
 from harness.plugins.reports.correlation import Correlation
 from harness.store import store_table
-from harness.study.compose import Row, compose, mended
+from harness.study.compose import compose, mended
 from harness.study.errata import marked
+from harness.study.rows import Row
 from tests.helpers.places import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"

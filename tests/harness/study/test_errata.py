@@ -12,8 +12,9 @@ from harness import Erratum, Measure, RequestError
 from harness.output.formats import render
 from harness.plugins.importers.paper import ERRATA, IMAGES, TOLERANCES, Paper
 from harness.plugins.reports.correlation import Correlation
-from harness.study.compose import Row, compose, mended
+from harness.study.compose import compose, mended
 from harness.study.errata import corrected_definitions, corrected_flag, flag, marked, right_value
+from harness.study.rows import Row
 from tests.helpers.reasons import absences, lines
 
 DOUBLED = Erratum(measure="top1@a", title="was halved", scale=2.0, offset=0.0)

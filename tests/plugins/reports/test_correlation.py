@@ -16,8 +16,9 @@ from harness.output.formats import render, to_json
 from harness.plugins.importers.paper import Paper
 from harness.plugins.reports.correlation import Correlation, interval_of
 from harness.statistics import holm
-from harness.study.compose import Row, compose, mended
+from harness.study.compose import compose, mended
 from harness.study.errata import marked
+from harness.study.rows import Row
 from tests.helpers.reasons import absences, lines
 
 BIASES = {"shape": ("shape-bias@cc",), "noise": ("noise@cc",)}
