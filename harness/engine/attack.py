@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from harness.engine.arrays import shown_by
 from harness.engine.contract import StimulusContract, reason_of
 from harness.engine.decisions import Decisions, log_probabilities
 from harness.engine.forwards import BatchResult, ForwardError, Forwards
@@ -60,9 +61,10 @@ def _decisions_against(
     decisions, count = [], 0
     with torch.inference_mode(False), torch.enable_grad(), forward_precision(forwards.settings):
         copied_batch = replace(batch, images=batch.images.clone())
-        for count, (condition, stimulus) in enumerate(probe.attacks(copied_batch, classifier), 1):
+        for count, item in enumerate(probe.attacks(copied_batch, classifier), 1):
             with torch.inference_mode():
-                contract.check(task, count, condition, stimulus, batch.images.shape)
-                decisions.append(forwards.decide(model, stimulus.detach(), probe.effort()))
+                shown = shown_by(task, item, len(batch.sample_ids))
+                contract.check(task, count, shown.condition, shown.stimulus, batch.images.shape)
+                decisions.append(forwards.decide(model, shown, probe.effort()))
     contract.check_complete(task, count)
     return decisions

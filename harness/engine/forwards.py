@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.engine.arrays import Shown, shown_by
 from harness.engine.contract import StimulusContract, reason_of
 from harness.engine.decisions import Decisions, decide
 from harness.engine.numerics import forward_precision
@@ -58,8 +59,9 @@ class Forwards:
         logits: torch.Tensor = self.engine.networks[model](images)
         return logits
 
-    def decide(self, model: str, stimulus: torch.Tensor, effort: int) -> Decisions:
-        """The decisions of `model`. Raises ForwardError if the network raises."""
+    def decide(self, model: str, shown: Shown, effort: int) -> Decisions:
+        """The decisions of `model`, with the arrays. Raises ForwardError if the network raises."""
+        stimulus = shown.stimulus.detach()
         try:
             with forward_precision(self.settings):
                 logits = self.network(model, stimulus)
@@ -68,7 +70,7 @@ class Forwards:
             raise ForwardError(f"{model} raised {reason_of(error)}") from error
         self.count += len(stimulus) * effort
         self.engine.progress.advance(0, len(stimulus) * effort)
-        return decisions
+        return replace(decisions, arrays=shown.arrays)
 
 
 def show(
@@ -81,19 +83,20 @@ def show(
     decisions: dict[str, list[Decisions]] = {model: [] for model in models}
     failures: dict[str, str] = {}
 
-    def show_stimulus(stimulus: torch.Tensor) -> None:
+    def show_to_all(shown: Shown) -> None:
         for model in models:
             if model not in failures:
                 try:
-                    decisions[model].append(forwards.decide(model, stimulus, task.probe.effort()))
+                    decisions[model].append(forwards.decide(model, shown, task.probe.effort()))
                 except ForwardError as error:
                     failures[model] = str(error)
 
     try:
         count = 0
-        for count, (condition, stimulus) in enumerate(task.probe.stimuli(batch), 1):
-            contract.check(task, count, condition, stimulus, batch.images.shape)
-            show_stimulus(stimulus)
+        for count, item in enumerate(task.probe.stimuli(batch), 1):
+            shown = shown_by(task, item, len(batch.sample_ids))
+            contract.check(task, count, shown.condition, shown.stimulus, batch.images.shape)
+            show_to_all(shown)
             if len(failures) == len(models):
                 break
         else:
