@@ -53,7 +53,7 @@ def plan_run(
     refuse_unfit(out, asdict(settings))
     refuse_locked(out)
     with (display or display_of(None)).digesting() as watch:
-        return resolve(selection, settings, request.data, existing.cells() if existing else {}, watch)
+        return resolve(selection, settings, request.data, existing.checked_cells() if existing else {}, watch)
 
 
 def execute_run(
