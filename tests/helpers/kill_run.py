@@ -3,10 +3,10 @@
     python -m tests.helpers.kill_run 100
 
 Every run is the real command in a process of its own (forked, so that torch and the harness are imported once): two
-models, three tasks, one of which stores named arrays, many spans, consolidation, index. After each kill: every span whose commit had returned is read back,
-from the shards and through ``index.h5`` with plain h5py, and compared with an uninterrupted run; then the same command
-goes on where the killed one stopped. A run that completes must equal the uninterrupted one bit for bit and pass
-`verify`.
+models, three tasks, one of which stores named arrays, many spans, consolidation, index. After each kill: every span
+whose commit had returned is read back, from the shards and through ``index.h5`` with plain h5py, and compared with an
+uninterrupted run; then the same command goes on where the killed one stopped. A run that completes must equal the
+uninterrupted one bit for bit and pass `verify`.
 """
 
 import contextlib
