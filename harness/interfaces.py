@@ -41,6 +41,7 @@ class ModelSource(ABC):
     """Turns a registry entry into a network.
 
     The network maps images (N, 3, H, W) float32 in [0, 1] to logits (N, K) and owns its normalization, nothing else.
+    The logits of an image must not depend on the other images, on its place among them, or on chance: this is checked.
     Raise `version` whenever the same entry and file give different logits.
     """
 
