@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from harness.engine.arrays import shown_by
 from harness.engine.contract import StimulusContract, changed_settings, closed, range_subject, reason_of
 from harness.engine.decisions import Decisions, log_probabilities
 from harness.engine.forwards import BatchResult, ForwardError, Forwards
@@ -64,12 +65,13 @@ def _decisions_against(
         state = GlobalState()
         copied_batch = replace(batch, images=batch.images.clone())
         with closed(probe.attacks(copied_batch, classifier)) as attacks:
-            for count, (condition, stimulus) in enumerate(attacks, 1):
+            for count, item in enumerate(attacks, 1):
                 if changes := state.changes():
                     raise CellError(changed_settings(f"probe {probe.name} against {model}", changes))
                 with torch.inference_mode():
-                    contract.check(task, count, condition, stimulus, batch.images.shape)
-                    forwards.evidence.range_of([cell], range_subject(probe, condition, batch), stimulus.detach())
-                    decisions.append(forwards.decide(cell, stimulus.detach(), probe.effort(), state, isolate=True))
+                    shown = shown_by(task, item, len(batch.sample_ids))
+                    contract.check(task, count, shown.condition, shown.stimulus, batch.images.shape)
+                    forwards.evidence.range_of([cell], range_subject(probe, shown.condition, batch), shown.stimulus)
+                    decisions.append(forwards.decide(cell, shown, probe.effort(), state, isolate=True))
     contract.check_complete(task, count)
     return decisions

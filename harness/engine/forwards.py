@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.engine.arrays import Shown, shown_by
 from harness.engine.contract import (
     Evidence,
     Fingerprint,
@@ -82,16 +83,17 @@ class Forwards:
             raise CellError(f"logits {given}, expected {expected}")
         return logits
 
-    def decide(
-        self, cell: Place, stimulus: torch.Tensor, effort: int, state: GlobalState, *, isolate: bool
-    ) -> Decisions:
-        """The decisions of one network. Raises ForwardError if it raises, or changes a global setting of torch.
+    def decide(self, cell: Place, shown: Shown, effort: int, state: GlobalState, *, isolate: bool) -> Decisions:
+        """The decisions of one network, with the arrays.
 
         Args:
-            state: the settings as they should be.
+            state: the global settings as they should be.
             isolate: give it a copy of the stimulus, and note whether it leaves the copy as it is.
+
+        Raises:
+            ForwardError: the network raises, or changes a global setting.
         """
-        model = cell[1]
+        model, stimulus = cell[1], shown.stimulus.detach()
         given = stimulus.clone() if isolate else stimulus
         fingerprint = Fingerprint(given) if isolate else None
         try:
@@ -106,7 +108,7 @@ class Forwards:
             self.evidence.promise(cell, fingerprint.unchanged(), f"{model} changed its input in place")
         self.count += len(stimulus) * effort
         self.engine.progress.advance(0, len(stimulus) * effort)
-        return decisions
+        return replace(decisions, arrays=shown.arrays)
 
 
 def show(
@@ -132,11 +134,12 @@ def show(
     try:
         count = 0
         with closed(task.probe.stimuli(batch)) as stimuli:
-            for count, (condition, stimulus) in enumerate(stimuli, 1):
+            for count, item in enumerate(stimuli, 1):
                 if changes := audience.state.changes():
                     raise CellError(changed_settings(f"probe {task.probe.name}", changes))
-                contract.check(task, count, condition, stimulus, batch.images.shape)
-                audience.show(condition, stimulus, batch)
+                shown = shown_by(task, item, len(batch.sample_ids))
+                contract.check(task, count, shown.condition, shown.stimulus, batch.images.shape)
+                audience.show(shown, batch)
                 if not audience.present:
                     break
             else:
@@ -168,18 +171,19 @@ class _Audience:
         """Every model that has not failed yet fails with `reason`."""
         self.failures = {**dict.fromkeys(self.decisions, reason), **self.failures}
 
-    def show(self, condition: str, stimulus: torch.Tensor, batch: Batch) -> None:
+    def show(self, shown: Shown, batch: Batch) -> None:
         """Show one stimulus to every network that has not failed. Raises SpoiledStimulusError."""
         cells = [(self.task.name, model) for model in self.present]
-        if stimulus is not batch.images:  # decoded images are in range
-            self.forwards.evidence.range_of(cells, range_subject(self.task.probe, condition, batch), stimulus)
-        fingerprint = None if self.isolate else Fingerprint(stimulus)
+        if shown.stimulus is not batch.images:  # decoded images are in range
+            self.forwards.evidence.range_of(
+                cells, range_subject(self.task.probe, shown.condition, batch), shown.stimulus
+            )
+        fingerprint = None if self.isolate else Fingerprint(shown.stimulus)
         for cell in cells:
             try:
-                decisions = self.forwards.decide(
-                    cell, stimulus, self.task.probe.effort(), self.state, isolate=self.isolate
-                )
-                self.decisions[cell[1]].append(decisions)
+                effort = self.task.probe.effort()
+                answer = self.forwards.decide(cell, shown, effort, self.state, isolate=self.isolate)
+                self.decisions[cell[1]].append(answer)
             except ForwardError as error:
                 self.failures[cell[1]] = str(error)
         if fingerprint is not None and not fingerprint.unchanged():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import ImageFile
 
 from harness.engine.global_state import GlobalState
+from harness.local.provenance import processor
 
 if TYPE_CHECKING:
     from harness.planning.plan import Settings
@@ -48,8 +49,18 @@ def forward_precision(settings: Settings) -> Iterator[None]:
         yield
 
 
-def device_name(device: torch.device) -> str:
-    """The device as described in a shard."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu, {torch.get_num_threads()} threads"
+def device_facts(device: torch.device) -> dict[str, Any]:
+    """The device as described in every shard. None of it is part of a cell's identity, though rounding depends on it.
+
+    Returns:
+        ``device``: the device in words. ``device_model``: model of the GPU or processor. ``cpu_capability``: the
+        instruction set that torch uses (``AVX2``). ``threads``: threads of one operation on the CPU.
+    """
+    threads = torch.get_num_threads()
+    model = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    return {
+        "device": model if device.type == "cuda" else f"{device.type}, {threads} threads",
+        "device_model": model,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": threads,
+    }

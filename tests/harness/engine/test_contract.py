@@ -21,7 +21,7 @@ BREACHES = {
     "condition": ("dirty", lambda images: images, "gave condition 'dirty' as number 2"),
     "shape": ("second", lambda images: images[:, :, :16], r"expected torch.float32"),
     "dtype": ("second", lambda images: images.double(), "torch.float64"),
-    "no tensor": ("second", lambda images: images.numpy(), "gave ndarray under second"),
+    "no tensor": ("second", lambda images: images.numpy(), "yields (str, ndarray), expected (condition, stimulus)"),
     "above": ("second", lambda images: images + 50, r"left [0, 1] under second, in the batch from"),
     "below": ("second", lambda images: images - 3, r"left [0, 1] under second"),
     "not a number": ("second", lambda images: images * torch.nan, r"left [0, 1] under second"),
