@@ -44,6 +44,7 @@ def plan_run(
     Raises:
         RequestError: `out` does not fit the request or is locked, a dataset or checkpoint named in it is missing, ….
     """
+    from harness.planning.contents import refuse_changed_files
     from harness.planning.request import existing_run, resolve, settle
     from harness.store import refuse_locked, refuse_unfit
 
@@ -53,7 +54,9 @@ def plan_run(
     refuse_unfit(out, asdict(settings))
     refuse_locked(out)
     with (display or display_of(None)).digesting() as watch:
-        return resolve(selection, settings, request.data, existing.cells() if existing else {}, watch)
+        plan = resolve(selection, settings, request.data, existing.cells() if existing else {}, watch)
+    refuse_changed_files(plan, existing.record.contents if existing else {}, out)
+    return plan
 
 
 def execute_run(
@@ -139,6 +142,8 @@ def compute(
 
 def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> None:
     """Write everything but trials to the run folder: groups, planned cells, definitions, remarks, layouts."""
+    from harness.planning.contents import contents_of
+
     suite = selection.suite
     opened.update_manifest(
         study={
@@ -148,6 +153,7 @@ def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> None:
         models={spec.name: {"group": spec.group, "title": spec.title} for spec in selection.models},
         **_planned(plan),
         warnings={task.dataset.name: list(task.manifest.remarks) for task in plan.tasks},
+        contents=contents_of(plan),
     )
     for task in plan.tasks:
         opened.put_layout(task.layout)
