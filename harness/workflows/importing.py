@@ -39,5 +39,15 @@ def import_results(
         probes = {task: plugins.probe(task.partition("@")[0]) for task in tasks}
         store_decisions(out, table, probes, importer=form, source_sha256=digest, command=command)
     else:
+        _refuse_outside_unit(table, file)
         store_table(out, table, source_sha256=digest, command=command)
     return table
+
+
+def _refuse_outside_unit(table: ImportedTable, file: Path) -> None:
+    """Raise RequestError for the first measure in fractions that is below 0 or above 1."""
+    for model in table.models:
+        for name, measure in model.measures.items():
+            if measure.unit == "fraction" and measure.value is not None and not 0 <= measure.value <= 1:
+                problem = f"{file}: {name} of {model.name} is {measure.value:g}, expected a fraction from 0 to 1"
+                raise RequestError(f"{problem}; correct the table, or the importer, which gives the unit")
