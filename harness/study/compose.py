@@ -25,7 +25,7 @@ from harness.study.errata import (
 )
 from harness.study.measuring import RowReader
 from harness.study.missing import reason_of_definition, reason_of_part, reasons_of_measures
-from harness.study.rows import Definitions, Row, short_list
+from harness.study.rows import Definitions, Row, short_list, with_groups
 from harness.study.trials import StoredTrials
 
 if TYPE_CHECKING:
@@ -58,13 +58,14 @@ def compose(
     for name, parts in [*biases.items(), *axes.items()]:
         if not parts:
             raise RequestError(f"{name!r} lists no measure; expected at least one full name such as top1@imagenet")
-    models = tuple(_model(row, biases, axes) for row in _merged(rows))
+    renamed, group_remarks = with_groups(_merged(rows))
+    models = tuple(_model(row, biases, axes) for row in renamed)
     return Study(
         models=models,
         biases={name: tuple(parts) for name, parts in biases.items()},
         axes={name: tuple(parts) for name, parts in axes.items()},
         ungrouped=ungrouped,
-        warnings=(*warnings, *_flag_warnings(models, [*biases.values(), *axes.values()])),
+        warnings=(*warnings, *group_remarks, *_flag_warnings(models, [*biases.values(), *axes.values()])),
         provenance=tuple(provenance),
         errata=tuple(erratum for erratum in dict.fromkeys(errata) if _carried(models, erratum)),
     )
@@ -216,6 +217,12 @@ def _merge(first: Row, second: Row) -> Row:
             f"{where}, in groups {first.group!r} and {second.group!r}; give it one group in registry.yaml"
         )
     changed = _changed(first.network, second.network)
+    people = [row.network["experiment"] for row in (first, second) if row.network and "experiment" in row.network]
+    if len(set(people)) > 1:
+        raise RequestError(
+            f"{where}, observers of one name in two experiments ({' and '.join(people)}); import both into one run, "
+            "which names them apart"
+        )
     if changed:
         raise RequestError(f"{where}, measured with different networks ({changed}); give one run, or rename a model")
     measures, tasks = {**first.measures, **second.measures}, first.tasks | second.tasks

@@ -538,3 +538,15 @@ def test_the_published_report_fits_80_columns(published):
     assert max(map(len, text.splitlines())) <= 80
     assert "shape-bias                            -0.76**     -0.53**    0.14         0.47**" in text
     assert all(math.isfinite(e["p"]) for e in published["correlations"] if e["spearman"] is not None)
+
+
+@pytest.mark.parametrize("group", ["all", "not h", "ALL", "not all"])
+def test_a_stored_group_with_the_name_of_another_set_is_shown_under_another_name(group):
+    # Registries refuse such groups; runs made before may have them.
+    data = report([*rising(7, "h"), *(replace(row, group=group) for row in rising(6, "g"))])
+    assert {model["group"] for model in data["models"]} == {"h", f"group-{group}"}
+    sets = [entry["models"] for entry in data["correlations"]]
+    assert list(dict.fromkeys(sets)) == ["all", "h", f"group-{group}", "not h", f"not group-{group}"]
+    assert entry(data, "shape", "ID")["n"] == 13
+    text = " ".join(render(Correlation(), data).split())
+    assert f"the models of group '{group}' are shown as 'group-{group}'" in text
