@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from harness.planning.plan import Plan
     from harness.planning.request import RunRequest, Selection
+    from harness.records import RunRecord, Suite
     from harness.store import RunWriter
     from harness.workflows.options import House
 
@@ -125,7 +126,8 @@ def compute(
     from harness.engine.resources import Engine
     from harness.local.provenance import provenance
 
-    _describe(opened, plan, selection)
+    for remark in _describe(opened, plan, selection):
+        progress.warn(remark)
     engine = Engine(
         run=opened,
         specs={spec.name: spec for spec in selection.models},
@@ -140,11 +142,16 @@ def compute(
     return execute(plan, engine)
 
 
-def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> None:
-    """Write everything but trials to the run folder: groups, planned cells, definitions, remarks, layouts."""
+def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> list[str]:
+    """Write everything but trials to the run folder: groups, planned cells, definitions, remarks, layouts.
+
+    Returns:
+        Remarks on definitions that the suite replaces; they are stored too.
+    """
     from harness.planning.contents import contents_of
 
     suite = selection.suite
+    redefined = redefinitions(opened.record, suite) if suite else {}
     opened.update_manifest(
         study={
             "biases": {name: list(parts) for name, parts in (suite.biases if suite else {}).items()},
@@ -152,13 +159,28 @@ def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> None:
         },
         models={spec.name: {"group": spec.group, "title": spec.title} for spec in selection.models},
         **_planned(plan),
-        warnings={task.dataset.name: list(task.manifest.remarks) for task in plan.tasks},
+        warnings={**{task.dataset.name: list(task.manifest.remarks) for task in plan.tasks}, **redefined},
         contents=contents_of(plan),
     )
     for task in plan.tasks:
         opened.put_layout(task.layout)
     # Finish cells that a killed run had completed, and rewrite the index in any case.
     opened.finish([cell.job for cell in plan.cells if cell.job and cell.status == "stored"])
+    return [remark for remarks in redefined.values() for remark in remarks]
+
+
+def redefinitions(record: RunRecord, suite: Suite) -> dict[str, list[str]]:
+    """Bias or axis -> one remark, where `suite` replaces what the run defines; the latest definition holds."""
+    remarks = {}
+    for earlier, latest in ((record.biases, suite.biases), (record.axes, suite.axes)):
+        for name, parts in latest.items():
+            before = earlier.get(name)
+            if before is not None and set(before) != set(parts):
+                text = (
+                    f"redefined by suite {suite.name!r} as {', '.join(parts)}; before, in this run, {', '.join(before)}"
+                )
+                remarks[name] = [f"{name}: {text}. The latest definition holds for all models of the run"]
+    return remarks
 
 
 def _planned(plan: Plan) -> dict[str, dict[str, dict[str, str]]]:
