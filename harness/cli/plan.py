@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.cli.words import FEW, estimate_lines, hours, named, passes, work
 from harness.output.formats import show
+from harness.planning.code import other_code
 from harness.records import Table, TableCell
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def plan_data(plan: Plan, estimate: Estimate) -> dict[str, Any]:
         "forwards": plan.forwards,
         "stored_bytes": estimate.stored_bytes,
         "remarks": plan.remarks,
+        "refusal": str(other_code(plan.changes)) if plan.changes else None,
         "estimate": asdict(estimate),
     }
 
@@ -74,6 +76,8 @@ def print_plan(plan: Plan, estimate: Estimate, console: Console) -> None:
         console.print(f"with what is missing: {work(estimate)}")
     for line in estimate_lines(estimate):
         console.print(line)
+    if plan.changes:
+        console.print(f"harness run stops here: {other_code(plan.changes)}", soft_wrap=True)
 
 
 def _tasks(plan: Plan, estimate: Estimate) -> Table:

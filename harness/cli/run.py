@@ -39,6 +39,9 @@ def run(
         int | None, OPTION("--limit", metavar="N", help="Only the N samples with the lowest hash of their id.")
     ] = None,
     store: Annotated[str | None, OPTION("--store", metavar="top5|logits", help="Default top5.")] = None,
+    same_numbers: Annotated[
+        bool, OPTION("--same-numbers", help="A plugin's code has changed, but no number that it makes.")
+    ] = False,
     dry_run: Annotated[bool, OPTION("--dry-run", help="Print the plan and stop.")] = False,
     json_plan: Annotated[bool, OPTION("--json", help="With --dry-run: the plan as JSON.")] = False,
     data: Data = None,
@@ -63,6 +66,7 @@ def run(
         seed=seed,
         limit=limit,
         store=store,
+        same_numbers=same_numbers,
     )
     house = open_house(registry, plugins)
     if dry_run:

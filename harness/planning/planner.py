@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.data.manifest import Manifest, dataset_identity
 from harness.identity import ENGINE, difference, digest_of, job_of, leaves, library_versions
+from harness.planning.code import CodeInUse, compared
 from harness.planning.plan import MissingTask, Pass, Plan, PlannedCell, PlannedTask, Settings, Status
 from harness.records import Identity, Job, ProbeIdentity, Reason, TaskLayout, columns_of
 
@@ -120,6 +121,7 @@ def plan(
     source_versions: Mapping[str, int] | None = None,
     missing: Sequence[MissingTask] = (),
     absent: Mapping[str, Reason] | None = None,
+    code: CodeInUse | None = None,
 ) -> Plan:
     """Decide for every cell whether it is stored, and group the others into passes.
 
@@ -128,13 +130,15 @@ def plan(
         stored: (task, model) -> the cell in the run folder.
         source_versions: source name -> `ModelSource.version`, where it is not 1.
         missing: tasks without data. absent: model -> why its checkpoint is missing.
+        code: the code of the plugins in use.
     """
-    source_versions, absent = source_versions or {}, absent or {}
+    source_versions, absent, code = source_versions or {}, absent or {}, code or CodeInUse()
 
     def cell(task: PlannedTask, model: ModelSpec) -> PlannedCell:
         if model.name in absent:
             return _missing_cell(task.name, model.name, absent[model.name], stored)
         job = make_job(task, model, digests[model.name], settings, source_versions.get(model.source, 1))
+        job = replace(job, code=code.of(job))
         return _plan_cell(task, model, job, stored.get((task.name, model.name)))
 
     cells = [cell(task, model) for task in tasks for model in models]
@@ -158,7 +162,10 @@ def plan(
                     cells=group_cells,
                 )
             )
-    return Plan(settings=settings, tasks=tuple(tasks), cells=tuple(cells), passes=tuple(passes), missing=tuple(missing))
+    whole = Plan(
+        settings=settings, tasks=tuple(tasks), cells=tuple(cells), passes=tuple(passes), missing=tuple(missing)
+    )
+    return compared(whole, stored, code)
 
 
 def _missing_cell(task: str, model: str, because: Reason, stored: Mapping[tuple[str, str], StoredCell]) -> PlannedCell:
@@ -184,6 +191,8 @@ def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: StoredCell
         return cell("run", spans)
     if stored.job.key != job.key:
         return cell("rerun", spans, _changes(stored.job.identity, job.identity))
+    if stored.spans:
+        job = replace(job, code=stored.job.code)
     missing_spans = [span for span in spans if span not in stored.spans]
     if stored.failed is not None:
         return cell("retry", missing_spans, f"failed before: {stored.failed}")

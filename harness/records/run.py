@@ -34,6 +34,7 @@ class RunRecord:
         axes: likewise.
         warnings: dataset -> remarks about its data.
         importer: name of the importer of the run's decisions; None for other runs.
+        same_numbers: pairs of digests of code that count as equal (``--same-numbers``).
         document: the JSON object as stored.
     """
 
@@ -46,6 +47,7 @@ class RunRecord:
     warnings: Mapping[str, tuple[Remark, ...]]
     importer: str | None
     document: Mapping[str, Any]
+    same_numbers: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> RunRecord:
@@ -67,6 +69,7 @@ class RunRecord:
             },
             importer=document.get("importer"),
             document=document,
+            same_numbers=frozenset((said["before"], said["now"]) for said in document.get("same_numbers", ())),
         )
 
     @property

@@ -96,12 +96,15 @@ class Job:
     Attributes:
         key: 64 hex digits, the SHA-256 of `identity`.
         identity: everything that could change the cell's numbers.
+        code: kind of plugin (``probe``, ``dataset``, ``model source``) -> digest of its code. Built-in plugins have
+            none, and cells of older versions of the harness.
     """
 
     task: str
     model: str
     key: str
     identity: Identity
+    code: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
