@@ -26,6 +26,8 @@ from weakref import WeakKeyDictionary
 CORE: Final = "harness"
 _REDUCTIONS: Final = ("measures", "measures_of_view")
 """Methods that read stored trials and make none."""
+_NEVER: Final = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+"""Conditions that are false whenever code runs."""
 _SILENT: Final = frozenset({"annotation", "returns", "type_comment", "type_params", "ctx", "kind"})
 """Fields of syntax trees that no number depends on."""
 _texts: WeakKeyDictionary[ModuleType, bytes] = WeakKeyDictionary()
@@ -213,14 +215,14 @@ def _without_reduction(item: ast.stmt) -> ast.stmt:
     return item
 
 
-def _effective(item: Any, in_class: bool) -> ast.AST | None:
+def _effective(item: ast.stmt, in_class: bool) -> ast.stmt | None:
     """A statement as far as it does anything; None if it does not: a docstring, an annotation, `pass`.
 
     In the body of a class an annotated name is a field, and a parameter of the plugin, unless it is a `ClassVar`.
     """
     if isinstance(item, ast.Pass) or (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant)):
         return None
-    if isinstance(item, ast.If) and not item.orelse and ast.unparse(item.test).endswith("TYPE_CHECKING"):
+    if isinstance(item, ast.If) and not item.orelse and ast.unparse(item.test) in _NEVER:
         return None
     if isinstance(item, ast.ImportFrom) and item.module == "__future__":
         return None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LEAST_SPAN = 16
 """Least samples per shard. The span is part of every cell's identity: another value would make stored cells stale."""
+SAME = "same tensors, other file"
 RESIDENT_MODELS = 48
 """Networks kept on the device at once, so that each image is decoded once for all of them; the study's 48 ResNet-50
 take 4.9 GB. More models need further passes, so memory stays bounded."""
@@ -122,6 +123,7 @@ def plan(
     missing: Sequence[MissingTask] = (),
     absent: Mapping[str, Reason] | None = None,
     code: CodeInUse | None = None,
+    earlier_files: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Plan:
     """Decide for every cell whether it is stored, and group the others into passes.
 
@@ -131,14 +133,19 @@ def plan(
         source_versions: source name -> `ModelSource.version`, where it is not 1.
         missing: tasks without data. absent: model -> why its checkpoint is missing.
         code: the code of the plugins in use.
+        earlier_files: model -> SHA-256 of the files of its stored cells, where `digests` are those of others with the
+            same tensors.
     """
     source_versions, absent, code = source_versions or {}, absent or {}, code or CodeInUse()
+    earlier = earlier_files or {}
 
     def cell(task: PlannedTask, model: ModelSpec) -> PlannedCell:
         if model.name in absent:
             return _missing_cell(task.name, model.name, absent[model.name], stored)
-        job = make_job(task, model, digests[model.name], settings, source_versions.get(model.source, 1))
-        job = replace(job, code=code.of(job))
+        files = earlier.get(model.name)
+        checkpoint = files or digests[model.name]
+        job = make_job(task, model, checkpoint, settings, source_versions.get(model.source, 1))
+        job = replace(job, code=code.of(job), files=tuple(digests[model.name]) if files else ())
         return _plan_cell(task, model, job, stored.get((task.name, model.name)))
 
     cells = [cell(task, model) for task in tasks for model in models]
@@ -182,6 +189,7 @@ def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: StoredCell
     spans = task.layout.spans()
 
     def cell(status: Status, pending: Sequence[tuple[int, int]] = (), text: str = "") -> PlannedCell:
+        text = "; ".join(filter(None, [text, SAME if job.files and stored is not None else ""]))
         because = Reason(kind="task", subject=task.name, text=text) if text else None
         return PlannedCell(
             model=model.name, task=task.name, status=status, job=job, pending=tuple(pending), because=because
@@ -192,7 +200,7 @@ def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: StoredCell
     if stored.job.key != job.key:
         return cell("rerun", spans, _changes(stored.job.identity, job.identity))
     if stored.spans:
-        job = replace(job, code=stored.job.code)
+        job = replace(job, code=stored.job.code, tensors=stored.job.tensors)
     missing_spans = [span for span in spans if span not in stored.spans]
     if stored.failed is not None:
         return cell("retry", missing_spans, f"failed before: {stored.failed}")

@@ -16,6 +16,7 @@ from harness.names import is_pattern
 from harness.planning import planner
 from harness.planning.code import CodeInUse, Maker, makers_of
 from harness.planning.plan import MissingTask, PlannedTask, Settings
+from harness.planning.tensors import files_of_stored
 from harness.records import Reason, Remark
 
 if TYPE_CHECKING:
@@ -174,7 +175,9 @@ def resolve(
     progress: Callable[[str, int, int], None] | None = None,
     code: CodeInUse | None = None,
 ) -> Plan:
-    """Find data and checkpoints, digest them, and plan. Reads no weights and imports no torch.
+    """Find data and checkpoints, digest them, and plan.
+
+    Reads no weights and imports no torch, unless a network that has stored cells now comes from another file.
 
     Whatever a suite or pattern selects and this machine does not have is planned as missing.
 
@@ -202,7 +205,10 @@ def resolve(
         if task.dataset in missing
     ]
     versions = {name: source.version for name, source in selection.sources.items()}
-    return planner.plan(tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent, code)
+    earlier = files_of_stored(selection, digests, stored)
+    return planner.plan(
+        tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent, code, earlier
+    )
 
 
 def _manifests(
@@ -252,7 +258,7 @@ def record_checkpoints(plan: Plan, selection: Selection) -> None:
     for spec in selection.models:
         if spec.name in planned:
             files = selection.sources[spec.source].files(spec)
-            pins.check(spec, files, planned[spec.name].identity.checkpoint)
+            pins.check(spec, files, planned[spec.name].weight_files)
 
 
 def missing_task(selection: Selection, task: TaskSpec, because: Reason) -> MissingTask:

@@ -68,12 +68,12 @@ class Identity:
     def makers(self) -> dict[str, tuple[str, int]]:
         """Kind of each plugin that made the trials -> its name and version, as far as they are recorded."""
         probe, dataset, model = (self.document.get(name) or {} for name in ("probe", "dataset", "model"))
-        stated = {
+        stated: dict[str, tuple[Any, Any]] = {
             "probe": (probe.get("name"), probe.get("version")),
             "dataset": (dataset.get("name"), dataset.get("version")),
             "model source": (model.get("source"), model.get("source_version")),
         }
-        return {kind: (name, version) for kind, (name, version) in stated.items() if name is not None}
+        return {kind: (name, version) for kind, (name, version) in stated.items() if name and version}
 
     @property
     def network(self) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from harness.remarks import joined
 from harness.study.code import CodesOfStudy
 from harness.study.missing import reasons_of_parts, reasons_of_published
 from harness.study.rows import Definitions, Row, short_list
-from harness.study.superseded import superseded
+from harness.study.superseded import network_of, superseded
 from harness.views import Views, measures_by_view
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class _RowBuilder:
             )
         cell = self.cells[task, self.model]
         self.measures.update(measures)
-        self.tasks[task] = cell.job.identity.network
+        self.tasks[task] = network_of(cell.job)
         self.reader.note(task, self.model, cell, measures)
 
     def _unmet(self, task: str) -> Reason | None:

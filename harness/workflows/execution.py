@@ -73,6 +73,7 @@ def execute_run(
     from harness.engine.networks import load_first
     from harness.planning.code import refuse_other_code
     from harness.planning.request import record_checkpoints, select
+    from harness.planning.tensors import with_tensors
     from harness.store import RunWriter
 
     selection = select(request, house.registry)
@@ -86,6 +87,7 @@ def execute_run(
     with display.checking():
         networks = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
     record_checkpoints(plan, selection)
+    plan = with_tensors(plan, selection)
     with _stop_on_signal() as stop, RunWriter.create(out, settings=asdict(plan.settings), command=command) as opened:
         try:
             with display.computing() as progress:

@@ -78,8 +78,9 @@ def test_a_dataset_makes_the_images_of_its_version(name):
     agree(images_of(name), expected("dataset", name, version), TOLERANCES["image"], f"{name}, version {version}")
 
 
-@pytest.mark.parametrize(("source", "name", "spec"), list(networks()), ids=lambda part: part if isinstance(part, str) else "")
-def test_a_source_loads_the_networks_of_its_version(source, name, spec):
+@pytest.mark.parametrize("network", list(networks()), ids=lambda network: f"{network[0]} {network[1]}")
+def test_a_source_loads_the_networks_of_its_version(network):
+    source, name, spec = network
     plugin = PLUGINS.model_sources[source]
     held = expected("model source", f"{source} {name}", plugin.version)
     agree(logits_of(plugin, spec), held, TOLERANCES["logits"], f"{source} {name}, version {plugin.version}")

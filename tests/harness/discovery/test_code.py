@@ -110,6 +110,7 @@ def test_imports_for_annotations_leave_the_digest():
     before = b"import torch\nx = 1"
     after = b"import torch\nif TYPE_CHECKING:\n    from numpy import ndarray\nx = 1"
     assert read_code(before).digest == read_code(after).digest
+    assert read_code(before).digest != read_code(after.replace(b"TYPE", b"not TYPE")).digest
 
 
 @pytest.mark.parametrize(
