@@ -188,9 +188,9 @@ def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: StoredCell
         return PlannedCell(model=model.name, task=task.name, status="inapplicable", job=None, because=mismatch)
     spans = task.layout.spans()
 
-    def cell(status: Status, pending: Sequence[tuple[int, int]] = (), text: str = "") -> PlannedCell:
+    def cell(status: Status, pending: Sequence[tuple[int, int]] = (), text: str = "", general: str = "") -> PlannedCell:
         text = "; ".join(filter(None, [text, SAME if job.files and stored is not None else ""]))
-        because = Reason(kind="task", subject=task.name, text=text) if text else None
+        because = Reason(kind="task", subject=task.name, text=text, general=general) if text else None
         return PlannedCell(
             model=model.name, task=task.name, status=status, job=job, pending=tuple(pending), because=because
         )
@@ -206,7 +206,8 @@ def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: StoredCell
         return cell("retry", missing_spans, f"failed before: {stored.failed}")
     if not missing_spans:
         return cell("stored")
-    return cell("resume", missing_spans, f"{len(spans) - len(missing_spans)} of {len(spans)} spans stored")
+    stored_spans = f"{len(spans) - len(missing_spans)} of {len(spans)} spans stored"
+    return cell("resume", missing_spans, stored_spans, "some spans stored")
 
 
 def inapplicable(task: PlannedTask, model: ModelSpec) -> Reason | None:
