@@ -26,6 +26,7 @@ from harness.study.errata import (
 from harness.study.measuring import RowReader
 from harness.study.missing import reason_of_definition, reason_of_part, reasons_of_measures
 from harness.study.rows import Definitions, Row, short_list, with_groups
+from harness.study.superseded import network_change
 from harness.study.trials import StoredTrials
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def _merge(first: Row, second: Row) -> Row:
         raise RequestError(
             f"{where}, in groups {first.group!r} and {second.group!r}; give it one group in registry.yaml"
         )
-    changed = _changed(first.network, second.network)
+    changed = network_change(first.network, second.network)
     people = [row.network["experiment"] for row in (first, second) if row.network and "experiment" in row.network]
     if len(set(people)) > 1:
         raise RequestError(
@@ -240,13 +241,6 @@ def _merge(first: Row, second: Row) -> Row:
         tasks=tasks,
         network=first.network or second.network,
     )
-
-
-def _changed(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> str:
-    """How two stored identities differ, in words; empty if they agree or one is unknown."""
-    from harness.identity import difference
-
-    return difference(first, second) if first is not None and second is not None else ""
 
 
 def _flag_warnings(models: Sequence[StudyModel], definitions: Iterable[Sequence[str]]) -> list[Remark]:
