@@ -43,11 +43,15 @@ class ModelSource(ABC):
     """Turns a registry entry into a network.
 
     The network maps images (N, 3, H, W) float32 in [0, 1] to logits (N, K) and owns its normalization, nothing else.
+    The logits of an image must not depend on the other images, on its place among them, or on chance: this is checked.
     Raise `version` whenever the same entry and file give different logits.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
+    state_dicts: ClassVar[bool] = False
+    """Whether `load` takes nothing of `files` but what `harness.read_state_dict` returns with the recipe's wrapper
+    keys: then the same tensors in another file are the same network, and nothing is measured again."""
 
     def options(self, spec: ModelSpec) -> None:
         """Check `spec.options`. Raises ValueError that lists the valid options. Default: there are none."""

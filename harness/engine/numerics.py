@@ -7,7 +7,9 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+from PIL import ImageFile
 
+from harness.engine.global_state import GlobalState
 from harness.local.provenance import processor
 
 if TYPE_CHECKING:
@@ -16,16 +18,20 @@ if TYPE_CHECKING:
 
 @contextmanager
 def numerics(settings: Settings) -> Iterator[None]:
-    """Deterministic kernels, and no TF32 unless a forward requests it; all settings are restored afterwards."""
+    """Deterministic kernels, float32, and no TF32 unless a forward requests it; truncated images are errors.
+
+    Whatever a plugin changed before, when it was imported for instance; all settings are restored afterwards.
+    """
+    before = GlobalState()
     cudnn = torch.backends.cudnn
-    before = (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, torch.get_float32_matmul_precision())
     cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
     torch.set_float32_matmul_precision("highest")
+    torch.set_default_dtype(torch.float32)
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         yield
     finally:
-        cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = before[:3]
-        torch.set_float32_matmul_precision(before[3])
+        before.changes()
 
 
 @contextmanager

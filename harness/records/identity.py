@@ -71,6 +71,17 @@ class Identity:
         return ProbeIdentity(name=stored["name"], version=stored["version"], params=stored["params"])
 
     @property
+    def makers(self) -> dict[str, tuple[str, int]]:
+        """Kind of each plugin that made the trials -> its name and version, as far as they are recorded."""
+        probe, dataset, model = (self.document.get(name) or {} for name in ("probe", "dataset", "model"))
+        stated: dict[str, tuple[Any, Any]] = {
+            "probe": (probe.get("name"), probe.get("version")),
+            "dataset": (dataset.get("name"), dataset.get("version")),
+            "model source": (model.get("source"), model.get("source_version")),
+        }
+        return {kind: (name, version) for kind, (name, version) in stated.items() if name and version}
+
+    @property
     def network(self) -> Mapping[str, Any]:
         """Checkpoint and loading; empty where they are not recorded."""
         network: Mapping[str, Any] = self.document.get("model", {})

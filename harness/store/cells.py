@@ -15,9 +15,10 @@ from harness.errors import StoreError
 from harness.identity import digest_of
 from harness.local.writing import make_folder, remembered, sync_folder
 from harness.records import Identity, Job, TaskLayout
+from harness.store.consolidation import write_consolidated
 from harness.store.layout import LayoutHeader, layout_digest
 from harness.store.seal import read_sealed, write_sealed
-from harness.store.shards import Header, Origin, Span, StoredSpan, read_header, read_shard, refuse_other, write_shard
+from harness.store.shards import Header, Origin, Span, StoredSpan, read_header, refuse_other, write_shard
 
 _ALL: Final = "all.h5"
 _RECORD: Final = "cell.json"
@@ -33,6 +34,10 @@ class ShardFile(NamedTuple):
     high: int
     path: Path
     spans: tuple[Span, ...]
+
+
+def _is_kept(file: ShardFile, recent: Mapping[Span, Committed]) -> bool:
+    return file.path.name != _ALL and file.spans[0] in recent
 
 
 class Committed(NamedTuple):
@@ -106,7 +111,7 @@ def _read_record(path: Path) -> CellRecord:
     task, model, remedy = path.parent.parent.name, path.parent.name, f"delete {path.parent} to rerun the cell"
     stored = read_sealed(path, remedy)
     try:
-        job = Job(**{**stored["job"], "identity": Identity(stored["job"]["identity"])})
+        job = _job(stored["job"])
         record = CellRecord(**{**stored, "job": job})
     except (KeyError, TypeError) as error:
         raise StoreError(f"{path} is damaged ({error!r}); {remedy}") from error
@@ -115,6 +120,12 @@ def _read_record(path: Path) -> CellRecord:
     if digest_of(job.identity.document) != job.key:
         raise StoreError(f"{path} is damaged: its key is not the digest of its identity; {remedy}")
     return record
+
+
+def _job(stored: Mapping[str, Any]) -> Job:
+    """The job in a JSON object. Raises KeyError or TypeError."""
+    sequences = {name: tuple(stored[name]) for name in ("tensors", "files") if name in stored}
+    return Job(**{**stored, **sequences, "identity": Identity(stored["identity"])})
 
 
 class CellFolder:
@@ -243,30 +254,9 @@ class CellFolder:
             StoreError: a span is damaged. CellError: the disk is full.
         """
         files = self.files(record.origin)
-        if len(files) == 1:
-            return
-        single = {file.path: recent.get(file.spans[0]) for file in files if file.path.name != _ALL}
-        kept = {path: committed for path, committed in single.items() if committed is not None}
-        headers = [kept[file.path].header if file.path in kept else read_header(file.path) for file in files]
-        header = Header(
-            origin=record.origin,
-            spans=tuple(span for shard_header in headers for span in shard_header.spans),
-            provenance=tuple(dict.fromkeys(text for shard_header in headers for text in shard_header.provenance)),
-            tails=headers[0].tails,
-            dtypes=headers[0].dtypes,
-        )
-        if any((each.tails, each.dtypes) != (header.tails, header.dtypes) for each in headers):
-            raise StoreError(f"shards in {self.of_key(record.job.key)} hold different fields; delete it to start again")
-
-        def spans() -> Iterator[StoredSpan]:
-            for file in files:
-                yield from [kept[file.path].stored] if file.path in kept else read_shard(file.path, record.origin)
-
-        digests: dict[str, list[str]] = {name: [] for name in header.tails}
-        for stored in spans():
-            for name, digest in stored.digests.items():
-                digests[name].append(digest)
-        write_shard(self.of_key(record.job.key) / _ALL, header, digests, spans())
+        if len(files) > 1:
+            kept = {file.path: recent[file.spans[0]] for file in files if _is_kept(file, recent)}
+            write_consolidated(self.of_key(record.job.key) / _ALL, record.origin, files, kept)
 
     def untidy(self, key: str) -> bool:
         """Whether the cell is finished, but still has files that it no longer needs."""
