@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from harness.checkpoints import pins
 from harness.checkpoints.reading import digests_of
 from harness.data import manifest as manifests
+from harness.data.promises import check_dataset
 from harness.data.roots import DataRoots
-from harness.errors import AbsentCheckpointError, AbsentDatasetError, RequestError, UnknownNameError
+from harness.errors import AbsentCheckpointError, AbsentDatasetError, RequestError, UnknownNameError, blamed
 from harness.names import is_pattern
 from harness.planning import planner
 from harness.planning.code import CodeInUse, Maker, makers_of
@@ -220,7 +221,9 @@ def _manifests(
     for name, dataset in selection.datasets.items():
         watch = (lambda done, total, name=name: progress(name, done, total)) if progress else None
         try:
-            manifest = manifests.build(dataset, data.find(dataset), limit, watch)
+            with blamed(f"dataset {name!r}"):
+                check_dataset(dataset)
+                manifest = manifests.build(dataset, data.find(dataset), limit, watch)
             present[name] = replace(manifest, remarks=(*manifest.remarks, *selection.crops.get(name, ())))
         except AbsentDatasetError as error:
             if name in selection.demanded:
@@ -235,7 +238,7 @@ def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str
     absent: dict[str, Reason] = {}
     for spec in selection.models:
         try:
-            files = selection.sources[spec.source].files(spec)
+            files = files_of(selection, spec)
         except AbsentCheckpointError as error:
             if spec.name in selection.demanded:
                 raise
@@ -244,6 +247,12 @@ def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str
             digests[spec.name] = tuple(digests_of(files))
             pins.check(spec, files, digests[spec.name], recording=False)
     return digests, absent
+
+
+def files_of(selection: Selection, spec: ModelSpec) -> Sequence[Path]:
+    """The files of a model. Raises CheckpointError if they are missing, PluginError if its source fails."""
+    with blamed(f"model {spec.name!r}: its source {spec.source!r}"):
+        return tuple(selection.sources[spec.source].files(spec))
 
 
 def record_checkpoints(plan: Plan, selection: Selection) -> None:
@@ -257,7 +266,7 @@ def record_checkpoints(plan: Plan, selection: Selection) -> None:
     planned = {cell.model: cell.job for planned_pass in plan.passes for cell in planned_pass.cells if cell.job}
     for spec in selection.models:
         if spec.name in planned:
-            files = selection.sources[spec.source].files(spec)
+            files = files_of(selection, spec)
             pins.check(spec, files, planned[spec.name].weight_files)
 
 

@@ -466,8 +466,7 @@ def test_a_model_with_other_outputs_than_the_dataset_is_not_judged(harness, data
     Path("models.yaml").write_text("models: {odd: {source: dummy, options: {kind: brightness}, outputs: 999}}\n")
     code, out, _ = run(harness, "--dry-run", models=("odd",))
     assert code == 0 and "inapplicable: odd on accuracy@imagenet: odd has 999 outputs" in " ".join(out.split())
-    code, _, err = run(harness, models=("odd",))
-    assert code == 0 and "inapplicable: odd on accuracy@imagenet: odd has 999 outputs" in err
+    refused(run(harness, models=("odd",)), "nothing can run: odd has 999 outputs", "See: harness info odd")
     model = json.loads(harness("report", "run", "--format", "json")[1])["models"][0]
     assert model["measures"] == {} and "999 outputs" in lines(model)["accuracy@imagenet"]
 

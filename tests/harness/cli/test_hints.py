@@ -28,7 +28,8 @@ def test_the_next_command_repeats_plugins_and_registries_and_works_as_typed(comm
     Path("it's.yaml").write_text(MODELS)
     options = ("--plugins", "my plugins", "--registry", "it's.yaml")
     code, _, err = command_line(
-        "run", *options, "--task", "spaced@imagenet", "--models", "plain", "--data", "data", "--out", "a run", "--limit", "8"
+        "run", *options, "--task", "spaced@imagenet", "--models", "plain", "--data", "data", "--out", "a run",
+        "--limit", "8",
     )  # fmt: skip
     assert code == 0, err
     words = next_command(err)
