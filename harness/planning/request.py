@@ -16,6 +16,7 @@ from harness.errors import AbsentCheckpointError, AbsentDatasetError, RequestErr
 from harness.names import is_pattern
 from harness.planning import planner
 from harness.planning.code import CodeInUse, Maker, makers_of
+from harness.planning.definitions import check_definitions
 from harness.planning.plan import MissingTask, PlannedTask, Settings
 from harness.planning.tensors import files_of_stored
 from harness.records import Reason, Remark
@@ -102,6 +103,9 @@ def select(request: RunRequest, registry: Registry) -> Selection:
             text = f"{described(preprocessing)} as the suite says; its own is {default}"
             crops[task.dataset] = (Remark("data", task.dataset, text),)
     probes = {task.name: registry.probe_for(task) for task in tasks}
+    if suite:
+        planned = [(probes[task.name], datasets[task.dataset]) for task in tasks]
+        check_definitions(suite, planned, registry.plugins.probes, registry)
     sources = {spec.source: registry.source_for(spec) for spec in models}
     return Selection(
         suite=suite,
