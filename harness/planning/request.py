@@ -20,7 +20,7 @@ from harness.records import Reason, Remark
 if TYPE_CHECKING:
     from harness.interfaces import Dataset, ModelSource, Probe
     from harness.planning.plan import Plan
-    from harness.records import ModelSpec, Preprocessing, Suite, TaskSpec
+    from harness.records import ModelSpec, Suite, TaskSpec
     from harness.registry import Registry
     from harness.store import RunReader, StoredCell
 
@@ -88,8 +88,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         preprocessing = suite.preprocessing.get(task.dataset) if suite else None
         datasets[task.dataset] = replace(dataset, preprocessing=preprocessing) if preprocessing else dataset
         if preprocessing and preprocessing != dataset.preprocessing:
-            default = described(dataset.preprocessing)
-            text = f"{described(preprocessing)} as the suite says; its own is {default}"
+            text = f"{preprocessing} as the suite says; its own is {dataset.preprocessing}"
             crops[task.dataset] = (Remark("data", task.dataset, text),)
     probes = {task.name: registry.probe_for(task) for task in tasks}
     sources = {spec.source: registry.source_for(spec) for spec in models}
@@ -106,13 +105,6 @@ def select(request: RunRequest, registry: Registry) -> Selection:
             + [registry.model(name).name for name in request.models if not is_pattern(name)]
         ),
         crops=crops,
-    )
-
-
-def described(crop: Preprocessing) -> str:
-    """``resized to 256, cropped to 224``."""
-    return (
-        f"resized to {crop.resize}, cropped to {crop.size}" if crop.resize is not None else f"{crop.size} px as stored"
     )
 
 
