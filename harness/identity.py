@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -48,6 +48,18 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         if old.get(path) != new.get(path)
     ]
     return "; ".join(changes[:4]) + (f"; and {len(changes) - 4} more" if len(changes) > 4 else "")
+
+
+def equal_codes(digest: str, same: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """All digests of code that count as equal to `digest`, directly or through others; it is one of them.
+
+    Args:
+        same: pairs of digests that give the same numbers, as a user has said.
+    """
+    pairs, equal = [*same], {digest}
+    while further := {code for pair in pairs if equal & {*pair} for code in pair} - equal:
+        equal |= further
+    return frozenset(equal)
 
 
 def leaves(value: Any, path: str = "") -> dict[str, Any]:

@@ -15,9 +15,10 @@ from harness.identity import difference
 from harness.names import task_of
 from harness.records import Measure, Reason, Remark
 from harness.remarks import joined
+from harness.study.code import CodesOfStudy
 from harness.study.missing import reasons_of_parts, reasons_of_published
 from harness.study.rows import Definitions, Row, short_list
-from harness.study.superseded import superseded
+from harness.study.superseded import network_of, superseded
 from harness.views import Views, measures_by_view
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class RowReader:
         self._remarks: list[tuple[str, Remark]] = []
         self._defined_by: dict[str, str] = {}
         self._produced_by: dict[str, str] = {}
+        self._codes = CodesOfStudy()
         self._measured_as: dict[str, dict[str, list[str]]] = {}
 
     def add(self, run: RunReader, label: str) -> None:
@@ -86,6 +88,7 @@ class RowReader:
             StoreError: stored trials are damaged.
         """
         record = run.record
+        self._codes.same |= record.same_numbers
         origin, stored = record.origin, [remark for remarks in record.warnings.values() for remark in remarks]
         self._remarks += [(label, remark) for remark in joined(stored)]
         if run.kind == "imported":
@@ -121,7 +124,7 @@ class RowReader:
             Remark(remark.kind, remark.subject, remark.text, line=f"{label}: {remark}") if several else remark
             for label, remark in self._remarks
         ]
-        return list(dict.fromkeys([*remarks, *self._incomparable()]))
+        return list(dict.fromkeys([*remarks, *self._incomparable(), *self._codes.remarks()]))
 
     def _define(self, label: str, biases: Definitions, axes: Definitions) -> None:
         for definitions, given in ((self.biases, biases), (self.axes, axes)):
@@ -147,15 +150,15 @@ class RowReader:
             self._rows.append(builder.build(models[model].group if model in models else None))
 
     def note(self, task: str, model: str, cell: StoredCell, measures: Iterable[str]) -> None:
-        """Record which task yields which measures, and under which settings a model was measured."""
+        """Record which task yields which measures, and how a model was measured."""
         self._produced_by.update(dict.fromkeys(measures, task))
+        self._codes.add(cell.job)
         identity = cell.job.identity
         if identity.first_choices_only:
             return  # decisions of people have no settings; reports that compare trials compare the samples
         settings = {name: identity.settings.get(name) for name in COMPARED_SETTINGS}
-        compared = {**identity.protocol(), "settings": settings}
-        variants = self._measured_as.setdefault(task, {})
-        variants.setdefault(json.dumps(compared, sort_keys=True), []).append(model)
+        variant = json.dumps({**identity.protocol(), "settings": settings}, sort_keys=True)
+        self._measured_as.setdefault(task, {}).setdefault(variant, []).append(model)
 
     def _incomparable(self) -> Iterable[Remark]:
         for task, variants in self._measured_as.items():
@@ -197,7 +200,7 @@ class _RowBuilder:
             )
         cell = self.cells[task, self.model]
         self.measures.update(measures)
-        self.tasks[task] = cell.job.identity.network
+        self.tasks[task] = network_of(cell.job)
         self.reader.note(task, self.model, cell, measures)
 
     def _unmet(self, task: str) -> Reason | None:
