@@ -244,6 +244,7 @@ def dataset_identity(dataset: Dataset, manifest: Manifest) -> dict[str, object]:
     """Everything about a dataset that can change a number; JSON-ready."""
     fields = asdict(dataset)
     fields.pop("path")
+    fields["preprocessing"] = dataset.preprocessing.document()
     return {**fields, "version": dataset.version, "n": len(manifest.samples), "manifest": manifest.digest}
 
 

@@ -24,7 +24,7 @@ from harness.records import Reason, Remark
 if TYPE_CHECKING:
     from harness.interfaces import Dataset, ModelSource, Probe
     from harness.planning.plan import Plan
-    from harness.records import ModelSpec, Preprocessing, Suite, TaskSpec
+    from harness.records import ModelSpec, Suite, TaskSpec
     from harness.registry import Registry
     from harness.store import RunReader, StoredCell
 
@@ -99,8 +99,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         preprocessing = suite.preprocessing.get(task.dataset) if suite else None
         datasets[task.dataset] = replace(dataset, preprocessing=preprocessing) if preprocessing else dataset
         if preprocessing and preprocessing != dataset.preprocessing:
-            default = described(dataset.preprocessing)
-            text = f"{described(preprocessing)} as the suite says; its own is {default}"
+            text = f"{preprocessing} as the suite says; its own is {dataset.preprocessing}"
             crops[task.dataset] = (Remark("data", task.dataset, text),)
     probes = {task.name: registry.probe_for(task) for task in tasks}
     if suite:
@@ -121,13 +120,6 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         ),
         crops=crops,
         makers=makers_of(probes.values(), datasets, sources, registry),
-    )
-
-
-def described(crop: Preprocessing) -> str:
-    """``resized to 256, cropped to 224``."""
-    return (
-        f"resized to {crop.resize}, cropped to {crop.size}" if crop.resize is not None else f"{crop.size} px as stored"
     )
 
 

@@ -21,7 +21,7 @@ from harness.errors import PluginError, RegistryError, RequestError, UnknownName
 from harness.interfaces import Dataset, ModelSource, Probe
 from harness.names import dataset_of, task_of
 from harness.records import ModelSpec, Suite, TaskSpec
-from harness.registry.schema import DatasetEntry, RegistryFile, check_crop, read_registry
+from harness.registry.schema import DatasetEntry, RegistryFile, read_registry
 from harness.registry.yaml_nodes import Document, Where
 
 _KINDS: Final = {"models": "model", "datasets": "dataset", "suites": "suite"}
@@ -264,7 +264,6 @@ def _built(entry: DatasetEntry, plugin: Dataset, document: Document) -> Dataset:
     try:
         dataset = with_parameters(plugin, entry.params, f"{label} (plugin {entry.plugin!r})", OF_DATASETS)
         crop = replace(plugin.preprocessing, **entry.preprocessing)
-        check_crop(crop.resize, crop.size)
         path = plugin.path if entry.path is None else entry.path
         return replace(dataset, name=entry.name, path=path, preprocessing=crop)
     except (ValueError, RequestError) as error:
