@@ -6,7 +6,7 @@ Of the harness, imports only the ground modules; never torch or h5py.
 
 from harness.records.columns import columns_of, views_of
 from harness.records.data import Batch, Download, LabelSpace, Preprocessing, Release, Sample
-from harness.records.identity import FIRST_CHOICES, Identity, ProbeIdentity
+from harness.records.identity import FIRST_CHOICES, IMAGES, Effect, Identity, ProbeIdentity, effect_of
 from harness.records.measure import Direction, Measure
 from harness.records.models import LoadingRecipe, ModelSpec
 from harness.records.progress import Progress
@@ -20,12 +20,14 @@ from harness.records.trials import NOT_MEASURED, TOP, Job, TaskLayout, TrialBloc
 
 __all__ = [
     "FIRST_CHOICES",
+    "IMAGES",
     "NOT_MEASURED",
     "TOP",
     "Batch",
     "DecisionTable",
     "Direction",
     "Download",
+    "Effect",
     "Erratum",
     "Figure",
     "Identity",
@@ -62,6 +64,7 @@ __all__ = [
     "TrialReader",
     "Trials",
     "columns_of",
+    "effect_of",
     "reason_for",
     "views_of",
 ]

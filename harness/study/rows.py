@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.records import Measure, Reason
+from harness.study.protocols import Origin
 
 Definitions = Mapping[str, Sequence[str]]
 
@@ -20,6 +21,7 @@ class Row:
         measures: full name (``top1@imagenet``) -> measure.
         missing: why measures or tasks are missing.
         tasks: measured tasks; they no longer count as missing once rows of several runs are merged.
+        origins: full name -> the cells that a measure is made of; none for published numbers.
         network: checkpoint and loading according to the stored identities; None for imported tables.
     """
 
@@ -29,6 +31,7 @@ class Row:
     measures: Mapping[str, Measure]
     missing: tuple[Reason, ...] = ()
     tasks: frozenset[str] = frozenset()
+    origins: Mapping[str, Origin] = field(default_factory=dict)
     network: Mapping[str, Any] | None = None
 
 

@@ -61,6 +61,6 @@ def opened(
     from harness.study import compose
     from harness.study.opened import OpenedStudy
 
-    study = compose.open_study(runs, plugins.probes, ungrouped=ungrouped)
+    study = compose.open_study(runs, plugins.probes, datasets=plugins.datasets, ungrouped=ungrouped)
     study = compose.sorted_by(compose.mended(study) if apply_errata else study, sort)
     return OpenedStudy.of(study, plugins)
