@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
@@ -61,6 +61,18 @@ def changes_told(changes: Sequence[tuple[str, Any, Any]]) -> str:
     clauses = [f"{path} changed: {' -> '.join(_shortened(*values))}" for path, *values in changes[:MOST_TOLD]]
     further = ", ".join(path for path, *_ in changes[MOST_TOLD:])
     return "; ".join(clauses) + (f"; and {further}" if further else "")
+
+
+def equal_codes(digest: str, same: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """All digests of code that count as equal to `digest`, directly or through others; it is one of them.
+
+    Args:
+        same: pairs of digests that give the same numbers, as a user has said.
+    """
+    pairs, equal = [*same], {digest}
+    while further := {code for pair in pairs if equal & {*pair} for code in pair} - equal:
+        equal |= further
+    return frozenset(equal)
 
 
 def leaves(value: Any, path: str = "") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.data.modes import as_rgb
 from harness.errors import ImageError
 
 if TYPE_CHECKING:
@@ -26,13 +28,14 @@ LOOK_AHEAD = 3
 def preprocess(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
     """Pixels of `image` as (S, S, 3) uint8.
 
-    RGB; shorter side resized to `resize` (bilinear, PIL's antialias; the longer side truncated to an integer);
-    centre crop with its offset rounded half to even. Bit for bit what ``Resize(256)`` and ``CenterCrop(224)`` of
-    torchvision give on a PIL image, without importing it. Raises ImageError for a wrong size without resize.
+    RGB, as `as_rgb` converts it; shorter side resized to `resize` (bilinear, PIL's antialias; the longer side truncated
+    to an integer); centre crop with its offset rounded half to even. Bit for bit what ``Resize(256)`` and
+    ``CenterCrop(224)`` of torchvision give on a PIL image, without importing it. Raises ImageError for a wrong size
+    without resize, and for a mode without a defined conversion to RGB.
     """
     from PIL import Image
 
-    image = image.convert("RGB")
+    image = as_rgb(image)
     width, height = image.size
     if preprocessing.resize is None:
         if (width, height) != (preprocessing.size, preprocessing.size):
@@ -53,15 +56,22 @@ def preprocess(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
 
 def pixels(dataset: Dataset, sample: Sample) -> np.ndarray:
     """One sample as (S, S, 3) uint8. Any failure raises ImageError naming the sample and its file or view."""
-    with _named(dataset, sample), dataset.image(sample) as image:
+    with _named(dataset, sample), _opened(dataset, sample) as image:
         return preprocess(image, dataset.preprocessing)
 
 
 def content_digest(dataset: Dataset, sample: Sample) -> str:
     """SHA-256 over mode, size and RGB pixels of one image before resize and crop. Raises ImageError like `pixels`."""
-    with _named(dataset, sample), dataset.image(sample) as image:
+    with _named(dataset, sample), _opened(dataset, sample) as image:
         header = f"{image.mode} {image.width} {image.height}\n".encode()
-        return hashlib.sha256(header + image.convert("RGB").tobytes()).hexdigest()
+        return hashlib.sha256(header + as_rgb(image).tobytes()).hexdigest()
+
+
+def _opened(dataset: Dataset, sample: Sample) -> Image.Image:
+    """The image, not yet decoded. Raises ImageError for a FIFO or device, which would be read for ever."""
+    if sample.path is not None and not stat.S_ISREG(sample.path.stat().st_mode):
+        raise ImageError("is no regular file")
+    return dataset.image(sample)
 
 
 @contextmanager

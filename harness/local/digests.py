@@ -43,6 +43,17 @@ def sha256_of(path: Path) -> str:
     return digest
 
 
+def path_of(digest: str) -> Path | None:
+    """A file on this machine with the SHA-256 `digest`, if one has been read and has not changed since."""
+    for place, entry in _read_digests().items():
+        try:
+            if entry[-1] == digest and fingerprint(Path(place)) == entry[:-1]:
+                return Path(place)
+        except OSError:
+            continue
+    return None
+
+
 def fingerprint(path: Path) -> list[int]:
     """Size, time of modification and time of change: the last cannot be set back, as `cp -p` does with the other."""
     stat = path.stat()

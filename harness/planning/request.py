@@ -14,7 +14,9 @@ from harness.data.roots import DataRoots
 from harness.errors import AbsentCheckpointError, AbsentDatasetError, RequestError, UnknownNameError
 from harness.names import is_pattern
 from harness.planning import planner
+from harness.planning.code import CodeInUse, Maker, makers_of
 from harness.planning.plan import MissingTask, PlannedTask, Settings
+from harness.planning.tensors import files_of_stored
 from harness.records import Reason, Remark
 
 if TYPE_CHECKING:
@@ -32,7 +34,11 @@ SMALL_IMAGE, SMALL_IMAGE_BATCH = 112, 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """The request of ``harness run``; None means: as stored in the run, else the default."""
+    """The request of ``harness run``; None means: as stored in the run, else the default.
+
+    Attributes:
+        same_numbers: whether the code of plugins that has changed since gives the same numbers, as the user says.
+    """
 
     suite: str | None = None
     tasks: tuple[str, ...] = ()
@@ -44,6 +50,7 @@ class RunRequest:
     device_type: str | None = None
     batch_size: int | None = None
     store: str | None = None
+    same_numbers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +61,7 @@ class Selection:
         demanded: datasets and models requested by name. If one of these is missing, the request fails; if one that
             a suite or pattern selects is missing, the others run without it.
         crops: dataset -> remark, where the suite replaces the dataset's own resize and crop.
+        makers: (kind, name) -> code of each plugin that is not built in.
     """
 
     suite: Suite | None
@@ -65,6 +73,7 @@ class Selection:
     known_datasets: frozenset[str]
     demanded: frozenset[str] = frozenset()
     crops: Mapping[str, tuple[Remark, ...]] = field(default_factory=dict)
+    makers: Mapping[tuple[str, str], Maker] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -106,6 +115,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
             + [registry.model(name).name for name in request.models if not is_pattern(name)]
         ),
         crops=crops,
+        makers=makers_of(probes.values(), datasets, sources, registry),
     )
 
 
@@ -163,13 +173,17 @@ def resolve(
     data: DataRoots,
     stored: Mapping[tuple[str, str], StoredCell],
     progress: Callable[[str, int, int], None] | None = None,
+    code: CodeInUse | None = None,
 ) -> Plan:
-    """Find data and checkpoints, digest them, and plan. Reads no weights and imports no torch.
+    """Find data and checkpoints, digest them, and plan.
+
+    Reads no weights and imports no torch, unless a network that has stored cells now comes from another file.
 
     Whatever a suite or pattern selects and this machine does not have is planned as missing.
 
     Args:
         progress: called with (name, done, total) while files are digested.
+        code: the code of the plugins in use.
 
     Raises:
         DatasetError, CheckpointError: a dataset or model requested by name is missing, or one is not as expected.
@@ -191,7 +205,10 @@ def resolve(
         if task.dataset in missing
     ]
     versions = {name: source.version for name, source in selection.sources.items()}
-    return planner.plan(tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent)
+    earlier = files_of_stored(selection, digests, stored)
+    return planner.plan(
+        tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent, code, earlier
+    )
 
 
 def _manifests(
@@ -241,7 +258,7 @@ def record_checkpoints(plan: Plan, selection: Selection) -> None:
     for spec in selection.models:
         if spec.name in planned:
             files = selection.sources[spec.source].files(spec)
-            pins.check(spec, files, planned[spec.name].identity.checkpoint)
+            pins.check(spec, files, planned[spec.name].weight_files)
 
 
 def missing_task(selection: Selection, task: TaskSpec, because: Reason) -> MissingTask:

@@ -78,6 +78,7 @@ class ImportedDecisions:
 
     Attributes:
         observer: name in the run (``subject-01``). group: ``humans``, … or None.
+        experiment: where the observer took part, if the same name means somebody else in another experiment.
         layout: samples and conditions, with the ids that the dataset plugin gives.
         top5: (N, C, 5) int16; column 0 is the decision, -1 where there is none; the others are -1.
     """
@@ -86,6 +87,7 @@ class ImportedDecisions:
     group: str | None
     layout: TaskLayout
     top5: np.ndarray
+    experiment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from harness.errors import RequestError
-from harness.names import MODEL_NAME, NAME, dataset_of, task_of
+from harness.names import MODEL_NAME, NAME, dataset_of, is_set_of_models, task_of
 from harness.registry.mistakes import shown
 
 _URI: Final = re.compile(r"[a-z][a-z0-9+.-]+:\S.*")
@@ -88,6 +88,14 @@ def task_form(text: str) -> str:
     return text
 
 
+def _group(name: str) -> str:
+    if is_set_of_models(name):
+        raise ValueError(
+            f"group {name!r} is in reports the name of another set of models; rename it, for example to 'group-{name}'"
+        )
+    return name
+
+
 def _measure(text: str) -> str:
     dataset_of(text)
     return text
@@ -96,6 +104,7 @@ def _measure(text: str) -> str:
 PluginName = Annotated[str, _named(NAME, "lower-case letters")]
 ModelName = Annotated[str, _named(MODEL_NAME, "letters")]
 Text = Annotated[str, Field(min_length=1)]
+Group = Annotated[str, Field(min_length=1), AfterValidator(_group)]
 Uri = Annotated[str, AfterValidator(_uri)]
 Sha256 = Annotated[str, AfterValidator(_digest)]
 Channels = Annotated[tuple[float, float, float], BeforeValidator(_triple), AfterValidator(_fraction)]

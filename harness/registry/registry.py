@@ -100,8 +100,12 @@ class Registry:
             return self.datasets[name]
         if name in self._entries:
             with self._located("datasets", name, "plugin"):
-                self.plugins.dataset(self._entries[name].plugin)
+                self.plugins.dataset(self.plugin_of(name))
         raise self.plugins.unknown("dataset", name, self.datasets)
+
+    def plugin_of(self, dataset: str) -> str:
+        """Name of the plugin of a dataset: that of its entry, or its own."""
+        return self._entries[dataset].plugin if dataset in self._entries else dataset
 
     def suite(self, name: str, *, check: bool = True) -> Suite:
         """The suite called `name`, with everything it needs checked: models, sources, tasks, parameters, measures.

@@ -18,6 +18,7 @@ from harness.names import task_of
 from harness.records import LoadingRecipe, ModelSpec, Preprocessing, Suite, TaskSpec
 from harness.registry.fields import (
     Channels,
+    Group,
     Measures,
     ModelName,
     Pixels,
@@ -123,7 +124,7 @@ class _Model(_Entry):
     """`ModelSpec` without its name and base."""
 
     source: PluginName
-    group: Text | None = None
+    group: Group | None = None
     arch: Text | None = None
     weights: Annotated[tuple[Uri, ...], BeforeValidator(as_list)] = ()
     recipe: _Recipe = _Recipe()

@@ -104,10 +104,16 @@ def covers(spans: Sequence[Span], layout: TaskLayout | LayoutHeader) -> bool:
 def _read_record(path: Path) -> CellRecord:
     stored = read_json(path)
     try:
-        job = Job(**{**stored["job"], "identity": Identity(stored["job"]["identity"])})
+        job = _job(stored["job"])
         return CellRecord(**{**stored, "job": job})
     except (KeyError, TypeError) as error:
         raise StoreError(f"{path} is damaged ({error!r}); delete {path.parent} to rerun the cell") from error
+
+
+def _job(stored: Mapping[str, Any]) -> Job:
+    """The job in a JSON object. Raises KeyError or TypeError."""
+    sequences = {name: tuple(stored[name]) for name in ("tensors", "files") if name in stored}
+    return Job(**{**stored, **sequences, "identity": Identity(stored["identity"])})
 
 
 class CellFolder:
@@ -215,6 +221,7 @@ class CellFolder:
             spans=(stored.span,),
             provenance=(json.dumps(dict(record.provenance)),),
             tails={name: array.shape[1:] for name, array in stored.fields.items()},
+            dtypes={name: array.dtype.str for name, array in stored.fields.items()},
         )
         write_shard(path, header, {name: [digest] for name, digest in stored.digests.items()}, [stored])
         return Committed(header, stored)
@@ -241,8 +248,9 @@ class CellFolder:
             spans=tuple(span for shard_header in headers for span in shard_header.spans),
             provenance=tuple(dict.fromkeys(text for shard_header in headers for text in shard_header.provenance)),
             tails=headers[0].tails,
+            dtypes=headers[0].dtypes,
         )
-        if any(shard_header.tails != header.tails for shard_header in headers):
+        if any((each.tails, each.dtypes) != (header.tails, header.dtypes) for each in headers):
             raise StoreError(f"shards in {self.of_key(record.job.key)} hold different fields; delete it to start again")
 
         def spans() -> Iterator[StoredSpan]:

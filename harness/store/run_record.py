@@ -22,7 +22,7 @@ LOCK: Final = ".lock"
 INDEX: Final = "index.h5"
 MEASURES: Final = "measures.json"
 _FIXED: Final = frozenset({"format", "kind", "created", "settings", "history"})
-_NAMED: Final = {"models": 1, "planned": 2, "remedies": 2, "study": 2, "warnings": 1}
+_NAMED: Final = {"contents": 1, "models": 1, "planned": 2, "remedies": 2, "study": 2, "warnings": 1}
 """Fields that are extended, and the number of levels of names below them that an update merges."""
 
 

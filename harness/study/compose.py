@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import RequestError, UnknownNameError
+from harness.errors import RequestError
 from harness.records import Erratum, ReasonKind, Remark, Study, StudyModel
 from harness.study.comparability import compared, tells_apart
 from harness.study.errata import (
@@ -28,7 +28,7 @@ from harness.study.measuring import RowReader
 from harness.study.merging import merged
 from harness.study.missing import reason_of_definition, reason_of_part, reasons_of_measures
 from harness.study.protocols import standard_of
-from harness.study.rows import Definitions, Row, short_list
+from harness.study.rows import Definitions, Row, short_list, with_groups
 from harness.study.trials import StoredTrials
 
 if TYPE_CHECKING:
@@ -61,13 +61,14 @@ def compose(
     for name, parts in [*biases.items(), *axes.items()]:
         if not parts:
             raise RequestError(f"{name!r} lists no measure; expected at least one full name such as top1@imagenet")
-    models = tuple(_model(row, biases, axes) for row in merged(rows))
+    renamed, group_remarks = with_groups(merged(rows))
+    models = tuple(_model(row, biases, axes) for row in renamed)
     return Study(
         models=models,
         biases={name: tuple(parts) for name, parts in biases.items()},
         axes={name: tuple(parts) for name, parts in axes.items()},
         ungrouped=ungrouped,
-        warnings=(*warnings, *_flag_warnings(models, [*biases.values(), *axes.values()])),
+        warnings=(*warnings, *group_remarks, *_flag_warnings(models, [*biases.values(), *axes.values()])),
         provenance=tuple(provenance),
         errata=tuple(erratum for erratum in dict.fromkeys(errata) if _carried(models, erratum)),
     )
@@ -127,41 +128,6 @@ def _carried(models: Sequence[StudyModel], erratum: Erratum) -> bool:
     return any(
         carries(model.measures[erratum.measure], erratum) for model in models if erratum.measure in model.measures
     )
-
-
-def sorted_by(study: Study, name: str | None = None) -> Study:
-    """`study` with the models of each group by decreasing value of one bias, axis or measure; missing values last.
-
-    Args:
-        name: default: the first axis; a study without axes is returned unchanged.
-
-    Raises:
-        UnknownNameError: no model has such a value.
-    """
-    key = name if name is not None else next(iter(study.axes), None)
-    if key is None:
-        return study
-    values = {model.name: _value(model, key) for model in study.models}
-    if name is not None and all(value is None for value in values.values()):
-        names = [
-            *study.biases,
-            *study.axes,
-            *dict.fromkeys(measure for model in study.models for measure in model.measures),
-        ]
-        hint = f"Type for instance: --sort {names[0]}" if names else "These runs hold no measures"
-        raise UnknownNameError("value of --sort", name, names, hint=hint)
-    groups = list(dict.fromkeys(model.group for model in study.models))
-
-    def place(model: StudyModel) -> tuple[int, bool, float]:
-        value = values[model.name]
-        return groups.index(model.group), value is None, 0.0 if value is None else -value
-
-    return replace(study, models=tuple(sorted(study.models, key=place)))
-
-
-def _value(model: StudyModel, name: str) -> float | None:
-    measure = model.measures.get(name)
-    return {**model.biases, **model.axes}.get(name, measure.value if measure is not None else None)
 
 
 def open_study(

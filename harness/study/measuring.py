@@ -14,10 +14,11 @@ from harness.identity import difference
 from harness.names import task_of
 from harness.records import Measure, Reason, Remark
 from harness.remarks import joined
+from harness.study.code import CodesOfStudy
 from harness.study.missing import reasons_of_parts, reasons_of_published
 from harness.study.protocols import Origin
 from harness.study.rows import Definitions, Row
-from harness.study.superseded import superseded
+from harness.study.superseded import network_of, superseded
 from harness.views import Views, measures_by_view
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class RowReader:
         self._remarks: list[tuple[str, Remark]] = []
         self._defined_by: dict[str, str] = {}
         self._produced_by: dict[str, str] = {}
+        self._codes = CodesOfStudy()
 
     def add(self, run: RunReader, label: str) -> None:
         """Read one run; `label` is its name in errors and reports.
@@ -82,6 +84,7 @@ class RowReader:
             StoreError: stored trials are damaged.
         """
         record = run.record
+        self._codes.same |= record.same_numbers
         origin, stored = record.origin, [remark for remarks in record.warnings.values() for remark in remarks]
         self._remarks += [(label, remark) for remark in joined(stored)]
         if run.kind == "imported":
@@ -111,13 +114,13 @@ class RowReader:
             yield replace(row, missing=(*reasons_of_parts(missing_parts, self._produced_by, row.missing), *row.missing))
 
     def warnings(self) -> list[Remark]:
-        """Stored remarks; with several runs, each names its run."""
+        """Stored remarks, and remarks on code; with several runs, each stored remark names its run."""
         several = len(self.provenance) > 1
         remarks = [
             Remark(remark.kind, remark.subject, remark.text, line=f"{label}: {remark}") if several else remark
             for label, remark in self._remarks
         ]
-        return list(dict.fromkeys(remarks))
+        return list(dict.fromkeys([*remarks, *self._codes.remarks()]))
 
     def _define(self, label: str, biases: Definitions, axes: Definitions) -> None:
         for definitions, given in ((self.biases, biases), (self.axes, axes)):
@@ -142,9 +145,10 @@ class RowReader:
                     builder.add(task, planned.get(task, {}).get(model))
             self._rows.append(builder.build(models[model].group if model in models else None))
 
-    def note(self, task: str, measures: Iterable[str]) -> None:
-        """Record which task yields which measures."""
-        self._produced_by.update(dict.fromkeys(measures, task))
+    def note(self, cell: StoredCell, measures: Iterable[str]) -> None:
+        """Record which task yields which measures, and by which code."""
+        self._produced_by.update(dict.fromkeys(measures, cell.job.task))
+        self._codes.add(cell.job)
 
 
 class _RowBuilder:
@@ -179,10 +183,10 @@ class _RowBuilder:
             )
         cell = self.cells[task, self.model]
         self.measures.update(measures)
-        self.tasks[task] = cell.job.identity.network
+        self.tasks[task] = network_of(cell.job)
         origin = Origin.of(cell, [self.cells[needed, self.model] for needed in self._required(task)])
         self.origins.update(dict.fromkeys(measures, origin))
-        self.reader.note(task, measures)
+        self.reader.note(cell, measures)
 
     def _unmet(self, task: str) -> Reason | None:
         """Why the trials required by the probe of `task` cannot be used; None if they can."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from harness.errors import RequestError
-from harness.identity import difference
 from harness.study.rows import Row
+from harness.study.superseded import network_change
 
 
 def merged(rows: Iterable[Row]) -> list[Row]:
@@ -30,7 +29,13 @@ def _merge(first: Row, second: Row) -> Row:
         raise RequestError(
             f"{where}, in groups {first.group!r} and {second.group!r}; give it one group in registry.yaml"
         )
-    changed = _changed(first.network, second.network)
+    changed = network_change(first.network, second.network)
+    people = [row.network["experiment"] for row in (first, second) if row.network and "experiment" in row.network]
+    if len(set(people)) > 1:
+        raise RequestError(
+            f"{where}, observers of one name in two experiments ({' and '.join(people)}); import both into one run, "
+            "which names them apart"
+        )
     if changed:
         raise RequestError(f"{where}, measured with different networks ({changed}); give one run, or rename a model")
     measures, tasks = {**first.measures, **second.measures}, first.tasks | second.tasks
@@ -49,8 +54,3 @@ def _merge(first: Row, second: Row) -> Row:
         origins={**first.origins, **second.origins},
         network=first.network or second.network,
     )
-
-
-def _changed(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> str:
-    """How two stored identities differ, in words; empty if they agree or one is unknown."""
-    return difference(first, second) if first is not None and second is not None else ""

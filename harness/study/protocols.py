@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.data.manifest import Manifest, dataset_identity
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from harness.interfaces import Dataset, Probe
     from harness.store.cells import StoredCell
 
-MACHINE: Final = ("device",)
-"""Facts in a cell's provenance that can change the last digits of logits."""
+MACHINE: Final = ("device", "device_model", "cpu_capability")
+"""Facts in a cell's provenance that can change the last digits of logits; of a GPU its name alone, the device."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,28 +27,35 @@ class Origin:
         task: the task whose probe yields the measure. identity: that of its cell.
         required: probe -> identity of the cell whose trials the measure needs too.
         machine: the device on which the cell was computed; empty for imported decisions.
+        code: kind of plugin -> digest of its code; built-in plugins have none.
+        tensors: digests of the network's tensors; empty where unknown.
     """
 
     task: str
     identity: Identity
     required: Mapping[str, Identity] = field(default_factory=dict)
     machine: Mapping[str, Any] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
+    tensors: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, cell: StoredCell, required: Iterable[StoredCell] = ()) -> Origin:
         """The origin of the measures of `cell`, whose probe needs the trials of the cells `required`."""
         identity = cell.job.identity
-        machine = {name: cell.provenance[name] for name in MACHINE if name in cell.provenance}
+        facts = MACHINE if identity.settings.get("device_type") == "cpu" else MACHINE[:1]
+        machine = {name: cell.provenance[name] for name in facts if name in cell.provenance}
         return cls(
             task=cell.job.task,
             identity=identity,
             required={other.job.task.partition("@")[0]: other.job.identity for other in required},
             machine={} if identity.first_choices_only else machine,
+            code=cell.job.code,
+            tensors=cell.job.tensors,
         )
 
     def facts(self) -> dict[str, Any]:
         """Dotted path -> value of everything that can change the measure."""
-        facts = {**leaves(self.identity.document), **leaves(dict(self.machine), "machine")}
+        facts = leaves({**self.identity.document, "machine": self.machine, "code": self.code})
         for name, identity in self.required.items():
             facts |= _of_required(name, {key: identity.document.get(key) for key in ("probe", "layout")})
         return facts
@@ -70,16 +77,21 @@ class Change:
 
 
 def changes(before: Origin, now: Origin) -> tuple[Change, ...]:
-    """How the protocols of two measures differ, by path.
+    """How the protocols of two measures differ, by path. Other files with the same tensors are one checkpoint.
 
-    Imported decisions record their probe, but neither checkpoint, images nor settings: beside them, only what both
-    record counts.
+    Older cells record less of the machine; imported decisions record their probe, but neither checkpoint, images nor
+    settings: beside them, only what both record counts.
     """
     old, new = before.facts(), now.facts()
-    paths = old.keys() | new.keys()
+    both = old.keys() & new.keys()
+    paths = both | {path for path in old.keys() | new.keys() if _section(path) != "machine"}
     if before.identity.first_choices_only or now.identity.first_choices_only:
-        paths = (old.keys() & new.keys() | {"trials"}) - {"model.source"}
-    return tuple(_changes(paths, old, new))
+        paths = (both | {"trials"}) - {"model.source"}
+    same_tensors = bool(before.tensors) and before.tensors == now.tensors
+    return tuple(
+        replace(change, effect="none") if same_tensors and change.path == "model.checkpoint" else change
+        for change in _changes(paths, old, new)
+    )
 
 
 def departures(origin: Origin, standard: Mapping[str, Any]) -> tuple[Change, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.records import Measure, Reason
+from harness.names import is_set_of_models
+from harness.records import Measure, Reason, Remark
 from harness.study.protocols import Origin
 
 Definitions = Mapping[str, Sequence[str]]
@@ -33,6 +34,24 @@ class Row:
     tasks: frozenset[str] = frozenset()
     origins: Mapping[str, Origin] = field(default_factory=dict)
     network: Mapping[str, Any] | None = None
+
+
+def with_groups(rows: Iterable[Row]) -> tuple[list[Row], list[Remark]]:
+    """Rows whose groups cannot be mistaken for other sets of models, and a remark on each renamed group.
+
+    A registry refuses a group called ``all`` or ``not GROUP``; older runs may have one.
+    """
+    renamed, remarks = [], {}
+    for row in rows:
+        if row.group is not None and is_set_of_models(row.group):
+            group = f"group-{row.group}"
+            text = (
+                f"the models of group {row.group!r} are shown as {group!r}: {row.group!r} names another set of models"
+            )
+            remarks[group] = Remark("data", group, text, line=text)
+            row = replace(row, group=group)
+        renamed.append(row)
+    return renamed, list(remarks.values())
 
 
 def short_list(names: Sequence[str]) -> str:

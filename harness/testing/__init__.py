@@ -9,9 +9,11 @@ Each raises AssertionError that names the violated requirement. Imports `interfa
 """
 
 from harness.testing.data import check_dataset, check_label_space, check_model_source
+from harness.testing.fingerprints import check_fingerprint, fingerprint_of, projections
 from harness.testing.probes import (
     CLASSES,
     SmallClassifier,
+    arrays_of,
     check_measures,
     check_probe,
     make_batch,
@@ -23,13 +25,17 @@ from harness.testing.probes import (
 __all__ = [
     "CLASSES",
     "SmallClassifier",
+    "arrays_of",
     "check_dataset",
+    "check_fingerprint",
     "check_label_space",
     "check_measures",
     "check_model_source",
     "check_probe",
+    "fingerprint_of",
     "make_batch",
     "make_trials",
     "part",
+    "projections",
     "stimuli_of",
 ]

@@ -1,5 +1,6 @@
 """Pixels equal those of the field's scripts, bit for bit, whoever decodes them and in whatever order."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,3 +101,10 @@ def test_a_truncated_jpeg_is_refused(tmp_path, keep):
     dataset = Files()
     with pytest.raises(ImageError, match="cannot be decoded"):
         pixels(dataset, next(iter(dataset.samples(tmp_path))))
+
+
+@pytest.mark.timeout(20)
+def test_a_fifo_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.jpg")
+    with pytest.raises(ImageError, match=r"image x\.jpg of files is no regular file"):
+        pixels(Files(), Sample(id="x.jpg", targets=(0,), path=tmp_path / "x.jpg"))

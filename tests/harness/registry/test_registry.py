@@ -331,6 +331,8 @@ MISTAKES = {
     "pattern": (model("recipe: {rename: [['(', b]]}"), 1, "cannot be applied: missing )"),
     "backreference": (model("recipe: {rename: [[a, '\\1']]}"), 1, "invalid group reference 1"),
     "match": (model("recipe: {match: order}"), 1, "input should be 'name' or 'position', got 'order'"),
+    "group of all": (model("group: all"), 1, "group 'all' is in reports the name of another set of models"),
+    "group of others": (model("group: not a"), 1, "rename it, for example to 'group-not a'"),
     "model name": ("models:\n  a/b: {source: a}", 2, "name 'a/b' has letters, digits and . _ + - only"),
     "parent name": ("models: {a..b: {source: a}}", 1, "has no '..'"),
     "suite name": ("suites: {S: {models: [a], tasks: [a@b]}}", 1, "name 'S' has lower-case letters"),

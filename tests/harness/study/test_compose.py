@@ -25,9 +25,10 @@ from harness.output.formats import render
 from harness.plugins.reports.correlation import Correlation
 from harness.records import Identity, Job, TrialBlock
 from harness.store import RunWriter, store_table
-from harness.study.compose import compose, mended, open_study, sorted_by
+from harness.study.compose import compose, mended, open_study
 from harness.study.errata import flag
 from harness.study.measuring import measures_of, with_params
+from harness.study.ordering import sorted_by
 from harness.study.rows import Row
 from harness.testing import make_trials
 from harness.views import Views

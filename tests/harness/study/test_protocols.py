@@ -8,7 +8,8 @@ import pytest
 from harness import Dataset, Preprocessing, Probe
 from harness.data.manifest import Manifest, dataset_identity
 from harness.plugins.probes.band_pass import BandPass
-from harness.records import FIRST_CHOICES, Identity, effect_of
+from harness.records import FIRST_CHOICES, Identity, Job, effect_of
+from harness.store import StoredCell
 from harness.study.protocols import Origin, changes, departures, standard_of, told
 from tests.helpers.identities import DOCUMENT, PATHS, identity, origin, other
 
@@ -70,6 +71,43 @@ def test_required_trials_are_part_of_the_protocol():
 def test_the_device_is_part_of_the_numerics():
     (change,) = changes(origin(machine={"device": "A100"}), origin(machine={"device": "H200"}))
     assert (change.path, change.effect) == ("machine.device", "rounding")
+
+
+def stored(provenance, tensors=(), code=None, **changes):
+    job = Job(
+        task="accuracy@photos", model="m", key="0" * 64, identity=identity(**changes), code=code or {}, tensors=tensors
+    )
+    return Origin.of(StoredCell(job=job, spans=(), failed=None, provenance=provenance, layout=""))
+
+
+MACHINE = {"device": "cpu, 2 threads", "device_model": "A", "cpu_capability": "AVX2", "threads": 2, "created": "today"}
+
+
+@pytest.mark.parametrize("fact", ["device", "device_model", "cpu_capability"])
+def test_the_processor_is_compared_where_both_cells_record_it(fact):
+    (change,) = changes(stored(MACHINE), stored({**MACHINE, fact: "other"}))
+    assert (change.path, change.effect) == (f"machine.{fact}", "rounding")
+    assert changes(stored(MACHINE), stored({"device": "cpu, 2 threads"})) == ()
+
+
+def test_the_processor_beside_a_gpu_does_not_count():
+    gpu = {"settings.device_type": "cuda"}
+    facts = {**MACHINE, "device": "H200"}
+    assert (
+        changes(stored(facts, **gpu), stored({**facts, "device_model": "B", "cpu_capability": "AVX512"}, **gpu)) == ()
+    )
+
+
+def test_other_files_with_the_same_tensors_are_one_checkpoint():
+    other_file = {"model.checkpoint": ["9a" * 32]}
+    for tensors, effect in ((("t",), "none"), (("u",), "network"), ((), "network")):
+        (change,) = changes(stored(MACHINE, ("t",)), stored(MACHINE, tensors, **other_file))
+        assert (change.path, change.effect) == ("model.checkpoint", effect)
+
+
+def test_other_code_of_one_version_is_told():
+    (change,) = changes(stored(MACHINE, code={"probe": "a"}), stored(MACHINE, code={"probe": "b"}))
+    assert (change.path, change.effect) == ("code.probe", "none")
 
 
 def test_imported_decisions_are_compared_in_what_they_record():
