@@ -63,10 +63,10 @@ def _changes(model: str, name: str, here: Side, there: Side) -> tuple[Change, ..
     own, other = here.origin(model, name), there.origin(model, name)
     if own is not None and other is not None:
         return changes(other, own)
-    if own is not None and there.standard is not None:
-        return departures(own, there.standard(own))
-    if other is not None and here.standard is not None:
-        found = departures(other, here.standard(other))
+    if own is not None and (published := there.published(name, own)) is not None:
+        return departures(own, published)
+    if other is not None and (published := here.published(name, other)) is not None:
+        found = departures(other, published)
         return tuple(replace(change, before=change.now, now=change.before) for change in found)
     return ()
 

@@ -15,7 +15,7 @@ from harness.errors import listed
 from harness.identity import changes_told
 from harness.records import Effect, Measure, Remark, effect_of
 from harness.remarks import joined
-from harness.study.protocols import Origin, Standard, changes, departures, told
+from harness.study.protocols import Origin, Standard, changes, departures, stated, told
 from harness.study.rows import Row, short_list
 
 PUBLISHED = "the published numbers"
@@ -67,22 +67,29 @@ def compared(rows: Sequence[Row], standard: Standard) -> tuple[list[Row], list[R
 def _departures(rows: Sequence[Row], standard: Standard) -> dict[tuple[str, str], _Departure]:
     """Columns with the same cells share their result: a task has hundreds of measures."""
     apart: dict[tuple[str, str], _Departure] = {}
-    known: dict[tuple[tuple[str, int], ...], dict[str, _Departure]] = {}
+    known: dict[tuple[str | int, ...], dict[str, _Departure]] = {}
     for name in dict.fromkeys(name for row in rows for name in row.measures):
         column = {row.name: row.origins.get(name) for row in rows if name in row.measures}
-        key = tuple((model, id(origin)) for model, origin in column.items())
+        said = next((stated(row.probes, name) for row in rows if row.name in column and column[row.name] is None), {})
+        key = (*said.values(), *column, *map(id, column.values()))
         if key not in known:
-            known[key] = _of_column(column, standard)
+            known[key] = _of_column(column, standard, said)
         apart |= {(model, name): departure for model, departure in known[key].items()}
     return apart
 
 
-def _of_column(column: Mapping[str, Origin | None], standard: Standard) -> dict[str, _Departure]:
-    """Model -> why its measure cannot be compared with the others. Published numbers have no origin."""
+def _of_column(
+    column: Mapping[str, Origin | None], standard: Standard, said: Mapping[str, Any]
+) -> dict[str, _Departure]:
+    """Model -> why its measure cannot be compared with the others. Published numbers have no origin.
+
+    Args:
+        said: what the published table says about how the measure was made.
+    """
     measured = {model: origin for model, origin in column.items() if origin is not None}
     apart: dict[str, _Departure] = {}
     if len(measured) < len(column):
-        found = {model: departures(origin, standard(origin)) for model, origin in measured.items()}
+        found = {model: departures(origin, {**standard(origin), **said}) for model, origin in measured.items()}
         apart = {model: _Departure(PUBLISHED, told(change)) for model, change in found.items() if change}
     kept = {model: origin for model, origin in measured.items() if model not in apart}
     return apart | _unlike_most(kept)

@@ -98,6 +98,7 @@ class RowReader:
                     run=label,
                     measures=model.measures,
                     missing=reasons_of_published(model.missing),
+                    probes=table.probes,
                 )
                 for model in table.models
             ]

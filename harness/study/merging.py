@@ -52,5 +52,6 @@ def _merge(first: Row, second: Row) -> Row:
         ),
         tasks=tasks,
         origins={**first.origins, **second.origins},
+        probes={**first.probes, **second.probes},
         network=first.network or second.network,
     )

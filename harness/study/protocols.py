@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.data.manifest import Manifest, dataset_identity
@@ -134,6 +135,16 @@ def standard_of(probes: Mapping[str, Probe], datasets: Mapping[str, Dataset]) ->
         return {path: _as_stored(value) for path, value in facts.items() if path not in IMAGES}
 
     return standard
+
+
+def stated(probes: Mapping[str, str], measure: str) -> dict[str, Any]:
+    """What a published table says about how `measure` was made, by dotted path.
+
+    Args:
+        probes: as `ImportedTable.probes`.
+    """
+    probe = next((probe for pattern, probe in probes.items() if fnmatchcase(measure, pattern)), None)
+    return {} if probe is None else {"probe.name": probe}
 
 
 def _changes(paths: Iterable[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:

@@ -23,6 +23,7 @@ class Row:
         missing: why measures or tasks are missing.
         tasks: measured tasks; they no longer count as missing once rows of several runs are merged.
         origins: full name -> the cells that a measure is made of; none for published numbers.
+        probes: of published numbers: glob over full names -> the probe that measures it, where the table says so.
         network: checkpoint and loading according to the stored identities; None for imported tables.
     """
 
@@ -33,6 +34,7 @@ class Row:
     missing: tuple[Reason, ...] = ()
     tasks: frozenset[str] = frozenset()
     origins: Mapping[str, Origin] = field(default_factory=dict)
+    probes: Mapping[str, str] = field(default_factory=dict)
     network: Mapping[str, Any] | None = None
 
 

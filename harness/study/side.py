@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.names import dataset_in
 from harness.records import Erratum, Measure, Reason, Tolerance
-from harness.study.protocols import Origin, Standard
+from harness.study.protocols import Origin, Standard, stated
 
 Samples = Mapping[str, tuple[int, ...]]
 """Sample id -> accepted classes."""
@@ -29,7 +29,7 @@ class Side:
         origins: model -> full name -> what a measure was made of; empty for published numbers.
         cells: (task, model) -> every stored cell, usable or not.
         samples: task -> the images that it was measured on; empty if unknown.
-        standard: protocol of published numbers; None for measured ones.
+        standard: protocol of published numbers; None for measured ones. probes: as `ImportedTable.probes`.
         settings: those of the whole run: seed, precision, ….
         errata, tolerances: those of a published table.
     """
@@ -42,6 +42,7 @@ class Side:
     cells: Mapping[tuple[str, str], Origin] = field(default_factory=dict)
     samples: Callable[[str], Samples] = _unknown
     standard: Standard | None = None
+    probes: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     errata: Sequence[Erratum] = ()
     tolerances: Sequence[Tolerance] = ()
@@ -53,6 +54,10 @@ class Side:
     def origin(self, model: str, measure: str) -> Origin | None:
         """What a measure was made of; None for published numbers."""
         return self.origins.get(model, {}).get(measure)
+
+    def published(self, measure: str, like: Origin) -> Mapping[str, Any] | None:
+        """The protocol of a published measure, by dotted path, where it is that of `like`; None for measured ones."""
+        return None if self.standard is None else {**self.standard(like), **stated(self.probes, measure)}
 
     def cell(self, model: str, like: Origin | None) -> Origin | None:
         """The stored cell of the task of `like`; None if there is none."""

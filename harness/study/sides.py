@@ -52,6 +52,7 @@ def run_side(path: Path, probes: Mapping[str, Probe], standard: Standard) -> Sid
         samples=lambda task: _samples(run, task),
         standard=standard if table else None,
         settings={name: settings[name] for name in SETTINGS if name in settings},
+        probes=table.probes if table else {},
         errata=table.errata if table else (),
         tolerances=table.tolerances if table else (),
     )
@@ -79,6 +80,7 @@ def table_side(importer: Importer, path: Path, standard: Standard) -> Side:
         models={model.name: model.measures for model in table.models},
         missing={model.name: reasons_of_published(model.missing) for model in table.models},
         standard=standard,
+        probes=table.probes,
         errata=table.errata,
         tolerances=table.tolerances,
     )

@@ -107,6 +107,13 @@ def test_a_measure_of_another_probe_is_not_the_same_measure():
     assert axes(found)["m3"] is None
 
 
+def test_a_published_measure_is_that_of_the_probe_that_its_table_names():
+    table = replace(published("p"), probes={"top1@*/pgd-*": "pgd", "top1@*": "accuracy"})
+    found = study(table, row("m1"), row("m2", **{"probe.name": "my-accuracy"}))
+    assert axes(found) == {"p": 0.5, "m1": 0.5, "m2": None}
+    assert "probe.name changed: accuracy -> my-accuracy" in found.warnings[0]
+
+
 def test_required_trials_count():
     def made(name, version):
         clean = origin("clean@photos", **{"probe.version": version}).identity

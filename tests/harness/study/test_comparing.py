@@ -381,6 +381,8 @@ def test_published_numbers_have_the_default_parameters():
 
     published = replace(table(a=0.5), standard=standard)
     assert only(measured(), published).verdict == "ok"
+    named = replace(published, probes={"top1@*": "other"})
+    assert "probe.name changed: other -> accuracy" in only(measured(), named).reason
     for here, there, change in (
         (measured(**{"probe.params.bias_cutoffs": [0.9]}), published, "0.1 -> 0.9"),
         (published, measured(**{"probe.params.bias_cutoffs": [0.9]}), "0.9 -> 0.1"),
