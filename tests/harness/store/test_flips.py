@@ -12,7 +12,7 @@ from harness.local.writing import write_json
 from harness.records import Job
 from harness.store import RunReader, cells, run_record, store_table, verify_run
 from harness.store.export import complete_cells, export_run
-from tests.helpers.flip_index import campaign
+from tests.helpers.flip_hdf5 import campaign
 from tests.helpers.store_writer import ARRAYS, COMMAND, TASK, create, fill, make_job, make_layout
 
 LAYOUT, JOB, OTHER = make_layout(n=16, classes=6), make_job(arrays=ARRAYS), make_job("net-b")
@@ -83,8 +83,9 @@ def test_every_bit_of_run_json(path, afresh):
 
 
 @pytest.mark.parametrize("step", [911, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(7200)])])
-def test_bits_of_the_index(tmp_path, step):
-    tally = campaign(tmp_path, step)
+@pytest.mark.parametrize("name", ["index.h5", "layout.h5", "all.h5"])
+def test_bits_of_hdf5_files(tmp_path, name, step):
+    tally = campaign(tmp_path, name, step)
     assert set(tally) <= {"noticed", "invisible", "died"}, tally
     assert tally["noticed"] > 5
 
