@@ -76,6 +76,13 @@ def _renaming(value: object) -> object:
     return value
 
 
+def _rows(value: str) -> str:
+    first, _, last = value.partition(":")
+    if not (first.isdecimal() and last.isdecimal() and int(first) < int(last)):
+        raise ValueError(f'{value!r} is no range of outputs: expected "first:last", last excluded, such as "1:1001"')
+    return value
+
+
 def as_task(value: object) -> object:
     return {"task": value} if isinstance(value, str) else value
 
@@ -100,6 +107,7 @@ Uri = Annotated[str, AfterValidator(_uri)]
 Sha256 = Annotated[str, AfterValidator(_digest)]
 Channels = Annotated[tuple[float, float, float], BeforeValidator(_triple), AfterValidator(_fraction)]
 Renaming = Annotated[tuple[str, str], BeforeValidator(_renaming)]
+Rows = Annotated[str, AfterValidator(_rows)]
 Measures = Annotated[
     tuple[Annotated[str, AfterValidator(_measure)], ...],
     BeforeValidator(as_list),

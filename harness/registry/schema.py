@@ -23,6 +23,7 @@ from harness.registry.fields import (
     Pixels,
     PluginName,
     Renaming,
+    Rows,
     Sha256,
     Text,
     Uri,
@@ -110,6 +111,7 @@ class _Recipe(_Entry):
     head_rename: tuple[Renaming, ...] = ()
     match: Literal["name", "position"] = "name"
     safe_globals: tuple[Text, ...] = ()
+    rows: Rows | None = None
 
     @model_validator(mode="after")
     def _head_of_its_keys(self) -> _Recipe:
