@@ -55,6 +55,8 @@ class ModelSpec:
         label_space, outputs: meaning and number of its logits.
         sha256: digest (or its first hex digits) that the checkpoint file must have; None: recorded on first use.
         bytes: size of the download, where it is known.
+        expected: full name of a measure -> its published value, and how far the measured one may lie from it; None: as
+            far as its 95 % interval reaches. It enters no identity.
         options: further settings that the source declares and validates.
         base: folder against which relative ``file:`` URIs are resolved (the folder of the registry file).
     """
@@ -77,4 +79,5 @@ class ModelSpec:
     license: str = ""
     notes: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    expected: Mapping[str, tuple[float, float | None]] = field(default_factory=dict)
     base: Path = field(default_factory=Path)

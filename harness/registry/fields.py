@@ -87,6 +87,10 @@ def as_task(value: object) -> object:
     return {"task": value} if isinstance(value, str) else value
 
 
+def as_expected(value: object) -> object:
+    return {"value": float(value)} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
 def task_form(text: str) -> str:
     try:
         task_of(text)
@@ -107,9 +111,10 @@ Uri = Annotated[str, AfterValidator(_uri)]
 Sha256 = Annotated[str, AfterValidator(_digest)]
 Channels = Annotated[tuple[float, float, float], BeforeValidator(_triple), AfterValidator(_fraction)]
 Renaming = Annotated[tuple[str, str], BeforeValidator(_renaming)]
+MeasureName = Annotated[str, AfterValidator(_measure)]
 Rows = Annotated[str, AfterValidator(_rows)]
 Measures = Annotated[
-    tuple[Annotated[str, AfterValidator(_measure)], ...],
+    tuple[MeasureName, ...],
     BeforeValidator(as_list),
     Field(min_length=1),
     AfterValidator(distinct),

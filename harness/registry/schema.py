@@ -18,6 +18,7 @@ from harness.names import task_of
 from harness.records import LoadingRecipe, ModelSpec, Preprocessing, Suite, TaskSpec
 from harness.registry.fields import (
     Channels,
+    MeasureName,
     Measures,
     ModelName,
     Pixels,
@@ -27,6 +28,7 @@ from harness.registry.fields import (
     Sha256,
     Text,
     Uri,
+    as_expected,
     as_list,
     as_task,
     distinct,
@@ -121,6 +123,13 @@ class _Recipe(_Entry):
         return self
 
 
+class _Expected(_Entry):
+    """A published value: the number alone, or with a tolerance."""
+
+    value: float
+    tolerance: Annotated[float, Field(gt=0)] | None = None
+
+
 class _Model(_Entry):
     """`ModelSpec` without its name and base."""
 
@@ -141,6 +150,7 @@ class _Model(_Entry):
     license: str = ""
     notes: str = ""
     options: dict[str, Any] = {}
+    expected: dict[MeasureName, Annotated[_Expected, BeforeValidator(as_expected)]] = {}
 
     @model_validator(mode="after")
     def _whole_normalization(self) -> _Model:
@@ -150,7 +160,8 @@ class _Model(_Entry):
 
     def record(self, name: str, base: Path) -> ModelSpec:
         recipe = LoadingRecipe(**dict(self.recipe))
-        return ModelSpec(**{**dict(self), "name": name, "base": base, "recipe": recipe})
+        expected = {measure: (one.value, one.tolerance) for measure, one in self.expected.items()}
+        return ModelSpec(**{**dict(self), "name": name, "base": base, "recipe": recipe, "expected": expected})
 
 
 class _Crop(_Entry):

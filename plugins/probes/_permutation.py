@@ -40,17 +40,27 @@ def explained_by_exchange(trials: Trials, column: int) -> str:
     if classes < 2 or fitted.sum() < LEAST or judged.sum() < LEAST:
         return ""
     shift = int(np.bincount((choices - wanted)[fitted] % classes, minlength=classes).argmax())
-    share = _share((wanted + shift) % classes, choices, judged, trials.repeats, classes)
-    if share is not None and shift:
-        distance, side = (shift, "after") if 2 * shift <= classes else (classes - shift, "before")
-        where = f"every class is answered as the class {distance} {side} it"
-        return f"shifted-classes: {where}; without this shift of the outputs top1 would be {share:.3f}"
     order = _best_order(wanted[fitted], choices[fitted], classes)
-    share = None if order is None else _share(order[wanted], choices, judged, trials.repeats, classes)
-    if share is None:
-        return ""
+    shares = [
+        _share(expected, choices, judged, trials.repeats, classes) or 0.0
+        for expected in ((wanted + shift) % classes, choices if order is None else order[wanted])
+    ]
+    return _in_words(shift, classes, shares[0] if shift else 0.0, 0.0 if order is None else shares[1])
+
+
+def _in_words(shift: int, classes: int, shifted: float, ordered: float) -> str:
+    """The shift if it explains as much as the best order, else that order; empty if neither explains anything.
+
+    Args:
+        shifted, ordered: share of right decisions without the shift, and after the exchange; 0 if it explains nothing.
+    """
+    distance, side = (shift, "after") if 2 * shift <= classes else (classes - shift, "before")
+    if shifted and shifted >= ordered:
+        where = f"every class is answered as the class {distance} {side} it"
+        return f"shifted-classes: {where}; without this shift of the outputs top1 would be {shifted:.3f}"
     where = "every class is answered as one other class"
-    return f"permuted-classes: {where}; after one permutation of the outputs top1 would be {share:.3f}"
+    text = f"permuted-classes: {where}; after one permutation of the outputs top1 would be {ordered:.3f}"
+    return text if ordered else ""
 
 
 def _every_other(wanted: np.ndarray, repeats: int) -> np.ndarray:
