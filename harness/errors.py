@@ -24,7 +24,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
+
+PLUGIN_FAULTS: Final = (Exception, SystemExit, GeneratorExit)
+"""What a plugin's code may raise and only its own cells suffer from: ``sys.exit()`` must not end a run as a success."""
 
 
 class HarnessError(Exception):
@@ -55,7 +58,7 @@ def advised(reason: str, remedy: str) -> str:
     return f"{reason}. Type: {remedy}" if remedy else reason
 
 
-def described(error: Exception, hint: str = "") -> str:
+def described(error: BaseException, hint: str = "") -> str:
     """Type, text, `hint` and place of an exception, ``ValueError: no such band; HINT (my_probe.py:12)``, on one line.
 
     The place is the file and line that raised it, so that a plugin's author finds it without a traceback; without a

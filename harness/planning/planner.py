@@ -7,15 +7,15 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.data.manifest import Manifest, dataset_identity
-from harness.identity import ENGINE, difference, digest_of, job_of, leaves, library_versions
+from harness.identity import ENGINE, canonical_json, difference, digest_of, job_of, leaves, library_versions
 from harness.planning.plan import MissingTask, Pass, Plan, PlannedCell, PlannedTask, Settings, Status
-from harness.records import Identity, Job, ProbeIdentity, Reason, TaskLayout, columns_of
+from harness.records import Identity, Job, ProbeIdentity, Reason, TaskLayout, checked_arrays, columns_of
 
 if TYPE_CHECKING:
     import numpy as np
 
     from harness.interfaces import Dataset, Probe
-    from harness.records import ModelSpec, Sample
+    from harness.records import ArraySpec, ModelSpec, Sample
     from harness.store import StoredCell
 
 
@@ -44,7 +44,15 @@ def plan_task(name: str, probe: Probe, dataset: Dataset, manifest: Manifest, bat
         },
         columns=space.columns,
     )
-    return PlannedTask(name=name, probe=probe, dataset=dataset, manifest=manifest, conditions=conditions, layout=layout)
+    return PlannedTask(
+        name=name,
+        probe=probe,
+        dataset=dataset,
+        manifest=manifest,
+        conditions=conditions,
+        layout=layout,
+        arrays=arrays_for(probe, dataset),
+    )
 
 
 def columns_for(probe: Probe, dataset: Dataset) -> tuple[str, ...]:
@@ -54,6 +62,11 @@ def columns_for(probe: Probe, dataset: Dataset) -> tuple[str, ...]:
         ValueError: the probe cannot serve the image size, or names of views and conditions clash.
     """
     return columns_of(dataset.views(), probe.conditions(dataset.preprocessing.size))
+
+
+def arrays_for(probe: Probe, dataset: Dataset) -> dict[str, ArraySpec]:
+    """The arrays that a task stores. Raises ValueError if its probe declares what cannot be stored."""
+    return checked_arrays(probe.arrays(dataset.preprocessing.size))
 
 
 def padded_targets(samples: Sequence[Sample]) -> np.ndarray:
@@ -105,6 +118,7 @@ def make_job(
             "label_space": digest_of(asdict(task.dataset.label_space())),
         },
         settings=asdict(settings),
+        arrays=task.arrays,
         engine=ENGINE,
         versions=library_versions(),
     )
@@ -141,7 +155,8 @@ def plan(
         if model.name in absent:
             return _missing_cell(task.name, model.name, absent[model.name], stored)
         job = make_job(task, model, digests[model.name], settings, source_versions.get(model.source, 1))
-        return _plan_cell(task, model, job, stored.get((task.name, model.name)))
+        of_cell = stored.get((task.name, model.name))
+        return _plan_cell(task, model, _continued(job, of_cell), of_cell)
 
     cells = [cell(task, model) for task in tasks for model in models]
     cells += [_missing_cell(task.name, model.name, task.because, stored) for task in missing for model in models]
@@ -165,6 +180,19 @@ def plan(
                 )
             )
     return Plan(settings=settings, tasks=tuple(tasks), cells=tuple(cells), passes=tuple(passes), missing=tuple(missing))
+
+
+def _continued(job: Job, stored: StoredCell | None) -> Job:
+    """`job`, or the stored one if all that has changed is that the probe declares more arrays.
+
+    Trials are as valid as before; they stay, and those that are still missing are stored like them.
+    """
+    if stored is None or stored.job.key == job.key or not stored.spans:
+        return job
+    before, now = stored.job.identity, job.identity
+    fewer = before.arrays.items() <= now.arrays.items()
+    unchanged = canonical_json(before.without_arrays()) == canonical_json(now.without_arrays())
+    return stored.job if fewer and unchanged else job
 
 
 def _missing_cell(task: str, model: str, because: Reason, stored: Mapping[tuple[str, str], StoredCell]) -> PlannedCell:

@@ -4,6 +4,7 @@ Shapes: N samples, C conditions, K classes of the dataset's label space, B batch
 Of the harness, imports only the ground modules; never torch or h5py.
 """
 
+from harness.records.arrays import ArraySpec, array_field, checked_arrays
 from harness.records.columns import columns_of, views_of
 from harness.records.data import Batch, Download, LabelSpace, Preprocessing, Release, Sample
 from harness.records.identity import FIRST_CHOICES, Identity, ProbeIdentity
@@ -22,6 +23,7 @@ __all__ = [
     "FIRST_CHOICES",
     "NOT_MEASURED",
     "TOP",
+    "ArraySpec",
     "Batch",
     "DecisionTable",
     "Direction",
@@ -61,6 +63,8 @@ __all__ = [
     "TrialBlock",
     "TrialReader",
     "Trials",
+    "array_field",
+    "checked_arrays",
     "columns_of",
     "reason_for",
     "views_of",

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from harness.records.arrays import ArraySpec
+
 FIRST_CHOICES: Final = "decisions"
 """Value of the key ``trials`` for imported decisions: first choices only, without log-probabilities."""
 
@@ -42,6 +44,7 @@ class Identity:
         dataset: Mapping[str, Any],
         layout: Mapping[str, Any],
         settings: Mapping[str, Any],
+        arrays: Mapping[str, ArraySpec] | None = None,
         **more: Any,
     ) -> Identity:
         """An identity from its parts, in the order in which they are stored.
@@ -51,8 +54,11 @@ class Identity:
             dataset: parameters, version and the manifest's digest.
             layout: columns, span and label space.
             settings: settings of the whole run.
+            arrays: declared arrays by name; recorded only if there are any.
             more: ``engine`` and ``versions`` of a run; ``trials`` and ``content`` of imported decisions.
         """
+        if arrays:
+            more["arrays"] = {name: _as_json(spec) for name, spec in sorted(arrays.items())}
         made_by = {"name": probe.name, "version": probe.version, "params": probe.params}
         return cls(
             {"model": model, "probe": made_by, "dataset": dataset, "layout": layout, "settings": settings, **more}
@@ -82,6 +88,16 @@ class Identity:
         return settings
 
     @property
+    def arrays(self) -> dict[str, ArraySpec]:
+        """The arrays that are stored beside the decisions, by name."""
+        stored: Mapping[str, Mapping[str, Any]] = self.document.get("arrays", {})
+        return {name: ArraySpec(**{**spec, "shape": tuple(spec["shape"])}) for name, spec in stored.items()}
+
+    def without_arrays(self) -> dict[str, Any]:
+        """All but the declared arrays."""
+        return {name: value for name, value in self.document.items() if name != "arrays"}
+
+    @property
     def first_choices_only(self) -> bool:
         """Whether the trials are first choices only, as imported decisions are."""
         return self.document.get("trials") == FIRST_CHOICES
@@ -96,5 +112,11 @@ class Identity:
         return {"probe": self.document.get("probe"), "preprocessing": dataset.get("preprocessing")}
 
     def without_task(self) -> dict[str, Any]:
-        """What a probe's trials must share with the trials that its measures require: all but probe and layout."""
-        return {name: value for name, value in self.document.items() if name not in ("probe", "layout")}
+        """What a probe's trials must share with the trials that its measures require: all that is not its own."""
+        own = ("probe", "layout", "arrays")
+        return {name: value for name, value in self.document.items() if name not in own}
+
+
+def _as_json(spec: ArraySpec) -> dict[str, Any]:
+    stored: dict[str, Any] = {"dtype": spec.dtype, "shape": list(spec.shape)}
+    return stored if spec.finite else {**stored, "finite": False}

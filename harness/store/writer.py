@@ -27,7 +27,7 @@ from typing import Any, Final, Self
 from filelock import FileLock
 
 from harness.local.writing import leftovers, make_folder, write_json
-from harness.records import Job, TaskLayout, TrialBlock
+from harness.records import Job, TaskLayout, TrialBlock, array_field
 from harness.store import checks, run_record
 from harness.store.cells import CellRecord, ShardFile, covers
 from harness.store.file_names import check_name
@@ -176,13 +176,16 @@ class RunWriter(RunReader):
         record, (low, high) = folder.current(job), span
         if low % header.span or not 0 <= low < high or high != min(low + header.span, header.samples):
             raise ValueError(f"{span} is no span of {job.task}: {header.samples} samples in steps of {header.span}")
-        arrays = {"top5": block.top5, "logp": block.logp, "correct": block.correct, "logits": block.logits}
-        fields = {name: array for name, array in arrays.items() if array is not None}
-        problems = checks.field_problems(fields, high - low, header.conditions)
+        fields = {"top5": block.top5, "logp": block.logp, "correct": block.correct}
+        if block.logits is not None:
+            fields["logits"] = block.logits
+        fields.update({array_field(name): array for name, array in sorted(block.arrays.items())})
+        arrays = job.identity.arrays
+        problems = checks.field_problems(fields, high - low, header.conditions, arrays)
         if not problems:
             targets = read_targets(self._layout_path(job.task))[low:high]
             first_only = job.identity.first_choices_only
-            problems = checks.value_problems(fields, targets, header.classes, first_only)
+            problems = checks.value_problems(fields, targets, header.classes, first_only, arrays)
         if problems:
             raise ValueError(f"{job.task} × {job.model}, samples {low}-{high}, cannot be stored: {'; '.join(problems)}")
         self._recent.keep(job.key, span, folder.commit(record, as_stored(span, fields)))
@@ -267,6 +270,7 @@ class RunWriter(RunReader):
             attributes=record.attributes if failed is None else {**record.attributes, "failed": failed},
             sources=[(low, high, path.relative_to(self.path).as_posix()) for low, high, path in sorted(sources)],
             outputs=_outputs(files) if files else record.outputs,
+            arrays=job.identity.arrays,
         )
 
 

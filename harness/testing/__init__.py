@@ -12,6 +12,7 @@ from harness.testing.data import check_dataset, check_label_space, check_model_s
 from harness.testing.probes import (
     CLASSES,
     SmallClassifier,
+    arrays_of,
     check_measures,
     check_probe,
     make_batch,
@@ -23,6 +24,7 @@ from harness.testing.probes import (
 __all__ = [
     "CLASSES",
     "SmallClassifier",
+    "arrays_of",
     "check_dataset",
     "check_label_space",
     "check_measures",

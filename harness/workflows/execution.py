@@ -118,7 +118,7 @@ def compute(
         networks: the networks that are already loaded; this function takes ownership.
     """
     from harness.engine.execute import execute
-    from harness.engine.numerics import device_name
+    from harness.engine.numerics import device_facts
     from harness.engine.resources import Engine
     from harness.local.provenance import provenance
 
@@ -130,7 +130,7 @@ def compute(
         device=device,
         workers=workers or min(8, os.cpu_count() or 1),
         progress=progress,
-        provenance=provenance(command, device=device_name(device)),
+        provenance=provenance(command, **device_facts(device)),
         networks=networks,
         stop=stop or threading.Event(),
     )
