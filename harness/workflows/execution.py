@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from harness.errors import RequestError
-from harness.records import Progress
+from harness.errors import CheckpointError, RequestError
+from harness.records import Progress, Reason
 from harness.workflows.display import Display, display_of
 from harness.workflows.run_result import RunResult
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from harness.planning.plan import Plan
     from harness.planning.request import RunRequest, Selection
+    from harness.records import ModelSpec
     from harness.store import RunWriter
     from harness.workflows.options import House
 
@@ -69,17 +70,18 @@ def execute_run(
     """Select, plan, load, create and execute. Raises RequestError before anything is written, RunInterrupted."""
     from harness.engine.networks import load_first
     from harness.planning.request import record_checkpoints, select
-    from harness.store import RunWriter
+    from harness.store import RunReader, RunWriter
+    from harness.study.expectations import unexpected
 
     selection = select(request, house.registry)
     torch_device = pick_device(device, out)
     plan = plan_run(request, selection, out, torch_device.type, display)
     display.planned(plan)
     if all(cell.status == "missing" for cell in plan.cells):
-        remedy = f"harness doctor --suite {request.suite}" if request.suite else "harness list datasets"
-        raise RequestError(f"nothing can run: {plan.cells[0].reason}. See: {remedy}")
+        raise _nothing_can_run(plan, request.suite)
     with display.checking():
-        networks = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
+        loaded = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
+    plan = _usable(plan, loaded.refused)
     record_checkpoints(plan, selection)
     with _stop_on_signal() as stop, RunWriter.create(out, settings=asdict(plan.settings), command=command) as opened:
         try:
@@ -88,7 +90,8 @@ def execute_run(
                     opened,
                     plan,
                     selection,
-                    networks,
+                    loaded.kept,
+                    remarks=loaded.remarks,
                     device=torch_device,
                     workers=workers,
                     progress=progress,
@@ -97,7 +100,29 @@ def execute_run(
                 )
         except KeyboardInterrupt:
             raise RunInterrupted(f"finished spans are stored in {out}; the same call resumes") from None
-    return RunResult(path=out, plan=plan, failures=failures, plugins=house.plugins)
+    notes = [f"{name}: {remark}" for name, remarks in loaded.remarks.items() for remark in remarks]
+    if any(spec.expected for spec in selection.models):
+        notes += unexpected(RunReader.open(out), house.plugins.probes)
+    return RunResult(path=out, plan=plan, failures=failures, plugins=house.plugins, notes=tuple(notes))
+
+
+def _nothing_can_run(plan: Plan, suite: str | None) -> RequestError:
+    """The error for a plan without any cell to compute, with each reason once."""
+    reasons = "; ".join(dict.fromkeys(cell.reason for cell in plan.cells))
+    see = f"harness doctor --suite {suite}" if suite else "harness list datasets" if plan.missing else ""
+    return RequestError(f"nothing can run: {reasons}" + (f". See: {see}" if see else ""))
+
+
+def _usable(plan: Plan, refused: Mapping[str, CheckpointError]) -> Plan:
+    """`plan` without the models that cannot be loaded. CheckpointError if none is left to compute."""
+    pending = {name for planned in plan.passes for name in planned.models}
+    if refused and pending <= refused.keys():
+        errors = list(refused.values())
+        raise (
+            errors[0] if len(errors) == 1 else CheckpointError(f"no model can be loaded: {'; '.join(map(str, errors))}")
+        )
+    cells = [(cell.task, cell.model) for cell in plan.cells if cell.model in refused]
+    return plan.set_aside({(task, name): Reason.of_error("task", task, refused[name]) for task, name in cells})
 
 
 def compute(
@@ -109,6 +134,7 @@ def compute(
     device: torch.device,
     progress: Progress,
     command: Sequence[str],
+    remarks: Mapping[str, Sequence[str]] | None = None,
     workers: int | None = None,
     stop: threading.Event | None = None,
 ) -> dict[tuple[str, str], str]:
@@ -116,13 +142,14 @@ def compute(
 
     Args:
         networks: the networks that are already loaded; this function takes ownership.
+        remarks: model -> what its source says of its weights.
     """
     from harness.engine.execute import execute
     from harness.engine.numerics import device_facts
     from harness.engine.resources import Engine
     from harness.local.provenance import provenance
 
-    _describe(opened, plan, selection)
+    _describe(opened, plan, selection, remarks or {})
     engine = Engine(
         run=opened,
         specs={spec.name: spec for spec in selection.models},
@@ -137,7 +164,7 @@ def compute(
     return execute(plan, engine)
 
 
-def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> None:
+def _describe(opened: RunWriter, plan: Plan, selection: Selection, remarks: Mapping[str, Sequence[str]]) -> None:
     """Write everything but trials to the run folder: groups, planned cells, definitions, remarks, layouts."""
     suite = selection.suite
     opened.update_manifest(
@@ -145,14 +172,23 @@ def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> None:
             "biases": {name: list(parts) for name, parts in (suite.biases if suite else {}).items()},
             "axes": {name: list(parts) for name, parts in (suite.axes if suite else {}).items()},
         },
-        models={spec.name: {"group": spec.group, "title": spec.title} for spec in selection.models},
+        models={spec.name: _model(spec) for spec in selection.models},
         **_planned(plan),
-        warnings={task.dataset.name: list(task.manifest.remarks) for task in plan.tasks},
+        warnings={
+            **{name: [f"{name}: {remark}" for remark in remarks[name]] for name in remarks},
+            **{task.dataset.name: list(task.manifest.remarks) for task in plan.tasks},
+        },
     )
     for task in plan.tasks:
         opened.put_layout(task.layout)
     # Finish cells that a killed run had completed, and rewrite the index in any case.
     opened.finish([cell.job for cell in plan.cells if cell.job and cell.status == "stored"])
+
+
+def _model(spec: ModelSpec) -> dict[str, Any]:
+    """What a run keeps of a registry entry."""
+    expected = {name: list(value) for name, value in spec.expected.items()}
+    return {"group": spec.group, "title": spec.title, **({"expected": expected} if expected else {})}
 
 
 def _planned(plan: Plan) -> dict[str, dict[str, dict[str, str]]]:
