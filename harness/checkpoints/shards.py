@@ -13,8 +13,8 @@ INDEX_SUFFIX: Final = ".index.json"
 
 
 def is_index(path: Path) -> bool:
-    """Whether the name of `path` is that of an index of shards."""
-    return path.name.endswith(INDEX_SUFFIX)
+    """Whether the name of `path` is that of an index of shards, perhaps of one that is being downloaded."""
+    return path.name.removesuffix(".part").endswith(INDEX_SUFFIX)
 
 
 def shards_of(path: Path) -> tuple[Path, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -137,7 +137,7 @@ def _values(one: FileNormalization) -> str:
     return f"{' and '.join(one.names)} ({numbers})"
 
 
-def _listed(values: Triple | None) -> str:
+def _listed(values: Sequence[float] | None) -> str:
     return f"[{', '.join(f'{value:.6g}' for value in values or ())}]"
 
 

@@ -31,7 +31,7 @@ class _Form(NamedTuple):
 def _weight_norm(length: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
     """`length` x direction / |direction|; the norm runs over the axes along which `length` has one value."""
     if length.ndim != direction.ndim:
-        return direction * (length / direction.norm())
+        return direction * (length / direction.pow(2).sum().sqrt())
     axes = [axis for axis in range(direction.ndim) if length.shape[axis] == 1]
     return direction * (length / direction.pow(2).sum(dim=axes, keepdim=True).sqrt())
 
