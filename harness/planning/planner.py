@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.data.manifest import Manifest, dataset_identity
 from harness.identity import ENGINE, canonical_json, difference, digest_of, job_of, leaves, library_versions
@@ -102,7 +102,7 @@ def make_job(
         "source": model.source,
         "source_version": source_version,
         "arch": model.arch,
-        "recipe": {name: value for name, value in asdict(model.recipe).items() if name != "head_sha256"},
+        "recipe": _recipe(model),
         "mean": model.mean,
         "std": model.std,
         "options": dict(model.options),
@@ -125,6 +125,12 @@ def make_job(
         versions=library_versions(),
     )
     return job_of(task.name, model.name, identity)
+
+
+def _recipe(model: ModelSpec) -> dict[str, Any]:
+    """The recipe as it enters an identity: a field that older versions do not know counts only where it is set."""
+    recipe = asdict(model.recipe)
+    return {name: value for name, value in recipe.items() if name != "head_sha256" and (name != "rows" or value)}
 
 
 def plan(
@@ -247,11 +253,15 @@ def inapplicable(task: PlannedTask, model: ModelSpec) -> Reason | None:
         has, needs = f"has {model.outputs} outputs", f"is judged by {space.outputs}"
     else:
         return None
+    advice = ""
+    if model.label_space == space.model_label_space and model.outputs == space.outputs + 1:
+        lines = f'`outputs: {space.outputs}` and `recipe: {{rows: "1:{model.outputs}"}}`'
+        advice = f"; if the first is a background class, write {lines} in the entry"
     return Reason(
         kind="task",
         subject=task.name,
-        text=f"{model.name} {has}, {task.dataset.name} {needs}",
-        general=f"the model {has}, the dataset {needs}",
+        text=f"{model.name} {has}, {task.dataset.name} {needs}{advice}",
+        general=f"the model {has}, the dataset {needs}{advice}",
     )
 
 

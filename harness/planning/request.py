@@ -12,12 +12,20 @@ from harness.checkpoints.reading import digests_of
 from harness.data import manifest as manifests
 from harness.data.promises import check_dataset
 from harness.data.roots import DataRoots
-from harness.errors import AbsentCheckpointError, AbsentDatasetError, RequestError, UnknownNameError, blamed
+from harness.errors import (
+    AbsentCheckpointError,
+    AbsentDatasetError,
+    CheckpointError,
+    RequestError,
+    UnknownNameError,
+    blamed,
+)
 from harness.names import is_pattern
 from harness.planning import planner
 from harness.planning.code import CodeInUse, Maker, makers_of
 from harness.planning.definitions import check_definitions
 from harness.planning.plan import MissingTask, PlannedTask, Settings
+from harness.planning.sizes import of_other_sizes
 from harness.planning.tensors import files_of_stored
 from harness.records import Reason, Remark
 
@@ -183,7 +191,7 @@ def resolve(
         code: the code of the plugins in use.
 
     Raises:
-        DatasetError, CheckpointError: a dataset or model requested by name is missing, or one is not as expected.
+        DatasetError, CheckpointError: a dataset or model requested by name is missing, or a dataset is not as expected.
         RequestError: a probe cannot serve a dataset.
     """
     for name in data.named:
@@ -203,9 +211,10 @@ def resolve(
     ]
     versions = {name: source.version for name, source in selection.sources.items()}
     earlier = files_of_stored(selection, digests, stored)
-    return planner.plan(
+    made = planner.plan(
         tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent, code, earlier
     )
+    return made.set_aside(of_other_sizes(made.tasks, selection.models, selection.sources))
 
 
 def _manifests(
@@ -229,19 +238,25 @@ def _manifests(
 
 
 def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str, Reason]]:
-    """Model -> digests of its files, and model -> why they are missing. CheckpointError if a download has changed."""
+    """Model -> digests of its files, and model -> why they are missing or cannot be used.
+
+    Raises:
+        AbsentCheckpointError: a model requested by name has no file on this machine.
+    """
     digests: dict[str, tuple[str, ...]] = {}
     absent: dict[str, Reason] = {}
+    demanded: list[AbsentCheckpointError] = []
     for spec in selection.models:
         try:
             files = files_of(selection, spec)
-        except AbsentCheckpointError as error:
-            if spec.name in selection.demanded:
-                raise
-            absent[spec.name] = Reason.of_error("task", "", error)
-        else:
             digests[spec.name] = tuple(digests_of(files))
             pins.check(spec, files, digests[spec.name], recording=False)
+        except CheckpointError as error:
+            absent[spec.name] = Reason.of_error("task", "", error)
+            if isinstance(error, AbsentCheckpointError) and spec.name in selection.demanded:
+                demanded.append(error)
+    if demanded:
+        raise demanded[0] if len(demanded) == 1 else AbsentCheckpointError("; ".join(map(str, demanded)))
     return digests, absent
 
 

@@ -32,6 +32,17 @@ def build(spec: ModelSpec) -> torch.nn.Module:
     )
 
 
+def fixed_size(arch: str) -> int | None:
+    """Side in pixels of the images that a timm network takes, where its name says that it takes one size only.
+
+    timm names transformers of fixed size after their patches and their size: ``vit_tiny_patch16_384``.
+    """
+    import re
+
+    match = re.fullmatch(r"(?:timm:)?\w*patch\d+_(?:\w+_)?(\d{3,4})(?:\..*)?", arch)
+    return int(match[1]) if match else None
+
+
 def build_timm(name: str, outputs: int, seed: int | None = None, pool: str | None = None) -> torch.nn.Module:
     """timm's network `name` (with or without a tag), with weights drawn from `seed`, or arbitrary ones for None.
 
