@@ -59,7 +59,7 @@ def plan_run(
     same = existing.record.same_numbers if existing else frozenset[tuple[str, str]]()
     code = CodeInUse(makers=selection.makers, same=same, accept=request.same_numbers)
     with (display or display_of(None)).digesting() as watch:
-        plan = resolve(selection, settings, request.data, existing.cells() if existing else {}, watch, code)
+        plan = resolve(selection, settings, request.data, existing.checked_cells() if existing else {}, watch, code)
     refuse_changed_files(plan, existing.record.contents if existing else {}, out)
     return plan
 

@@ -68,6 +68,7 @@ def test_a_run_that_recorded_nothing_is_continued_and_records(measure):
     assert measure()[0] == 0
     document = json.loads(Path("run/run.json").read_text())
     recorded = document.pop("contents")
+    del document["digest"]
     assert list(recorded["foggy"]) == [f"fog-{severity}" for severity in range(1, 6)]
     Path("run/run.json").write_text(json.dumps(document))
     assert measure()[0] == 0

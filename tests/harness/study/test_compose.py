@@ -21,9 +21,10 @@ from harness import (
     TaskLayout,
     accuracy_measures,
 )
+from harness.identity import job_of
 from harness.output.formats import render
 from harness.plugins.reports.correlation import Correlation
-from harness.records import Identity, Job, TrialBlock
+from harness.records import Identity, TrialBlock
 from harness.store import RunWriter, store_table
 from harness.study.compose import compose, mended, open_study
 from harness.study.errata import flag
@@ -274,9 +275,7 @@ class Lab:
             "dataset": {"name": "photos", "n": samples},
             "settings": dict(self.settings),
         }
-        job = Job(
-            task=task, model=model, key=f"{abs(hash(str((task, identity)))):064x}"[-64:], identity=Identity(identity)
-        )
+        job = job_of(task, model, Identity(identity))
         run.begin(job, {"created": changes["created"]} if "created" in changes else {})
         correct = np.arange(samples) < hits
         for low, high in layout.spans()[:spans]:
