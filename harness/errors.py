@@ -21,7 +21,8 @@ Anything else that escapes is a bug and keeps its traceback (exit code 70).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import ClassVar
@@ -55,7 +56,23 @@ def advised(reason: str, remedy: str) -> str:
     return f"{reason}. Type: {remedy}" if remedy else reason
 
 
-def described(error: Exception, hint: str = "") -> str:
+@contextmanager
+def mistakes_of(plugin: str, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """What a plugin raises becomes a PluginError with `plugin`, type, text, file and line; `sys.exit` too.
+
+    Args:
+        plugin: ``dataset 'mine'``.
+        passing: exceptions that pass, besides those of the harness.
+    """
+    try:
+        yield
+    except (HarnessError, *passing):
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{plugin}: {described(error)}") from error
+
+
+def described(error: BaseException, hint: str = "") -> str:
     """Type, text, `hint` and place of an exception, ``ValueError: no such band; HINT (my_probe.py:12)``, on one line.
 
     The place is the file and line that raised it, so that a plugin's author finds it without a traceback; without a

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from harness.engine.allocator import keep_freed_memory
-from harness.errors import CheckpointError
+from harness.errors import CheckpointError, mistakes_of
 
 if TYPE_CHECKING:
     from harness.interfaces import ModelSource
@@ -22,7 +22,8 @@ def load_network(spec: ModelSpec, source: ModelSource, size: int) -> torch.nn.Mo
     Raises:
         CheckpointError: it cannot be loaded, cannot forward, changes its input, or has another number of outputs.
     """
-    network = source.load(spec).eval()
+    with mistakes_of(f"model {spec.name!r}: source {spec.source!r}"):
+        network = source.load(spec).eval()
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     image = torch.linspace(0, 1, 3 * size * size).view(1, 3, size, size)

@@ -11,12 +11,20 @@ from harness.checkpoints import pins
 from harness.checkpoints.reading import digests_of
 from harness.data import manifest as manifests
 from harness.data.roots import DataRoots
-from harness.errors import AbsentCheckpointError, AbsentDatasetError, RequestError, UnknownNameError
+from harness.errors import (
+    AbsentCheckpointError,
+    AbsentDatasetError,
+    PluginError,
+    RequestError,
+    UnknownNameError,
+    mistakes_of,
+)
 from harness.names import is_pattern
 from harness.planning import planner
 from harness.planning.code import CodeInUse, Maker, makers_of
 from harness.planning.definitions import check_definitions
 from harness.planning.plan import MissingTask, PlannedTask, Settings
+from harness.planning.requirements import with_requirements
 from harness.planning.tensors import files_of_stored
 from harness.records import Reason, Remark
 
@@ -89,7 +97,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
     if not patterns:
         raise RequestError("no models: give --models PATTERN, or a --suite that names some. See: harness list models")
     models = tuple(registry.models_matching(patterns))
-    tasks = _with_requirements([*_suite_tasks(suite), *map(registry.parse_task, request.tasks)], registry)
+    tasks = with_requirements([*_suite_tasks(suite), *map(registry.parse_task, request.tasks)], registry)
     if not tasks:
         raise RequestError("no tasks: give --suite NAME or --task probe@dataset. See: harness list suites")
     datasets, crops = {}, {}
@@ -132,24 +140,6 @@ def described(crop: Preprocessing) -> str:
 
 def _suite_tasks(suite: Suite | None) -> Sequence[TaskSpec]:
     return suite.tasks if suite else ()
-
-
-def _with_requirements(tasks: Sequence[TaskSpec], registry: Registry) -> list[TaskSpec]:
-    """`tasks` without repetition, each preceded by the tasks whose trials its measures require."""
-    by_name = {task.name: task for task in reversed(tasks)}  # of two with one name, the first wins: the suite's
-    resolved: dict[str, TaskSpec] = {}
-
-    def add(task: TaskSpec) -> None:
-        if task.name in resolved:
-            return
-        for required in registry.probe_for(task).requires:
-            required_task = registry.parse_task(f"{required}@{task.dataset}")
-            add(by_name.get(required_task.name, required_task))
-        resolved[task.name] = task
-
-    for task in tasks:
-        add(by_name[task.name])
-    return list(resolved.values())
 
 
 def settle(request: RunRequest, stored: Mapping[str, Any] | None, size: int) -> Settings:
@@ -224,7 +214,8 @@ def _manifests(
     for name, dataset in selection.datasets.items():
         watch = (lambda done, total, name=name: progress(name, done, total)) if progress else None
         try:
-            manifest = manifests.build(dataset, data.find(dataset), limit, watch)
+            with mistakes_of(f"dataset {name!r}"):
+                manifest = manifests.build(dataset, data.find(dataset), limit, watch)
             present[name] = replace(manifest, remarks=(*manifest.remarks, *selection.crops.get(name, ())))
         except AbsentDatasetError as error:
             if name in selection.demanded:
@@ -239,12 +230,15 @@ def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str
     absent: dict[str, Reason] = {}
     for spec in selection.models:
         try:
-            files = selection.sources[spec.source].files(spec)
+            with mistakes_of(f"model {spec.name!r}: source {spec.source!r}"):
+                files = [Path(path) for path in selection.sources[spec.source].files(spec)]
         except AbsentCheckpointError as error:
             if spec.name in selection.demanded:
                 raise
             absent[spec.name] = Reason.of_error("task", "", error)
         else:
+            for path in (path for path in files if not path.is_file()):
+                raise PluginError(f"model {spec.name!r}: source {spec.source!r} names {path}, which is not a file")
             digests[spec.name] = tuple(digests_of(files))
             pins.check(spec, files, digests[spec.name], recording=False)
     return digests, absent
@@ -269,7 +263,8 @@ def missing_task(selection: Selection, task: TaskSpec, because: Reason) -> Missi
     """One task without data. Raises RequestError if its probe could not serve the data in any case."""
     probe, dataset = selection.probes[task.name], selection.datasets[task.dataset]
     try:
-        conditions = planner.columns_for(probe, dataset)
+        with mistakes_of(f"task {task.name}", (ValueError,)):
+            conditions = planner.columns_for(probe, dataset)
     except ValueError as error:
         raise RequestError(f"task {task.name}: {error}") from error
     return MissingTask(name=task.name, probe=probe, dataset=dataset, conditions=conditions, because=because)
@@ -280,9 +275,10 @@ def plan_task(selection: Selection, task: TaskSpec, manifest: manifests.Manifest
     from harness.store.layout import RESERVED, check_layout
 
     try:
-        planned = planner.plan_task(
-            task.name, selection.probes[task.name], selection.datasets[task.dataset], manifest, settings.batch_size
-        )
+        with mistakes_of(f"task {task.name}", (ValueError,)):
+            planned = planner.plan_task(
+                task.name, selection.probes[task.name], selection.datasets[task.dataset], manifest, settings.batch_size
+            )
         check_layout(planned.layout)
         clashes = {*RESERVED, *planned.layout.attributes} & {spec.name for spec in selection.models}
         if clashes:
