@@ -118,7 +118,7 @@ def _probe_side(name: str, batch: Batch) -> _Side:
     probe: Probe = import_module(f"harness.plugins.probes.{module}").harness_probes()[0]
 
     def consume() -> None:
-        for _, stimulus in probe.stimuli(batch):
+        for _, stimulus, *_arrays in probe.stimuli(batch):
             del stimulus
 
     return _Side(consume, len(probe.conditions(SIZE)) * len(batch.images))

@@ -28,6 +28,7 @@ from harness.hookspecs import hookimpl
 from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report, WhiteBoxProbe
 from harness.proportions import accuracy_measures, is_correct, proportion, share
 from harness.records import (
+    ArraySpec,
     Batch,
     DecisionTable,
     Download,
@@ -123,6 +124,7 @@ __all__ = [
     "AbsentCheckpointError",
     "AbsentDatasetError",
     "AbsentError",
+    "ArraySpec",
     "Batch",
     "CellError",
     "CheckpointError",

@@ -25,7 +25,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
+
+PLUGIN_FAULTS: Final = (Exception, SystemExit, GeneratorExit)
+"""What a plugin's code may raise and only its own cells suffer from: ``sys.exit()`` must not end a run as a success."""
 
 
 class HarnessError(Exception):
@@ -57,19 +60,18 @@ def advised(reason: str, remedy: str) -> str:
 
 
 @contextmanager
-def mistakes_of(plugin: str, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """What a plugin raises becomes a PluginError with `plugin`, type, text, file and line; `sys.exit` too.
+def blamed(who: str) -> Iterator[None]:
+    """Turns whatever a plugin raises into a PluginError that names it, with file and line; our own errors pass.
 
     Args:
-        plugin: ``dataset 'mine'``.
-        passing: exceptions that pass, besides those of the harness.
+        who: the plugin and what it was asked: ``source 'mine': files of 'my-resnet'``.
     """
     try:
         yield
-    except (HarnessError, *passing):
+    except HarnessError:
         raise
-    except (Exception, SystemExit) as error:
-        raise PluginError(f"{plugin}: {described(error)}") from error
+    except PLUGIN_FAULTS as error:
+        raise PluginError(f"{who} raised {described(error)}") from error
 
 
 def described(error: BaseException, hint: str = "") -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.records import (
+    ArraySpec,
     Batch,
     DecisionTable,
     Download,
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
     from PIL import Image
 
     Classifier = Callable[[torch.Tensor], torch.Tensor]
+    Stimulus = tuple[str, torch.Tensor] | tuple[str, torch.Tensor, Mapping[str, torch.Tensor]]
 
 
 class ModelSource(ABC):
     """Turns a registry entry into a network.
 
     The network maps images (N, 3, H, W) float32 in [0, 1] to logits (N, K) and owns its normalization, nothing else.
+    The logits of an image must not depend on the other images, on its place among them, or on chance: this is checked.
     Raise `version` whenever the same entry and file give different logits.
     """
 
@@ -169,12 +172,21 @@ class Probe(ABC):
         """Names of the C conditions for images of `size` x `size` pixels. Raises ValueError for an unsuitable size."""
 
     @abstractmethod
-    def stimuli(self, batch: Batch) -> Iterator[tuple[str, torch.Tensor]]:
+    def stimuli(self, batch: Batch) -> Iterator[Stimulus]:
         """(condition, (B, 3, S, S) float32 in [0, 1]) for every condition, in the order of `conditions`.
 
         The engine forwards each before it requests the next, so memory stays constant. A stimulus must depend on its
-        sample alone (no batch statistics), and be bit-identical for any batch size.
+        sample alone (no batch statistics), and be bit-identical for any batch size. A probe with `arrays` yields
+        (condition, stimulus, {name: (B, …)}), with every array that it declares.
         """
+
+    def arrays(self, size: int) -> Mapping[str, ArraySpec]:
+        """The arrays that are stored beside the decisions, by name, for images of `size` x `size` pixels.
+
+        Default: none. `measures` reads them with `Trials.array`. An array that is added later needs no new `version`:
+        stored trials stay as they are, without it (``"name" in trials.arrays``).
+        """
+        return {}
 
     def effort(self) -> int:
         """Cost of one stimulus in forwards, for estimates and progress: 1, or the cost of an attack's gradients."""
@@ -200,12 +212,12 @@ class Probe(ABC):
 class WhiteBoxProbe(Probe):
     """A probe whose stimuli depend on the network: attacks. It sees outputs and gradients, never the weights."""
 
-    def stimuli(self, batch: Batch) -> Iterator[tuple[str, torch.Tensor]]:
+    def stimuli(self, batch: Batch) -> Iterator[Stimulus]:
         """Raises TypeError: white-box probes implement `attacks`."""
         raise TypeError(f"probe {self.name!r} needs a network: call attacks(batch, classifier)")
 
     @abstractmethod
-    def attacks(self, batch: Batch, classifier: Classifier) -> Iterator[tuple[str, torch.Tensor]]:
+    def attacks(self, batch: Batch, classifier: Classifier) -> Iterator[Stimulus]:
         """As `Probe.stimuli`, against one network; called with gradients enabled.
 
         Args:

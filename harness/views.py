@@ -63,7 +63,8 @@ class Views:
             logp=self._rows(trials.logp, chosen),
             correct=self._rows(trials.correct, chosen),
             required=required,
-            logits=None if trials.logits is None else self._logits(trials.logits, chosen),
+            logits=None if trials.logits is None else self._of_rows(trials.logits, chosen),
+            arrays={name: self._of_rows(read, chosen) for name, read in trials.arrays.items()},
             repeats=repeats,
         )
 
@@ -89,7 +90,7 @@ class Views:
         selected = by_view if tuple(chosen) == tuple(range(len(self.names))) else by_view[:, list(chosen)]
         return selected.reshape(len(stored) * len(chosen), count, *tail)
 
-    def _logits(
+    def _of_rows(
         self, read: Callable[[int, int], np.ndarray], chosen: Sequence[int]
     ) -> Callable[[int, int], np.ndarray]:
         """A reader of rows, based on a reader of images."""

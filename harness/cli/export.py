@@ -16,6 +16,6 @@ def export(
     from harness.store import RunReader, export_run, left_out
 
     rows = export_run(run, output)
-    for reason in left_out(RunReader.open(run)):
+    for reason in left_out(RunReader.open(run), output):
         typer.echo(f"left out: {reason}", err=True)
     typer.echo(f"{rows:,} trials in {output}", err=True)

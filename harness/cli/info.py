@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from harness.cli.options import Format, PluginFolders, Registries, choice, open_house, print_json, stdout_console
-from harness.errors import HarnessError, UnknownNameError, mistakes_of
+from harness.errors import HarnessError, UnknownNameError, blamed
 from harness.interfaces import WhiteBoxProbe
 from harness.records import Table, TableCell
 
@@ -48,7 +48,7 @@ def info(
         raise UnknownNameError("name", name, names, hint="See: harness list models|datasets|probes|suites")
     described = []
     for kind, entry in matches:
-        with mistakes_of(f"{kind} {name!r}"):
+        with blamed(f"{kind} {name!r}"):
             described.append(details(kind, name, entry, house.registry))
     if form == "json":
         print_json(described if len(described) > 1 else described[0])
@@ -81,6 +81,7 @@ def details(kind: str, name: str, entry: Any, registry: Registry) -> dict[str, A
 def _of_dataset(dataset: Dataset) -> dict[str, Any]:
     space, release = dataset.label_space(), dataset.release()
     return {
+        "preprocessing": dataset.preprocessing.document(),
         "version": dataset.version,
         "attributes": dataset.attributes,
         "label_space": space.name,

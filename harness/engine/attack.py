@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from harness.engine.contract import StimulusContract, reason_of
+from harness.engine.arrays import shown_by
+from harness.engine.contract import StimulusContract, changed_settings, closed, range_subject, reason_of
 from harness.engine.decisions import Decisions, log_probabilities
 from harness.engine.forwards import BatchResult, ForwardError, Forwards
+from harness.engine.global_state import GlobalState
 from harness.engine.numerics import forward_precision
+from harness.errors import PLUGIN_FAULTS, CellError
 
 if TYPE_CHECKING:
     from harness.interfaces import WhiteBoxProbe
@@ -37,9 +40,9 @@ def attack(
     for model in models:
         try:
             decisions[model] = _decisions_against(task, probe, batch, model, forwards, contract)
-        except ForwardError as error:
+        except (ForwardError, CellError) as error:
             failures[model] = str(error)
-        except Exception as error:  # noqa: BLE001 - an error in a plugin fails its cell, with the reason, and no others
+        except PLUGIN_FAULTS as error:
             failures[model] = f"{probe.name} against {model} raised {reason_of(error)}"
     return BatchResult(decisions, failures)
 
@@ -57,12 +60,18 @@ def _decisions_against(
     def classifier(images: torch.Tensor) -> torch.Tensor:
         return log_probabilities(forwards.network(model, images), forwards.space)
 
-    decisions, count = [], 0
+    cell, decisions, count = (task.name, model), [], 0
     with torch.inference_mode(False), torch.enable_grad(), forward_precision(forwards.settings):
+        state = GlobalState()
         copied_batch = replace(batch, images=batch.images.clone())
-        for count, (condition, stimulus) in enumerate(probe.attacks(copied_batch, classifier), 1):
-            with torch.inference_mode():
-                contract.check(task, count, condition, stimulus, batch.images.shape)
-                decisions.append(forwards.decide(model, stimulus.detach(), probe.effort()))
+        with closed(probe.attacks(copied_batch, classifier)) as attacks:
+            for count, item in enumerate(attacks, 1):
+                if changes := state.changes():
+                    raise CellError(changed_settings(f"probe {probe.name} against {model}", changes))
+                with torch.inference_mode():
+                    shown = shown_by(task, item, len(batch.sample_ids))
+                    contract.check(task, count, shown.condition, shown.stimulus, batch.images.shape)
+                    forwards.evidence.range_of([cell], range_subject(probe, shown.condition, batch), shown.stimulus)
+                    decisions.append(forwards.decide(cell, shown, probe.effort(), state, isolate=True))
     contract.check_complete(task, count)
     return decisions

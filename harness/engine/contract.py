@@ -1,20 +1,27 @@
-"""The contract of stimuli, checked while a probe makes them; and the text of every failure."""
+"""The contract of stimuli, checked on every batch while a probe makes them; and the text of every failure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from harness.errors import CellError, described
+from harness.errors import CellError, described, listed
 
 if TYPE_CHECKING:
+    from harness.interfaces import Probe
     from harness.planning.plan import PlannedTask
+    from harness.records import Batch
+
+T = TypeVar("T")
+Place = tuple[str, str]
+"""(task, model) of a cell."""
 
 
 class StimulusContract:
-    """The contract of all probes of a pass: names, order, number and shapes, and, on the first batch, the range.
+    """The contract of all probes of a pass: names, order, number and shapes of their stimuli.
 
     Args:
         tasks: the tasks of the pass.
@@ -22,7 +29,6 @@ class StimulusContract:
 
     def __init__(self, tasks: Sequence[PlannedTask]) -> None:
         self._announced = {task.name: task.probe.conditions(task.layout.size) for task in tasks}
-        self._in_range: set[tuple[str, str]] = set()
 
     def conditions(self, task: PlannedTask) -> tuple[str, ...]:
         """The probe's conditions; every view of every image is shown under each of them."""
@@ -44,12 +50,6 @@ class StimulusContract:
                 f"probe {name} gave {stimulus.dtype} {tuple(stimulus.shape)} under {condition}, "
                 f"expected torch.float32 {tuple(shape)}"
             )
-        if (task.name, condition) in self._in_range:
-            return
-        low, high = (float(value) for value in torch.aminmax(stimulus))
-        if not (low >= 0.0 and high <= 1.0):
-            raise CellError(f"probe {name} left [0, 1] under {condition}: {low:.4g} to {high:.4g}")
-        self._in_range.add((task.name, condition))
 
     def check_complete(self, task: PlannedTask, count: int) -> None:
         """Raises CellError unless the `count` stimuli of a batch are all that the probe announced."""
@@ -58,26 +58,97 @@ class StimulusContract:
             raise CellError(f"probe {task.probe.name} gave {count} of {announced} conditions")
 
 
-class FirstImages:
-    """A copy of the images of a pass's first batch, to detect whether a probe or network changes them in place."""
+class Evidence:
+    """What is true of every stimulus of a span, reduced on the device and read once, before the span is stored.
+
+    Reading waits for the device, so it is done once a span and not once a stimulus.
+    """
 
     def __init__(self) -> None:
-        self._copy: torch.Tensor | None = None
-        self._first_seen = False
+        self._ranges: list[tuple[Sequence[Place], str, torch.Tensor]] = []
+        self._promises: list[tuple[Place, str, torch.Tensor]] = []
 
-    def follow(self, images: torch.Tensor) -> None:
-        """A batch begins: copy its images if it is the first, else drop the copy."""
-        self._copy, self._first_seen = (None if self._first_seen else images.clone()), True
+    def range_of(self, cells: Sequence[Place], subject: str, stimulus: torch.Tensor) -> None:
+        """Note the range of `stimulus`, which must be [0, 1].
 
-    def restore(self, images: torch.Tensor) -> bool:
-        """Whether the images of the first batch were changed; if so, they are restored for the following probes."""
-        if self._copy is None or torch.equal(images, self._copy):
-            return False
-        images.copy_(self._copy)
-        return True
+        Args:
+            cells: the cells that it is shown to. subject: its reason (`range_subject`), which the values complete.
+        """
+        self._ranges.append((cells, subject, torch.stack(torch.aminmax(stimulus))))
+
+    def promise(self, cell: Place, kept: torch.Tensor, reason: str) -> None:
+        """Note whether a promise was kept, a () bool tensor; `reason` says what it means if not."""
+        self._promises.append((cell, reason, kept))
+
+    def faults(self) -> dict[Place, str]:
+        """Cell -> why its span must not be stored; forgets what was noted."""
+        faults: dict[Place, str] = {}
+        for cells, subject, (low, high) in _on_host(self._ranges):
+            if not (low >= 0.0 and high <= 1.0):
+                for cell in cells:
+                    faults.setdefault(cell, f"{subject}: {low:.4g} to {high:.4g}")
+        for cell, reason, kept in _on_host(self._promises):
+            if not kept:
+                faults.setdefault(cell, reason)
+        self._ranges, self._promises = [], []
+        return faults
 
 
-def reason_of(error: Exception) -> str:
+def _on_host(rows: Sequence[tuple[Any, str, torch.Tensor]]) -> list[tuple[Any, str, Any]]:
+    """The rows with the values of their tensors, which are read in one transfer."""
+    if not rows:
+        return []
+    values = torch.stack([tensor for _, _, tensor in rows]).tolist()
+    return [(subject, text, value) for (subject, text, _), value in zip(rows, values, strict=True)]
+
+
+class Fingerprint:
+    """Notices that an image tensor was changed in place: one weighted sum of each row of pixels.
+
+    Columns have different weights, so exchanged columns, rows, channels or images change it, as other values do.
+
+    Args:
+        images: (B, 3, S, S) float32.
+    """
+
+    def __init__(self, images: torch.Tensor) -> None:
+        self._images = images
+        self._sums = self._rows()
+
+    def unchanged(self) -> torch.Tensor:
+        """() bool, on the device: whether the images are what they were."""
+        return (self._rows().view(torch.int32) == self._sums.view(torch.int32)).all()  # bits: NaN equals NaN
+
+    def _rows(self) -> torch.Tensor:
+        side, device = self._images.shape[-1], self._images.device
+        weights = torch.arange(1, side + 1, device=device, dtype=torch.float32)
+        with torch.autocast(device.type, enabled=False):
+            return torch.mv(self._images.reshape(-1, side), weights / side)
+
+
+@contextmanager
+def closed(stimuli: Iterable[T]) -> Iterator[Iterator[T]]:
+    """Ends a probe's generator at once, also after an error, so that what it holds open is closed before others run."""
+    iterator = iter(stimuli)
+    try:
+        yield iterator
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()
+
+
+def range_subject(probe: Probe, condition: str, batch: Batch) -> str:
+    """The reason of a stimulus out of range, up to its values."""
+    return f"probe {probe.name} left [0, 1] under {condition}, in the batch from {batch.sample_ids[0]} on"
+
+
+def changed_settings(who: str, changes: Sequence[str]) -> str:
+    """The reason of a plugin that changed global settings of torch or Pillow, which would change other cells."""
+    return f"{listed(changes)} changed while {who} ran; other cells rely on it, so it is set back"
+
+
+def reason_of(error: BaseException) -> str:
     """The exception in one line, with a remedy if the device ran out of memory."""
     hint = "; choose a smaller --batch-size" if isinstance(error, torch.OutOfMemoryError) else ""
     return described(error, hint)

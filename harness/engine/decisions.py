@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 
@@ -19,12 +20,14 @@ class Decisions:
         logp: (B, 5) float16 natural log-probabilities; NaN where `top5` is -1.
         finite: () bool, whether every logit is finite.
         logits: (B, outputs) float16 if they are stored, else None.
+        arrays: name -> (B, …) of each declared array.
     """
 
     top5: torch.Tensor
     logp: torch.Tensor
     finite: torch.Tensor
     logits: torch.Tensor | None
+    arrays: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 def log_probabilities(logits: torch.Tensor, space: LabelSpace) -> torch.Tensor:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.engine.contract import StimulusContract, reason_of
+from harness.engine.arrays import Shown, shown_by
+from harness.engine.contract import (
+    Evidence,
+    Fingerprint,
+    Place,
+    StimulusContract,
+    changed_settings,
+    closed,
+    range_subject,
+    reason_of,
+)
 from harness.engine.decisions import Decisions, decide
+from harness.engine.global_state import GlobalState
 from harness.engine.numerics import forward_precision
-from harness.errors import CellError
+from harness.errors import PLUGIN_FAULTS, CellError
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +48,11 @@ class BatchResult:
 
 
 class ForwardError(CellError):
-    """A network raised an exception; the message is the stored reason."""
+    """A network raised an exception or broke its contract; the message is the stored reason."""
+
+
+class SpoiledStimulusError(CellError):
+    """A network changed a stimulus in place, so the networks after it were shown another one."""
 
 
 class Forwards:
@@ -45,61 +60,135 @@ class Forwards:
 
     Attributes:
         count: stimuli so far; a stimulus of an attack counts as often as its gradients cost forwards.
+        evidence: what is noted of the stimuli of the span.
     """
 
     def __init__(self, engine: Engine, settings: Settings, space: LabelSpace) -> None:
         self.engine, self.settings, self.space = engine, settings, space
         self.count = 0
+        self.evidence = Evidence()
 
     def network(self, model: str, images: torch.Tensor) -> torch.Tensor:
-        """Logits (B, outputs) of `model`. Raises KeyboardInterrupt if the run is to stop."""
+        """Logits (B, outputs) of `model`.
+
+        Raises:
+            KeyboardInterrupt: the run is to stop. CellError: the logits have another shape.
+        """
         if self.engine.stop.is_set():
             raise KeyboardInterrupt
         logits: torch.Tensor = self.engine.networks[model](images)
+        expected = (len(images), self.engine.specs[model].outputs)
+        if getattr(logits, "shape", None) != expected:
+            given = tuple(getattr(logits, "shape", ())) or type(logits).__name__
+            raise CellError(f"logits {given}, expected {expected}")
         return logits
 
-    def decide(self, model: str, stimulus: torch.Tensor, effort: int) -> Decisions:
-        """The decisions of `model`. Raises ForwardError if the network raises."""
+    def decide(self, cell: Place, shown: Shown, effort: int, state: GlobalState, *, isolate: bool) -> Decisions:
+        """The decisions of one network, with the arrays.
+
+        Args:
+            state: the global settings as they should be.
+            isolate: give it a copy of the stimulus, and note whether it leaves the copy as it is.
+
+        Raises:
+            ForwardError: the network raises, or changes a global setting.
+        """
+        model, stimulus = cell[1], shown.stimulus.detach()
+        given = stimulus.clone() if isolate else stimulus
+        fingerprint = Fingerprint(given) if isolate else None
         try:
             with forward_precision(self.settings):
-                logits = self.network(model, stimulus)
+                logits = self.network(model, given)
             decisions = decide(logits, self.space, keep_logits=self.settings.store == "logits")
-        except Exception as error:
+        except PLUGIN_FAULTS as error:
             raise ForwardError(f"{model} raised {reason_of(error)}") from error
+        if changes := state.changes():
+            raise ForwardError(changed_settings(model, changes))
+        if fingerprint is not None:
+            self.evidence.promise(cell, fingerprint.unchanged(), f"{model} changed its input in place")
         self.count += len(stimulus) * effort
         self.engine.progress.advance(0, len(stimulus) * effort)
-        return decisions
+        return replace(decisions, arrays=shown.arrays)
 
 
 def show(
-    task: PlannedTask, batch: Batch, models: Sequence[str], forwards: Forwards, contract: StimulusContract
+    task: PlannedTask,
+    batch: Batch,
+    models: Sequence[str],
+    forwards: Forwards,
+    contract: StimulusContract,
+    *,
+    isolate: bool,
 ) -> BatchResult:
     """Make the stimuli of `task`, and show each to every network before making the next.
 
     An error in a network fails its model; an error in the probe fails all models that have not failed yet.
+
+    Args:
+        isolate: give every network a copy of its own, so that one that changes its input fails alone.
+
+    Raises:
+        SpoiledStimulusError: a network changed a stimulus in place; never with `isolate`.
     """
-    decisions: dict[str, list[Decisions]] = {model: [] for model in models}
-    failures: dict[str, str] = {}
-
-    def show_stimulus(stimulus: torch.Tensor) -> None:
-        for model in models:
-            if model not in failures:
-                try:
-                    decisions[model].append(forwards.decide(model, stimulus, task.probe.effort()))
-                except ForwardError as error:
-                    failures[model] = str(error)
-
+    audience = _Audience(task, models, forwards, isolate)
     try:
         count = 0
-        for count, (condition, stimulus) in enumerate(task.probe.stimuli(batch), 1):
-            contract.check(task, count, condition, stimulus, batch.images.shape)
-            show_stimulus(stimulus)
-            if len(failures) == len(models):
-                break
-        else:
-            contract.check_complete(task, count)
+        with closed(task.probe.stimuli(batch)) as stimuli:
+            for count, item in enumerate(stimuli, 1):
+                if changes := audience.state.changes():
+                    raise CellError(changed_settings(f"probe {task.probe.name}", changes))
+                shown = shown_by(task, item, len(batch.sample_ids))
+                contract.check(task, count, shown.condition, shown.stimulus, batch.images.shape)
+                audience.show(shown, batch)
+                if not audience.present:
+                    break
+            else:
+                contract.check_complete(task, count)
+    except SpoiledStimulusError:
+        raise
     except CellError as error:
-        failures = {**dict.fromkeys(models, str(error)), **failures}
-    except Exception as error:  # noqa: BLE001 - an error in a plugin fails its cells, with the reason, and no others
-        failures = {**dict.fromkeys(models, f"probe {task.probe.name} raised {reason_of(error)}"), **failures}
-    return BatchResult({model: answers for model, answers in decisions.items() if model not in failures}, failures)
+        audience.fail(str(error))
+    except PLUGIN_FAULTS as error:
+        audience.fail(f"probe {task.probe.name} raised {reason_of(error)}")
+    return audience.result()
+
+
+class _Audience:
+    """The networks that one task's stimuli are shown to, their decisions and failures."""
+
+    def __init__(self, task: PlannedTask, models: Sequence[str], forwards: Forwards, isolate: bool) -> None:
+        self.task, self.forwards, self.isolate = task, forwards, isolate
+        self.decisions: dict[str, list[Decisions]] = {model: [] for model in models}
+        self.failures: dict[str, str] = {}
+        self.state = GlobalState()
+
+    @property
+    def present(self) -> list[str]:
+        """Models that have not failed."""
+        return [model for model in self.decisions if model not in self.failures]
+
+    def fail(self, reason: str) -> None:
+        """Every model that has not failed yet fails with `reason`."""
+        self.failures = {**dict.fromkeys(self.decisions, reason), **self.failures}
+
+    def show(self, shown: Shown, batch: Batch) -> None:
+        """Show one stimulus to every network that has not failed. Raises SpoiledStimulusError."""
+        cells = [(self.task.name, model) for model in self.present]
+        if shown.stimulus is not batch.images:  # decoded images are in range
+            self.forwards.evidence.range_of(
+                cells, range_subject(self.task.probe, shown.condition, batch), shown.stimulus
+            )
+        fingerprint = None if self.isolate else Fingerprint(shown.stimulus)
+        for cell in cells:
+            try:
+                effort = self.task.probe.effort()
+                answer = self.forwards.decide(cell, shown, effort, self.state, isolate=self.isolate)
+                self.decisions[cell[1]].append(answer)
+            except ForwardError as error:
+                self.failures[cell[1]] = str(error)
+        if fingerprint is not None and not fingerprint.unchanged():
+            raise SpoiledStimulusError
+
+    def result(self) -> BatchResult:
+        """The decisions of the models that have not failed, and the failures."""
+        return BatchResult({model: self.decisions[model] for model in self.present}, self.failures)

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from harness.engine.allocator import keep_freed_memory
-from harness.errors import CheckpointError, mistakes_of
+from harness.engine.contract import changed_settings, reason_of
+from harness.engine.global_state import GlobalState, refuse_global_hooks
+from harness.engine.numerics import numerics
+from harness.engine.purity import impurity, witnesses
+from harness.errors import PLUGIN_FAULTS, CheckpointError, blamed
 
 if TYPE_CHECKING:
     from harness.interfaces import ModelSource
@@ -17,34 +21,64 @@ if TYPE_CHECKING:
 
 
 def load_network(spec: ModelSpec, source: ModelSource, size: int) -> torch.nn.Module:
-    """The network of `spec`, after a check that one image (a ramp of grey values) yields (1, outputs) logits.
+    """The network of `spec`, after a check that it gives (1, outputs) logits and is a function of one image.
+
+    The check is three forwards of three made images (`purity.witnesses`) in float32.
 
     Raises:
-        CheckpointError: it cannot be loaded, cannot forward, changes its input, or has another number of outputs.
+        CheckpointError: it cannot be loaded, cannot forward, changes its input, has another number of outputs, answers
+            an image differently alone and among others, or changes global settings of torch.
     """
-    with mistakes_of(f"model {spec.name!r}: source {spec.source!r}"):
-        network = source.load(spec).eval()
-    for parameter in network.parameters():
-        parameter.requires_grad_(False)
-    image = torch.linspace(0, 1, 3 * size * size).view(1, 3, size, size)
-    before = image.clone()
+    state = GlobalState()
+    try:
+        with blamed(f"model {spec.name!r}: its source {spec.source!r}"):
+            network = source.load(spec).eval()
+        _refuse_changes(spec, state)
+        for parameter in network.parameters():
+            parameter.requires_grad_(False)
+        _check(network, spec, witnesses(size))
+        _refuse_changes(spec, state)
+    finally:
+        state.changes()  # set back, whatever was raised
+    return network
+
+
+def _refuse_changes(spec: ModelSpec, state: GlobalState) -> None:
+    if changes := state.changes():
+        raise CheckpointError(changed_settings(f"model {spec.name!r} (source {spec.source!r})", changes))
+
+
+def _check(network: torch.nn.Module, spec: ModelSpec, images: torch.Tensor) -> None:
+    """Raises CheckpointError if the network does not answer as the registry entry says, or is no function of one image.
+
+    Args:
+        images: (B, 3, S, S) float32 in [0, 1].
+    """
+    image, size = images[:1].clone(), images.shape[-1]
     try:
         with torch.inference_mode():
             logits = network(image)
-    except Exception as error:
-        raise CheckpointError(f"model {spec.name!r} cannot forward a {size}x{size} image: {error}") from error
-    if not torch.equal(image, before):
+        shape = tuple(getattr(logits, "shape", ())) or type(logits).__name__
+        impure = impurity(network, images, logits) if shape == (1, spec.outputs) else None
+    except PLUGIN_FAULTS as error:
+        raise CheckpointError(
+            f"model {spec.name!r} cannot forward a {size}x{size} image: {reason_of(error)}"
+        ) from error
+    if not torch.equal(image, images[:1]):
         raise CheckpointError(
             f"model {spec.name!r} changes its input in place, which would change what other models see; "
             f"have its source {spec.source!r} return a network that works on a copy"
         )
-    shape = tuple(getattr(logits, "shape", ())) or type(logits).__name__
     if shape != (1, spec.outputs):
         raise CheckpointError(
             f"model {spec.name!r} answers one image with {shape}, expected (1, {spec.outputs}) logits; "
             f"see `outputs` of its registry entry"
         )
-    return network
+    if impure is not None:
+        raise CheckpointError(
+            f"model {spec.name!r} is not a function of one image: {impure}. Its numbers would depend on batch size, "
+            f"order or chance; have its source {spec.source!r} return a network that is deterministic in eval mode"
+        )
 
 
 def channels_last(network: torch.nn.Module) -> None:
@@ -66,13 +100,16 @@ def load_first(
         CheckpointError: as `load_network`, before anything is written.
     """
     keep_freed_memory()
+    refuse_global_hooks()
     kept: dict[str, torch.nn.Module] = {}
     checked: set[str] = set()
     for number, planned_pass in enumerate(plan.passes):
         for name in planned_pass.models:
             if name in checked:
                 continue
-            network = load_network(specs[name], sources[specs[name].source], planned_pass.dataset.preprocessing.size)
+            with numerics(plan.settings):
+                size = planned_pass.dataset.preprocessing.size
+                network = load_network(specs[name], sources[specs[name].source], size)
             checked.add(name)
             if number == 0:
                 kept[name] = network

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from PIL import ImageFile
+
+from harness.engine.global_state import GlobalState
+from harness.local.provenance import processor
 
 if TYPE_CHECKING:
     from harness.planning.plan import Settings
@@ -14,16 +18,20 @@ if TYPE_CHECKING:
 
 @contextmanager
 def numerics(settings: Settings) -> Iterator[None]:
-    """Deterministic kernels, and no TF32 unless a forward requests it; all settings are restored afterwards."""
+    """Deterministic kernels, float32, and no TF32 unless a forward requests it; truncated images are errors.
+
+    Whatever a plugin changed before, when it was imported for instance; all settings are restored afterwards.
+    """
+    before = GlobalState()
     cudnn = torch.backends.cudnn
-    before = (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, torch.get_float32_matmul_precision())
     cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
     torch.set_float32_matmul_precision("highest")
+    torch.set_default_dtype(torch.float32)
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         yield
     finally:
-        cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = before[:3]
-        torch.set_float32_matmul_precision(before[3])
+        before.changes()
 
 
 @contextmanager
@@ -41,8 +49,18 @@ def forward_precision(settings: Settings) -> Iterator[None]:
         yield
 
 
-def device_name(device: torch.device) -> str:
-    """The device as described in a shard."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu, {torch.get_num_threads()} threads"
+def device_facts(device: torch.device) -> dict[str, Any]:
+    """The device as described in every shard. None of it is part of a cell's identity, though rounding depends on it.
+
+    Returns:
+        ``device``: the device in words. ``device_model``: model of the GPU or processor. ``cpu_capability``: the
+        instruction set that torch uses (``AVX2``). ``threads``: threads of one operation on the CPU.
+    """
+    threads = torch.get_num_threads()
+    model = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    return {
+        "device": model if device.type == "cuda" else f"{device.type}, {threads} threads",
+        "device_model": model,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": threads,
+    }

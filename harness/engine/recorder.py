@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,11 @@ import torch
 
 from harness.errors import CellError, NonFiniteError
 from harness.proportions import is_correct
-from harness.records import NOT_MEASURED, TrialBlock
+from harness.records import NOT_MEASURED, TrialBlock, array_field
 
 if TYPE_CHECKING:
     from harness.engine.decisions import Decisions
-    from harness.records import Job, TaskLayout
+    from harness.records import ArraySpec, Job, TaskLayout
     from harness.store import RunWriter
 
 QUEUE_LENGTH = 32
@@ -28,6 +28,7 @@ CONSOLIDATE_EVERY = 15.0
 """Minimum of seconds between two consolidations, except for the last of a run."""
 
 Span = tuple[int, int]
+Fields = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ class Recorder:
         logits = [answer.logits for answer in decisions if answer.logits is not None]
         if logits:
             stacked["logits"] = torch.stack(logits, dim=1)
+        for name in job.identity.arrays:
+            stacked[array_field(name)] = torch.stack([answer.arrays[name] for answer in decisions], dim=1)
         tensors, copied = _to_host(stacked)
         self._submit(lambda: self._receive(_Parcel(job, span, offset, tensors, copied)))
 
@@ -166,25 +169,22 @@ class Recorder:
     def _store(self, parcel: _Parcel) -> None:
         if parcel.copied is not None:
             parcel.copied.synchronize()
-        layout = self._layouts[parcel.job.task]
-        arrays = {name: tensor.numpy() for name, tensor in parcel.tensors.items()}
-        if not arrays["finite"].all():
-            condition = layout.conditions[int(np.argmin(arrays["finite"]))]
-            first = layout.sample_ids[parcel.offset]
-            raise NonFiniteError(
-                f"{parcel.job.model} gave NaN or infinite logits under {condition}, in the batch from {first} on"
-            )
+        layout, specs = self._layouts[parcel.job.task], parcel.job.identity.arrays
+        fields = {name: tensor.numpy() for name, tensor in parcel.tensors.items()}
+        _refuse_non_finite(parcel, layout, fields, specs)
         low, high = parcel.span
         slot = (parcel.job.key, parcel.span)
         block, filled = (
-            self._blocks.pop(slot) if slot in self._blocks else (_empty_block(high - low, layout, arrays), 0)
+            self._blocks.pop(slot) if slot in self._blocks else (_empty_block(high - low, layout, fields, specs), 0)
         )
-        n = len(arrays["top5"])
+        n = len(fields["top5"])
         rows = slice(parcel.offset - low, parcel.offset - low + n)
-        block.top5[rows], block.logp[rows] = arrays["top5"], arrays["logp"]
-        block.correct[rows] = is_correct(arrays["top5"][..., :1], layout.targets[parcel.offset : parcel.offset + n])
+        block.top5[rows], block.logp[rows] = fields["top5"], fields["logp"]
+        block.correct[rows] = is_correct(fields["top5"][..., :1], layout.targets[parcel.offset : parcel.offset + n])
         if block.logits is not None:
-            block.logits[rows] = arrays["logits"]
+            block.logits[rows] = fields["logits"]
+        for name, array in block.arrays.items():
+            array[rows] = fields[array_field(name)]
         if filled + n < high - low:
             self._blocks[slot] = (block, filled + n)
         else:
@@ -202,14 +202,33 @@ class Recorder:
             self._warn(f"the failure of {job.model} on {job.task} could not be stored: {error}")
 
 
-def _empty_block(n: int, layout: TaskLayout, arrays: dict[str, np.ndarray]) -> TrialBlock:
+def _refuse_non_finite(parcel: _Parcel, layout: TaskLayout, fields: Fields, specs: Mapping[str, ArraySpec]) -> None:
+    """Raises NonFiniteError if logits are not finite, or an array that must be."""
+    if not fields["finite"].all():
+        condition = layout.conditions[int(np.argmin(fields["finite"]))]
+        first = layout.sample_ids[parcel.offset]
+        raise NonFiniteError(
+            f"{parcel.job.model} gave NaN or infinite logits under {condition}, in the batch from {first} on"
+        )
+    for name, spec in specs.items():
+        if not spec.finite or (finite := np.isfinite(fields[array_field(name)])).all():
+            continue
+        row, column = (int(place) for place in np.argwhere(~finite)[0][:2])
+        raise NonFiniteError(
+            f"array {name} of {parcel.job.task} is NaN or infinite under {layout.conditions[column]} for sample "
+            f"{layout.sample_ids[parcel.offset + row]}; a probe that means it declares ArraySpec(finite=False)"
+        )
+
+
+def _empty_block(n: int, layout: TaskLayout, fields: Fields, specs: Mapping[str, ArraySpec]) -> TrialBlock:
     conditions = len(layout.conditions)
-    logits = arrays.get("logits")
+    logits = fields.get("logits")
     return TrialBlock(
         top5=np.full((n, conditions, 5), -1, np.int16),
         logp=np.full((n, conditions, 5), np.nan, np.float16),
         correct=np.full((n, conditions), NOT_MEASURED, np.uint8),
         logits=None if logits is None else np.full((n, conditions, logits.shape[2]), np.nan, np.float16),
+        arrays={name: np.zeros((n, conditions, *spec.shape), spec.dtype) for name, spec in specs.items()},
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,17 +11,20 @@ import torch
 
 from harness.data.decoding import batches
 from harness.engine.attack import attack
-from harness.engine.contract import FirstImages, StimulusContract, reason_of
-from harness.engine.forwards import BatchResult, Forwards, show
+from harness.engine.contract import Fingerprint, StimulusContract, changed_settings, reason_of
+from harness.engine.forwards import BatchResult, Forwards, SpoiledStimulusError, show
+from harness.engine.global_state import GlobalState
 from harness.engine.networks import channels_last, load_network
+from harness.engine.purity import Steadiness
 from harness.engine.recorder import Recorder, Span
 from harness.engine.resources import Engine, stored_outputs
-from harness.errors import CheckpointError, ImageError
+from harness.errors import PLUGIN_FAULTS, CheckpointError, ImageError
 from harness.interfaces import WhiteBoxProbe
 from harness.local.digests import sha256_of
 from harness.records import Batch, Sample
 
 if TYPE_CHECKING:
+    from harness.engine.contract import Place
     from harness.engine.decisions import Decisions
     from harness.planning.plan import Pass, PlannedTask, Settings
     from harness.records import Job
@@ -36,7 +40,9 @@ class Sweep:
         }
         self.forwards = Forwards(engine, settings, planned.dataset.label_space())
         self.contract = StimulusContract(planned.tasks)
-        self.first_images = FirstImages()
+        self.steadiness = Steadiness(planned.dataset.preprocessing.size, engine.device)
+        # On CUDA, a look at the values waits for the device: so once a span, and tasks and networks get copies.
+        self.isolate = engine.device.type == "cuda"
 
     def execute(self) -> None:
         jobs = list(self.jobs.values())
@@ -44,6 +50,7 @@ class Sweep:
         self.recorder.begin(jobs, dict(self.engine.provenance), stored_outputs(self.settings, self.engine))
         self._load_networks()
         schedule = self._schedule()
+        self.end = schedule[-1][0][1] if schedule else 0
         shown = (view_samples for _, _, samples in schedule for view_samples in self.planned.manifest.shown(samples))
         decoded = batches(self.planned.dataset, shown, self.engine.workers)
         for span, offset, samples in schedule:
@@ -70,7 +77,7 @@ class Sweep:
                 self._load(name)
             except CheckpointError as error:
                 self._give_up(name, str(error))
-            except Exception as error:  # noqa: BLE001 - a network's mistake fails its cells, and no others
+            except PLUGIN_FAULTS as error:
                 self._give_up(name, f"{name} cannot be put on {engine.device}: {reason_of(error)}")
         self.recorder.drain()
 
@@ -92,6 +99,7 @@ class Sweep:
         # Not in inference mode: weights copied in that mode cannot be part of the gradients of a white-box probe.
         with torch.inference_mode(False):
             channels_last(engine.networks[name].to(engine.device))
+        self.steadiness.note(name, engine.networks[name])
 
     def _schedule(self) -> list[tuple[Span, int, Sequence[Sample]]]:
         """(span, index of the first sample, samples) of every batch; boundaries are fixed, whatever is pending."""
@@ -103,13 +111,16 @@ class Sweep:
             for start in range(low, high, size)
         ]
 
-    def _batch_of(self, samples: Sequence[Sample], pixels: np.ndarray) -> Batch:
-        raw = torch.from_numpy(pixels)
+    def _images(self) -> torch.Tensor:
+        """The decoded pixels as images (B, 3, S, S) float32 in [0, 1] on the device."""
+        raw = torch.from_numpy(self.pixels)
         if self.engine.device.type == "cuda":
             raw = raw.pin_memory()
-        images = raw.to(self.engine.device, non_blocking=True).permute(0, 3, 1, 2).contiguous().float().div_(255)
+        return raw.to(self.engine.device, non_blocking=True).permute(0, 3, 1, 2).contiguous().float().div_(255)
+
+    def _batch_of(self, samples: Sequence[Sample]) -> Batch:
         return Batch(
-            images=images,
+            images=self._images(),
             sample_ids=tuple(sample.id for sample in samples),
             targets=tuple(sample.targets for sample in samples),
             seed=self.settings.seed,
@@ -129,19 +140,47 @@ class Sweep:
         }
         views = self.planned.dataset.views() or ("",)
         for _ in views:
-            batch = self._batch_of(samples, next(decoded)[1])
-            self.first_images.follow(batch.images)
+            self.pixels = self._decoded(decoded)
+            batch = self._batch_of(samples)
             for task in self.planned.tasks:
                 models = [model for name, model in answers if name == task.name]
                 result = self._task(task, batch, models, sum(name == task.name for name, _ in pending))
-                for model, reason in result.failures.items():
-                    del answers[task.name, model]
-                    self.recorder.fail(self.jobs[task.name, model], reason)
+                self._fail({(task.name, model): reason for model, reason in result.failures.items()}, answers)
                 for model, decisions in result.decisions.items():
                     answers[task.name, model] += decisions
+        if not self.isolate or offset + len(samples) == span[1]:
+            self._fail(self.forwards.evidence.faults(), answers)
+        if offset + len(samples) == self.end:
+            self._fail(self._unsteady(answers), answers)
         for place, decisions in answers.items():
             self.recorder.put(self.jobs[place], span, offset, decisions)
         self.engine.progress.advance(len(samples) * len(views), 0)
+
+    def _decoded(self, decoded: Iterator[tuple[Sequence[Sample], np.ndarray]]) -> np.ndarray:
+        """The next batch's pixels. Raises ImageError, also if making them changed global settings."""
+        state = GlobalState()
+        pixels = next(decoded)[1]
+        if changes := state.changes():
+            raise ImageError(changed_settings(f"dataset {self.planned.dataset.name}", changes))
+        return pixels
+
+    def _fail(self, faults: Mapping[Place, str], answers: dict[Place, list[Decisions]]) -> None:
+        """These cells fail, and their answers are dropped."""
+        for place, reason in faults.items():
+            if answers.pop(place, None) is not None:
+                self.recorder.fail(self.jobs[place], reason)
+
+    def _unsteady(self, answers: Mapping[Place, object]) -> dict[Place, str]:
+        """The cells of the networks that do not answer as they did when the pass began."""
+        faults: dict[Place, str] = {}
+        for model in {model for _, model in answers}:
+            try:
+                reason = self.steadiness.fault(model, self.engine.networks[model])
+            except PLUGIN_FAULTS as error:
+                reason = f"{model} raised {reason_of(error)}"
+            if reason:
+                faults |= {place: reason for place in answers if place[1] == model}
+        return faults
 
     def _task(self, task: PlannedTask, batch: Batch, models: Sequence[str], cells: int) -> BatchResult:
         """Run one task on one batch in one view.
@@ -149,15 +188,38 @@ class Sweep:
         Args:
             models: models that have not failed. cells: number of models counted by the progress, including failed ones.
         """
-        earlier_count, probe = self.forwards.count, task.probe
-        if not models:
-            result = BatchResult({}, {})
-        elif isinstance(probe, WhiteBoxProbe):
-            result = attack(task, probe, batch, models, self.forwards, self.contract)
-        else:
-            result = show(task, batch, models, self.forwards, self.contract)
-        if self.first_images.restore(batch.images):
-            result = result.failed(f"probe {probe.name} or one of its networks changed the batch's images in place")
+        earlier_count = self.forwards.count
+        result = self._guarded(task, batch, models) if models else BatchResult({}, {})
         stimuli = len(batch.sample_ids) * len(self.contract.conditions(task)) * cells
-        self.engine.progress.advance(0, stimuli * probe.effort() - (self.forwards.count - earlier_count))
+        self.engine.progress.advance(0, stimuli * task.probe.effort() - (self.forwards.count - earlier_count))
         return result
+
+    def _guarded(self, task: PlannedTask, batch: Batch, models: Sequence[str]) -> BatchResult:
+        """The task's result; images that it changed in place are set back, or were a copy, and its cells fail."""
+        if self.isolate:
+            batch = replace(batch, images=batch.images.clone())
+        fingerprint = Fingerprint(batch.images)
+        if self.isolate:
+            result = self._answers(task, batch, models, isolate=True)
+            for model in result.decisions:
+                self.forwards.evidence.promise((task.name, model), fingerprint.unchanged(), _scribbled(task))
+            return result
+        try:
+            result = self._answers(task, batch, models, isolate=False)
+        except SpoiledStimulusError:
+            batch.images.copy_(self._images())
+            result = self._answers(task, batch, models, isolate=True)
+        if fingerprint.unchanged():
+            return result
+        batch.images.copy_(self._images())
+        return result.failed(_scribbled(task))
+
+    def _answers(self, task: PlannedTask, batch: Batch, models: Sequence[str], *, isolate: bool) -> BatchResult:
+        """The decisions of `models` on the task's stimuli. Raises SpoiledStimulusError as `show`."""
+        if isinstance(task.probe, WhiteBoxProbe):
+            return attack(task, task.probe, batch, models, self.forwards, self.contract)
+        return show(task, batch, models, self.forwards, self.contract, isolate=isolate)
+
+
+def _scribbled(task: PlannedTask) -> str:
+    return f"probe {task.probe.name} or one of its networks changed the batch's images in place"

@@ -49,6 +49,17 @@ def revision() -> str | None:
     return head.stdout.strip() + ("+dirty" if status.stdout.strip() else "")
 
 
+@cache
+def processor() -> str:
+    """Model of the processor, as far as the system tells it; at least its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(filter(None, [*models, platform.processor()]), platform.machine())
+
+
 def provenance(command: Sequence[str], **more: Any) -> dict[str, Any]:
     """The provenance in every shard and report; JSON-ready.
 

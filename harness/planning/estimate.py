@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from harness.errors import UnknownNameError, mistakes_of
-from harness.planning.planner import RESIDENT_MODELS, columns_for
+from harness.errors import UnknownNameError, blamed
+from harness.planning.planner import RESIDENT_MODELS, arrays_for, columns_for
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset, Probe
@@ -44,6 +44,7 @@ class TaskShape:
         effort: forwards per stimulus (`Probe.effort`).
         resized: whether files are resized and cropped.
         outputs: logits per model, stored with ``store="logits"``.
+        array_bytes: size of the arrays that the probe declares, per trial.
         pending: (sample, model) pairs still to compute; None: every sample for every model.
     """
 
@@ -55,6 +56,7 @@ class TaskShape:
     effort: int = 1
     resized: bool = True
     outputs: int = 1000
+    array_bytes: int = 0
     pending: int | None = None
 
     @property
@@ -136,7 +138,7 @@ def estimate(tasks: Sequence[TaskShape], models: int, precision: str = "fp32", s
         stored_bytes=sum(cost.stored_bytes for cost in costs),
         precision=precision,
         unknown=unknown,
-        basis=tuple(_basis(precision, store, unknown)),
+        basis=tuple(_basis(precision, store, tasks, unknown)),
     )
 
 
@@ -161,6 +163,7 @@ def shape_of(name: str, probe: Probe, dataset: Dataset, images: int | None = Non
         effort=probe.effort(),
         resized=dataset.preprocessing.resize is not None,
         outputs=dataset.label_space().outputs,
+        array_bytes=sum(spec.bytes for spec in arrays_for(probe, dataset).values()),
     )
 
 
@@ -169,7 +172,7 @@ def shapes_of(plan: Plan) -> list[TaskShape]:
     tasks: list[PlannedTask | MissingTask] = [*plan.tasks, *plan.missing]
     shapes = []
     for task in tasks:
-        with mistakes_of(f"task {task.name}"):
+        with blamed(f"task {task.name}"):
             images = task.images if plan.settings.limit is None else min(task.images, plan.settings.limit)
             shapes.append(_remaining(plan, shape_of(task.name, task.probe, task.dataset, images or None)))
     return shapes
@@ -193,7 +196,7 @@ def _task_estimate(task: TaskShape, models: int, rate: float, store: str) -> Tas
     pairs = (task.images or 0) * models if task.pending is None else task.pending
     trials = pairs * task.conditions
     forwards = trials * task.effort
-    trial_bytes = TRIAL_BYTES + (LOGIT_BYTES * task.outputs if store == "logits" else 0)
+    trial_bytes = TRIAL_BYTES + task.array_bytes + (LOGIT_BYTES * task.outputs if store == "logits" else 0)
     return TaskEstimate(
         name=task.name,
         images=task.images,
@@ -233,7 +236,7 @@ def _by_dataset(tasks: Iterable[TaskShape]) -> Iterable[list[TaskShape]]:
     return groups.values()
 
 
-def _basis(precision: str, store: str, unknown: Sequence[str]) -> Iterable[str]:
+def _basis(precision: str, store: str, tasks: Sequence[TaskShape], unknown: Sequence[str]) -> Iterable[str]:
     yield (
         f"GPU: {FORWARDS_PER_SECOND[precision]:,.0f} forwards per second in {precision} at {REFERENCE_SIZE} px, "
         f"derived from published rates for {REFERENCE} SXM, not measured; every model is taken for a ResNet-50, cost "
@@ -244,6 +247,7 @@ def _basis(precision: str, store: str, unknown: Sequence[str]) -> Iterable[str]:
         f"{1e3 * DECODE_SECONDS_AS_IS:.2f} ms for one of {REFERENCE_SIZE} px that is used as it is"
     )
     logits = f", and {LOGIT_BYTES} bytes per output" if store == "logits" else ""
-    yield f"disk: {TRIAL_BYTES} bytes per trial{logits}"
+    arrays = [f"{task.array_bytes:,} for the arrays of {task.name}" for task in tasks if task.array_bytes]
+    yield f"disk: {TRIAL_BYTES} bytes per trial{logits}{''.join(f', and {one}' for one in arrays)}"
     if unknown:
         yield f"not counted, because the number of images is not known: {', '.join(unknown)}"

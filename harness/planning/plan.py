@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from harness.data.manifest import Manifest
-from harness.records import Job, Reason, Remark, TaskLayout
+from harness.records import ArraySpec, Job, Reason, Remark, TaskLayout
 from harness.remarks import joined
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class PlannedTask:
 
     Attributes:
         conditions: names of its columns, views × conditions, as in its layout.
+        arrays: what its probe stores beside the decisions, by name.
     """
 
     name: str
@@ -49,6 +50,7 @@ class PlannedTask:
     manifest: Manifest
     conditions: tuple[str, ...]
     layout: TaskLayout
+    arrays: Mapping[str, ArraySpec] = field(default_factory=dict)
 
     @property
     def images(self) -> int:

@@ -9,16 +9,16 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.data.manifest import Manifest, dataset_identity
-from harness.identity import ENGINE, difference, digest_of, job_of, leaves, library_versions
+from harness.identity import ENGINE, canonical_json, difference, digest_of, job_of, leaves, library_versions
 from harness.planning.code import CodeInUse, compared
 from harness.planning.plan import MissingTask, Pass, Plan, PlannedCell, PlannedTask, Settings, Status
-from harness.records import Identity, Job, LabelSpace, ProbeIdentity, Reason, TaskLayout, columns_of
+from harness.records import Identity, Job, LabelSpace, ProbeIdentity, Reason, TaskLayout, checked_arrays, columns_of
 
 if TYPE_CHECKING:
     import numpy as np
 
     from harness.interfaces import Dataset, Probe
-    from harness.records import ModelSpec, Sample
+    from harness.records import ArraySpec, ModelSpec, Sample
     from harness.store import StoredCell
 
 
@@ -55,7 +55,15 @@ def plan_task(name: str, probe: Probe, dataset: Dataset, manifest: Manifest, bat
         },
         columns=space.columns,
     )
-    return PlannedTask(name=name, probe=probe, dataset=dataset, manifest=manifest, conditions=conditions, layout=layout)
+    return PlannedTask(
+        name=name,
+        probe=probe,
+        dataset=dataset,
+        manifest=manifest,
+        conditions=conditions,
+        layout=layout,
+        arrays=arrays_for(probe, dataset),
+    )
 
 
 def columns_for(probe: Probe, dataset: Dataset) -> tuple[str, ...]:
@@ -78,6 +86,11 @@ def _names(what: str, names: Any) -> tuple[str, ...]:
         if not isinstance(name, str) or (name and not _NAME.fullmatch(name)):
             raise ValueError(f"{what}() names {reprlib.repr(name)}; a name is text without white space, '/' and '@'")
     return tuple(names)
+
+
+def arrays_for(probe: Probe, dataset: Dataset) -> dict[str, ArraySpec]:
+    """The arrays that a task stores. Raises ValueError if its probe declares what cannot be stored."""
+    return checked_arrays(probe.arrays(dataset.preprocessing.size))
 
 
 def padded_targets(samples: Sequence[Sample]) -> np.ndarray:
@@ -129,6 +142,7 @@ def make_job(
             "label_space": digest_of(asdict(task.dataset.label_space())),
         },
         settings=asdict(settings),
+        arrays=task.arrays,
         engine=ENGINE,
         versions=library_versions(),
     )
@@ -168,7 +182,8 @@ def plan(
         checkpoint = files or digests[model.name]
         job = make_job(task, model, checkpoint, settings, source_versions.get(model.source, 1))
         job = replace(job, code=code.of(job), files=tuple(digests[model.name]) if files else ())
-        return _plan_cell(task, model, job, stored.get((task.name, model.name)))
+        of_cell = stored.get((task.name, model.name))
+        return _plan_cell(task, model, _continued(job, of_cell), of_cell)
 
     cells = [cell(task, model) for task in tasks for model in models]
     cells += [_missing_cell(task.name, model.name, task.because, stored) for task in missing for model in models]
@@ -195,6 +210,19 @@ def plan(
         settings=settings, tasks=tuple(tasks), cells=tuple(cells), passes=tuple(passes), missing=tuple(missing)
     )
     return compared(whole, stored, code)
+
+
+def _continued(job: Job, stored: StoredCell | None) -> Job:
+    """`job`, or with the stored identity if all that has changed is that the probe declares more arrays.
+
+    Trials are as valid as before; they stay, and those that are still missing are stored like them.
+    """
+    if stored is None or stored.job.key == job.key or not stored.spans:
+        return job
+    before, now = stored.job.identity, job.identity
+    fewer = before.arrays.items() <= now.arrays.items()
+    unchanged = canonical_json(before.without_arrays()) == canonical_json(now.without_arrays())
+    return replace(job, key=stored.job.key, identity=before) if fewer and unchanged else job
 
 
 def _missing_cell(task: str, model: str, because: Reason, stored: Mapping[tuple[str, str], StoredCell]) -> PlannedCell:

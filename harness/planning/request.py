@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.checkpoints import pins
 from harness.checkpoints.reading import digests_of
 from harness.data import manifest as manifests
+from harness.data.promises import check_dataset
 from harness.data.roots import DataRoots
 from harness.errors import (
     AbsentCheckpointError,
@@ -17,7 +19,7 @@ from harness.errors import (
     PluginError,
     RequestError,
     UnknownNameError,
-    mistakes_of,
+    blamed,
 )
 from harness.names import is_pattern
 from harness.planning import planner
@@ -31,7 +33,7 @@ from harness.records import Reason, Remark
 if TYPE_CHECKING:
     from harness.interfaces import Dataset, ModelSource, Probe
     from harness.planning.plan import Plan
-    from harness.records import ModelSpec, Preprocessing, Suite, TaskSpec
+    from harness.records import ModelSpec, Suite, TaskSpec
     from harness.registry import Registry
     from harness.store import RunReader, StoredCell
 
@@ -97,7 +99,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
     if not patterns:
         raise RequestError("no models: give --models PATTERN, or a --suite that names some. See: harness list models")
     models = tuple(registry.models_matching(patterns))
-    tasks = with_requirements([*_suite_tasks(suite), *map(registry.parse_task, request.tasks)], registry)
+    tasks = with_requirements([*(suite.tasks if suite else ()), *map(registry.parse_task, request.tasks)], registry)
     if not tasks:
         raise RequestError("no tasks: give --suite NAME or --task probe@dataset. See: harness list suites")
     datasets, crops = {}, {}
@@ -106,8 +108,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         preprocessing = suite.preprocessing.get(task.dataset) if suite else None
         datasets[task.dataset] = replace(dataset, preprocessing=preprocessing) if preprocessing else dataset
         if preprocessing and preprocessing != dataset.preprocessing:
-            default = described(dataset.preprocessing)
-            text = f"{described(preprocessing)} as the suite says; its own is {default}"
+            text = f"{preprocessing} as the suite says; its own is {dataset.preprocessing}"
             crops[task.dataset] = (Remark("data", task.dataset, text),)
     probes = {task.name: registry.probe_for(task) for task in tasks}
     if suite:
@@ -129,17 +130,6 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         crops=crops,
         makers=makers_of(probes.values(), datasets, sources, registry),
     )
-
-
-def described(crop: Preprocessing) -> str:
-    """``resized to 256, cropped to 224``."""
-    return (
-        f"resized to {crop.resize}, cropped to {crop.size}" if crop.resize is not None else f"{crop.size} px as stored"
-    )
-
-
-def _suite_tasks(suite: Suite | None) -> Sequence[TaskSpec]:
-    return suite.tasks if suite else ()
 
 
 def settle(request: RunRequest, stored: Mapping[str, Any] | None, size: int) -> Settings:
@@ -214,7 +204,8 @@ def _manifests(
     for name, dataset in selection.datasets.items():
         watch = (lambda done, total, name=name: progress(name, done, total)) if progress else None
         try:
-            with mistakes_of(f"dataset {name!r}"):
+            with blamed(f"dataset {name!r}"):
+                check_dataset(dataset)
                 manifest = manifests.build(dataset, data.find(dataset), limit, watch)
             present[name] = replace(manifest, remarks=(*manifest.remarks, *selection.crops.get(name, ())))
         except AbsentDatasetError as error:
@@ -230,8 +221,7 @@ def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str
     absent: dict[str, Reason] = {}
     for spec in selection.models:
         try:
-            with mistakes_of(f"model {spec.name!r}: source {spec.source!r}"):
-                files = [Path(path) for path in selection.sources[spec.source].files(spec)]
+            files = files_of(selection, spec)
         except AbsentCheckpointError as error:
             if spec.name in selection.demanded:
                 raise
@@ -242,6 +232,15 @@ def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str
             digests[spec.name] = tuple(digests_of(files))
             pins.check(spec, files, digests[spec.name], recording=False)
     return digests, absent
+
+
+def files_of(selection: Selection, spec: ModelSpec) -> Sequence[Path]:
+    """The files of a model. Raises CheckpointError if they are missing, PluginError if its source fails."""
+    with blamed(f"model {spec.name!r}: its source {spec.source!r}"):
+        files = tuple(Path(path) for path in selection.sources[spec.source].files(spec))
+    for path in (path for path in files if not path.is_file()):
+        raise PluginError(f"model {spec.name!r}: its source {spec.source!r} names {path}, which is not a file")
+    return files
 
 
 def record_checkpoints(plan: Plan, selection: Selection) -> None:
@@ -255,18 +254,15 @@ def record_checkpoints(plan: Plan, selection: Selection) -> None:
     planned = {cell.model: cell.job for planned_pass in plan.passes for cell in planned_pass.cells if cell.job}
     for spec in selection.models:
         if spec.name in planned:
-            files = selection.sources[spec.source].files(spec)
+            files = files_of(selection, spec)
             pins.check(spec, files, planned[spec.name].weight_files)
 
 
 def missing_task(selection: Selection, task: TaskSpec, because: Reason) -> MissingTask:
     """One task without data. Raises RequestError if its probe could not serve the data in any case."""
     probe, dataset = selection.probes[task.name], selection.datasets[task.dataset]
-    try:
-        with mistakes_of(f"task {task.name}", (ValueError,)):
-            conditions = planner.columns_for(probe, dataset)
-    except ValueError as error:
-        raise RequestError(f"task {task.name}: {error}") from error
+    with _fitting(task):
+        conditions = planner.columns_for(probe, dataset)
     return MissingTask(name=task.name, probe=probe, dataset=dataset, conditions=conditions, because=because)
 
 
@@ -274,18 +270,24 @@ def plan_task(selection: Selection, task: TaskSpec, manifest: manifests.Manifest
     """One task with its layout. Raises RequestError if the probe cannot serve the dataset's image size or its views."""
     from harness.store.layout import RESERVED, check_layout
 
-    try:
-        with mistakes_of(f"task {task.name}", (ValueError,)):
-            planned = planner.plan_task(
-                task.name, selection.probes[task.name], selection.datasets[task.dataset], manifest, settings.batch_size
-            )
+    probe, dataset = selection.probes[task.name], selection.datasets[task.dataset]
+    with _fitting(task):
+        planned = planner.plan_task(task.name, probe, dataset, manifest, settings.batch_size)
         check_layout(planned.layout)
         clashes = {*RESERVED, *planned.layout.attributes} & {spec.name for spec in selection.models}
         if clashes:
             raise ValueError(f"a model cannot be called {', '.join(clashes)}: the index has an axis of that name")
-        return planned
-    except ValueError as error:
-        raise RequestError(f"task {task.name}: {error}") from error
+    return planned
+
+
+@contextmanager
+def _fitting(task: TaskSpec) -> Iterator[None]:
+    """A ValueError says that probe and dataset do not fit: RequestError. All else is a plugin's mistake."""
+    with blamed(f"task {task.name}"):
+        try:
+            yield
+        except ValueError as error:
+            raise RequestError(f"task {task.name}: {error}") from error
 
 
 def existing_run(path: Path) -> RunReader | None:

@@ -4,9 +4,10 @@ Shapes: N samples, C conditions, K classes of the dataset's label space, B batch
 Of the harness, imports only the ground modules; never torch or h5py.
 """
 
+from harness.records.arrays import ArraySpec, array_field, checked_arrays
 from harness.records.columns import columns_of, views_of
-from harness.records.data import Batch, Download, LabelSpace, Preprocessing, Release, Sample
-from harness.records.identity import FIRST_CHOICES, Identity, ProbeIdentity
+from harness.records.data import Batch, Download, Interpolation, LabelSpace, Preprocessing, Release, Sample
+from harness.records.identity import FIRST_CHOICES, IMAGES, Effect, Identity, ProbeIdentity, effect_of
 from harness.records.measure import Direction, Measure
 from harness.records.models import LoadingRecipe, ModelSpec
 from harness.records.progress import Progress
@@ -20,18 +21,22 @@ from harness.records.trials import NOT_MEASURED, TOP, Job, TaskLayout, TrialBloc
 
 __all__ = [
     "FIRST_CHOICES",
+    "IMAGES",
     "NOT_MEASURED",
     "TOP",
+    "ArraySpec",
     "Batch",
     "DecisionTable",
     "Direction",
     "Download",
+    "Effect",
     "Erratum",
     "Figure",
     "Identity",
     "ImportedDecisions",
     "ImportedModel",
     "ImportedTable",
+    "Interpolation",
     "Job",
     "LabelSpace",
     "LoadingRecipe",
@@ -61,7 +66,10 @@ __all__ = [
     "TrialBlock",
     "TrialReader",
     "Trials",
+    "array_field",
+    "checked_arrays",
     "columns_of",
+    "effect_of",
     "reason_for",
     "views_of",
 ]

@@ -4,10 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+from harness.records.arrays import ArraySpec
 
 FIRST_CHOICES: Final = "decisions"
 """Value of the key ``trials`` for imported decisions: first choices only, without log-probabilities."""
+Effect = Literal["meaning", "network", "draws", "rounding", "none"]
+"""What a part of an identity does to numbers: they mean something else (other parameters, images or code), belong to
+another network, rest on other draws of noise and attacks, differ by rounding, or do not depend on it."""
+_EFFECTS: Final[Mapping[str, Effect]] = {
+    "model": "network",
+    "settings.seed": "draws",
+    "settings.precision": "rounding",
+    "settings.device_type": "rounding",
+    "settings.batch_size": "rounding",
+    "settings.limit": "none",  # the manifest holds the images that it selects
+    "settings.store": "none",
+    "layout.span": "none",
+    "arrays": "none",
+    "code": "none",  # of one version, which promises the same numbers
+    "content": "none",
+    "trials": "none",
+    "versions": "rounding",
+    "machine": "rounding",
+}
+"""Section, or dotted path in it -> effect; every other part changes what a number means."""
+
+IMAGES: Final = ("dataset.manifest", "dataset.n")
+"""Dotted paths that say which images were seen, rather than how."""
+
+
+def effect_of(leaf: str) -> Effect:
+    """What a change of `leaf`, a dotted path in an identity, does to numbers."""
+    return _EFFECTS.get(leaf) or _EFFECTS.get(leaf.partition(".")[0]) or "meaning"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +72,7 @@ class Identity:
         dataset: Mapping[str, Any],
         layout: Mapping[str, Any],
         settings: Mapping[str, Any],
+        arrays: Mapping[str, ArraySpec] | None = None,
         **more: Any,
     ) -> Identity:
         """An identity from its parts, in the order in which they are stored.
@@ -51,8 +82,11 @@ class Identity:
             dataset: parameters, version and the manifest's digest.
             layout: columns, span and label space.
             settings: settings of the whole run.
+            arrays: declared arrays by name; recorded only if there are any.
             more: ``engine`` and ``versions`` of a run; ``trials`` and ``content`` of imported decisions.
         """
+        if arrays:
+            more["arrays"] = {name: _as_json(spec) for name, spec in sorted(arrays.items())}
         made_by = {"name": probe.name, "version": probe.version, "params": probe.params}
         return cls(
             {"model": model, "probe": made_by, "dataset": dataset, "layout": layout, "settings": settings, **more}
@@ -93,19 +127,26 @@ class Identity:
         return settings
 
     @property
+    def arrays(self) -> dict[str, ArraySpec]:
+        """The arrays that are stored beside the decisions, by name."""
+        stored: Mapping[str, Mapping[str, Any]] = self.document.get("arrays", {})
+        return {name: ArraySpec(**{**spec, "shape": tuple(spec["shape"])}) for name, spec in stored.items()}
+
+    def without_arrays(self) -> dict[str, Any]:
+        """All but the declared arrays."""
+        return {name: value for name, value in self.document.items() if name != "arrays"}
+
+    @property
     def first_choices_only(self) -> bool:
         """Whether the trials are first choices only, as imported decisions are."""
         return self.document.get("trials") == FIRST_CHOICES
 
-    def protocol(self) -> dict[str, Any]:
-        """What two models must share to be compared: probe, dataset and layout; None for what is not recorded."""
-        return {name: self.document.get(name) for name in ("probe", "dataset", "layout")}
-
-    def measurement(self) -> dict[str, Any]:
-        """How the trials were made: the probe, and resize and crop; None for what is not recorded."""
-        dataset = self.document.get("dataset", {})
-        return {"probe": self.document.get("probe"), "preprocessing": dataset.get("preprocessing")}
-
     def without_task(self) -> dict[str, Any]:
-        """What a probe's trials must share with the trials that its measures require: all but probe and layout."""
-        return {name: value for name, value in self.document.items() if name not in ("probe", "layout")}
+        """What a probe's trials must share with the trials that its measures require: all that is not its own."""
+        own = ("probe", "layout", "arrays")
+        return {name: value for name, value in self.document.items() if name not in own}
+
+
+def _as_json(spec: ArraySpec) -> dict[str, Any]:
+    stored: dict[str, Any] = {"dtype": spec.dtype, "shape": list(spec.shape)}
+    return stored if spec.finite else {**stored, "finite": False}

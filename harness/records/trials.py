@@ -65,6 +65,8 @@ class Trials:
         required: trials of the probes named in `Probe.requires`, same model and dataset, by probe name.
         logits: reads the logits of samples ``low`` to ``high`` - 1, (high - low, C, outputs) float16; None if the
             run does not store them.
+        arrays: reads the stored arrays likewise, by name: (high - low, C, …) of each. A name is absent if the trials
+            were made before the probe declared it. See `array`.
         repeats: rows of each image, 1 or more; the number of images is N / `repeats`.
     """
 
@@ -75,7 +77,23 @@ class Trials:
     correct: np.ndarray
     required: Mapping[str, Trials] = field(default_factory=dict)
     logits: Callable[[int, int], np.ndarray] | None = None
+    arrays: Mapping[str, Callable[[int, int], np.ndarray]] = field(default_factory=dict)
     repeats: int = 1
+
+    def array(self, name: str, low: int = 0, high: int | None = None) -> np.ndarray:
+        """Values of the array `name` of samples `low` to `high` - 1 (default: all), (high - low, C, …).
+
+        Raises:
+            KeyError: the trials have no such array; it lists those that they have.
+            StoreError: a shard is damaged.
+        """
+        if name not in self.arrays:
+            raise KeyError(
+                f"{self.layout.task} × {self.model} stores no array {name!r} (available: "
+                f"{', '.join(self.arrays) or 'none'}): its trials were made before the probe declared it. "
+                "Run the task into another --out to get it"
+            )
+        return self.arrays[name](low, len(self.layout.sample_ids) if high is None else high)
 
     def column(self, condition: str) -> int:
         """Index of `condition` on the C axis. Raises KeyError, which lists the available conditions."""
@@ -123,9 +141,11 @@ class TrialBlock:
     Attributes:
         top5: (n, C, 5) int16. logp: (n, C, 5) float16. correct: (n, C) uint8, 0 or 1.
         logits: (n, C, outputs) float16 with ``--store logits``, else None.
+        arrays: name -> (n, C, …) of each declared array.
     """
 
     top5: np.ndarray
     logp: np.ndarray
     correct: np.ndarray
     logits: np.ndarray | None = None
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)

@@ -221,6 +221,7 @@ class CellFolder:
             spans=(stored.span,),
             provenance=(json.dumps(dict(record.provenance)),),
             tails={name: array.shape[1:] for name, array in stored.fields.items()},
+            dtypes={name: array.dtype.str for name, array in stored.fields.items()},
         )
         write_shard(path, header, {name: [digest] for name, digest in stored.digests.items()}, [stored])
         return Committed(header, stored)
@@ -247,8 +248,9 @@ class CellFolder:
             spans=tuple(span for shard_header in headers for span in shard_header.spans),
             provenance=tuple(dict.fromkeys(text for shard_header in headers for text in shard_header.provenance)),
             tails=headers[0].tails,
+            dtypes=headers[0].dtypes,
         )
-        if any(shard_header.tails != header.tails for shard_header in headers):
+        if any((each.tails, each.dtypes) != (header.tails, header.dtypes) for each in headers):
             raise StoreError(f"shards in {self.of_key(record.job.key)} hold different fields; delete it to start again")
 
         def spans() -> Iterator[StoredSpan]:

@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from harness.proportions import is_correct
-from harness.records import NOT_MEASURED, TOP
+from harness.records import NOT_MEASURED, TOP, ArraySpec, array_field
 from harness.store.shards import Fields
 
 
-def field_problems(fields: Fields, n: int, conditions: int) -> list[str]:
-    """Problems with the shapes and types of the trials of n samples."""
-    expected = {
+def field_problems(fields: Fields, n: int, conditions: int, arrays: Mapping[str, ArraySpec] | None = None) -> list[str]:
+    """Problems with the shapes and types of the trials of n samples; `arrays`: those that are declared."""
+    expected: dict[str, tuple[tuple[int, ...], Any]] = {
         "top5": ((n, conditions, TOP), np.int16),
         "logp": ((n, conditions, TOP), np.float16),
         "correct": ((n, conditions), np.uint8),
     }
+    for array, spec in (arrays or {}).items():
+        expected[array_field(array)] = (n, conditions, *spec.shape), spec.dtype
     problems = [f"{name} is missing" for name in expected if name not in fields]
     problems += [
         f"{name} is {fields[name].dtype} {fields[name].shape}, expected {np.dtype(kind)} {shape}"
         for name, (shape, kind) in expected.items()
         if name in fields and (fields[name].shape != shape or fields[name].dtype != kind)
     ]
+    problems += [f"{name} is not declared" for name in fields if name not in {*expected, "logits"}]
     logits = fields.get("logits")
     if logits is not None and (logits.ndim != 3 or logits.shape[:2] != (n, conditions) or logits.dtype != np.float16):
         problems.append(f"logits is {logits.dtype} {logits.shape}, expected float16 ({n}, {conditions}, outputs)")
     return problems
 
 
-def value_problems(fields: Fields, targets: np.ndarray, classes: int, first_only: bool = False) -> list[str]:
+def value_problems(
+    fields: Fields,
+    targets: np.ndarray,
+    classes: int,
+    first_only: bool = False,
+    arrays: Mapping[str, ArraySpec] | None = None,
+) -> list[str]:
     """Problems with the values of trials whose shapes are right.
 
     Args:
         targets: (n, T) accepted classes, padded with -1.
         classes: K; with K < 5, the last 5 - K of the top-5 are -1, with log-probability NaN.
         first_only: only first choices are known: there, -1 means no decision; all other values are -1 and NaN.
+        arrays: those that are declared.
     """
     top5, logp, correct = fields["top5"], fields["logp"], fields["correct"]
     filled = np.arange(TOP) < (0 if first_only else classes)
@@ -54,4 +67,7 @@ def value_problems(fields: Fields, targets: np.ndarray, classes: int, first_only
         problems["logp is there, but only first choices are known"] = ~np.isnan(logp)
     if "logits" in fields:
         problems["logits are NaN"] = np.isnan(fields["logits"])
+    for name, spec in (arrays or {}).items():
+        if spec.finite:
+            problems[f"array {name} is NaN or infinite"] = ~np.isfinite(fields[array_field(name)])
     return [f"{problem} ({int(where.sum())} values)" for problem, where in problems.items() if where.any()]

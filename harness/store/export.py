@@ -86,8 +86,12 @@ def complete_cells(run: RunReader) -> list[tuple[str, str]]:
     return [place for place, cell in cells if cell.failed is None and cell.complete(run.layout(place[0]))]
 
 
-def left_out(run: RunReader) -> list[str]:
-    """``model on task: reason`` for every cell, begun or only planned, that an export leaves out."""
+def left_out(run: RunReader, output: Path) -> list[str]:
+    """``model on task: reason`` for every cell, begun or only planned, and then every array that an export leaves out.
+
+    Args:
+        output: the file; only ``.h5`` has room for arrays.
+    """
     complete, cells = set(complete_cells(run)), run.cells()
     planned = {(task, model) for task, models in run.record.planned.items() for model in models}
     reasons = []
@@ -95,7 +99,8 @@ def left_out(run: RunReader) -> list[str]:
         cell = cells.get((task, model))
         reason = "not run" if cell is None else cell.failed or "incomplete"
         reasons.append(f"{model} on {task}: {reason}")
-    return reasons
+    names = {f"array {name} of {place[0]}" for place in complete for name in cells[place].job.identity.arrays}
+    return reasons if output.suffix == ".h5" else reasons + [f"{name}: export to .h5 for it" for name in sorted(names)]
 
 
 def trials_frame(trials: Trials, attributes: Sequence[str] = ()) -> pd.DataFrame:

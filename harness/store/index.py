@@ -11,19 +11,21 @@ import h5py
 import numpy as np
 
 from harness.local.writing import Patch, replace_file
-from harness.records import TOP, TaskLayout
+from harness.records import TOP, ArraySpec, TaskLayout, array_field
 from harness.store.layout import AXES, LayoutHeader, _write_axes
 from harness.store.shards import (
     FILLS,
     FORMAT,
     Origin,
-    Sketch,
+    array_fill,
+    field_names,
     opened,
     read_header,
     read_shard,
     reserve,
     written,
 )
+from harness.store.sketch import Sketch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +35,14 @@ class IndexedCell:
     Attributes:
         sources: (low, high, file relative to the index) of every shard, present or still to come.
         outputs: number of stored logits per trial, None without logits.
+        arrays: what is stored beside the decisions, by name.
     """
 
     model: str
     attributes: Mapping[str, str]
     sources: Sequence[tuple[int, int, str]]
     outputs: int | None
+    arrays: Mapping[str, ArraySpec]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +79,10 @@ def _index_cell(group: h5py.Group, header: LayoutHeader, cell: IndexedCell) -> N
     tails: dict[str, tuple[int, ...]] = {"top5": (TOP,), "logp": (TOP,), "correct": ()}
     if cell.outputs is not None:
         tails["logits"] = (cell.outputs,)
+    fills = {**FILLS, **{array_field(name): array_fill(spec.dtype) for name, spec in cell.arrays.items()}}
+    tails.update({array_field(name): spec.shape for name, spec in sorted(cell.arrays.items())})
     for name, tail in tails.items():
-        kind, fill = FILLS[name]
+        kind, fill = fills[name]
         shape = (header.conditions, *tail)
         virtual = h5py.VirtualLayout((header.samples, *shape), dtype=kind)
         for low, high, source in cell.sources:
@@ -95,7 +101,7 @@ def indexed_cells(path: Path) -> dict[tuple[str, str], IndexEntry]:
     """Every cell in the index by (task, model). Raises FileNotFoundError, StoreError."""
     with opened(path) as file:
         return {
-            (task, model): IndexEntry(str(group.attrs["key"]), frozenset(group))
+            (task, model): IndexEntry(str(group.attrs["key"]), frozenset(field_names(group)))
             for task, of_task in file.items()
             for model in of_task
             if isinstance(of_task.get(model, getlink=True), h5py.HardLink)
@@ -135,8 +141,12 @@ def write_plain(path: Path, tasks: Iterable[tuple[TaskLayout, Sequence[PlainCell
             for cell in cells:
                 of_model, rows = group.create_group(cell.origin.model), len(layout.sample_ids)
                 of_model.attrs.update(cell.attributes)
-                tails = read_header(cell.shards[0]).tails
-                places.append((cell, {name: reserve(of_model, name, (rows, *tail)) for name, tail in tails.items()}))
+                header = read_header(cell.shards[0])
+                offsets = {
+                    name: reserve(of_model, name, (rows, *tail), header.dtypes[name])
+                    for name, tail in header.tails.items()
+                }
+                places.append((cell, offsets))
 
     def patches() -> Iterator[Patch]:
         yield from sketch.patches()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from harness.errors import RunError, StoreError
 from harness.local.writing import read_json
-from harness.records import NOT_MEASURED, TOP, ImportedTable, RunKind, RunRecord, TaskLayout, Trials
+from harness.records import NOT_MEASURED, TOP, ImportedTable, RunKind, RunRecord, TaskLayout, Trials, array_field
 from harness.store import checks, imported, run_record
 from harness.store.cells import CellFolder, CellRecord, ShardFile, StoredCell, covers
 from harness.store.file_names import check_name
@@ -180,6 +181,7 @@ class RunReader:
             logp=logp,
             correct=correct.astype(bool),
             logits=(lambda low, high: self.read_logits(job.task, job.model, low, high)) if has_logits else None,
+            arrays={name: partial(self.read_array, job.task, job.model, name) for name in job.identity.arrays},
         )
 
     def read_logits(self, task: str, model: str, low: int, high: int) -> np.ndarray:
@@ -189,6 +191,18 @@ class RunReader:
             StoreError: the run keeps no logits, or a shard is damaged.
             ValueError: there are no such samples.
         """
+        return self._read_rows(task, model, "logits", low, high)
+
+    def read_array(self, task: str, model: str, name: str, low: int, high: int) -> np.ndarray:
+        """Values of the array `name` of samples `low` to `high` - 1 of a complete cell, (high - low, C, …).
+
+        Raises:
+            StoreError: the cell has no such array, or a shard is damaged. ValueError: there are no such samples.
+        """
+        return self._read_rows(task, model, array_field(name), low, high)
+
+    def _read_rows(self, task: str, model: str, field: str, low: int, high: int) -> np.ndarray:
+        """Rows of one field, one span in memory at a time beside the result."""
         record, files = self.place(task, model)
         n = len(self.layout(task).sample_ids)
         if not 0 <= low < high <= n:
@@ -197,12 +211,11 @@ class RunReader:
         for file in files:
             if file.high <= low or file.low >= high:
                 continue
-            if "logits" not in read_header(file.path).tails:
-                raise StoreError(
-                    f"{task} × {model} in {self.path} keeps no logits", remedy="harness run … --store logits"
-                )
-            for (first, last), fields, _ in read_shard(file.path, record.origin, ("logits",), (low, high)):
-                parts.append(fields["logits"][max(low - first, 0) : high - first if high < last else None])
+            if field not in read_header(file.path).tails:
+                remedy = "harness run … --store logits" if field == "logits" else ""
+                raise StoreError(f"{task} × {model} in {self.path} keeps no {field}", remedy=remedy)
+            for (first, last), fields, _ in read_shard(file.path, record.origin, (field,), (low, high)):
+                parts.append(fields[field][max(low - first, 0) : high - first if high < last else None])
         return np.concatenate(parts)
 
     def _refuse_unreadable(self, record: CellRecord, spans: Sequence[Span], layout: TaskLayout) -> None:

@@ -4,14 +4,14 @@ HDF5 2.0 does not survive a full disk: closing a file that cannot be flushed end
 So HDF5 never writes to the disk here. It lays files out in memory (`Sketch`); plain writes, which fail cleanly,
 copy that sketch and the arrays to the disk.
 
-A shard holds `top5` (n, C, 5) int16, `logp` (n, C, 5) float16, `correct` (n, C) uint8 and perhaps `logits`
-(n, C, outputs) float16, contiguous and uncompressed; `spans` (s, 2) int64, the committed ranges in it, in order;
-`sha256/<field>` (s,), the digest of each span's bytes; and the origin of the trials as attributes.
+A shard holds `top5` (n, C, 5) int16, `logp` (n, C, 5) float16, `correct` (n, C) uint8, perhaps `logits`
+(n, C, outputs) float16 and the probe's `arrays/<name>` (n, C, …), contiguous and uncompressed; `spans` (s, 2) int64,
+the committed ranges in it, in order; `sha256/<field>` (s,), the digest of each span's bytes; and the origin of the
+trials as attributes.
 """
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,14 +19,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import h5py
 import numpy as np
 
 from harness.errors import StoreError
 from harness.local.writing import Patch, remembered, replace_file
-from harness.records import NOT_MEASURED
+from harness.records import NOT_MEASURED, array_field
+from harness.store.sketch import Sketch
 
 FORMAT: Final = 1
 FILLS: Final[Mapping[str, tuple[str, float]]] = {
@@ -35,60 +36,12 @@ FILLS: Final[Mapping[str, tuple[str, float]]] = {
     "correct": ("u1", NOT_MEASURED),
     "logits": ("<f2", np.nan),
 }
+"""Field -> type and fill value. Those of an array depend on its declaration: `array_fill`."""
+_ARRAYS: Final = "arrays"
+_ARRAY_FILLS: Final = {"f": np.nan, "i": -1, "u": 255}
 
 Span = tuple[int, int]
 Fields = Mapping[str, np.ndarray]
-
-
-class Sketch(io.RawIOBase):
-    """A file in memory that keeps only written pages, so that unfilled datasets take no memory."""
-
-    PAGE = 4096
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.size = 0
-        self._pages: dict[int, bytearray] = {}
-        self._position = 0
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def truncate(self, size: int | None = None) -> int:
-        self.size = self._position if size is None else size
-        return self.size
-
-    def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B")
-        for page, start, done, take in self._stretch(len(view)):
-            self._pages.setdefault(page, bytearray(self.PAGE))[start : start + take] = view[done : done + take]
-        self._position += len(view)
-        self.size = max(self.size, self._position)
-        return len(view)
-
-    def readinto(self, out: Any) -> int:
-        view = memoryview(out).cast("B")
-        for page, start, done, take in self._stretch(len(view)):
-            view[done : done + take] = self._pages.get(page, bytes(self.PAGE))[start : start + take]
-        self._position += len(view)
-        return len(view)
-
-    def _stretch(self, length: int) -> Iterator[tuple[int, int, int, int]]:
-        done = 0
-        while done < length:
-            page, start = divmod(self._position + done, self.PAGE)
-            take = min(length - done, self.PAGE - start)
-            yield page, start, done, take
-            done += take
-
-    def patches(self) -> Iterator[Patch]:
-        """The written pages, to be copied to a real file."""
-        for page, content in sorted(self._pages.items()):
-            yield page * self.PAGE, memoryview(content)[: max(0, self.size - page * self.PAGE)]
 
 
 @contextmanager
@@ -124,6 +77,12 @@ def damaged(path: Path, problem: str) -> StoreError:
 # --- shards ----------------------------------------------------------------------------------
 
 
+def array_fill(dtype: str) -> tuple[str, float]:
+    """The little-endian type of an array, and the value that the index shows where nothing is stored."""
+    kind = np.dtype(dtype).newbyteorder("<")
+    return kind.str, _ARRAY_FILLS[kind.kind]
+
+
 class Origin(NamedTuple):
     """Whose trials a shard holds: the cell, its key, and the digest of its layout (`layout_digest`)."""
 
@@ -141,12 +100,14 @@ class Header:
         spans: the committed ranges in the shard, in order and without gaps.
         provenance: JSON texts, one for each distinct provenance of the spans, newest last.
         tails: field -> shape of one sample's trials, ``{"top5": (C, 5), …}``.
+        dtypes: field -> its type, ``<i2``.
     """
 
     origin: Origin
     spans: tuple[Span, ...]
     provenance: tuple[str, ...]
     tails: Mapping[str, tuple[int, ...]]
+    dtypes: Mapping[str, str]
 
     @property
     def range(self) -> Span:
@@ -164,7 +125,10 @@ class StoredSpan(NamedTuple):
 
 def as_stored(span: Span, fields: Fields) -> StoredSpan:
     """`fields` in the file's byte order, with their digests."""
-    arrays = {name: np.ascontiguousarray(array, dtype=FILLS[name][0]) for name, array in fields.items()}
+    kinds = {
+        name: FILLS[name][0] if name in FILLS else array_fill(array.dtype.name)[0] for name, array in fields.items()
+    }
+    arrays = {name: np.ascontiguousarray(array, dtype=kinds[name]) for name, array in fields.items()}
     return StoredSpan(span, arrays, {name: _digest(array) for name, array in arrays.items()})
 
 
@@ -188,7 +152,7 @@ def write_shard(path: Path, header: Header, digests: Mapping[str, Sequence[str]]
     sketch = Sketch()
     with h5py.File(sketch, "w") as file:
         for name, tail in header.tails.items():
-            offsets[name] = reserve(file, name, (high - low, *tail))
+            offsets[name] = reserve(file, name, (high - low, *tail), header.dtypes[name])
             file.create_dataset(f"sha256/{name}", data=np.array(digests[name], dtype="S64"), track_times=False)
         file.create_dataset("spans", data=np.array(header.spans, dtype="<i8"), track_times=False)
         file.attrs.update(header.origin._asdict())
@@ -205,15 +169,17 @@ def write_shard(path: Path, header: Header, digests: Mapping[str, Sequence[str]]
     replace_file(path, patches(), sketch.size)
 
 
-def reserve(group: h5py.Group, name: str, shape: tuple[int, ...]) -> int:
+def reserve(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str) -> int:
     """Create a contiguous dataset for a field without writing it. Returns the offset of its bytes in the file."""
+    parent, _, last = name.rpartition("/")
+    group = group.require_group(parent) if parent else group
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     properties.set_layout(h5py.h5d.CONTIGUOUS)
     properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     properties.set_obj_track_times(False)
-    kind = h5py.h5t.py_create(np.dtype(FILLS[name][0]))
-    dataset = h5py.h5d.create(group.id, name.encode(), kind, h5py.h5s.create_simple(shape), properties)
+    kind = h5py.h5t.py_create(np.dtype(dtype))
+    dataset = h5py.h5d.create(group.id, last.encode(), kind, h5py.h5s.create_simple(shape), properties)
     return int(dataset.get_offset())
 
 
@@ -229,9 +195,9 @@ def _header(file: h5py.File, path: Path) -> Header:
     if attributes["format"] != FORMAT:
         raise StoreError(f"{path} is of format {attributes['format']}, this harness reads {FORMAT}; update the harness")
     spans = tuple((low, high) for low, high in file["spans"][:].tolist())
-    shapes = {name: file[name].shape for name in FILLS if name in file}
-    tails = {name: shape[1:] for name, shape in shapes.items()}
-    rows = {name: shape[0] for name, shape in shapes.items()}
+    stored = {name: file[name] for name in field_names(file)}
+    tails = {name: dataset.shape[1:] for name, dataset in stored.items()}
+    rows = {name: dataset.shape[0] for name, dataset in stored.items()}
     gapless = spans and all(before[1] == after[0] for before, after in pairwise(spans))
     if not gapless or set(rows.values()) != {spans[-1][1] - spans[0][0]}:
         raise damaged(path, f"contradicts itself: spans {spans}, rows {rows}")
@@ -241,7 +207,13 @@ def _header(file: h5py.File, path: Path) -> Header:
         spans=spans,
         provenance=(*(json.dumps(entry) for entry in earlier), str(attributes["provenance"])),
         tails=tails,
+        dtypes={name: dataset.dtype.str for name, dataset in stored.items()},
     )
+
+
+def field_names(group: h5py.Group) -> list[str]:
+    """Names of the fields of trials in `group`, arrays after all others."""
+    return [*(name for name in FILLS if name in group), *map(array_field, sorted(group.get(_ARRAYS, ())))]
 
 
 def read_shard(
@@ -278,7 +250,7 @@ def read_shard(
 
 
 def _read(name: str, dataset: h5py.Dataset, rows: slice) -> np.ndarray:
-    expected = np.dtype(FILLS[name][0])
+    expected = np.dtype(FILLS[name][0]) if name in FILLS else dataset.dtype
     if dataset.dtype != expected:
         raise TypeError(f"{name} is {dataset.dtype}, expected {expected}")
     array: np.ndarray = dataset[rows]

@@ -107,10 +107,11 @@ def _shard_problems(
         where = f"samples {low}-{high}"
         if low != end:
             yield f"{where} follow {end}, which its name or spans contradict"
-        problems = field_problems(fields, high - low, conditions)
+        arrays = record.job.identity.arrays
+        problems = field_problems(fields, high - low, conditions, arrays)
         if not problems and high <= len(layout.sample_ids):
             first_only = record.job.identity.first_choices_only
-            problems = value_problems(fields, layout.targets[low:high], len(layout.classes), first_only)
+            problems = value_problems(fields, layout.targets[low:high], len(layout.classes), first_only, arrays)
             if entry is not None:
                 shown = {name: array for name, array in fields.items() if name in entry.fields}
                 problems += _differences(path / INDEX, f"{layout.task}/{record.job.model}", (low, high), shown)

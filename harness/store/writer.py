@@ -2,7 +2,7 @@
 
     RUN/run.json                                    manifest
     RUN/index.h5                                    the one file that users open
-    RUN/.lock                                       held by the one process that writes
+    RUN/.lock                                       held by the one process that writes (.lock.held: without `flock`)
     RUN/measures.json                               an imported table, in a run of kind "imported"
     RUN/shards/<task>/layout.h5                     sample and condition axes
     RUN/shards/<task>/<model>/cell.json             the current job of the cell
@@ -24,10 +24,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from filelock import FileLock
-
+from harness.local.locking import ProcessLock
 from harness.local.writing import leftovers, make_folder, write_json
-from harness.records import Job, TaskLayout, TrialBlock
+from harness.records import Job, TaskLayout, TrialBlock, array_field
 from harness.store import checks, run_record
 from harness.store.cells import CellRecord, ShardFile, covers
 from harness.store.file_names import check_name
@@ -53,7 +52,7 @@ SYNCING: Final = 8
 class RunWriter(RunReader):
     """One run folder, whose lock this process holds from `create` to `close`. Others may read in the meantime."""
 
-    def __init__(self, path: Path, lock: FileLock) -> None:
+    def __init__(self, path: Path, lock: ProcessLock) -> None:
         super().__init__(path)
         self._lock = lock
         self._recent = RecentSpans()
@@ -176,13 +175,16 @@ class RunWriter(RunReader):
         record, (low, high) = folder.current(job), span
         if low % header.span or not 0 <= low < high or high != min(low + header.span, header.samples):
             raise ValueError(f"{span} is no span of {job.task}: {header.samples} samples in steps of {header.span}")
-        arrays = {"top5": block.top5, "logp": block.logp, "correct": block.correct, "logits": block.logits}
-        fields = {name: array for name, array in arrays.items() if array is not None}
-        problems = checks.field_problems(fields, high - low, header.conditions)
+        fields = {"top5": block.top5, "logp": block.logp, "correct": block.correct}
+        if block.logits is not None:
+            fields["logits"] = block.logits
+        fields.update({array_field(name): array for name, array in sorted(block.arrays.items())})
+        arrays = job.identity.arrays
+        problems = checks.field_problems(fields, high - low, header.conditions, arrays)
         if not problems:
             targets = read_targets(self._layout_path(job.task))[low:high]
             first_only = job.identity.first_choices_only
-            problems = checks.value_problems(fields, targets, header.classes, first_only)
+            problems = checks.value_problems(fields, targets, header.classes, first_only, arrays)
         if problems:
             raise ValueError(f"{job.task} × {job.model}, samples {low}-{high}, cannot be stored: {'; '.join(problems)}")
         self._recent.keep(job.key, span, folder.commit(record, as_stored(span, fields)))
@@ -267,6 +269,7 @@ class RunWriter(RunReader):
             attributes=record.attributes if failed is None else {**record.attributes, "failed": failed},
             sources=[(low, high, path.relative_to(self.path).as_posix()) for low, high, path in sorted(sources)],
             outputs=_outputs(files) if files else record.outputs,
+            arrays=job.identity.arrays,
         )
 
 

@@ -13,6 +13,7 @@ from harness.testing.fingerprints import check_fingerprint, fingerprint_of, proj
 from harness.testing.probes import (
     CLASSES,
     SmallClassifier,
+    arrays_of,
     check_measures,
     check_probe,
     make_batch,
@@ -24,6 +25,7 @@ from harness.testing.probes import (
 __all__ = [
     "CLASSES",
     "SmallClassifier",
+    "arrays_of",
     "check_dataset",
     "check_fingerprint",
     "check_label_space",

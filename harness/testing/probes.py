@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from harness.interfaces import WhiteBoxProbe
-from harness.records import Batch, Measure, TaskLayout, Trials, columns_of
+from harness.records import ArraySpec, Batch, Measure, TaskLayout, Trials, checked_arrays, columns_of
 from harness.views import Views
 
 if TYPE_CHECKING:
@@ -54,8 +55,9 @@ def make_trials(
     attributes: Mapping[str, Sequence[str]] | None = None,
     required: Mapping[str, Trials] | None = None,
     task: str = "probe@dataset",
+    arrays: Mapping[str, np.ndarray] | None = None,
 ) -> Trials:
-    """Random but consistent trials of one model under `conditions`."""
+    """Random but consistent trials of one model under `conditions`; `arrays`: name -> (n, C, …) values."""
     rng = np.random.default_rng(seed)
     top5 = rng.permuted(np.tile(np.arange(len(classes)), (n, len(conditions), 1)), axis=2)[:, :, :5].astype(np.int16)
     targets = rng.integers(0, len(classes), (n, 1)).astype(np.int16)
@@ -77,7 +79,12 @@ def make_trials(
         logp=logp,
         correct=top5[:, :, 0] == targets,
         required=dict(required or {}),
+        arrays={name: partial(_rows, values) for name, values in (arrays or {}).items()},
     )
+
+
+def _rows(values: np.ndarray, low: int, high: int) -> np.ndarray:
+    return values[low:high]
 
 
 class SmallClassifier(torch.nn.Module):
@@ -106,10 +113,27 @@ class SmallClassifier(torch.nn.Module):
 
 def stimuli_of(probe: Probe, batch: Batch, classifier: Classifier | None = None) -> dict[str, torch.Tensor]:
     """Copies of all stimuli of `batch` by condition; a white-box probe attacks `classifier`, default a new one."""
-    if not isinstance(probe, WhiteBoxProbe):
-        return {condition: stimulus.clone() for condition, stimulus in probe.stimuli(batch)}
-    classifier = classifier or SmallClassifier(str(batch.images.device))
-    return {condition: stimulus.detach().clone() for condition, stimulus in probe.attacks(batch, classifier)}
+    return {condition: stimulus for condition, stimulus, _ in _shown(probe, batch, classifier)}
+
+
+def arrays_of(
+    probe: Probe, batch: Batch, classifier: Classifier | None = None
+) -> dict[str, Mapping[str, torch.Tensor]]:
+    """Copies of all arrays of `batch`, condition -> name -> (B, …); otherwise as `stimuli_of`."""
+    return {condition: arrays for condition, _, arrays in _shown(probe, batch, classifier)}
+
+
+def _shown(
+    probe: Probe, batch: Batch, classifier: Classifier | None
+) -> Iterator[tuple[str, torch.Tensor, Mapping[str, torch.Tensor]]]:
+    """What the probe yields for each condition, copied: a probe may use the memory again for the next."""
+    if isinstance(probe, WhiteBoxProbe):
+        items = probe.attacks(batch, classifier or SmallClassifier(str(batch.images.device)))
+    else:
+        items = probe.stimuli(batch)
+    for condition, stimulus, *rest in items:
+        arrays = rest[0] if rest else {}
+        yield condition, stimulus.detach().clone(), {name: values.detach().clone() for name, values in arrays.items()}
 
 
 def check_probe(probe: Probe, size: int = 64, device: str = "cpu") -> None:
@@ -139,6 +163,7 @@ def check_probe(probe: Probe, size: int = 64, device: str = "cpu") -> None:
         assert 0 <= low and high <= 1, f"{condition}: values from {low} to {high} leave [0, 1]"
     _check_untouched(classifier, device)
     _check_independence(probe, batch, together)
+    _check_arrays(probe, batch, checked_arrays(probe.arrays(size)))
 
 
 def _check_untouched(classifier: SmallClassifier, device: str) -> None:
@@ -162,6 +187,31 @@ def _check_independence(probe: Probe, batch: Batch, together: Mapping[str, torch
     for rows in orders:
         parts = {condition: stimulus[rows] for condition, stimulus in together.items()}
         _check_same(stimuli_of(probe, part(batch, rows)), parts, f"samples {rows} alone, not in a batch of {n}", exact)
+
+
+def _check_arrays(probe: Probe, batch: Batch, specs: Mapping[str, ArraySpec]) -> None:
+    """The arrays are those declared, and depend on their sample alone, up to rounding; those of attacks mostly."""
+    n, together = len(batch.sample_ids), arrays_of(probe, batch)
+    for condition, arrays in together.items():
+        assert set(arrays) == set(specs), f"{condition}: arrays {sorted(arrays)}, declared are {sorted(specs)}"
+        for name, spec in specs.items():
+            shape, dtype = tuple(arrays[name].shape), str(arrays[name].dtype).removeprefix("torch.")
+            assert (shape, dtype) == ((n, *spec.shape), spec.dtype), (
+                f"{condition}: array {name} is {dtype} {shape}, expected {spec.described}"
+            )
+            assert not spec.finite or bool(torch.isfinite(arrays[name]).all()), (
+                f"{condition}: array {name} is NaN or infinite; declare ArraySpec(finite=False) if that is meant"
+            )
+    least = _ALIKE if isinstance(probe, WhiteBoxProbe) else 1
+    for rows in [list(range(n)), [0], list(reversed(range(n)))] if specs else ():
+        for condition, arrays in arrays_of(probe, part(batch, rows)).items():
+            for name, values in arrays.items():
+                expected = together[condition][name][rows].double()
+                close = torch.isclose(values.double(), expected, rtol=1e-4, atol=1e-6, equal_nan=True)
+                share = float(close.float().mean())
+                assert share >= least, (
+                    f"{condition}: array {name} of samples {rows}: {share:.0%} of the values are as in a batch of {n}"
+                )
 
 
 def _check_same(
@@ -217,5 +267,11 @@ def _twice(trials: Trials) -> Views:
         correct=np.concatenate((trials.correct, trials.correct), axis=1),
         required={},
         logits=None,
+        arrays={name: partial(_doubled, read) for name, read in trials.arrays.items()},
     )
     return Views.of(doubled, conditions, {name: _twice(needed) for name, needed in trials.required.items()})
+
+
+def _doubled(read: Callable[[int, int], np.ndarray], low: int, high: int) -> np.ndarray:
+    values = read(low, high)
+    return np.concatenate((values, values), axis=1)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import RequestError
 from harness.records import Progress
+from harness.workflows.completeness import lost_cells, refuse_empty
 from harness.workflows.display import Display, display_of
 from harness.workflows.run_result import RunResult
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from harness.planning.plan import Plan
     from harness.planning.request import RunRequest, Selection
+    from harness.records import RunRecord, Suite
     from harness.store import RunWriter
     from harness.workflows.options import House
 
@@ -45,6 +47,7 @@ def plan_run(
         RequestError: `out` does not fit the request or is locked, a dataset or checkpoint named in it is missing, ….
     """
     from harness.planning.code import CodeInUse
+    from harness.planning.contents import refuse_changed_files
     from harness.planning.request import existing_run, resolve, settle
     from harness.store import refuse_locked, refuse_unfit
 
@@ -56,7 +59,9 @@ def plan_run(
     same = existing.record.same_numbers if existing else frozenset[tuple[str, str]]()
     code = CodeInUse(makers=selection.makers, same=same, accept=request.same_numbers)
     with (display or display_of(None)).digesting() as watch:
-        return resolve(selection, settings, request.data, existing.cells() if existing else {}, watch, code)
+        plan = resolve(selection, settings, request.data, existing.cells() if existing else {}, watch, code)
+    refuse_changed_files(plan, existing.record.contents if existing else {}, out)
+    return plan
 
 
 def execute_run(
@@ -81,9 +86,7 @@ def execute_run(
     plan = plan_run(request, selection, out, torch_device.type, display)
     refuse_other_code(plan)
     display.planned(plan)
-    if all(cell.status == "missing" for cell in plan.cells):
-        remedy = f"harness doctor --suite {request.suite}" if request.suite else "harness list datasets"
-        raise RequestError(f"nothing can run: {plan.cells[0].reason}. See: {remedy}")
+    refuse_empty(plan, request.suite)
     with display.checking():
         networks = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
     record_checkpoints(plan, selection)
@@ -104,6 +107,7 @@ def execute_run(
                 )
         except KeyboardInterrupt:
             raise RunInterrupted(f"finished spans are stored in {out}; the same call resumes") from None
+    failures = {**failures, **lost_cells(out, plan, failures)}
     return RunResult(path=out, plan=plan, failures=failures, plugins=house.plugins)
 
 
@@ -125,11 +129,12 @@ def compute(
         networks: the networks that are already loaded; this function takes ownership.
     """
     from harness.engine.execute import execute
-    from harness.engine.numerics import device_name
+    from harness.engine.numerics import device_facts
     from harness.engine.resources import Engine
     from harness.local.provenance import provenance
 
-    _describe(opened, plan, selection)
+    for remark in _describe(opened, plan, selection):
+        progress.warn(remark)
     engine = Engine(
         run=opened,
         specs={spec.name: spec for spec in selection.models},
@@ -137,16 +142,23 @@ def compute(
         device=device,
         workers=workers or min(8, os.cpu_count() or 1),
         progress=progress,
-        provenance=provenance(command, device=device_name(device)),
+        provenance=provenance(command, **device_facts(device)),
         networks=networks,
         stop=stop or threading.Event(),
     )
     return execute(plan, engine)
 
 
-def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> None:
-    """Write everything but trials to the run folder: groups, planned cells, definitions, remarks, layouts."""
+def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> list[str]:
+    """Write everything but trials to the run folder: groups, planned cells, definitions, remarks, layouts.
+
+    Returns:
+        Remarks on definitions that the suite replaces; they are stored too.
+    """
+    from harness.planning.contents import contents_of
+
     suite = selection.suite
+    redefined = redefinitions(opened.record, suite) if suite else {}
     opened.update_manifest(
         study={
             "biases": {name: list(parts) for name, parts in (suite.biases if suite else {}).items()},
@@ -154,13 +166,29 @@ def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> None:
         },
         models={spec.name: {"group": spec.group, "title": spec.title} for spec in selection.models},
         **_planned(plan),
-        warnings={task.dataset.name: list(task.manifest.remarks) for task in plan.tasks},
+        warnings={**{task.dataset.name: list(task.manifest.remarks) for task in plan.tasks}, **redefined},
+        contents=contents_of(plan),
         **_accepted(opened, plan),
     )
     for task in plan.tasks:
         opened.put_layout(task.layout)
     # Finish cells that a killed run had completed, and rewrite the index in any case.
     opened.finish([cell.job for cell in plan.cells if cell.job and cell.status == "stored"])
+    return [remark for remarks in redefined.values() for remark in remarks]
+
+
+def redefinitions(record: RunRecord, suite: Suite) -> dict[str, list[str]]:
+    """Bias or axis -> one remark, where `suite` replaces what the run defines; the latest definition holds."""
+    remarks = {}
+    for earlier, latest in ((record.biases, suite.biases), (record.axes, suite.axes)):
+        for name, parts in latest.items():
+            before = earlier.get(name)
+            if before is not None and set(before) != set(parts):
+                text = (
+                    f"redefined by suite {suite.name!r} as {', '.join(parts)}; before, in this run, {', '.join(before)}"
+                )
+                remarks[name] = [f"{name}: {text}. The latest definition holds for all models of the run"]
+    return remarks
 
 
 def _accepted(opened: RunWriter, plan: Plan) -> dict[str, Any]:

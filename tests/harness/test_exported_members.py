@@ -14,7 +14,7 @@ def test_everything_announced_is_there():
 
 
 def test_public_names():
-    records = """Batch DecisionTable Download Erratum Figure ImportedDecisions ImportedModel ImportedTable
+    records = """ArraySpec Batch DecisionTable Download Erratum Figure ImportedDecisions ImportedModel ImportedTable
         LabelSpace LoadingRecipe Measure ModelSpec Preprocessing Reason Release Remark Sample Series Study StudyModel
         Suite Table TableCell TaskLayout TaskSpec Tolerance TrialReader Trials"""
     interfaces = "Dataset Importer ModelSource Probe Report WhiteBoxProbe hookimpl"

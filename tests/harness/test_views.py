@@ -17,7 +17,8 @@ VIEWS, CONDITIONS = ("fog-1", "fog-2", "rain-1", "rain-2", "left"), ("low", "mid
 
 
 def stored(views=VIEWS, conditions=CONDITIONS, n=12, **more):
-    given = make_trials(columns_of(views, conditions), n=n, **more)
+    maps = np.random.default_rng(6).normal(size=(n, len(views) * len(conditions), 2, 3)).astype(np.float32)
+    given = make_trials(columns_of(views, conditions), n=n, arrays={"map": maps}, **more)
     axes = replace(given.layout, attributes={"side": tuple(f"side {row}" for row in range(n))})
     logits = np.random.default_rng(5).normal(size=(n, len(views) * len(conditions), 10)).astype(np.float16)
     return replace(given, layout=axes, logits=lambda low, high: logits[low:high])
@@ -33,6 +34,7 @@ def test_rows_are_those_of_a_plain_loop(conditions, chosen):
     assert views.names == VIEWS and got.layout.conditions == conditions and got.repeats == len(chosen)
     assert len(got.correct) == len(got.layout.sample_ids) == len(got.layout.targets) == 12 * len(chosen)
     everything, kept = trials.logits(0, 12), got.logits(0, 12 * len(chosen))
+    maps, kept_maps = trials.array("map"), got.array("map")
     for sample in range(12):
         for place, number in enumerate(chosen):
             row = sample * len(chosen) + place
@@ -46,8 +48,10 @@ def test_rows_are_those_of_a_plain_loop(conditions, chosen):
                 assert np.array_equal(got.logp[row, column], trials.logp[sample, at], equal_nan=True)
                 assert got.correct[row, column] == trials.correct[sample, at]
                 assert np.array_equal(kept[row, column], everything[sample, at])
+                assert np.array_equal(kept_maps[row, column], maps[sample, at])
     low, high = 12 * len(chosen) // 3, 12 * len(chosen) // 2 + 1
     assert np.array_equal(got.logits(low, high), kept[low:high])
+    assert np.array_equal(got.array("map", low, high), kept_maps[low:high])
 
 
 def test_all_views_and_one_are_not_copied():

@@ -94,8 +94,9 @@ def _expected(model: str, span: tuple[int, int]):
 
 
 def _compare(group, rows, expected) -> None:
-    for name in ("top5", "logp", "correct"):
-        assert np.array_equal(group[name][rows], getattr(expected, name)), f"{group.file.filename}: {name} of {rows}"
+    decisions = {name: getattr(expected, name) for name in ("top5", "logp", "correct")}
+    for name, values in {**decisions, **{f"arrays/{name}": array for name, array in expected.arrays.items()}}.items():
+        assert np.array_equal(group[name][rows], values), f"{group.file.filename}: {name} of {rows}"
 
 
 def _check_complete(path: Path) -> None:

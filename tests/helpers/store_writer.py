@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.records import Identity, Job, TaskLayout, TrialBlock
+from harness.identity import job_of
+from harness.records import ArraySpec, Identity, Job, ProbeIdentity, TaskLayout, TrialBlock
 from harness.store import RunWriter
 
 SETTINGS = {"seed": 0, "limit": None}
@@ -38,10 +39,16 @@ def make_layout(*, n=40, span=16, conditions=2, classes=10, targets=1, task=TASK
     )
 
 
-def make_job(model="net-a", *, task=TASK, salt="") -> Job:
-    document = {"task": task, "model": model, "salt": salt}
-    key = hashlib.sha256(repr(document).encode()).hexdigest()
-    return Job(task=task, model=model, key=key, identity=Identity(document))
+def make_job(model="net-a", *, task=TASK, salt="", arrays=None) -> Job:
+    identity = Identity.of(
+        model={"name": model, "salt": salt},
+        probe=ProbeIdentity(name=task.partition("@")[0], version=1, params={}),
+        dataset={"name": task.partition("@")[2]},
+        layout={},
+        settings=SETTINGS,
+        arrays=arrays,
+    )
+    return job_of(task, model, identity)
 
 
 def make_block(layout, job, span, outputs=0) -> TrialBlock:
@@ -50,7 +57,18 @@ def make_block(layout, job, span, outputs=0) -> TrialBlock:
     per_sample = [_sample(layout, job, index, outputs) for index in range(low, high)]
     top5, logp, logits = (np.stack([one[i] for one in per_sample]) for i in range(3))
     correct = (top5[:, :, :1] == layout.targets[low:high, None, :]).any(axis=2).astype(np.uint8)
-    return TrialBlock(top5=top5, logp=logp, correct=correct, logits=logits if outputs else None)
+    arrays = {name: _array(layout, job, name, span) for name in job.identity.arrays}
+    return TrialBlock(top5=top5, logp=logp, correct=correct, logits=logits if outputs else None, arrays=arrays)
+
+
+def _array(layout, job, name, span):
+    """(n, C, …) of small numbers, whatever the type."""
+    spec, conditions = job.identity.arrays[name], len(layout.conditions)
+    rows = [
+        np.random.default_rng([stable(job.key + name), index]).integers(0, 100, (conditions, *spec.shape))
+        for index in range(*span)
+    ]
+    return np.stack(rows).astype(spec.dtype)
 
 
 def _sample(layout, job, index, outputs):
@@ -86,9 +104,18 @@ def assert_equal_trials(trials, layout, job) -> None:
     assert trials.logp.tobytes() == expected.logp.tobytes()
     assert trials.correct.dtype == bool
     assert np.array_equal(trials.correct, expected.correct.astype(bool))
+    assert list(trials.arrays) == sorted(expected.arrays)
+    for name, values in expected.arrays.items():
+        read = trials.array(name)
+        assert read.dtype == values.dtype and np.array_equal(read, values)
 
 
-CELLS = [make_job(f"net-{i}") for i in range(5)]
+ARRAYS = {
+    "map": ArraySpec(shape=(4, 3), dtype="float32"),
+    "lost": ArraySpec(dtype="uint8"),
+    "depth": ArraySpec(shape=(2,), dtype="float16", finite=False),
+}
+CELLS = [make_job(f"net-{i}", arrays=ARRAYS) for i in range(5)]
 LAYOUT = make_layout(n=120, span=10)
 
 

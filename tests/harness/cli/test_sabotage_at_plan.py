@@ -203,7 +203,7 @@ def test_a_release_that_fails_refuses_the_estimate(command_line, body):
     )
     words = ("--plugins", "mine", "--registry", "suite.yaml", "--suite", "all", "--out", "run", "--dry-run")
     code, out, err = command_line("run", *words)
-    assert code == 2 and err.startswith("error: task accuracy@bad: ") and "Traceback" not in err, (code, out, err)
+    assert code == 2 and err.startswith("error: task accuracy@bad raised ") and "Traceback" not in err, (code, out, err)
 
 
 @pytest.mark.parametrize("kind", ["probe", "dataset"])
@@ -213,7 +213,7 @@ def test_info_ends_likewise(command_line, kind, body):
     named = {"probe": method("conditions", body, "self, size"), "dataset": method("label_space", body)}
     Path("mine", "sabotage.py").write_text({"probe": PROBE, "dataset": DATASET}[kind].replace("CHANGE", named[kind]))
     code, out, err = command_line("info", "bad", "--plugins", "mine")
-    refused = code == 2 and err.startswith(f"error: {kind} 'bad': ")
+    refused = code == 2 and err.startswith(f"error: {kind} 'bad' raised ")
     told = kind == "probe" and code == 0 and "invalid literal" in out  # a probe for images of another size
     assert (refused or told) and "Traceback" not in err, (code, out, err)
 

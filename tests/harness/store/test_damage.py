@@ -34,7 +34,7 @@ def shards(path: Path, job=JOB) -> list[Path]:
 # --- kills -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kills", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [10, pytest.param(200, marks=pytest.mark.slow)])
 def test_killed_writers_lose_nothing(tmp_path, kills):
     tally = campaign(tmp_path, kills, seed=kills)
     assert tally.kills == kills

@@ -24,6 +24,7 @@ from harness.records import RunModel
 from harness.store import RunReader, RunWriter, store_table, verify_run
 from harness.store.export import compact
 from tests.helpers.store_writer import (
+    ARRAYS,
     COMMAND,
     SETTINGS,
     TASK,
@@ -50,9 +51,10 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("finished", [False, True])
+@pytest.mark.parametrize("arrays", [{}, ARRAYS], ids=["decisions", "arrays"])
 @pytest.mark.parametrize("targets", [1, 3])
-def test_what_is_committed_is_read(path, targets, finished):
-    layout, job = make_layout(targets=targets, attributes=("texture", "shape")), make_job()
+def test_what_is_committed_is_read(path, targets, arrays, finished):
+    layout, job = make_layout(targets=targets, attributes=("texture", "shape")), make_job(arrays=arrays)
     with create(path) as run:
         fill(run, layout, job, outputs=12)
         if finished:
@@ -133,7 +135,7 @@ def test_every_shard_says_whose_it_is(path):
 
 @pytest.mark.parametrize("room", [0, 2_000, 32 << 20], ids=["none", "some", "all"])
 def test_a_cell_is_consolidated_to_the_same_bytes_from_memory_and_from_its_shards(path, tmp_path, monkeypatch, room):
-    layout, jobs = make_layout(), [make_job(), make_job("net-b")]
+    layout, jobs = make_layout(), [make_job(arrays=ARRAYS), make_job("net-b")]
     with create(tmp_path / "other") as run:
         for job in jobs:
             fill(run, layout, job)

@@ -227,3 +227,25 @@ def test_the_door_opens_without_heavy_imports():
     script = f"import sys, harness; harness.run, harness.open_study; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+REDEFINING = """
+suites:
+  first: {models: [plain], tasks: [accuracy@imagenet], axes: {ID: [top1@imagenet]}, biases: {B: [top5@imagenet]}}
+  second: {models: [plain], tasks: [accuracy@imagenet], axes: {ID: [top5@imagenet]}, biases: {B: [top5@imagenet]}}
+"""
+
+
+def test_a_second_suite_that_redefines_an_axis_says_so_in_the_run_and_in_the_report(run):
+    Path("suites.yaml").write_text(REDEFINING)
+    said = []
+    for suite in ("first", "first", "second", "second"):
+        watch = Watch()
+        run(suite=suite, models=(), tasks=(), registry=["more.yaml", "suites.yaml"], progress=watch)
+        said.append(len([text for text in watch.warnings if "redefined" in text]))
+    assert said == [0, 0, 1, 0]  # the last one changes nothing
+    study = door.open_study("door")
+    (remark,) = [text for text in study.warnings if "redefined" in text]
+    assert "ID" in remark and "'second'" in remark and "top5@imagenet; before, in this run, top1@imagenet" in remark
+    assert "The latest definition holds" in remark
+    assert study.axes["ID"] == ("top5@imagenet",)

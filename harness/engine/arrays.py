@@ -1,0 +1,67 @@
+"""What a probe yields for one condition: a stimulus, and the arrays that it declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from harness.errors import CellError
+
+if TYPE_CHECKING:
+    from harness.planning.plan import PlannedTask
+    from harness.records import ArraySpec
+
+
+class Shown(NamedTuple):
+    """One stimulus (B, 3, S, S) with its condition, and copies of its arrays by name, (B, …) each."""
+
+    condition: str
+    stimulus: torch.Tensor
+    arrays: Mapping[str, torch.Tensor]
+
+
+def shown_by(task: PlannedTask, item: Any, count: int) -> Shown:
+    """`item`, as a probe yields it for `count` samples, taken apart.
+
+    The arrays are copied, since a probe may use their memory again for the next condition. Their values are checked on
+    the host, when they are stored.
+
+    Raises:
+        CellError: it is neither (condition, stimulus) nor (condition, stimulus, arrays), or the arrays are not those
+            that the probe declares.
+    """
+    parts = item if isinstance(item, tuple) else (item,)
+    if len(parts) not in (2, 3) or not isinstance(parts[1], torch.Tensor):
+        raise CellError(
+            f"probe {task.probe.name} yields {_kinds(item)}, expected (condition, stimulus) or "
+            "(condition, stimulus, arrays)"
+        )
+    condition, stimulus = parts[:2]
+    given = parts[2] if len(parts) == 3 else {}
+    where = f"probe {task.probe.name} under {condition}"
+    if not isinstance(given, Mapping) or set(given) != set(task.arrays):
+        names = ", ".join(map(str, given)) or "none" if isinstance(given, Mapping) else _kinds(given)
+        raise CellError(f"{where}: arrays {names}, expected {', '.join(task.arrays) or 'none'}")
+    for name, spec in task.arrays.items():
+        _check(where, name, given[name], spec, count)
+    return Shown(condition, stimulus, {name: given[name].detach().clone() for name in task.arrays})
+
+
+def _check(where: str, name: str, array: Any, spec: ArraySpec, count: int) -> None:
+    if isinstance(array, torch.Tensor):
+        shape, dtype = tuple(array.shape), str(array.dtype).removeprefix("torch.")
+        if (shape, dtype) == ((count, *spec.shape), spec.dtype):
+            return
+        given = f"{dtype} {shape}"
+    else:
+        given = _kinds(array)
+    raise CellError(f"{where}: array {name} is {given}, expected {spec.described} for {count} samples")
+
+
+def _kinds(item: Any) -> str:
+    """The types of what a probe yields, for messages."""
+    if isinstance(item, tuple):
+        return f"({', '.join(type(part).__name__ for part in item)})"
+    return type(item).__name__
