@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from harness.errors import (
     AbsentCheckpointError,
     AbsentDatasetError,
     CheckpointError,
+    PluginError,
     RequestError,
     UnknownNameError,
     blamed,
@@ -25,6 +27,7 @@ from harness.planning import planner
 from harness.planning.code import CodeInUse, Maker, makers_of
 from harness.planning.definitions import check_definitions
 from harness.planning.plan import MissingTask, PlannedTask, Settings
+from harness.planning.requirements import with_requirements
 from harness.planning.sizes import of_other_sizes
 from harness.planning.tensors import files_of_stored
 from harness.records import Reason, Remark
@@ -98,7 +101,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
     if not patterns:
         raise RequestError("no models: give --models PATTERN, or a --suite that names some. See: harness list models")
     models = tuple(registry.models_matching(patterns))
-    tasks = _with_requirements([*_suite_tasks(suite), *map(registry.parse_task, request.tasks)], registry)
+    tasks = with_requirements([*(suite.tasks if suite else ()), *map(registry.parse_task, request.tasks)], registry)
     if not tasks:
         raise RequestError("no tasks: give --suite NAME or --task probe@dataset. See: harness list suites")
     datasets, crops = {}, {}
@@ -129,28 +132,6 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         crops=crops,
         makers=makers_of(probes.values(), datasets, sources, registry),
     )
-
-
-def _suite_tasks(suite: Suite | None) -> Sequence[TaskSpec]:
-    return suite.tasks if suite else ()
-
-
-def _with_requirements(tasks: Sequence[TaskSpec], registry: Registry) -> list[TaskSpec]:
-    """`tasks` without repetition, each preceded by the tasks whose trials its measures require."""
-    by_name = {task.name: task for task in reversed(tasks)}  # of two with one name, the first wins: the suite's
-    resolved: dict[str, TaskSpec] = {}
-
-    def add(task: TaskSpec) -> None:
-        if task.name in resolved:
-            return
-        for required in registry.probe_for(task).requires:
-            required_task = registry.parse_task(f"{required}@{task.dataset}")
-            add(by_name.get(required_task.name, required_task))
-        resolved[task.name] = task
-
-    for task in tasks:
-        add(by_name[task.name])
-    return list(resolved.values())
 
 
 def settle(request: RunRequest, stored: Mapping[str, Any] | None, size: int) -> Settings:
@@ -249,6 +230,8 @@ def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str
     for spec in selection.models:
         try:
             files = files_of(selection, spec)
+            for path in (path for path in files if not path.is_file()):
+                raise PluginError(f"model {spec.name!r}: source {spec.source!r} names {path}, which is not a file")
             digests[spec.name] = tuple(digests_of(files))
             pins.check(spec, files, digests[spec.name], recording=False)
         except CheckpointError as error:
@@ -263,7 +246,10 @@ def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str
 def files_of(selection: Selection, spec: ModelSpec) -> Sequence[Path]:
     """The files of a model. Raises CheckpointError if they are missing, PluginError if its source fails."""
     with blamed(f"model {spec.name!r}: its source {spec.source!r}"):
-        return tuple(selection.sources[spec.source].files(spec))
+        files = tuple(Path(path) for path in selection.sources[spec.source].files(spec))
+    for path in (path for path in files if not path.is_file()):
+        raise PluginError(f"model {spec.name!r}: its source {spec.source!r} names {path}, which is not a file")
+    return files
 
 
 def record_checkpoints(plan: Plan, selection: Selection) -> None:
@@ -284,10 +270,8 @@ def record_checkpoints(plan: Plan, selection: Selection) -> None:
 def missing_task(selection: Selection, task: TaskSpec, because: Reason) -> MissingTask:
     """One task without data. Raises RequestError if its probe could not serve the data in any case."""
     probe, dataset = selection.probes[task.name], selection.datasets[task.dataset]
-    try:
+    with _fitting(task):
         conditions = planner.columns_for(probe, dataset)
-    except ValueError as error:
-        raise RequestError(f"task {task.name}: {error}") from error
     return MissingTask(name=task.name, probe=probe, dataset=dataset, conditions=conditions, because=because)
 
 
@@ -295,17 +279,24 @@ def plan_task(selection: Selection, task: TaskSpec, manifest: manifests.Manifest
     """One task with its layout. Raises RequestError if the probe cannot serve the dataset's image size or its views."""
     from harness.store.layout import RESERVED, check_layout
 
-    try:
-        planned = planner.plan_task(
-            task.name, selection.probes[task.name], selection.datasets[task.dataset], manifest, settings.batch_size
-        )
+    probe, dataset = selection.probes[task.name], selection.datasets[task.dataset]
+    with _fitting(task):
+        planned = planner.plan_task(task.name, probe, dataset, manifest, settings.batch_size)
         check_layout(planned.layout)
         clashes = {*RESERVED, *planned.layout.attributes} & {spec.name for spec in selection.models}
         if clashes:
             raise ValueError(f"a model cannot be called {', '.join(clashes)}: the index has an axis of that name")
-        return planned
-    except ValueError as error:
-        raise RequestError(f"task {task.name}: {error}") from error
+    return planned
+
+
+@contextmanager
+def _fitting(task: TaskSpec) -> Iterator[None]:
+    """A ValueError says that probe and dataset do not fit: RequestError. All else is a plugin's mistake."""
+    with blamed(f"task {task.name}"):
+        try:
+            yield
+        except ValueError as error:
+            raise RequestError(f"task {task.name}: {error}") from error
 
 
 def existing_run(path: Path) -> RunReader | None:
