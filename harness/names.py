@@ -15,6 +15,8 @@ NAME: Final = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9._+-]*")
 """Plugins, datasets and suites (`fullmatch`)."""
 MODEL_NAME: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._+-]*")
 """Models (`fullmatch`): published names contain capitals."""
+ALL_MODELS: Final = "all"
+"""The set of all models in a report; the models outside a group are ``not GROUP``."""
 _MEASURE: Final = re.compile(r"[^@/\s]+@(?P<dataset>[^@/\s]+)(/[^@/\s]+){0,2}")
 
 
@@ -38,6 +40,16 @@ def dataset_of(measure: str) -> str:
 def dataset_in(name: str) -> str:
     """The dataset in the name of a task or measure that was made elsewhere, of whatever form; empty if it has none."""
     return name.partition("@")[2].partition("/")[0]
+
+
+def outside(group: str) -> str:
+    """The name of the set of models outside a group."""
+    return f"not {group}"
+
+
+def is_set_of_models(group: str) -> bool:
+    """Whether `group` is the name of another set of models (``all``, ``not GROUP``), which no group may have."""
+    return group.casefold() == ALL_MODELS or group.casefold().startswith(outside(""))
 
 
 def is_pattern(text: str) -> bool:

@@ -5,9 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from harness.ranks import centred_ranks, exact_p, levels
+
+__all__ = [
+    "LEAST_PAIRS",
+    "Z95",
+    "Consistency",
+    "Correlation",
+    "PMethod",
+    "benjamini_hochberg",
+    "error_consistency",
+    "error_consistency_interval",
+    "holm",
+    "levels",
+    "spearman",
+    "spearman_interval",
+    "wilson_interval",
+]
 
 Z95 = 1.959963984540054
 """Two-sided 95 % quantile of the standard normal."""
@@ -15,6 +34,8 @@ NEARLY_ONE = 1 - 1e-12
 """A coefficient above this is a perfect order up to rounding."""
 LEAST_PAIRS = 5
 """With fewer pairs, no coefficient is given: with four, even a perfect order occurs by chance once in twelve."""
+PMethod = Literal["exact", "t"]
+"""How a p-value is computed: over all permutations of the pairs, or by the t approximation with n - 2 degrees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +45,7 @@ class Correlation:
     Attributes:
         n: number of pairs.
         value: coefficient in [-1, 1]; None if undefined.
-        p: two-sided p-value of no association.
+        p: two-sided p-value of no association. p_method: how it is computed; None if `p` is.
         low: lower end of the 95 % interval of the coefficient; None if undefined or for a perfect order.
         high: upper end of that interval; None like `low`.
         reason: why `value` is undefined; else None.
@@ -33,6 +54,7 @@ class Correlation:
     n: int
     value: float | None = None
     p: float | None = None
+    p_method: PMethod | None = None
     low: float | None = None
     high: float | None = None
     reason: str | None = None
@@ -52,8 +74,10 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
 def spearman(x: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("x", "y")) -> Correlation:
     """Spearman's rank correlation, ties by mean ranks, with p-value and 95 % interval.
 
-    The p-value is the t approximation with n - 2 degrees of freedom, which the study's significance marks use;
-    it is rough below ten pairs, and zero for a perfect order.
+    Values that agree in all digits that they can have are tied, see `harness.ranks.levels`. Below ten pairs the p-value
+    is exact: the share of all permutations, ties too, whose coefficient is at least as far from zero, so a perfect
+    order of five has p = 2/120. From ten pairs on it is the t approximation with n - 2 degrees of freedom, as in the
+    study; it is zero for a perfect order.
 
     Args:
         x: n finite numbers.
@@ -64,26 +88,39 @@ def spearman(x: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("x", "y")) ->
         ValueError: unequal lengths, more than one dimension, or a value that is NaN or infinite.
     """
     first, second = (np.asarray(values, dtype=np.float64) for values in (x, y))
+    _refuse_unpaired(first, second, names)
+    n = len(first)
+    if n < LEAST_PAIRS:
+        return Correlation(n=n, reason=f"undefined (n = {n})")
+    ranks = centred_ranks(first), centred_ranks(second)
+    constant = [name for name, of_name in zip(names, ranks, strict=True) if not of_name.any()]
+    if constant:
+        return Correlation(n=n, reason=f"undefined ({' and '.join(constant)} constant)")
+    product, squares = int(ranks[0] @ ranks[1]), int(ranks[0] @ ranks[0]) * int(ranks[1] @ ranks[1])
+    value = math.copysign(1.0, product) if product**2 == squares else product / math.sqrt(squares)
+    low, high = spearman_interval(value, n)
+    exact = exact_p(*ranks)
+    p, method = (_t_p(value, n), "t") if exact is None else (exact, "exact")
+    return Correlation(n=n, value=value, p=p, p_method=method, low=low, high=high)
+
+
+def _refuse_unpaired(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> None:
+    """Raise ValueError unless both are lists of one length with finite numbers."""
     if first.ndim != 1 or first.shape != second.shape:
         raise ValueError(f"expected two lists of one length, got shapes {first.shape} and {second.shape}")
     for name, values in zip(names, (first, second), strict=True):
         if not np.isfinite(values).all():
             raise ValueError(f"{name} has values that are not finite; leave such pairs out, so that n reflects it")
-    n = len(first)
-    if n < LEAST_PAIRS:
-        return Correlation(n=n, reason=f"undefined (n = {n})")
-    constant = [name for name, values in zip(names, (first, second), strict=True) if np.ptp(values) == 0]
-    if constant:
-        return Correlation(n=n, reason=f"undefined ({' and '.join(constant)} constant)")
 
-    from scipy.stats import spearmanr
 
-    result = spearmanr(first, second)
-    value, p = float(result.statistic), float(result.pvalue)
-    if abs(value) > NEARLY_ONE:
-        value = math.copysign(1.0, value)
-    low, high = spearman_interval(value, n)
-    return Correlation(n=n, value=value, p=p, low=low, high=high)
+def _t_p(value: float, n: int) -> float:
+    """Two-sided p-value of a coefficient over n pairs, by the t distribution with n - 2 degrees of freedom."""
+    if abs(value) == 1:
+        return 0.0
+    from scipy.special import stdtr
+
+    t = abs(value) * math.sqrt((n - 2) / ((1 - value) * (1 + value)))
+    return 2 * float(stdtr(n - 2, -t))
 
 
 def spearman_interval(value: float, n: int) -> tuple[float, float] | tuple[None, None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.errors import ImageError
+from harness.data.modes import as_rgb
+from harness.errors import PLUGIN_FAULTS, ImageError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,42 +28,57 @@ LOOK_AHEAD = 3
 def preprocess(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
     """Pixels of `image` as (S, S, 3) uint8.
 
-    RGB; shorter side resized to `resize` (bilinear, PIL's antialias; the longer side truncated to an integer);
-    centre crop with its offset rounded half to even. Bit for bit what ``Resize(256)`` and ``CenterCrop(224)`` of
-    torchvision give on a PIL image, without importing it. Raises ImageError for a wrong size without resize.
+    RGB, as `as_rgb` converts it; resized with PIL's antialias, to (height, width) or by the shorter side (the longer
+    side truncated to an integer); centre crop with its offset rounded half to even. Bit for bit what ``Resize`` and
+    ``CenterCrop`` of torchvision give on a PIL image, without importing it. Raises ImageError for a wrong size without
+    resize, and for a mode without a defined conversion to RGB.
     """
     from PIL import Image
 
-    image = image.convert("RGB")
-    width, height = image.size
+    image = as_rgb(image)
     if preprocessing.resize is None:
-        if (width, height) != (preprocessing.size, preprocessing.size):
+        if image.size != (preprocessing.size, preprocessing.size):
             raise ImageError(
-                f"is {width}x{height} pixels, expected {preprocessing.size}x{preprocessing.size} "
+                f"is {image.width}x{image.height} pixels, expected {preprocessing.size}x{preprocessing.size} "
                 "(this dataset is not resized)"
             )
         return np.asarray(image)
-    short = min(width, height)
-    if short != preprocessing.resize:
-        longer = int(preprocessing.resize * max(width, height) / short)
-        target = (preprocessing.resize, longer) if width <= height else (longer, preprocessing.resize)
-        image = image.resize(target, Image.Resampling.BILINEAR)
-        width, height = target
+    target = _resized(image.size, preprocessing.resize)
+    if target != image.size:
+        image = image.resize(target, Image.Resampling[preprocessing.interpolation.upper()])
+    width, height = target
     left, top = round((width - preprocessing.size) / 2.0), round((height - preprocessing.size) / 2.0)
     return np.asarray(image.crop((left, top, left + preprocessing.size, top + preprocessing.size)))
 
 
+def _resized(size: tuple[int, int], resize: int | tuple[int, int]) -> tuple[int, int]:
+    """(width, height) of an image of `size` after the resize."""
+    if isinstance(resize, tuple):
+        height, width = resize
+        return width, height
+    width, height = size
+    longer = int(resize * max(size) / min(size))
+    return (resize, longer) if width <= height else (longer, resize)
+
+
 def pixels(dataset: Dataset, sample: Sample) -> np.ndarray:
     """One sample as (S, S, 3) uint8. Any failure raises ImageError naming the sample and its file or view."""
-    with _named(dataset, sample), dataset.image(sample) as image:
+    with _named(dataset, sample), _opened(dataset, sample) as image:
         return preprocess(image, dataset.preprocessing)
 
 
 def content_digest(dataset: Dataset, sample: Sample) -> str:
     """SHA-256 over mode, size and RGB pixels of one image before resize and crop. Raises ImageError like `pixels`."""
-    with _named(dataset, sample), dataset.image(sample) as image:
+    with _named(dataset, sample), _opened(dataset, sample) as image:
         header = f"{image.mode} {image.width} {image.height}\n".encode()
-        return hashlib.sha256(header + image.convert("RGB").tobytes()).hexdigest()
+        return hashlib.sha256(header + as_rgb(image).tobytes()).hexdigest()
+
+
+def _opened(dataset: Dataset, sample: Sample) -> Image.Image:
+    """The image, not yet decoded. Raises ImageError for a FIFO or device, which would be read for ever."""
+    if sample.path is not None and not stat.S_ISREG(sample.path.stat().st_mode):
+        raise ImageError("is no regular file")
+    return dataset.image(sample)
 
 
 @contextmanager
@@ -74,7 +91,7 @@ def _named(dataset: Dataset, sample: Sample) -> Iterator[None]:
         yield
     except ImageError as error:
         raise ImageError(_located(f"{label} {error}", sample)) from error
-    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, …
+    except PLUGIN_FAULTS as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, …
         text = " ".join(str(error).split())
         if sample.path is None:
             raise ImageError(f"{label} cannot be generated: {type(error).__name__}: {text}".rstrip(": ")) from error

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import stat
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.data.inspection import Headers, equal_files, headers_of, remarks_on
+from harness.data.promises import checked_samples
 from harness.errors import DatasetError, ImageError
 from harness.local.cache import cache_dir
 from harness.local.digests import SETTLED_NS, fingerprint
@@ -31,6 +34,8 @@ Hashed = tuple[int, int, int, str]
 unchanged is not read again. The time of change cannot be set back; ``cp -p`` sets back the time of modification."""
 WITNESSES = 8
 """Files of each view that are read for its digest, so that files of equal size by design are distinguished too."""
+LOOKED_AT = 32
+"""Images of each view whose headers are looked at, and whose bytes are compared with those of the other views."""
 MADE_WITNESSES = 32
 """Images that are generated for the digest of a dataset without files or views; with views, one image a view."""
 
@@ -48,6 +53,8 @@ class Manifest:
             the digest covers the pixels of `made_witnesses`, so that a changed renderer, or a machine on which it gives
             other pixels, changes the identity of every cell.
         remarks: warnings that travel with the results.
+        contents: view -> SHA-256 over the bytes of `LOOKED_AT` files of that view; empty if there is only one view.
+            It covers more files than `digest`: stored beside results, and compared when a run is continued.
         folders: view -> folder below which the samples' ids are paths; None if the images of that view are generated;
             empty if there is only one view.
     """
@@ -57,6 +64,7 @@ class Manifest:
     digest: str
     remarks: tuple[Remark, ...] = ()
     folders: Mapping[str, Path | None] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     def shown(self, samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
         """`samples` with the files of each view in turn; unchanged if there is only one view."""
@@ -123,7 +131,7 @@ def build(
     Raises:
         DatasetError: no samples, or two with the same id; an unreadable file, or an image that cannot be generated.
     """
-    scanned = list(dataset.samples(root))
+    scanned = checked_samples(dataset, dataset.samples(root))
     if not scanned:
         raise DatasetError(f"dataset {dataset.name!r} has no images in {root}")
     ids = {sample.id for sample in scanned}
@@ -137,11 +145,14 @@ def build(
     for sample in selected:
         content = hashes.get(sample.path, "") if sample.path else ""
         total.update(json.dumps([sample.id, sample.targets, sample.attributes, content]).encode() + b"\n")
-    witnesses = lowest_hashes(selected, WITNESSES) if folders else []
+    looked_at = lowest_hashes(selected, LOOKED_AT)
+    contents: dict[str, dict[str, str]] = {}
     for number, (view, folder) in enumerate(folders.items(), 1):
         if folder is not None:
-            read = [_content(folder / sample.id) for sample in witnesses]
-            total.update(json.dumps([view, _sizes(folder, selected), read]).encode() + b"\n")
+            sizes = _sizes(folder, selected)
+            contents[view] = _contents(folder, looked_at)
+            read = [contents[view][sample.id] for sample in lowest_hashes(looked_at, WITNESSES)]
+            total.update(json.dumps([view, sizes, read]).encode() + b"\n")
         if progress:
             progress(number * len(selected), len(folders) * len(selected))
     for sample in made_witnesses(selected, folders):
@@ -149,29 +160,61 @@ def build(
     remarks = list(dataset.remarks(scanned))
     if limit is not None and limit < len(scanned):
         remarks.append(f"--limit: {len(selected):,} of {len(scanned):,} images")
+    remarks += equal_files({view: list(digests.values()) for view, digests in contents.items()})
+    remarks += remarks_on(_headers(dataset, looked_at, folders), dataset.preprocessing)
     return Manifest(
         samples=tuple(selected),
         total=len(scanned),
         digest=total.hexdigest(),
         remarks=tuple(Remark("data", dataset.name, remark) for remark in remarks),
         folders=folders,
+        contents={view: _joint(digests) for view, digests in contents.items()},
     )
+
+
+def _headers(dataset: Dataset, samples: Sequence[Sample], folders: Mapping[str, Path | None]) -> Headers:
+    """View -> the headers of `samples`, of the views and images that are files."""
+    if not folders:
+        return {"": headers_of(dataset, [sample for sample in samples if sample.path is not None])}
+    return {
+        view: headers_of(dataset, [in_view(sample, view, folder) for sample in samples])
+        for view, folder in folders.items()
+        if folder is not None
+    }
 
 
 def _sizes(folder: Path, samples: Sequence[Sample]) -> list[int]:
     """Bytes of each sample's file in one view. Raises DatasetError if a file is missing."""
     prefix = os.fspath(folder)
     try:
-        return [os.stat(f"{prefix}/{sample.id}").st_size for sample in samples]  # noqa: PTH116 - millions: no Path each
+        found = [os.stat(f"{prefix}/{sample.id}") for sample in samples]  # noqa: PTH116 - millions: no Path each
     except OSError as error:
         raise DatasetError(
             f"cannot read {error.filename}: {error.strerror}. Fix the files, or fetch them again"
         ) from error
+    for sample, status in zip(samples, found, strict=True):
+        if not stat.S_ISREG(status.st_mode):
+            raise _irregular(folder / sample.id)
+    return [status.st_size for status in found]
+
+
+def _contents(folder: Path, samples: Sequence[Sample]) -> dict[str, str]:
+    """Id -> SHA-256 of its file in one view. Raises DatasetError if one cannot be read."""
+    with ThreadPoolExecutor() as pool:
+        digests = pool.map(lambda sample: _content(folder / sample.id), samples)
+        return dict(zip([sample.id for sample in samples], digests, strict=True))
+
+
+def _joint(digests: Mapping[str, str]) -> str:
+    """One SHA-256 over ids and digests."""
+    return hashlib.sha256(json.dumps(sorted(digests.items())).encode()).hexdigest()
 
 
 def _content(path: Path) -> str:
-    """SHA-256 of a file. Raises DatasetError if it cannot be read."""
+    """SHA-256 of a file. Raises DatasetError if it cannot be read, or is a FIFO, a device or a folder."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _irregular(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -193,10 +236,15 @@ def _unreadable(path: Path, error: OSError) -> DatasetError:
     return DatasetError(f"cannot read {path}: {error.strerror}. Fix or remove the file")
 
 
+def _irregular(path: Path) -> DatasetError:
+    return DatasetError(f"{path} is no regular file, but a folder, FIFO or device. Remove it")
+
+
 def dataset_identity(dataset: Dataset, manifest: Manifest) -> dict[str, object]:
     """Everything about a dataset that can change a number; JSON-ready."""
     fields = asdict(dataset)
     fields.pop("path")
+    fields["preprocessing"] = dataset.preprocessing.document()
     return {**fields, "version": dataset.version, "n": len(manifest.samples), "manifest": manifest.digest}
 
 

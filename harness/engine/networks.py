@@ -13,7 +13,7 @@ from harness.engine.contract import changed_settings, reason_of
 from harness.engine.global_state import GlobalState, refuse_global_hooks
 from harness.engine.numerics import numerics
 from harness.engine.purity import impurity, witnesses
-from harness.errors import PLUGIN_FAULTS, CheckpointError
+from harness.errors import PLUGIN_FAULTS, CheckpointError, RequestError, blamed
 
 if TYPE_CHECKING:
     from harness.interfaces import ModelSource
@@ -32,7 +32,8 @@ def load_network(spec: ModelSpec, source: ModelSource, size: int) -> torch.nn.Mo
     """
     state = GlobalState()
     try:
-        network = source.load(spec).eval()
+        with blamed(f"model {spec.name!r}: its source {spec.source!r}"):
+            network = source.load(spec).eval()
         _refuse_changes(spec, state)
         for parameter in network.parameters():
             parameter.requires_grad_(False)
@@ -102,7 +103,7 @@ class LoadedNetworks:
 
     kept: dict[str, torch.nn.Module] = field(default_factory=dict)
     remarks: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    refused: dict[str, CheckpointError] = field(default_factory=dict)
+    refused: dict[str, RequestError] = field(default_factory=dict)
 
 
 def load_first(plan: Plan, specs: Mapping[str, ModelSpec], sources: Mapping[str, ModelSource]) -> LoadedNetworks:
@@ -124,7 +125,7 @@ def load_first(plan: Plan, specs: Mapping[str, ModelSpec], sources: Mapping[str,
                 with numerics(plan.settings):
                     size = planned_pass.dataset.preprocessing.size
                     network = load_network(specs[name], sources[specs[name].source], size)
-            except CheckpointError as error:
+            except RequestError as error:  # also of a source that fails
                 loaded.refused[name] = error
                 continue
             loaded.remarks[name] = tuple(map(str, getattr(network, "remarks", ())))

@@ -7,27 +7,29 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.checkpoints import pins
-from harness.checkpoints.reading import digests_of
 from harness.data import manifest as manifests
+from harness.data.promises import check_dataset
 from harness.data.roots import DataRoots
 from harness.errors import (
-    AbsentCheckpointError,
     AbsentDatasetError,
-    CheckpointError,
     RequestError,
     UnknownNameError,
+    blamed,
 )
 from harness.names import is_pattern
 from harness.planning import planner
+from harness.planning.code import CodeInUse, Maker, makers_of
+from harness.planning.definitions import check_definitions
 from harness.planning.plan import MissingTask, PlannedTask, Settings
 from harness.planning.sizes import of_other_sizes
+from harness.planning.tensors import files_of_stored
+from harness.planning.weight_files import digests_of_models
 from harness.records import Reason, Remark
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset, ModelSource, Probe
     from harness.planning.plan import Plan
-    from harness.records import ModelSpec, Preprocessing, Suite, TaskSpec
+    from harness.records import ModelSpec, Suite, TaskSpec
     from harness.registry import Registry
     from harness.store import RunReader, StoredCell
 
@@ -39,7 +41,11 @@ SMALL_IMAGE, SMALL_IMAGE_BATCH = 112, 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """The request of ``harness run``; None means: as stored in the run, else the default."""
+    """The request of ``harness run``; None means: as stored in the run, else the default.
+
+    Attributes:
+        same_numbers: whether the code of plugins that has changed since gives the same numbers, as the user says.
+    """
 
     suite: str | None = None
     tasks: tuple[str, ...] = ()
@@ -51,6 +57,7 @@ class RunRequest:
     device_type: str | None = None
     batch_size: int | None = None
     store: str | None = None
+    same_numbers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +68,7 @@ class Selection:
         demanded: datasets and models requested by name. If one of these is missing, the request fails; if one that
             a suite or pattern selects is missing, the others run without it.
         crops: dataset -> remark, where the suite replaces the dataset's own resize and crop.
+        makers: (kind, name) -> code of each plugin that is not built in.
     """
 
     suite: Suite | None
@@ -72,6 +80,7 @@ class Selection:
     known_datasets: frozenset[str]
     demanded: frozenset[str] = frozenset()
     crops: Mapping[str, tuple[Remark, ...]] = field(default_factory=dict)
+    makers: Mapping[tuple[str, str], Maker] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -95,10 +104,12 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         preprocessing = suite.preprocessing.get(task.dataset) if suite else None
         datasets[task.dataset] = replace(dataset, preprocessing=preprocessing) if preprocessing else dataset
         if preprocessing and preprocessing != dataset.preprocessing:
-            default = described(dataset.preprocessing)
-            text = f"{described(preprocessing)} as the suite says; its own is {default}"
+            text = f"{preprocessing} as the suite says; its own is {dataset.preprocessing}"
             crops[task.dataset] = (Remark("data", task.dataset, text),)
     probes = {task.name: registry.probe_for(task) for task in tasks}
+    if suite:
+        planned = [(probes[task.name], datasets[task.dataset]) for task in tasks]
+        check_definitions(suite, planned, registry.plugins.probes, registry)
     sources = {spec.source: registry.source_for(spec) for spec in models}
     return Selection(
         suite=suite,
@@ -113,13 +124,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
             + [registry.model(name).name for name in request.models if not is_pattern(name)]
         ),
         crops=crops,
-    )
-
-
-def described(crop: Preprocessing) -> str:
-    """``resized to 256, cropped to 224``."""
-    return (
-        f"resized to {crop.resize}, cropped to {crop.size}" if crop.resize is not None else f"{crop.size} px as stored"
+        makers=makers_of(probes.values(), datasets, sources, registry),
     )
 
 
@@ -170,13 +175,17 @@ def resolve(
     data: DataRoots,
     stored: Mapping[tuple[str, str], StoredCell],
     progress: Callable[[str, int, int], None] | None = None,
+    code: CodeInUse | None = None,
 ) -> Plan:
-    """Find data and checkpoints, digest them, and plan. Reads no weights and imports no torch.
+    """Find data and checkpoints, digest them, and plan.
+
+    Reads no weights and imports no torch, unless a network that has stored cells now comes from another file.
 
     Whatever a suite or pattern selects and this machine does not have is planned as missing.
 
     Args:
         progress: called with (name, done, total) while files are digested.
+        code: the code of the plugins in use.
 
     Raises:
         DatasetError, CheckpointError: a dataset or model requested by name is missing, or a dataset is not as expected.
@@ -186,7 +195,7 @@ def resolve(
         if name not in selection.known_datasets:
             raise UnknownNameError("dataset", name, selection.known_datasets, f"Given as --data {name}=…")
     manifest_of, missing = _manifests(selection, data, settings.limit, progress)
-    digests, absent = _digests(selection)
+    digests, absent = digests_of_models(selection)
     tasks = [
         plan_task(selection, task, manifest_of[task.dataset], settings)
         for task in selection.tasks
@@ -198,7 +207,10 @@ def resolve(
         if task.dataset in missing
     ]
     versions = {name: source.version for name, source in selection.sources.items()}
-    made = planner.plan(tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent)
+    earlier = files_of_stored(selection, digests, stored)
+    made = planner.plan(
+        tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent, code, earlier
+    )
     return made.set_aside(of_other_sizes(made.tasks, selection.models, selection.sources))
 
 
@@ -211,51 +223,15 @@ def _manifests(
     for name, dataset in selection.datasets.items():
         watch = (lambda done, total, name=name: progress(name, done, total)) if progress else None
         try:
-            manifest = manifests.build(dataset, data.find(dataset), limit, watch)
+            with blamed(f"dataset {name!r}"):
+                check_dataset(dataset)
+                manifest = manifests.build(dataset, data.find(dataset), limit, watch)
             present[name] = replace(manifest, remarks=(*manifest.remarks, *selection.crops.get(name, ())))
         except AbsentDatasetError as error:
             if name in selection.demanded:
                 raise
             missing[name] = error
     return present, missing
-
-
-def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str, Reason]]:
-    """Model -> digests of its files, and model -> why they are missing or cannot be used.
-
-    Raises:
-        AbsentCheckpointError: a model requested by name has no file on this machine.
-    """
-    digests: dict[str, tuple[str, ...]] = {}
-    absent: dict[str, Reason] = {}
-    demanded: list[AbsentCheckpointError] = []
-    for spec in selection.models:
-        try:
-            files = selection.sources[spec.source].files(spec)
-            digests[spec.name] = tuple(digests_of(files))
-            pins.check(spec, files, digests[spec.name], recording=False)
-        except CheckpointError as error:
-            absent[spec.name] = Reason.of_error("task", "", error)
-            if isinstance(error, AbsentCheckpointError) and spec.name in selection.demanded:
-                demanded.append(error)
-    if demanded:
-        raise demanded[0] if len(demanded) == 1 else AbsentCheckpointError("; ".join(map(str, demanded)))
-    return digests, absent
-
-
-def record_checkpoints(plan: Plan, selection: Selection) -> None:
-    """Record the downloads that `plan` uses for the first time, once they have been loaded.
-
-    Recording earlier could pin an incomplete download, and later refuse the complete one.
-
-    Raises:
-        CheckpointError: a file differs from its record.
-    """
-    planned = {cell.model: cell.job for planned_pass in plan.passes for cell in planned_pass.cells if cell.job}
-    for spec in selection.models:
-        if spec.name in planned:
-            files = selection.sources[spec.source].files(spec)
-            pins.check(spec, files, planned[spec.name].identity.checkpoint)
 
 
 def missing_task(selection: Selection, task: TaskSpec, because: Reason) -> MissingTask:

@@ -60,6 +60,8 @@ class ImportedTable:
 
     Attributes:
         errata: its known errors. tolerances: for comparisons; the first that matches a measure applies.
+        probes: glob over full names (``shape-bias@*``) -> name of the probe that measures it, with default parameters;
+            the first that matches applies. Measures of other probes are not compared with the table.
     """
 
     title: str
@@ -70,6 +72,7 @@ class ImportedTable:
     axes: Mapping[str, tuple[str, ...]]
     errata: tuple[Erratum, ...] = ()
     tolerances: tuple[Tolerance, ...] = ()
+    probes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,7 @@ class ImportedDecisions:
 
     Attributes:
         observer: name in the run (``subject-01``). group: ``humans``, … or None.
+        experiment: where the observer took part, if the same name means somebody else in another experiment.
         layout: samples and conditions, with the ids that the dataset plugin gives.
         top5: (N, C, 5) int16; column 0 is the decision, -1 where there is none; the others are -1.
     """
@@ -86,6 +90,7 @@ class ImportedDecisions:
     group: str | None
     layout: TaskLayout
     top5: np.ndarray
+    experiment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

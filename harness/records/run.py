@@ -9,7 +9,7 @@ from typing import Any, Literal
 from harness.records.reasons import Reason, Remark
 
 RunKind = Literal["trials", "imported"]
-_OWN_FIELDS = ("models", "planned", "remedies", "study", "warnings")
+_OWN_FIELDS = ("contents", "models", "planned", "remedies", "study", "warnings")
 """Fields that a study reads one by one; the others describe the origin of the run."""
 
 
@@ -38,7 +38,9 @@ class RunRecord:
         biases: name -> full names of the measures whose mean it is.
         axes: likewise.
         warnings: dataset -> remarks about its data; model -> remarks about its weights.
+        contents: dataset -> view -> SHA-256 over some files of that view; older runs record none.
         importer: name of the importer of the run's decisions; None for other runs.
+        same_numbers: pairs of digests of code that count as equal (``--same-numbers``).
         document: the JSON object as stored.
     """
 
@@ -49,8 +51,10 @@ class RunRecord:
     biases: Mapping[str, tuple[str, ...]]
     axes: Mapping[str, tuple[str, ...]]
     warnings: Mapping[str, tuple[Remark, ...]]
+    contents: Mapping[str, Mapping[str, str]]
     importer: str | None
     document: Mapping[str, Any]
+    same_numbers: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> RunRecord:
@@ -74,8 +78,10 @@ class RunRecord:
                 name: tuple(_remark(name, str(text)) for text in texts)
                 for name, texts in document.get("warnings", {}).items()
             },
+            contents={name: dict(digests) for name, digests in document.get("contents", {}).items()},
             importer=document.get("importer"),
             document=document,
+            same_numbers=frozenset((said["before"], said["now"]) for said in document.get("same_numbers", ())),
         )
 
     @property

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from harness.errors import RequestError
-from harness.names import MODEL_NAME, NAME, dataset_of, task_of
+from harness.names import MODEL_NAME, NAME, dataset_of, is_set_of_models, task_of
 from harness.registry.mistakes import shown
 
 _URI: Final = re.compile(r"[a-z][a-z0-9+.-]+:\S.*")
@@ -83,6 +83,16 @@ def _rows(value: str) -> str:
     return value
 
 
+def _resize(value: object) -> object:
+    sides = value if isinstance(value, tuple) and len(value) == 2 else (value,)
+    if value is not None and not all(type(side) is int and side >= 1 for side in sides):
+        raise ValueError(
+            f"expected pixels of the shorter side, a pair [height, width], or null for images as they are, "
+            f"got {shown(value)}"
+        )
+    return value
+
+
 def as_task(value: object) -> object:
     return {"task": value} if isinstance(value, str) else value
 
@@ -99,6 +109,14 @@ def task_form(text: str) -> str:
     return text
 
 
+def _group(name: str) -> str:
+    if is_set_of_models(name):
+        raise ValueError(
+            f"group {name!r} is in reports the name of another set of models; rename it, for example to 'group-{name}'"
+        )
+    return name
+
+
 def _measure(text: str) -> str:
     dataset_of(text)
     return text
@@ -107,6 +125,7 @@ def _measure(text: str) -> str:
 PluginName = Annotated[str, _named(NAME, "lower-case letters")]
 ModelName = Annotated[str, _named(MODEL_NAME, "letters")]
 Text = Annotated[str, Field(min_length=1)]
+Group = Annotated[str, Field(min_length=1), AfterValidator(_group)]
 Uri = Annotated[str, AfterValidator(_uri)]
 Sha256 = Annotated[str, AfterValidator(_digest)]
 Channels = Annotated[tuple[float, float, float], BeforeValidator(_triple), AfterValidator(_fraction)]
@@ -120,3 +139,4 @@ Measures = Annotated[
     AfterValidator(distinct),
 ]
 Pixels = Annotated[int, Field(ge=1)]
+Resize = Annotated[int | tuple[int, int] | None, BeforeValidator(_resize)]

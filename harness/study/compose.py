@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import RequestError, UnknownNameError
+from harness.errors import RequestError
 from harness.records import Erratum, ReasonKind, Remark, Study, StudyModel
+from harness.study.comparability import compared, tells_apart
 from harness.study.errata import (
     affected,
     carries,
@@ -24,12 +25,14 @@ from harness.study.errata import (
     marked,
 )
 from harness.study.measuring import RowReader
+from harness.study.merging import merged
 from harness.study.missing import reason_of_definition, reason_of_part, reasons_of_measures
-from harness.study.rows import Definitions, Row, short_list
+from harness.study.protocols import standard_of
+from harness.study.rows import Definitions, Row, short_list, with_groups
 from harness.study.trials import StoredTrials
 
 if TYPE_CHECKING:
-    from harness.interfaces import Probe
+    from harness.interfaces import Dataset, Probe
 
 
 def compose(
@@ -58,13 +61,14 @@ def compose(
     for name, parts in [*biases.items(), *axes.items()]:
         if not parts:
             raise RequestError(f"{name!r} lists no measure; expected at least one full name such as top1@imagenet")
-    models = tuple(_model(row, biases, axes) for row in _merged(rows))
+    renamed, group_remarks = with_groups(merged(rows))
+    models = tuple(_model(row, biases, axes) for row in renamed)
     return Study(
         models=models,
         biases={name: tuple(parts) for name, parts in biases.items()},
         axes={name: tuple(parts) for name, parts in axes.items()},
         ungrouped=ungrouped,
-        warnings=(*warnings, *_flag_warnings(models, [*biases.values(), *axes.values()])),
+        warnings=(*warnings, *group_remarks, *_flag_warnings(models, [*biases.values(), *axes.values()])),
         provenance=tuple(provenance),
         errata=tuple(erratum for erratum in dict.fromkeys(errata) if _carried(models, erratum)),
     )
@@ -126,47 +130,21 @@ def _carried(models: Sequence[StudyModel], erratum: Erratum) -> bool:
     )
 
 
-def sorted_by(study: Study, name: str | None = None) -> Study:
-    """`study` with the models of each group by decreasing value of one bias, axis or measure; missing values last.
-
-    Args:
-        name: default: the first axis; a study without axes is returned unchanged.
-
-    Raises:
-        UnknownNameError: no model has such a value.
-    """
-    key = name if name is not None else next(iter(study.axes), None)
-    if key is None:
-        return study
-    values = {model.name: _value(model, key) for model in study.models}
-    if name is not None and all(value is None for value in values.values()):
-        names = [
-            *study.biases,
-            *study.axes,
-            *dict.fromkeys(measure for model in study.models for measure in model.measures),
-        ]
-        hint = f"Type for instance: --sort {names[0]}" if names else "These runs hold no measures"
-        raise UnknownNameError("value of --sort", name, names, hint=hint)
-    groups = list(dict.fromkeys(model.group for model in study.models))
-
-    def place(model: StudyModel) -> tuple[int, bool, float]:
-        value = values[model.name]
-        return groups.index(model.group), value is None, 0.0 if value is None else -value
-
-    return replace(study, models=tuple(sorted(study.models, key=place)))
-
-
-def _value(model: StudyModel, name: str) -> float | None:
-    measure = model.measures.get(name)
-    return {**model.biases, **model.axes}.get(name, measure.value if measure is not None else None)
-
-
-def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped: bool = False) -> Study:
+def open_study(
+    paths: Sequence[Path],
+    probes: Mapping[str, Probe],
+    *,
+    datasets: Mapping[str, Dataset] | None = None,
+    ungrouped: bool = False,
+) -> Study:
     """Read runs and imported tables, and recompute every measure.
+
+    Measures of another protocol than those of the other models are flagged, and enter no bias and no axis.
 
     Args:
         paths: run folders, which are only read.
-        probes: installed probes by name.
+        probes: installed probes by name. datasets: likewise; without them, the crop and version of one's own numbers
+            are not compared with those that published numbers are taken to have.
         ungrouped: as in `compose`.
 
     Raises:
@@ -187,12 +165,14 @@ def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped:
         run = RunReader.open(path)
         reader.add(run, str(path))
         errata[str(path)] = run.imported.errata if run.kind == "imported" else ()
+    rows = merged(marked(row, errata[row.run]) for row in reader.rows())
+    comparable, remarks = compared(rows, standard_of(probes, datasets or {}))
     composed = compose(
-        [marked(row, errata[row.run]) for row in reader.rows()],
+        comparable,
         reader.biases,
         reader.axes,
         ungrouped=ungrouped,
-        warnings=reader.warnings(),
+        warnings=[*reader.warnings(), *remarks],
         provenance=reader.provenance,
         errata=[erratum for of_run in errata.values() for erratum in of_run],
     )
@@ -230,64 +210,19 @@ def _mean(row: Row, parts: Sequence[str]) -> float:
     return math.fsum(numbers) / len(numbers)
 
 
-def _merged(rows: Iterable[Row]) -> Iterable[Row]:
-    """One row for each model name, in the order of first appearance."""
-    merged: dict[str, Row] = {}
-    for row in rows:
-        merged[row.name] = _merge(merged[row.name], row) if row.name in merged else row
-    return merged.values()
-
-
-def _merge(first: Row, second: Row) -> Row:
-    where = f"model {first.name!r} is in {first.run} and in {second.run}"
-    shared = sorted(set(first.measures) & set(second.measures))
-    if shared:
-        raise RequestError(
-            f"{where}, both with {shared[0]} ({len(shared)} shared measures); expected each measure of a model once. "
-            f"Give one of the two runs"
-        )
-    if first.group and second.group and first.group != second.group:
-        raise RequestError(
-            f"{where}, in groups {first.group!r} and {second.group!r}; give it one group in registry.yaml"
-        )
-    changed = _changed(first.network, second.network)
-    if changed:
-        raise RequestError(f"{where}, measured with different networks ({changed}); give one run, or rename a model")
-    measures, tasks = {**first.measures, **second.measures}, first.tasks | second.tasks
-    missing = {(reason.kind, reason.subject): reason for reason in (*first.missing, *second.missing)}
-    return Row(
-        name=first.name,
-        group=first.group or second.group,
-        run=f"{first.run} + {second.run}",
-        measures=measures,
-        missing=tuple(
-            reason
-            for reason in missing.values()
-            if reason.subject not in (tasks if reason.kind == "task" else measures)
-        ),
-        tasks=tasks,
-        network=first.network or second.network,
-    )
-
-
-def _changed(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> str:
-    """How two stored identities differ, in words; empty if they agree or one is unknown."""
-    from harness.identity import difference
-
-    return difference(first, second) if first is not None and second is not None else ""
-
-
 def _flag_warnings(models: Sequence[StudyModel], definitions: Iterable[Sequence[str]]) -> list[Remark]:
     """One line for each flag of a measure that is part of a bias or axis, or has no condition.
 
-    Other flags are shown with their measures only. Measures with the same flag for the same models share a line; an
-    erratum names its one measure.
+    Other flags are shown with their measures only; incomparable measures have remarks of their own. Measures with the
+    same flag for the same models share a line; an erratum names its one measure.
     """
     parts = {part for names in definitions for part in names}
     flagged: dict[tuple[str, str], list[str]] = {}
     for model in models:
         for name, measure in model.measures.items():
             for remark in measure.flags if name in parts or not measure.condition else ():
+                if tells_apart(remark):
+                    continue
                 flagged.setdefault((name, remark), []).append(model.name)
     shared: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for (name, remark), names in flagged.items():

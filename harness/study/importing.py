@@ -79,7 +79,11 @@ def _job(decisions: ImportedDecisions, probe: Probe, importer: str) -> Job:
     content.update(decisions.layout.targets.tobytes())
     content.update(decisions.top5.tobytes())
     identity = Identity.of(
-        model={"name": decisions.observer, "source": f"import {importer}"},
+        model={
+            "name": decisions.observer,
+            "source": f"import {importer}",
+            **({"experiment": decisions.experiment} if decisions.experiment else {}),
+        },
         probe=ProbeIdentity(name=probe.name, version=probe.version, params=asdict(probe)),
         dataset={"name": task_of(decisions.layout.task).dataset},
         layout={"conditions": decisions.layout.conditions, "span": decisions.layout.span},

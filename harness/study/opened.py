@@ -21,8 +21,8 @@ REPORT: Final = "correlation"
 """The report that supplies correlations and intervals."""
 MEASURES: Final = ("model", "group", "run", "kind", "measure", "value", "low", "high", "n", "unit", "direction",
                    "condition", "flags", "reason")  # fmt: skip
-CORRELATIONS: Final = ("bias", "generalization", "models", "n", "spearman", "p", "low", "high", "p_holm", "p_bh",
-                       "poster", "reason")  # fmt: skip
+CORRELATIONS: Final = ("bias", "generalization", "models", "n", "spearman", "p", "p_method", "low", "high", "p_holm",
+                       "p_bh", "poster", "reason")  # fmt: skip
 """Columns of an empty table."""
 _NUMBERS: Final = ("value", "low", "high", "spearman", "p", "p_holm", "p_bh", "poster")
 """Columns of float64, NaN where the number is undefined; `n` is Int64, <NA> where it is unknown."""
@@ -62,8 +62,8 @@ class OpenedStudy(Study):
 
         Returns:
             Columns ``bias``, ``generalization``, ``models`` (``all``, a group, or ``not`` a group), ``n``,
-            ``spearman``, ``p``, ``low``, ``high`` (95 % interval), ``p_holm``, ``p_bh`` (adjusted), ``poster``,
-            ``reason`` why a coefficient is NaN.
+            ``spearman``, ``p``, ``p_method``, ``low``, ``high`` (95 % interval), ``p_holm``, ``p_bh`` (adjusted),
+            ``poster``, ``reason`` why a coefficient is NaN.
         """
         return _frame(self.plugins.report(REPORT).data(self)["correlations"], CORRELATIONS)
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import CheckpointError, RequestError
-from harness.records import Progress, Reason
+from harness.errors import RequestError
+from harness.records import Progress
+from harness.workflows.completeness import lost_cells, refuse_empty, usable
 from harness.workflows.display import Display, display_of
 from harness.workflows.run_result import RunResult
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from harness.planning.plan import Plan
     from harness.planning.request import RunRequest, Selection
-    from harness.records import ModelSpec
+    from harness.records import ModelSpec, RunRecord, Suite
     from harness.store import RunWriter
     from harness.workflows.options import House
 
@@ -45,6 +46,8 @@ def plan_run(
     Raises:
         RequestError: `out` does not fit the request or is locked, a dataset or checkpoint named in it is missing, ….
     """
+    from harness.planning.code import CodeInUse
+    from harness.planning.contents import refuse_changed_files
     from harness.planning.request import existing_run, resolve, settle
     from harness.store import refuse_locked, refuse_unfit
 
@@ -53,8 +56,12 @@ def plan_run(
     settings = settle(replace(request, device_type=device_type), stored, selection.size)
     refuse_unfit(out, asdict(settings))
     refuse_locked(out)
+    same = existing.record.same_numbers if existing else frozenset[tuple[str, str]]()
+    code = CodeInUse(makers=selection.makers, same=same, accept=request.same_numbers)
     with (display or display_of(None)).digesting() as watch:
-        return resolve(selection, settings, request.data, existing.cells() if existing else {}, watch)
+        plan = resolve(selection, settings, request.data, existing.cells() if existing else {}, watch, code)
+    refuse_changed_files(plan, existing.record.contents if existing else {}, out)
+    return plan
 
 
 def execute_run(
@@ -69,20 +76,24 @@ def execute_run(
 ) -> RunResult:
     """Select, plan, load, create and execute. Raises RequestError before anything is written, RunInterrupted."""
     from harness.engine.networks import load_first
-    from harness.planning.request import record_checkpoints, select
+    from harness.planning.code import refuse_other_code
+    from harness.planning.request import select
+    from harness.planning.tensors import with_tensors
+    from harness.planning.weight_files import record_checkpoints
     from harness.store import RunReader, RunWriter
     from harness.study.expectations import unexpected
 
     selection = select(request, house.registry)
     torch_device = pick_device(device, out)
     plan = plan_run(request, selection, out, torch_device.type, display)
+    refuse_other_code(plan)
     display.planned(plan)
-    if all(cell.status == "missing" for cell in plan.cells):
-        raise _nothing_can_run(plan, request.suite)
+    refuse_empty(plan, request.suite)
     with display.checking():
         loaded = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
-    plan = _usable(plan, loaded.refused)
+    plan = usable(plan, loaded.refused)
     record_checkpoints(plan, selection)
+    plan = with_tensors(plan, selection)
     with _stop_on_signal() as stop, RunWriter.create(out, settings=asdict(plan.settings), command=command) as opened:
         try:
             with display.computing() as progress:
@@ -100,29 +111,11 @@ def execute_run(
                 )
         except KeyboardInterrupt:
             raise RunInterrupted(f"finished spans are stored in {out}; the same call resumes") from None
+    failures = {**failures, **lost_cells(out, plan, failures)}
     notes = [f"{name}: {remark}" for name, remarks in loaded.remarks.items() for remark in remarks]
     if any(spec.expected for spec in selection.models):
         notes += unexpected(RunReader.open(out), house.plugins.probes)
     return RunResult(path=out, plan=plan, failures=failures, plugins=house.plugins, notes=tuple(notes))
-
-
-def _nothing_can_run(plan: Plan, suite: str | None) -> RequestError:
-    """The error for a plan without any cell to compute, with each reason once."""
-    reasons = "; ".join(dict.fromkeys(cell.reason for cell in plan.cells))
-    see = f"harness doctor --suite {suite}" if suite else "harness list datasets" if plan.missing else ""
-    return RequestError(f"nothing can run: {reasons}" + (f". See: {see}" if see else ""))
-
-
-def _usable(plan: Plan, refused: Mapping[str, CheckpointError]) -> Plan:
-    """`plan` without the models that cannot be loaded. CheckpointError if none is left to compute."""
-    pending = {name for planned in plan.passes for name in planned.models}
-    if refused and pending <= refused.keys():
-        errors = list(refused.values())
-        raise (
-            errors[0] if len(errors) == 1 else CheckpointError(f"no model can be loaded: {'; '.join(map(str, errors))}")
-        )
-    cells = [(cell.task, cell.model) for cell in plan.cells if cell.model in refused]
-    return plan.set_aside({(task, name): Reason.of_error("task", task, refused[name]) for task, name in cells})
 
 
 def compute(
@@ -149,7 +142,8 @@ def compute(
     from harness.engine.resources import Engine
     from harness.local.provenance import provenance
 
-    _describe(opened, plan, selection, remarks or {})
+    for remark in _describe(opened, plan, selection, remarks or {}):
+        progress.warn(remark)
     engine = Engine(
         run=opened,
         specs={spec.name: spec for spec in selection.models},
@@ -164,9 +158,16 @@ def compute(
     return execute(plan, engine)
 
 
-def _describe(opened: RunWriter, plan: Plan, selection: Selection, remarks: Mapping[str, Sequence[str]]) -> None:
-    """Write everything but trials to the run folder: groups, planned cells, definitions, remarks, layouts."""
+def _describe(opened: RunWriter, plan: Plan, selection: Selection, remarks: Mapping[str, Sequence[str]]) -> list[str]:
+    """Write everything but trials to the run folder: groups, planned cells, definitions, remarks, layouts.
+
+    Returns:
+        Remarks on definitions that the suite replaces; they are stored too.
+    """
+    from harness.planning.contents import contents_of
+
     suite = selection.suite
+    redefined = redefinitions(opened.record, suite) if suite else {}
     opened.update_manifest(
         study={
             "biases": {name: list(parts) for name, parts in (suite.biases if suite else {}).items()},
@@ -177,12 +178,37 @@ def _describe(opened: RunWriter, plan: Plan, selection: Selection, remarks: Mapp
         warnings={
             **{name: [f"{name}: {remark}" for remark in remarks[name]] for name in remarks},
             **{task.dataset.name: list(task.manifest.remarks) for task in plan.tasks},
+            **redefined,
         },
+        contents=contents_of(plan),
+        **_accepted(opened, plan),
     )
     for task in plan.tasks:
         opened.put_layout(task.layout)
     # Finish cells that a killed run had completed, and rewrite the index in any case.
     opened.finish([cell.job for cell in plan.cells if cell.job and cell.status == "stored"])
+    return [remark for remarks in redefined.values() for remark in remarks]
+
+
+def redefinitions(record: RunRecord, suite: Suite) -> dict[str, list[str]]:
+    """Bias or axis -> one remark, where `suite` replaces what the run defines; the latest definition holds."""
+    remarks = {}
+    for earlier, latest in ((record.biases, suite.biases), (record.axes, suite.axes)):
+        for name, parts in latest.items():
+            before = earlier.get(name)
+            if before is not None and set(before) != set(parts):
+                text = (
+                    f"redefined by suite {suite.name!r} as {', '.join(parts)}; before, in this run, {', '.join(before)}"
+                )
+                remarks[name] = [f"{name}: {text}. The latest definition holds for all models of the run"]
+    return remarks
+
+
+def _accepted(opened: RunWriter, plan: Plan) -> dict[str, Any]:
+    """The changes of code that leave all numbers the same, after those that were accepted before; empty if none."""
+    if not plan.accepted:
+        return {}
+    return {"same_numbers": [*opened.record.document.get("same_numbers", ()), *map(asdict, plan.accepted)]}
 
 
 def _model(spec: ModelSpec) -> dict[str, Any]:

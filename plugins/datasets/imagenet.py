@@ -1,7 +1,8 @@
 """Dataset `imagenet`: the ImageNet validation set (Russakovsky et al. 2015, IJCV 115), whole or in part.
 
 Any tree ``<wnid>/<image>`` works; labels come from the wnid, never from the order of the folders. If the files have
-their official names, a tree with images in wrong folders is refused.
+their official names, a tree with images in wrong folders is refused, and they may lie in one folder as the archive
+unpacks them: their labels then come from Kaggle's ``LOC_val_solution.csv`` or the devkit's ground truth.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from pathlib import Path
 
 from harness import Dataset, LabelSpace, Release, Sample, hookimpl
 
-from ._imagenet_classes import VALIDATION_IMAGES, class_names, indices
-from ._validation_images import check_labels, misplaced
-from ._wnid_trees import completeness, wnid_samples
+from ._flat_validation import validation_samples
+from ._imagenet_classes import VALIDATION_IMAGES, class_names
+from ._validation_images import misplaced
+from ._wnid_trees import completeness
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ class ImageNet(Dataset):
         return LabelSpace(name="imagenet-1k", classes=class_names())
 
     def release(self) -> Release:
-        """ILSVRC2012_img_val.tar, for registered users; it is flat and must be sorted into wnid folders."""
+        """ILSVRC2012_img_val.tar, for registered users; it has one folder, and the labels are in the devkit."""
         return Release(
             images=VALIDATION_IMAGES,
             bytes=6_744_924_160,
@@ -42,11 +44,10 @@ class ImageNet(Dataset):
 
         Raises:
             DatasetError: there is no class folder, one is empty or not an ImageNet wnid, or contains other files; or
-                a validation image is in two folders, or most are in wrong ones.
+                a validation image is in two folders, or most are in wrong ones; or the images are in one folder, and
+                the list of their labels is missing or incomplete.
         """
-        samples = list(wnid_samples(root, self.name, indices()))
-        check_labels(samples, self.name)
-        return samples
+        return validation_samples(root, self.name)
 
     def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
         """Missing or excess images, compared with 50,000 images and 50 of each class; images in wrong folders."""

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from harness import Dataset, DatasetError, LabelSpace, Release, Sample, hookimpl
 
-from ._imagenet_classes import class_names, indices, real_labels
-from ._validation_images import LABELLED, check_labels, misplaced, number_of
-from ._wnid_trees import wnid_samples
+from ._flat_validation import validation_samples
+from ._imagenet_classes import class_names, real_labels
+from ._validation_images import LABELLED, misplaced, number_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +41,10 @@ class ImageNetReaL(Dataset):
         """The images below `root` that have ReaL labels, with all of these labels as targets.
 
         Raises:
-            DatasetError: `root` is not a tree of wnid folders, a file is not named as a validation image, an image
-                occurs twice, or most images are in wrong folders.
+            DatasetError: `root` has neither wnid folders nor the images in one folder with a list of their labels, a
+                file is not named as a validation image, an image occurs twice, or most images are in wrong folders.
         """
-        images = list(wnid_samples(root, self.name, indices()))
-        check_labels(images, self.name)
+        images = validation_samples(root, self.name)
         relabelled = (replace(image, targets=_labels(image, self.name)) for image in images)
         return [sample for sample in relabelled if sample.targets]
 

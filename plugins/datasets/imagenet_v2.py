@@ -1,7 +1,7 @@
 """Dataset `imagenet-v2`: the matched-frequency test set of ImageNet-V2.
 
 Recht, Roelofs, Schmidt, Shankar: "Do ImageNet Classifiers Generalize to ImageNet?" (ICML 2019). The folders are named
-by class index, 0 to 999; sorting them as text (0, 1, 10, 100, …) would give wrong labels.
+by class index, 0 to 999; sorting them as text (0, 1, 10, 100, …) would give wrong labels. Some copies have wnids.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from pathlib import Path
 
 from harness import Dataset, DatasetError, Download, LabelSpace, Release, Sample, hookimpl
 
-from ._imagenet_classes import WNID, class_names
+from ._imagenet_classes import class_names, indices
 from ._trees import class_folders, image_names, nearby, no_folders
 from ._wnid_trees import completeness
 
 _IMAGES, _CLASSES, _EACH = 10_000, 1000, 10
 _INDEX = re.compile(r"\d{1,4}")
+_OF_IMAGENET = re.compile(r"ILSVRC2012_val_|n\d{8}_")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageNetV2(Dataset):
     """``<class index>/<hash>.jpeg``. Resized to 256, cropped to 224.
 
-    Zero-padded folder names (``0007``) work too; sample ids have the index as published (``7/….jpeg``).
+    Zero-padded folder names (``0007``) and wnids work too; sample ids have the index as published (``7/….jpeg``).
     """
 
     name: str = "imagenet-v2"
@@ -62,9 +63,7 @@ class ImageNetV2(Dataset):
             raise no_folders(root, self.name, "folders named 0 … 999", above)
         by_index: dict[int, Path] = {}
         for folder in folders:
-            index = int(folder.name) if _INDEX.fullmatch(folder.name) else _CLASSES
-            if index >= _CLASSES:
-                raise _no_index(folder, self.name)
+            index = self._index(folder)
             if index in by_index:
                 raise DatasetError(
                     f"dataset {self.name!r}: {by_index[index]} and {folder.name} are the same class; delete one of them"
@@ -78,12 +77,23 @@ class ImageNetV2(Dataset):
         """Missing or excess images, compared with 10,000 images and 10 of each class."""
         return completeness(samples, _IMAGES, _CLASSES, _EACH, "is this more than matched-frequency?")
 
+    def _index(self, folder: Path) -> int:
+        """The class of a folder named by index or wnid. Raises DatasetError for other names, and other images."""
+        index = int(folder.name) if _INDEX.fullmatch(folder.name) else indices().get(folder.name, _CLASSES)
+        if index >= _CLASSES:
+            raise _no_index(folder, self.name)
+        if folder.name in indices() and (other := next(filter(_OF_IMAGENET.match, image_names(folder, self.name)), "")):
+            raise DatasetError(
+                f"dataset {self.name!r}: {folder / other} is named as an image of ImageNet itself, not of ImageNet-V2",
+                remedy=f"--data imagenet={folder.parent}, or --data {self.name}=DIR with the folder of ImageNet-V2",
+            )
+        return index
+
 
 def _no_index(folder: Path, dataset: str) -> DatasetError:
-    problem = f"dataset {dataset!r}: folder {folder} is not a class index from 0 to 999"
-    if WNID.fullmatch(folder.name):
-        return DatasetError(f"{problem}. Folders named by wnid are the layout of dataset 'imagenet'")
-    near = nearby(folder.parent, lambda path: (path / "0").is_dir() or (path / "0000").is_dir())
+    problem = f"dataset {dataset!r}: folder {folder} is neither a class index from 0 to 999 nor one of the 1,000 wnids"
+    first = ("0", "0000", next(iter(indices())))
+    near = nearby(folder.parent, lambda path: any((path / name).is_dir() for name in first))
     if near:
         return DatasetError(problem, remedy=f"--data {dataset}={near[0]}")
     return DatasetError(f"{problem}. Move it elsewhere")

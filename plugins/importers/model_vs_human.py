@@ -4,6 +4,8 @@ Geirhos, Narayanappa, Mitzkus, Thieringer, Bethge, Wichmann, Brendel: "Partial s
 and machine vision" (NeurIPS 2021): ``raw-data/<set>/<set>_<observer>_session_<n>.csv`` of bethgelab/model-vs-human.
 Cue-conflict decisions become trials of ``shape-bias@cue-conflict``, those on other sets of ``accuracy@<dataset>``, with
 the sample ids of the dataset plugins, so that people and networks are compared on the same images.
+
+Each experiment numbers its own people, so ``subject-01`` of two experiments are two people.
 """
 
 from __future__ import annotations
@@ -19,7 +21,16 @@ import numpy as np
 from harness import DecisionTable, ImportedDecisions, Importer, RequestError, TaskLayout, hookimpl
 
 from ..datasets._entry_level import CATEGORIES
-from ..datasets._model_vs_human import ATTRIBUTES, EXPERIMENTS, condition_name, dataset_name, kept, sample_id, stimulus
+from ..datasets._model_vs_human import (
+    ATTRIBUTES,
+    EXPERIMENTS,
+    Stimulus,
+    condition_name,
+    dataset_name,
+    kept,
+    sample_id,
+    stimulus,
+)
 
 COLUMNS = ("subj", "session", "trial", "rt", "object_response", "category", "condition", "imagename")
 NO_DECISION = "na"
@@ -28,6 +39,9 @@ _FILE = re.compile(r"(?P<set>[A-Za-z-]+)_(?P<observer>[A-Za-z0-9][A-Za-z0-9_.+-]
 _TEXTURE = re.compile(r"(?P<shape>[a-z]+)\d+-(?P<texture>[a-z]+)\d+")
 _UNSAID = ("", "nan", NO_DECISION)
 _SETS = ("cue-conflict", *EXPERIMENTS)
+_PLAIN_SETS = ("cue-conflict", *(name for name, facts in EXPERIMENTS.items() if not facts.conditions))
+"""Sets without conditions: the toolbox's own files of networks name their images as the image files are called."""
+_PLAIN = re.compile(r"(?P<image>(?P<category>[a-z]+)\d+(-[a-z]+\d+)?)\.png")
 _COMMAND = "harness import model-vs-human FILE_OR_FOLDER --out RUN"
 
 
@@ -65,12 +79,13 @@ class ModelVsHuman(Importer):
                     )
                 seen[decision.sample] = decision
         _refuse_different_images(decisions)
+        several = len({experiment for experiment, _ in decisions}) > 1
         return DecisionTable(
             title="Decisions of people and networks (model-vs-human, Geirhos et al., NeurIPS 2021)",
             source="github.com/bethgelab/model-vs-human, raw-data",
             license="none stated for the decisions (toolbox: MIT)",
             probe="shape-bias" if all(experiment == "cue-conflict" for experiment, _ in decisions) else "accuracy",
-            decisions=tuple(_imported(*place, seen) for place, seen in sorted(decisions.items())),
+            decisions=tuple(_imported(*place, seen, several) for place, seen in sorted(decisions.items())),
         )
 
 
@@ -106,11 +121,12 @@ def _rows(file: Path, experiment: str, observer: str) -> Iterator[tuple[int, _De
             raise RequestError(
                 f"{location}: subj is {row['subj']!r}, but the file is named after {observer!r}; rename it"
             )
-        parts = stimulus(row["imagename"])
+        parts = stimulus(row["imagename"]) or _plain_stimulus(experiment, row)
         if parts is None or parts.category != row["category"] or parts.category not in CATEGORIES:
             raise RequestError(
                 f"{location}: imagename {row['imagename']!r} and category {row['category']!r} do not agree; expected "
-                f"NNNN_EXPERIMENT_OBSERVER_CONDITION_CATEGORY_NN_IMAGE.png with one of {', '.join(CATEGORIES)}"
+                f"NNNN_EXPERIMENT_OBSERVER_CONDITION_CATEGORY_NN_IMAGE.png with one of {', '.join(CATEGORIES)}, or, in "
+                f"{', '.join(_PLAIN_SETS)}, CATEGORYn….png with condition NaN"
             )
         # The column and the image's name may spell a condition differently, but must correspond one to one.
         condition = condition_name(row["condition"])
@@ -125,6 +141,13 @@ def _rows(file: Path, experiment: str, observer: str) -> Iterator[tuple[int, _De
         except ValueError as error:
             raise RequestError(f"{location}: {error}") from error
         yield line, _Decision(sample, CATEGORIES.index(parts.category), decision, attributes)
+
+
+def _plain_stimulus(experiment: str, row: Mapping[str, str]) -> Stimulus | None:
+    """The parts of ``airplane1-bicycle2.png``, without number, observer and condition; None in sets with conditions."""
+    plain = experiment in _PLAIN_SETS and row["condition"].lower() in _UNSAID
+    match = _PLAIN.fullmatch(row["imagename"]) if plain else None
+    return Stimulus("", "", match["category"], match["image"]) if match else None
 
 
 def _csv(file: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
@@ -192,7 +215,8 @@ def _refuse_different_images(decisions: Mapping[tuple[str, str], Mapping[str, _D
             )
 
 
-def _imported(experiment: str, observer: str, decisions: Mapping[str, _Decision]) -> ImportedDecisions:
+def _imported(experiment: str, observer: str, decisions: Mapping[str, _Decision], several: bool) -> ImportedDecisions:
+    """The trials of one observer. With several experiments, people are named apart: ``subject-01.sketch``."""
     rows = [decisions[sample] for sample in sorted(decisions)]
     conflict = experiment == "cue-conflict"
     names = ("texture",) if conflict else ATTRIBUTES if EXPERIMENTS[experiment].conditions else ()
@@ -209,8 +233,10 @@ def _imported(experiment: str, observer: str, decisions: Mapping[str, _Decision]
         span=len(rows),
         attributes=dict(zip(names, columns, strict=True)),
     )
-    group = HUMANS if observer.startswith("subject") else None
-    return ImportedDecisions(observer=observer, group=group, layout=layout, top5=top5)
+    if not observer.startswith("subject"):
+        return ImportedDecisions(observer=observer, group=None, layout=layout, top5=top5)
+    name = f"{observer}.{experiment}" if several else observer
+    return ImportedDecisions(observer=name, group=HUMANS, layout=layout, top5=top5, experiment=experiment)
 
 
 @hookimpl

@@ -19,8 +19,15 @@ from typing import Literal
 
 from harness import Erratum, ImportedModel, ImportedTable, Importer, Measure, RequestError, Tolerance, hookimpl
 
+from ._columns import refuse_other_units
+
+_Lines = list[tuple[int, Mapping[str, str]]]
 ABSENT = "not in the published table"
 NINETEEN = "note: mean over 19 corruptions, not the usual 15"
+HARD = ("top1_acc/imagenet-a", "top1_acc/PGD-40/low", "top1_acc/PGD-40/high")
+"""Columns where a sound network may have less than 1 %."""
+MOST_RATIO = 10.0
+"""Largest plausible accuracy relative to clean accuracy: only a network that guesses comes above 1 by much."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "baseline": ("tv_resnet50",),
@@ -116,6 +123,15 @@ ERRATA: tuple[Erratum, ...] = (
 )
 
 _ONE_STEP = "whole noise steps are fitted: one band's threshold a step aside, as by another noise draw, moves it so far"
+PROBES: Mapping[str, str] = {
+    "top1@*/pgd-*": "pgd",
+    "top1@*": "accuracy",
+    "shape-bias@*": "shape-bias",
+    "*-frequency-bias@*": "band-pass",
+    "relative-top1@*": "band-pass",
+    "critical-band-*@*": "critical-band",
+}
+"""The probes that follow the study's own scripts."""
 TOLERANCES: tuple[Tolerance, ...] = (
     Tolerance(measures="top1@imagenet/pgd-40-*", within=0.005, reason="random starts of the attack"),
     Tolerance(measures="top1@stylized", within=0.005, reason="4 of 800 images: rounding of logits"),
@@ -138,6 +154,7 @@ class _Source:
     Attributes:
         columns: the CSV columns that the measure averages.
         percent: whether they are percentages, which become fractions.
+        most: the largest possible number; the smallest is zero, or `most` below zero where `signed`.
         needed: whether a table without them is refused.
         n: number of images behind the value, where certain.
     """
@@ -149,6 +166,8 @@ class _Source:
     unit: str = "fraction"
     direction: Literal["higher", "neither"] = "neither"
     percent: bool = False
+    most: float = 1.0
+    signed: bool = False
     needed: bool = True
     n: int | None = None
     flags: tuple[str, ...] = ()
@@ -170,14 +189,20 @@ class _Source:
         )
 
     def _number(self, column: str, text: str) -> float:
-        expected = "a percentage" if self.percent else "a finite number"
         try:
             value = float(text)
         except ValueError:
-            raise ValueError(f"column {column} has {text!r}, expected {expected}") from None
-        if not math.isfinite(value) or (self.percent and not 0 <= value <= 100):
-            raise ValueError(f"column {column} has {text}, expected {expected}")
+            raise ValueError(f"column {column} has {text!r}, expected {self._expected}") from None
+        if not math.isfinite(value) or value > self.most or (value < 0 and not self.signed):
+            raise ValueError(f"column {column} has {text}, expected {self._expected}")
         return value
+
+    @property
+    def _expected(self) -> str:
+        if self.percent:
+            return "a percentage from 0 to 100"
+        below = "" if math.isinf(self.most) else f" from 0 to {self.most:g}"
+        return f"a finite number{below or ('' if self.signed else ' of at least 0')}"
 
 
 def _sources() -> Iterator[_Source]:
@@ -190,7 +215,7 @@ def _sources() -> Iterator[_Source]:
     yield _Source(name="shape-bias", columns=("shape-bias",), dataset="cue-conflict")
     for short, word in (("LFC", "low"), ("HFC", "high")):
         five = tuple(f"metric/bandpass/{short}/{cutoff}" for cutoff in ("0.1", "0.2", "0.3", "0.4", "0.5"))
-        yield _Source(name=f"{word}-frequency-bias", columns=five, dataset="imagenet", unit="1")
+        yield _Source(name=f"{word}-frequency-bias", columns=five, dataset="imagenet", unit="1", most=MOST_RATIO)
         for cutoff in ("0.01", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "0.99"):
             yield _Source(
                 name="relative-top1",
@@ -198,14 +223,24 @@ def _sources() -> Iterator[_Source]:
                 dataset="imagenet",
                 condition=f"{word}-pass-{cutoff}",
                 unit="1",
+                most=MOST_RATIO,
                 direction="higher",
                 needed=False,
             )
     quantities = (("bw", "bandwidth", "octaves"), ("cf", "center-frequency", "cycles/image"))
     for short, word, unit in (*quantities, ("pns", "peak-noise-sensitivity", "1")):
-        name, column = f"critical-band-{word}", f"metric/criticalband/{short}"
-        yield _Source(name=name, columns=(f"{column}_norm",), dataset="imagenet", unit=unit)
-        yield _Source(name=f"{name}-raw", columns=(column,), dataset="imagenet", unit=unit, needed=False)
+        name, column, most = f"critical-band-{word}", f"metric/criticalband/{short}", 1.0 if unit == "1" else math.inf
+        raw = _Source(
+            name=f"{name}-raw",
+            columns=(column,),
+            dataset="imagenet",
+            unit=unit,
+            most=most,
+            signed=short == "bw",
+            needed=False,
+        )
+        yield _Source(name=name, columns=(f"{column}_norm",), dataset="imagenet", unit=unit, most=most)
+        yield raw
 
 
 def _accuracy(
@@ -218,6 +253,7 @@ def _accuracy(
         condition=condition,
         direction="higher",
         percent=True,
+        most=100.0,
         needed=needed,
         n=IMAGES.get(dataset),
         flags=flags,
@@ -238,7 +274,7 @@ class Paper(Importer):
 
         Raises:
             RequestError: the file is missing or not CSV, a column is missing, a model occurs twice, or a cell is not a
-                number.
+                number of its column's unit.
         """
         sources = tuple(_sources())
         rows = _rows(path, ["model", *(column for source in sources if source.needed for column in source.columns)])
@@ -250,6 +286,7 @@ class Paper(Importer):
                     f"{path}, row {line}: model {model.name!r} occurs twice; expected one row for each model"
                 )
             models[model.name] = model
+        _refuse_other_units(path, rows, sources)
         studied = [name for names in GROUPS.values() for name in names if name in models]
         return ImportedTable(
             title="Can Biases in ImageNet Models Explain Generalization? (Gavrikov & Keuper, CVPR 2024)",
@@ -260,10 +297,28 @@ class Paper(Importer):
             axes=AXES,
             errata=ERRATA,
             tolerances=TOLERANCES,
+            probes=PROBES,
         )
 
 
-def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, Mapping[str, str]]]:
+def _refuse_other_units(path: Path, rows: _Lines, sources: Sequence[_Source]) -> None:
+    """Raise RequestError for a fraction among percentages, or a percentage among fractions."""
+
+    def columns(percent: bool) -> dict[str, dict[str, float]]:
+        bounded = [source for source in sources if source.percent == percent and math.isfinite(source.most)]
+        names = [column for source in bounded for column in source.columns]
+        texts = {
+            name: [(line, row["model"].strip(), (row.get(name) or "").strip()) for line, row in rows] for name in names
+        }
+        return {
+            column: {f"{path}, row {line} ({model})": float(text) for line, model, text in cells if text}
+            for column, cells in texts.items()
+        }
+
+    refuse_other_units(columns(True), columns(False), "top1_acc/imagenet", HARD)
+
+
+def _rows(path: Path, needed: Sequence[str]) -> _Lines:
     """(line number, row) of each model. Raises RequestError if the file is not the published table."""
     expected, remedy = "expected the study's raw-data/benchmark.csv", "harness import paper benchmark.csv --out RUN"
     try:
@@ -277,7 +332,7 @@ def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, Mapping[str, str
             doubled = [column for column in header if header[column] > 1]
             if doubled:
                 raise RequestError(f"{path} has the column {doubled[0]!r} twice; {expected}", remedy=remedy)
-            rows: list[tuple[int, Mapping[str, str]]] = [(reader.line_num, row) for row in reader]
+            rows: _Lines = [(reader.line_num, row) for row in reader]
     except OSError as error:
         raise RequestError(f"{path} cannot be read ({error.strerror}); {expected}", remedy=remedy) from error
     except (UnicodeDecodeError, csv.Error) as error:

@@ -157,7 +157,7 @@ def _relative(name: str, trials: Trials, clean: Trials, conditions: tuple[str, .
         reason = f"no unmodified image is recognised (0 of {n}), so there is nothing to divide by"
         return Measure(name=name, condition=label, value=None, unit="1", n=n, reason=reason)
     filtered = trials.correct[:, [trials.column(condition) for condition in conditions]]
-    value = int(filtered.sum()) / len(conditions) / hits
+    value = int(filtered.sum()) / (len(conditions) * hits)  # one division: equal ratios are equal numbers
     above, below = (rows.reshape(-1, trials.repeats).mean(axis=1) for rows in (filtered.mean(axis=1), unmodified))
     half = ratio_half_width(above, below)
     low, high = (None, None) if half is None else (max(0.0, value - half), value + half)

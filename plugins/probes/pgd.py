@@ -8,11 +8,11 @@ as in Gavrikov & Keuper, "Can Biases in ImageNet Models Explain Generalization?"
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from harness import Batch, Measure, Trials, WhiteBoxProbe, accuracy_measures, hookimpl
+from harness import ArraySpec, Batch, Measure, Trials, WhiteBoxProbe, accuracy_measures, hookimpl
 
 if TYPE_CHECKING:
     import torch
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     Classifier = Callable[[torch.Tensor], torch.Tensor]
 
 ASSUMED = "assumption: the ε of the study's `high` is not published"
+UNATTACKED = 0.05
+"""Largest share of images that count as robust without a gradient in every step."""
+BLIND = "steps-without-gradient"
 _STUDY = {"steps": 40, "step": 2.0, "low": 0.5}
 _FORWARDS_A_GRADIENT = 3
 
@@ -38,6 +41,11 @@ class Pgd(WhiteBoxProbe):
 
     Each image is attacked independently, but the network's gradients may be rounded differently in a batch of another
     size; values with a gradient near zero can then take the other sign and end up to 2ε away.
+
+    Where the gradient is zero or not finite (a `detach` or rounding in the network, a saturated softmax), the attack
+    does not move, and the image counts as robust without having been attacked. The array ``steps-without-gradient``
+    counts such steps. ``top1`` is flagged with the share of images that are correct and had any, and is undefined if
+    this share, by which the accuracy may be overstated, is above `UNATTACKED`.
 
     Attributes:
         steps: gradient steps.
@@ -68,15 +76,25 @@ class Pgd(WhiteBoxProbe):
         """``pgd-40-low``, and ``pgd-40-high`` if `high` is set; at any size."""
         return tuple(self._radii())
 
-    def attacks(self, batch: Batch, classifier: Classifier) -> Iterator[tuple[str, torch.Tensor]]:
-        """The attacked images, each within ε of the original and within [0, 1]."""
+    def arrays(self, size: int) -> Mapping[str, ArraySpec]:
+        """``steps-without-gradient``: steps at which an image's gradient was zero or not finite, 0 to `steps`."""
+        return {BLIND: ArraySpec(dtype="int16")}
+
+    def attacks(
+        self, batch: Batch, classifier: Classifier
+    ) -> Iterator[tuple[str, torch.Tensor, Mapping[str, torch.Tensor]]]:
+        """The attacked images, each within ε of the original and within [0, 1], and the steps without a gradient."""
+        import torch
+
         targets = _target_rows(batch)
         for condition, radius in self._radii().items():
             attacked = _random_start(batch, f"{condition} start", radius)
+            blind = torch.zeros(len(attacked), dtype=torch.int16, device=attacked.device)
             for _ in range(self.steps):
                 gradient = _gradient(classifier, attacked, targets)
-                attacked = projected(attacked + self.step / 255 * gradient.sign(), batch.images, radius)
-            yield condition, attacked
+                blind += without_gradient(gradient)
+                attacked = projected(attacked + self.step / 255 * _direction(gradient), batch.images, radius)
+            yield condition, attacked, {BLIND: blind}
 
     def effort(self) -> int:
         """A gradient costs about three forwards; the last forward is the decision."""
@@ -85,9 +103,10 @@ class Pgd(WhiteBoxProbe):
     def measures(self, trials: Trials) -> Iterable[Measure]:
         """``top1``, ``correct`` and ``n`` under each condition."""
         for condition in self._radii():
-            flags = self._flags(condition)
             for measure in accuracy_measures(trials, condition):
-                yield replace(measure, flags=flags) if measure.name == "top1" else measure
+                if measure.name == "top1":
+                    measure = _attacked(replace(measure, flags=self._flags(condition)), trials, condition)
+                yield measure
 
     def _radii(self) -> dict[str, float]:
         """Condition -> ε in units of [0, 1]."""
@@ -102,6 +121,27 @@ class Pgd(WhiteBoxProbe):
             if getattr(self, name) != value and not (high and name == "low")
         ]
         return (*([ASSUMED] if high else []), *([f"note: {'; '.join(changed)}"] if changed else []))
+
+
+def _attacked(top1: Measure, trials: Trials, condition: str) -> Measure:
+    """`top1` with a flag if it counts images that were not attacked; undefined if they are too many."""
+    if BLIND not in trials.arrays:  # stored before the array was
+        return top1
+    column = trials.column(condition)
+    unattacked = (trials.array(BLIND)[:, column] > 0) & trials.correct[:, column]
+    share = float(unattacked.mean())
+    if not share:
+        return top1
+    text = (
+        f"{int(unattacked.sum())} of {len(unattacked)} images count as robust, and their gradient was zero or not "
+        f"finite, so that the attack could not move them"
+    )
+    if share <= UNATTACKED:
+        return replace(top1, flags=(*top1.flags, f"note: {text}"))
+    return replace(
+        top1, value=None, low=None, high=None,
+        reason=f"{text} (at most {UNATTACKED:.0%} may be): look for detach, rounding or a saturated softmax",
+    )  # fmt: skip
 
 
 def projected(images: torch.Tensor, centre: torch.Tensor, radius: float) -> torch.Tensor:
@@ -131,6 +171,20 @@ def _gradient(classifier: Classifier, images: torch.Tensor, targets: torch.Tenso
     accepted = classifier(leaf).gather(1, targets.clamp(min=0)).masked_fill(targets < 0, -math.inf)
     gradient: torch.Tensor = torch.autograd.grad(-accepted.logsumexp(dim=1).sum(), leaf)[0]
     return gradient
+
+
+def without_gradient(gradient: torch.Tensor) -> torch.Tensor:
+    """(B,) bool: whether the gradient (B, 3, S, S) of an image is zero, or not finite, so that no step follows it."""
+    import torch
+
+    peak = torch.linalg.vector_norm(gradient, ord=math.inf, dim=(1, 2, 3))
+    blind: torch.Tensor = ~((peak > 0) & peak.isfinite())
+    return blind
+
+
+def _direction(gradient: torch.Tensor) -> torch.Tensor:
+    """The sign of the gradient; 0 where it is not a number."""
+    return gradient.sign().nan_to_num(0.0)
 
 
 @hookimpl

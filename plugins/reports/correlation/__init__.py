@@ -2,8 +2,8 @@
 
 Spearman's rank correlation of every bias with every axis of generalization, and of the biases with each other, as in
 Gavrikov & Keuper, "Can Biases in ImageNet Models Explain Generalization?" (CVPR 2024), there with the t approximation
-and p < 0.05. Added here: n, 95 % intervals (Bonett & Wright 2000), and p-values adjusted over all pairs of one set of
-models (Holm 1979; Benjamini & Hochberg 1995).
+and p < 0.05. Added here: exact p-values below ten models, n, 95 % intervals (Bonett & Wright 2000), and p-values
+adjusted over all pairs of one set of models (Holm 1979; Benjamini & Hochberg 1995).
 
 Each bias and axis of a model has a 95 % interval and the number of decisions behind it, see `interval_of`.
 """
@@ -97,6 +97,7 @@ def _coefficients(selection: Selection, pairs: Sequence[Pair]) -> list[Numbers]:
             "n": correlation.n,
             "spearman": correlation.value,
             "p": correlation.p,
+            "p_method": correlation.p_method,
             "low": correlation.low,
             "high": correlation.high,
             "p_holm": p_holm,
@@ -149,13 +150,14 @@ def _own(study: Study) -> set[str]:
 
 
 def _ranks(model: StudyModel, others: Sequence[StudyModel]) -> dict[str, Rank]:
-    """Rank of `model` in each bias and axis, 1 for the highest value, and the number of ranked models."""
+    """Rank of `model` in each bias and axis, 1 for the highest value (ties share one), and the number of models."""
     ranks: dict[str, Rank] = {}
     for name, value in {**model.biases, **model.axes}.items():
         candidates = [{**other.biases, **other.axes}[name] for other in others]
         numbers = [number for number in candidates if number is not None]
         if value is not None:
-            ranks[name] = {"rank": 1 + sum(number > value for number in numbers), "of": len(numbers) + 1}
+            own, *levels = statistics.levels([value, *numbers]).tolist()
+            ranks[name] = {"rank": 1 + sum(level > own for level in levels), "of": len(numbers) + 1}
     return ranks
 
 

@@ -14,8 +14,8 @@ ABSENT = TableCell("–", value="", style="dim")
 BLANK = TableCell("", value="")
 APART = ("all", "group", "others")
 LEGEND = (
-    "* p < 0.05 (t approximation, rough for n < 10); ** also after Holm's correction over the coefficients of this "
-    "table. Without a star: not significant."
+    "* p < 0.05 (exact over all permutations for n < 10, else t approximation); ** also after Holm's correction over "
+    "the coefficients of this table. Without a star: not significant."
 )
 
 

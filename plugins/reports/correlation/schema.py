@@ -71,8 +71,9 @@ class ModelEntry(TypedDict):
 class Numbers(TypedDict):
     """Spearman's rank correlation of two quantities over one set of models.
 
-    `models`: ``all``, a group, or ``not`` a group; `n`: models that have both values; `low` and `high`: 95 % interval
-    (Bonett & Wright 2000); `p_holm`, `p_bh`: p adjusted over all pairs of this set (Holm; Benjamini & Hochberg);
+    `models`: ``all``, a group, or ``not`` a group; `n`: models that have both values; `p_method`: how `p` is computed,
+    ``exact`` over all permutations (n < 10) or the ``t`` approximation; `low` and `high`: 95 % interval (Bonett &
+    Wright 2000); `p_holm`, `p_bh`: p adjusted over all pairs of this set (Holm; Benjamini & Hochberg);
     `poster`: as the study's poster prints it; `reason`: why it is undefined.
     """
 
@@ -80,6 +81,7 @@ class Numbers(TypedDict):
     n: int
     spearman: float | None
     p: float | None
+    p_method: Literal["exact", "t"] | None
     low: float | None
     high: float | None
     p_holm: float | None

@@ -199,7 +199,7 @@ def test_what_mending_changes_in_the_conclusions(table):
         if new["spearman"] != old["spearman"]
     ]
     assert {axis for *_, axis in moved} == {"ID"}  # ranks do not see an increasing linear map
-    assert max(one for one in moved if one[1] == "all")[0] == pytest.approx(0.0130, abs=5e-5)
+    assert max(one for one in moved if one[1] == "all")[0] == pytest.approx(0.0137, abs=5e-5)
     assert max(moved)[1:] == ("training_recipes", "high-frequency-bias", "ID")
     assert max(moved)[0] == pytest.approx(0.2667, abs=5e-5)
 

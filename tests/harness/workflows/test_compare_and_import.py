@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import harness as door
-from harness import RequestError
+from harness import ImportedModel, ImportedTable, Measure, RequestError
+from harness.discovery.loader import Plugins
 from harness.workflows.compare import compare_runs
 from harness.workflows.importing import import_results
 from tests.helpers import command
@@ -56,3 +57,31 @@ def test_an_import_is_a_run_and_a_refused_one_writes_nothing(two, real):
     study = door.open_study("paper", apply_errata=True)
     assert study.mended and {one.name for one in study.models} == {one.name for one in table.models}
     assert sum(one.group is not None for one in study.models) == 48
+
+
+class Importer:
+    """An importer of a table with one number."""
+
+    url = ""
+
+    def __init__(self, value):
+        self.value = value
+
+    def read(self, path):
+        measure = Measure(name="shape-bias", value=self.value)
+        model = ImportedModel(name="net", group=None, measures={"shape-bias@cues": measure})
+        return ImportedTable(title="t", source="s", license="l", models=(model,), biases={}, axes={})
+
+
+@pytest.mark.parametrize(("value", "fits"), [(0.0, True), (1.0, True), (21.4, False), (1.0001, False), (-0.1, False)])
+def test_a_fraction_of_any_importer_is_from_0_to_1(tmp_path, monkeypatch, value, fits):
+    monkeypatch.setattr(Plugins, "importer", lambda plugins, name: Importer(value))
+    file, out, plugins = tmp_path / "table.csv", tmp_path / "run", door.load_plugins()
+    file.write_text("x")
+    if fits:
+        import_results("mine", file, out, plugins, ["test"])
+        assert door.open_study(out).models[0].measures["shape-bias@cues"].value == value
+    else:
+        with pytest.raises(RequestError, match=rf"shape-bias@cues of net is {value:g}, expected a fraction from 0"):
+            import_results("mine", file, out, plugins, ["test"])
+        assert not out.exists()

@@ -155,7 +155,7 @@ def test_nobody_watches_unless_asked_for(run, capfd):
     assert result.stored == 1
     run(models=["nan"], progress=True)
     out, err = capfd.readouterr()
-    assert out == "" and "retry: nan on accuracy@imagenet: failed before" in err and "img/s" in err
+    assert out == "" and "retry: nan on accuracy@imagenet: failed before" in err and "forwards/s" in err
 
 
 class Interrupting(Watch):
@@ -199,7 +199,7 @@ def test_a_notebook_is_interrupted_and_shows_progress_as_plain_lines(run, tmp_pa
     assert [one["text"] for one in first["outputs"]] == ["finished spans are stored in door; the same call resumes\n"]
     assert output(second, "text/html") == "1 of 1 cells stored in door"
     lines = "".join(one["text"] for one in second["outputs"] if one.get("name") == "stderr")
-    assert "img/s" in lines and "ipywidgets" not in lines
+    assert "forwards/s" in lines and "ipywidgets" not in lines
     run(out="whole")
     assert same_bits("door", "whole")
 
@@ -227,3 +227,25 @@ def test_the_door_opens_without_heavy_imports():
     script = f"import sys, harness; harness.run, harness.open_study; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+REDEFINING = """
+suites:
+  first: {models: [plain], tasks: [accuracy@imagenet], axes: {ID: [top1@imagenet]}, biases: {B: [top5@imagenet]}}
+  second: {models: [plain], tasks: [accuracy@imagenet], axes: {ID: [top5@imagenet]}, biases: {B: [top5@imagenet]}}
+"""
+
+
+def test_a_second_suite_that_redefines_an_axis_says_so_in_the_run_and_in_the_report(run):
+    Path("suites.yaml").write_text(REDEFINING)
+    said = []
+    for suite in ("first", "first", "second", "second"):
+        watch = Watch()
+        run(suite=suite, models=(), tasks=(), registry=["more.yaml", "suites.yaml"], progress=watch)
+        said.append(len([text for text in watch.warnings if "redefined" in text]))
+    assert said == [0, 0, 1, 0]  # the last one changes nothing
+    study = door.open_study("door")
+    (remark,) = [text for text in study.warnings if "redefined" in text]
+    assert "ID" in remark and "'second'" in remark and "top5@imagenet; before, in this run, top1@imagenet" in remark
+    assert "The latest definition holds" in remark
+    assert study.axes["ID"] == ("top5@imagenet",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness import Preprocessing, Sample
+from harness.data.manifest import build
 from harness.plugins.datasets._imagenet_classes import wnids
 from harness.plugins.datasets.imagenet_v2 import ImageNetV2
 from harness.testing import check_dataset
@@ -26,6 +27,21 @@ def test_labels_are_the_numbers_of_the_folders(style, tmp_path):
     check_dataset(DATASET, tmp_path)
 
 
+def test_folders_named_by_wnid_have_the_identity_of_numbered_ones(tmp_path):
+    for index in INDICES:
+        paint(tmp_path / "numbers" / str(index) / "ab12.jpeg", index)
+        paint(tmp_path / "wnids" / wnids()[index] / "ab12.jpeg", index)
+        paint(tmp_path / "both" / (wnids()[index] if index % 2 else f"{index:04}") / "ab12.jpeg", index)
+    one, *others = (build(DATASET, tmp_path / layout) for layout in ("numbers", "wnids", "both"))
+    assert all(other.digest == one.digest and other.remarks == one.remarks for other in others)
+    assert {painted(sample.path)[0]: sample.targets for sample in others[0].samples} == {i: (i,) for i in INDICES}
+
+
+def test_a_number_and_a_wnid_of_one_class(tmp_path):
+    message = refusal(DATASET, grow(tmp_path, {"7": ["a.jpeg"], wnids()[7]: ["a.jpeg"]}))
+    assert "are the same class" in message
+
+
 def test_two_folders_of_one_class(tmp_path):
     grow(tmp_path, {"7": ["a.jpeg"], "0007": ["a.jpeg"], "0010": ["a.jpeg"]})
     message = refusal(DATASET, tmp_path)
@@ -40,9 +56,11 @@ def test_a_half_padded_tree_is_unambiguous(tmp_path):
 @pytest.mark.parametrize(
     ("tree", "words"),
     [
-        ({"1000": ["a.jpeg"]}, "not a class index from 0 to 999"),
-        ({"-1": ["a.jpeg"]}, "not a class index from 0 to 999"),
-        ({"n01440764": ["a.jpeg"]}, "layout of dataset 'imagenet'"),
+        ({"1000": ["a.jpeg"]}, "neither a class index from 0 to 999 nor one of the 1,000 wnids"),
+        ({"-1": ["a.jpeg"]}, "neither a class index from 0 to 999"),
+        ({"n00000001": ["a.jpeg"]}, "neither a class index from 0 to 999"),
+        ({"n01440764": ["ILSVRC2012_val_00000293.JPEG"]}, "named as an image of ImageNet itself"),
+        ({"n01440764": ["n01440764_10026.JPEG"]}, "named as an image of ImageNet itself"),
         ({"0": []}, "is empty"),
         ({"0": ["labels.csv"]}, "is not an image"),
         ({}, "has no class folders"),

@@ -240,3 +240,57 @@ def test_mistakes_leave_nothing(harness, tmp_path):
     path = write(tmp_path / "csv", "cue-conflict", "subject-01", rows_of("cue-conflict", "subject-01")[:1] * 2)
     code, _, err = harness("import", "model-vs-human", path, "--out", "people")
     assert code == 2 and "twice" in err and not Path("people").exists()
+
+
+# --- files of networks as the toolbox wrote them, and observers of several experiments ---------
+
+
+@pytest.mark.parametrize(
+    ("experiment", "images"),
+    [
+        ("cue-conflict", [("cat", "cat7-elephant1", "elephant"), ("bear", "bear10-bear3", "bear")]),
+        ("edge", [("airplane", "airplane1", "knife"), ("truck", "truck10", "truck")]),
+        ("silhouette", [("airplane", "airplane1", "airplane"), ("oven", "oven2", "knife")]),
+    ],
+)
+def test_the_toolboxs_own_files_of_networks_are_those_of_people(tmp_path, experiment, images):
+    # raw-data/edge/edge_resnet50_session-1.csv: "resnet50,1,1,NaN,knife,airplane,NaN,airplane1.png"
+    rows = rows_of(experiment, "resnet50", images, condition="NaN")
+    plain = [{**row, "imagename": f"{image}.png"} for row, (_, image, _) in zip(rows, images, strict=True)]
+    write(tmp_path / "net", experiment, "resnet50", plain, session="session-1")
+    write(tmp_path / "people", experiment, "subject-01", rows_of(experiment, "subject-01", images))
+    (network,), (person,) = READ(tmp_path / "net").decisions, READ(tmp_path / "people").decisions
+    assert network.layout.sample_ids == person.layout.sample_ids
+    assert network.layout.attributes == person.layout.attributes
+    assert network.top5.tolist() == person.top5.tolist()
+    assert network.layout.targets.tolist() == person.layout.targets.tolist()
+
+
+@pytest.mark.parametrize("image", ["airplane1", "airplane1.png.png", "1.png", "airplane.png", "dog1.png"])
+def test_plain_names_that_fit_nothing_are_refused(tmp_path, image):
+    rows = rows_of("edge", "resnet50", [("airplane", "airplane1", "knife")], condition="NaN")
+    path = write(tmp_path, "edge", "resnet50", [{**rows[0], "imagename": image}])
+    assert "row 2" in refusal(path) and "do not agree" in refusal(path)
+
+
+def test_plain_names_in_a_set_with_conditions_are_refused(tmp_path):
+    (row,) = rows_of("sketch", "resnet50", [("airplane", "airplane1", "knife")])
+    assert "do not agree" in refusal(write(tmp_path, "sketch", "resnet50", [{**row, "imagename": "airplane1.png"}]))
+
+
+def test_people_of_two_experiments_are_two_rows_and_a_network_is_one(tmp_path, command_line):
+    for experiment in ("edge", "silhouette"):
+        for observer, answer in (("subject-01", "cat"), ("resnet50", "dog")):
+            images = [("cat", "cat1", answer), ("dog", "dog1", answer)]
+            write(tmp_path / "raw", experiment, observer, rows_of(experiment, observer, images))
+            write(tmp_path / experiment, experiment, observer, rows_of(experiment, observer, images))
+    assert command_line("import", "model-vs-human", "raw", "--out", "run")[0] == 0
+    code, out, _ = command_line("report", "run", "--format", "json")
+    models = {model["name"]: model for model in json.loads(out)["models"]}
+    assert code == 0 and set(models) == {"resnet50", "subject-01.edge", "subject-01.silhouette"}
+    assert {"top1@geirhos-edge", "top1@geirhos-silhouette"} <= models["resnet50"]["measures"].keys()
+    assert "top1@geirhos-silhouette" not in models["subject-01.edge"]["measures"]
+    for experiment in ("edge", "silhouette"):
+        assert command_line("import", "model-vs-human", experiment, "--out", f"of-{experiment}")[0] == 0
+    code, _, err = command_line("report", "of-edge", "of-silhouette")
+    assert code == 2 and "subject-01" in err and "import both into one run" in err

@@ -14,6 +14,7 @@ from harness.discovery.loader import load_plugins
 from harness.plugins.importers import paper
 from harness.plugins.importers.paper import AXES, BIASES, GROUPS, TOLERANCES, Paper, _sources
 from harness.registry import load_registry
+from harness.study.protocols import stated
 
 NEEDED = list(dict.fromkeys(["model", *(column for one in _sources() if one.needed for column in one.columns)]))
 
@@ -218,3 +219,85 @@ def test_the_tolerances_of_the_critical_band_are_what_one_noise_step_moves(real)
     for name, moved in zip(("bandwidth", "center-frequency", "peak-noise-sensitivity"), quartiles, strict=True):
         within = next(one.within for one in TOLERANCES if one.measures == f"critical-band-{name}@*")
         assert moved == pytest.approx(within, rel=0.1)
+
+
+def test_every_published_measure_is_that_of_a_probe_of_ours(table):
+    imported = Paper().read(table(row()))
+    assert set(imported.probes.values()) <= set(load_plugins().probes)
+    made_by = {name: stated(imported.probes, name)["probe.name"] for name in imported.models[0].measures}
+    assert made_by["top1@imagenet/pgd-40-low"] == "pgd" and made_by["top1@imagenet"] == "accuracy"
+    assert {name: probe for name, probe in made_by.items() if "bias" in name} == {
+        "shape-bias@cue-conflict": "shape-bias",
+        "low-frequency-bias@imagenet": "band-pass",
+        "high-frequency-bias@imagenet": "band-pass",
+    }
+
+
+# --- units of columns -------------------------------------------------------------------------
+
+PERCENT = [column for column in NEEDED if column.startswith("top1_acc")]
+OTHERS = [column for column in NEEDED if column != "model" and column not in PERCENT]
+HARD = ("top1_acc/imagenet-a", "top1_acc/PGD-40/low")
+MODELS = [name for names in GROUPS.values() for name in names][:7]
+
+
+def made_up(seed=0):
+    """Seven rows of accuracies from 40 to 80 percent and fractions from 0.2 to 0.6."""
+    draw = np.random.default_rng(seed)
+    return [
+        row(name, **{c: f"{draw.uniform(40, 80) if c in PERCENT else draw.uniform(0.2, 0.6):.4g}" for c in NEEDED[1:]})
+        for name in MODELS
+    ]
+
+
+@pytest.mark.parametrize("column", PERCENT)
+@pytest.mark.parametrize("at", [0, 3, 6])
+def test_a_fraction_among_percentages_is_refused_with_row_and_column(table, column, at):
+    rows = made_up(at)
+    rows[at][column] = str(float(rows[at][column]) / 100)
+    with pytest.raises(RequestError) as caught:
+        Paper().read(table(*rows))
+    assert f"row {at + 2} ({MODELS[at]}): column {column} has 0." in caught.value.reason
+    assert "expected a percentage" in caught.value.reason
+
+
+@pytest.mark.parametrize("column", OTHERS)
+def test_a_percentage_among_fractions_is_refused_with_row_and_column(table, column):
+    rows = made_up()
+    rows[2][column] = "23.0"
+    if column in ("metric/criticalband/bw_norm", "metric/criticalband/cf_norm"):
+        assert len(Paper().read(table(*rows)).models) == 7  # octaves and cycles
+        return
+    with pytest.raises(RequestError, match=rf"row 4 \({MODELS[2]}\): column {column} has 23"):
+        Paper().read(table(*rows))
+
+
+@pytest.mark.parametrize("text", ["-0.1", "nan", "inf", "66,3", "1e999"])
+@pytest.mark.parametrize("column", NEEDED[1:])
+def test_no_column_takes_what_is_not_a_number_of_its_unit(table, column, text):
+    with pytest.raises(RequestError, match=f"column {column} has '?{text}"):
+        Paper().read(table(row(**{column: text})))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_rows_of_fractions_are_refused(table, rows):
+    fractions = [{c: str(float(v) / 100) if c in PERCENT else v for c, v in one.items()} for one in made_up()[:rows]]
+    with pytest.raises(RequestError, match=r"row 2 .*column top1_acc/imagenet has 0\..* look like fractions"):
+        Paper().read(table(*fractions))
+    with pytest.raises(RequestError, match=r"row 9 .* look like fractions"):
+        Paper().read(table(*made_up(), {**fractions[0], "model": "another"}))
+
+
+def test_a_network_that_guesses_is_imported(table):
+    guessing = row("chance", **{**dict.fromkeys(PERCENT, "0.1"), "top1_acc/imagenet-r": "0.5"})
+    assert len(Paper().read(table(*made_up(), guessing)).models) == 8
+    assert len(Paper().read(table(guessing)).models) == 1
+
+
+@pytest.mark.parametrize("column", HARD)
+def test_a_network_that_an_attack_or_a_hard_set_defeats_is_imported(table, column):
+    # torchvision's first ResNet-50 has 0.0267 % on ImageNet-A, others of the table from 1.7 to 30 %.
+    rows = made_up()
+    for one, value in zip(rows, ("1.7", "2.1", "5.4", "11.0", "30.1", "0.2", "0.0267"), strict=True):
+        one[column] = value
+    assert len(Paper().read(table(*rows)).models) == 7

@@ -2,13 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import Batch
-from harness.plugins.probes.pgd import ASSUMED, Pgd, projected
+from harness.plugins.probes.pgd import ASSUMED, BLIND, UNATTACKED, Pgd, projected, without_gradient
 from harness.testing import SmallClassifier, check_probe, make_batch, make_trials, part, stimuli_of
 from harness.views import Views, measures_by_view
 
@@ -244,3 +245,93 @@ def test_measures_where_every_image_has_several_views():
 def test_refusals(params, words):
     with pytest.raises(ValueError, match=words):
         Pgd(**params)
+
+
+class Straight(torch.autograd.Function):
+    """Rounding to 8 bits; its gradient is zero or not a number, as asked."""
+
+    @staticmethod
+    def forward(context, images, value):
+        context.value = value
+        return images
+
+    @staticmethod
+    def backward(context, gradient):
+        return torch.full_like(gradient, context.value), None
+
+
+CUTS = {
+    "detach": lambda images: images.detach() + 0.0 * images,
+    "rounding": lambda images: (images * 255).round() / 255,
+    "not a number": lambda images: Straight.apply(images, math.nan),
+    "infinite": lambda images: Straight.apply(images, math.inf),
+    "a square root at zero": lambda images: images + (images - images).abs().sqrt(),
+}
+
+
+def blind_steps(network, batch, probe):
+    """Condition -> steps without a gradient, (B,)."""
+    return {condition: arrays[BLIND] for condition, _, arrays in probe.attacks(batch, network)}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@settings(max_examples=5, deadline=None)
+@given(steps=st.integers(1, 6), images=st.lists(st.booleans(), min_size=2, max_size=5))
+def test_every_image_without_a_gradient_is_counted(cut, steps, images):
+    """The gradient of a random half of the images is cut; all others are attacked as ever."""
+    batch, network, probe = make_batch(len(images), 16), SmallClassifier(), Pgd(steps=steps)
+
+    def partly(given):
+        rows = [CUTS[cut](row) if chosen else row for row, chosen in zip(given.split(1), images, strict=True)]
+        return network(torch.cat(rows))
+
+    with torch.enable_grad():
+        counted = blind_steps(partly, batch, probe)[f"pgd-{steps}-low"]
+        assert counted.dtype == torch.int16 and counted.tolist() == [steps * chosen for chosen in images]
+        attacked = {name: stimulus for name, stimulus, _ in probe.attacks(batch, partly)}[f"pgd-{steps}-low"]
+    assert bool(((attacked >= 0) & (attacked <= 1)).all())
+
+
+def test_a_saturated_softmax_gives_no_gradient():
+    """Logits so far apart that the probability of the true class is 1 in float32."""
+    batch = make_batch(4, 16)
+    targets = torch.tensor([row[0] for row in batch.targets])
+
+    def certain(images):
+        one_hot = torch.nn.functional.one_hot(targets, 1000)
+        return (1e4 * one_hot * (1 + images.mean((1, 2, 3)))[:, None]).log_softmax(1)
+
+    with torch.enable_grad():
+        assert blind_steps(certain, batch, Pgd(steps=3))["pgd-3-low"].tolist() == [3] * 4
+
+
+def test_gradients_that_are_usable():
+    gradient = torch.zeros(5, 3, 4, 4)
+    gradient[1, 0, 0, 0], gradient[2, 2, 3, 3], gradient[3, 1, 1, 1], gradient[4] = 1e-30, math.nan, -math.inf, -1.0
+    assert without_gradient(gradient).tolist() == [True, False, True, True, False]
+
+
+@pytest.mark.parametrize("unattacked", [0, 1, 2, 3, 40])
+def test_accuracy_is_flagged_and_refused_by_the_share_of_images_that_were_not_attacked(unattacked):
+    trials = make_trials(("pgd-40-low",), n=40, task="pgd@imagenet", arrays={BLIND: np.zeros((40, 1), np.int16)})
+    robust = np.flatnonzero(trials.correct[:, 0])
+    steps = np.zeros((40, 1), np.int16)
+    steps[robust[:unattacked]] = 40
+    steps[np.flatnonzero(~trials.correct[:, 0])] = 7  # errors: the attack was not needed
+    trials = make_trials(("pgd-40-low",), n=40, task="pgd@imagenet", arrays={BLIND: steps})
+    (top1, *_) = STUDY.measures(trials)
+    counted = min(unattacked, len(robust))
+    if counted / 40 > UNATTACKED:
+        assert top1.value is None and f"{counted} of 40 images count as robust" in top1.reason
+        assert "at most 5% may be" in top1.reason
+    else:
+        assert top1.value == trials.correct.mean()
+        assert top1.flags == (() if not counted else top1.flags) and (
+            not counted or f"{counted} of 40" in top1.flags[0]
+        )
+
+
+def test_trials_from_before_the_count_have_the_numbers_that_they_had():
+    trials = make_trials(("pgd-40-low",), task="pgd@imagenet")
+    assert BLIND not in trials.arrays
+    assert next(iter(STUDY.measures(trials))).value == trials.correct.mean()

@@ -60,7 +60,8 @@ def test_perfect_orders_and_a_mixed_one():
     assert entry(data, "shape", "Robust")["spearman"] == 1.0
     mixed = entry(data, "noise", "ID")
     expected = stats.spearmanr([0.3, 0.1, 0.4, 0.15, 0.9, 0.2], [5, 4, 3, 2, 1, 0])
-    assert (mixed["spearman"], mixed["p"]) == pytest.approx((expected.statistic, expected.pvalue))
+    assert mixed["spearman"] == pytest.approx(expected.statistic)
+    assert (mixed["p"], mixed["p_method"]) == (pytest.approx(514 / 720), "exact")
     assert mixed["low"] < mixed["spearman"] < mixed["high"]
     assert entry(data, "shape", "noise", kind="bias_correlations")["n"] == 6
 
@@ -278,7 +279,7 @@ def test_a_scatter_shows_every_model_that_the_coefficient_rests_on_and_own_ones(
     assert imported.x == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     assert imported.y == pytest.approx([90, 80, 70, 60, 50, 40])  # percent, as in the tables
     assert imported.names == ("g0", "g1", "g2", "g3", "g4", "g5")
-    assert one.title == "shape and ID: Spearman's ρ = -1.00, p < 0.001, n = 6"
+    assert one.title == "shape and ID: Spearman's ρ = -1.00, p = 0.003, n = 6"
     assert "ρ is without top, gap." in one.note
     assert [series.label for series in found["scatter-noise-ID"].series] == ["g", "► top"]
     assert "1 model is not drawn" in found["scatter-noise-ID"].note
@@ -468,13 +469,13 @@ def printed(real):
 
 @pytest.mark.parametrize("state", ["published", "healed"])
 def test_every_coefficient_of_the_poster(state, real, request):
-    """Mending moves ID by 0.013 at most, and no coefficient of the other axes."""
+    """Mending moves ID by 0.014 at most, and no coefficient of the other axes."""
     poster = yaml.safe_load((real / "paper" / "poster.yaml").read_text())["all"]
     data = request.getfixturevalue(state)
     found = {(e["generalization"], e["bias"]): e for e in data["correlations"] if e["models"] == "all"}
     assert len(found) == sum(map(len, poster.values())) == 24
     for (axis, bias), one in found.items():
-        within = 0.0131 + 0.005 if (state, axis) == ("healed", "ID") else 0
+        within = 0.0138 + 0.01 if (state, axis) == ("healed", "ID") else 0
         assert one["n"] == 48
         assert one["poster"] == pytest.approx(poster[axis][bias], abs=within), (axis, bias, one)
 
@@ -492,8 +493,12 @@ def test_every_group_and_its_complement_straight_from_the_csv(state, printed, re
         if one["spearman"] is None:
             assert len(rows) < 5 or rows[one["bias"]].nunique() == 1
             continue
-        expected = stats.spearmanr(rows[one["bias"]], rows[axis])
-        assert (one["spearman"], one["p"]) == pytest.approx((expected.statistic, expected.pvalue), abs=1e-9)
+        # Published accuracies are float32: without rounding, equal means would be ranked by their rounding errors.
+        expected = stats.spearmanr(rows[one["bias"]].round(9), rows[axis].round(5))
+        assert one["spearman"] == pytest.approx(expected.statistic, abs=1e-9)
+        assert one["p_method"] == ("exact" if len(rows) < 10 else "t")
+        if one["p_method"] == "t":
+            assert one["p"] == pytest.approx(expected.pvalue, abs=1e-9)
         checked += 1
     assert checked == (1 + 4 + 7) * 24 - 12  # the critical bands of the contrastive models are all alike
 
@@ -533,3 +538,15 @@ def test_the_published_report_fits_80_columns(published):
     assert max(map(len, text.splitlines())) <= 80
     assert "shape-bias                            -0.76**     -0.53**    0.14         0.47**" in text
     assert all(math.isfinite(e["p"]) for e in published["correlations"] if e["spearman"] is not None)
+
+
+@pytest.mark.parametrize("group", ["all", "not h", "ALL", "not all"])
+def test_a_stored_group_with_the_name_of_another_set_is_shown_under_another_name(group):
+    # Registries refuse such groups; runs made before may have them.
+    data = report([*rising(7, "h"), *(replace(row, group=group) for row in rising(6, "g"))])
+    assert {model["group"] for model in data["models"]} == {"h", f"group-{group}"}
+    sets = [entry["models"] for entry in data["correlations"]]
+    assert list(dict.fromkeys(sets)) == ["all", "h", f"group-{group}", "not h", f"not group-{group}"]
+    assert entry(data, "shape", "ID")["n"] == 13
+    text = " ".join(render(Correlation(), data).split())
+    assert f"the models of group '{group}' are shown as 'group-{group}'" in text

@@ -1,0 +1,177 @@
+"""What a few images of a dataset show: formats, sizes, alpha, equal files. Headers are read, pixels are not.
+
+The images are the witnesses of the manifest, chosen by their ids, so that a remark is the same on every machine.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Final
+
+from harness.data.modes import is_cut
+from harness.errors import listed
+
+if TYPE_CHECKING:
+    from harness.interfaces import Dataset
+    from harness.records import Preprocessing, Sample
+
+_READERS: Final = 16
+"""Files opened in parallel: on a network disk, latency dominates."""
+_MANY: Final = 10
+"""A second format in a dataset of one view is remarked on from one image in so many: a few strays are usual."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What the header of one image file says.
+
+    Attributes:
+        format: as Pillow names it (``JPEG``). tables: quantization tables of a JPEG, which say its quality.
+        size: width and height in pixels.
+        has_alpha: an alpha channel or a transparent colour. is_cut: 16 bits a channel, of which 8 are decoded.
+        is_animated: several frames, of which the first is used.
+    """
+
+    format: str
+    tables: tuple[tuple[int, ...], ...]
+    size: tuple[int, int]
+    has_alpha: bool
+    is_cut: bool
+    is_animated: bool
+
+
+Headers = Mapping[str, Sequence[Header | None]]
+"""View (empty where there is only one) -> the headers of the same images in each view; None: not readable."""
+
+
+def headers_of(dataset: Dataset, samples: Sequence[Sample]) -> list[Header | None]:
+    """The header of each image; None where it is no image, which the decoder reports when it gets there."""
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="look") as pool:
+        return list(pool.map(lambda sample: _header(dataset, sample), samples))
+
+
+def _header(dataset: Dataset, sample: Sample) -> Header | None:
+    try:
+        with dataset.image(sample) as image:
+            return Header(
+                format=image.format or "",
+                tables=tuple(tuple(table) for table in getattr(image, "quantization", {}).values()),
+                size=image.size,
+                has_alpha=image.has_transparency_data,
+                is_cut=is_cut(image),
+                is_animated=image.format != "MPO" and getattr(image, "is_animated", False),
+            )
+    except (Exception, SystemExit):  # noqa: BLE001 - plugins and decoders raise anything; this image is decoded, and named, later
+        return None
+
+
+def remarks_on(headers: Headers, preprocessing: Preprocessing) -> Iterator[str]:
+    """What must be known about these images beside results: what is dropped, and files unlike the others."""
+    yield from _dropped(headers, lambda header: header.has_alpha, "an alpha channel, which is dropped")
+    yield from _dropped(
+        headers, lambda header: header.is_cut, "16 bits in each of several channels, of which the upper 8 are used"
+    )
+    yield from _dropped(headers, lambda header: header.is_animated, "several frames, of which the first is used")
+    yield from _enlarged_crops(headers, preprocessing)
+    yield from _strays(headers)
+    yield from _unlike(headers, lambda header: header.format, "file format")
+    yield from _unlike(headers, lambda header: header.tables, "JPEG quality")
+    yield from _unlike(headers, lambda header: header.size, "size")
+
+
+def equal_files(contents: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """A remark on views with the same files.
+
+    Args:
+        contents: view -> digest of the file of each witness, the same images in every view.
+    """
+    compared = max((len(digests) for digests in contents.values()), default=0)
+    least = min(2, compared)  # one image alone may be one that a corruption leaves as it is
+    equal = {pair: count for pair, count in _equal_pairs(contents).items() if count >= least}
+    for views in _connected(contents, equal):
+        counts = [count for (first, _), count in equal.items() if first in views]
+        number = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+        yield (f"{listed(views)} have the same files: {number} of {compared} images compared are equal byte for byte")
+
+
+def _equal_pairs(contents: Mapping[str, Sequence[str]]) -> Counter[tuple[str, str]]:
+    """Two views, in their order -> how many images are the same file in both."""
+    pairs: Counter[tuple[str, str]] = Counter()
+    for digests in zip(*contents.values(), strict=True):
+        by_digest: dict[str, list[str]] = {}
+        for view, digest in zip(contents, digests, strict=True):
+            by_digest.setdefault(digest, []).append(view)
+        pairs.update(pair for views in by_digest.values() for pair in combinations(views, 2))
+    return pairs
+
+
+def _connected(views: Iterable[str], pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """The groups of views that `pairs` connect, in the order of `views`."""
+    group_of = {view: {view} for view in views}
+    for first, second in pairs:
+        group_of[first] |= group_of[second]
+        for view in group_of[first]:
+            group_of[view] = group_of[first]
+    groups = {id(group): group for group in group_of.values() if len(group) > 1}
+    return [[view for view in group_of if view in group] for group in groups.values()]
+
+
+def _dropped(headers: Headers, holds: Callable[[Header], bool], text: str) -> Iterator[str]:
+    counts = {view: sum(header is not None and holds(header) for header in seen) for view, seen in headers.items()}
+    if total := sum(counts.values()):
+        views = [view for view, count in counts.items() if view and count]
+        places = f", in {listed(views)}" if views else ""
+        yield f"{total} of {_looked_at(headers)} have {text}{places}"
+
+
+def _looked_at(headers: Headers) -> str:
+    return f"{sum(map(len, headers.values()))} images looked at"
+
+
+def _enlarged_crops(headers: Headers, preprocessing: Preprocessing) -> Iterator[str]:
+    """A remark if at least half of the images have the size of the crop, and are resized nevertheless."""
+    side = preprocessing.size
+    if preprocessing.resize in (None, side, (side, side)):
+        return
+    sizes = [header.size for seen in headers.values() for header in seen if header is not None]
+    ready = sizes.count((side, side))
+    if 2 * ready >= len(sizes) > 0:
+        yield (
+            f"{ready} of {len(sizes)} images looked at are {side} x {side} pixels, the size of the crop, and are "
+            f"enlarged first ({preprocessing}); ready crops are used as stored with `resize: null` in a "
+            "dataset entry"
+        )
+
+
+def _unlike(headers: Headers, property_of: Callable[[Header], object], noun: str) -> Iterator[str]:
+    """A remark on views in which an image differs from the same image in most views."""
+    unlike: Counter[str] = Counter()
+    values: set[str] = set()
+    for seen in zip(*headers.values(), strict=True):
+        here = {view: property_of(header) for view, header in zip(headers, seen, strict=True) if header is not None}
+        counts = Counter(value for value in here.values() if value)
+        usual = max(counts, key=lambda value: (counts[value], str(value)), default=None)
+        strays = {view: value for view, value in here.items() if value and value != usual}
+        unlike.update(strays.keys())
+        values |= {value for value in strays.values() if isinstance(value, str)}
+    if unlike:
+        names = f" ({listed(sorted(values))})" if values else ""
+        views = listed(view for view in headers if unlike[view])
+        yield (
+            f"{unlike.total()} of {_looked_at(headers)} have another {noun}{names} than the same image in most views: "
+            f"in {views}"
+        )
+
+
+def _strays(headers: Headers) -> Iterator[str]:
+    """A remark on a dataset of one view with two file formats."""
+    formats = Counter(header.format for seen in headers.values() for header in seen if header is not None)
+    (usual, most), *others = formats.most_common() or [("", 0)]
+    strays = sum(count for _, count in others)
+    if len(headers) == 1 and strays * _MANY >= strays + most and strays:
+        names = listed(sorted(name for name, _ in others))
+        yield f"{strays} of {strays + most} images looked at are {names}, the others {usual}"

@@ -1,0 +1,256 @@
+"""What is said about files unlike the others, and about what is dropped; nothing about ordinary files."""
+
+import hashlib
+import io
+import json
+import os
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from harness import Dataset, DatasetError, LabelSpace, Preprocessing, Sample
+from harness.data.inspection import equal_files
+from harness.data.manifest import LOOKED_AT, WITNESSES, build, lowest_hashes
+from harness.plugins.datasets.imagenet import ImageNet
+from tests.harness.data.test_decoding import Files, noise
+from tests.harness.data.test_modes import png
+
+
+@dataclass(frozen=True, kw_only=True)
+class Views(Dataset):
+    """The same file names in three folders."""
+
+    name: str = "views"
+    preprocessing: Preprocessing = field(default_factory=lambda: Preprocessing(resize=None, size=32))
+
+    def label_space(self):
+        return LabelSpace(name="imagenet-1k", classes=())
+
+    def views(self):
+        return ("fog-1", "fog-2", "fog-3")
+
+    def folder(self, root, view):
+        return root / view
+
+    def samples(self, root):
+        return [Sample(id=path.name, targets=(0,), path=path) for path in sorted((root / "fog-1").iterdir())]
+
+
+def encoded(image, kind="JPEG", **how):
+    file = io.BytesIO()
+    image.save(file, kind, **how)
+    return file.getvalue()
+
+
+def digest_by_definition(root, samples):
+    """Ids and targets, then of each view the sizes of all files and the contents of the 8 lowest ids' hashes."""
+    total = hashlib.sha256()
+    for sample in samples:
+        total.update(json.dumps([sample.id, sample.targets, sample.attributes, ""]).encode() + b"\n")
+    lowest = sorted(samples, key=lambda sample: hashlib.sha256(sample.id.encode()).digest())[:8]
+    for view in Views().views():
+        sizes = [(root / view / sample.id).stat().st_size for sample in samples]
+        names = sorted(sample.id for sample in lowest)
+        read = [hashlib.sha256((root / view / name).read_bytes()).hexdigest() for name in names]
+        total.update(json.dumps([view, sizes, read]).encode() + b"\n")
+    return total.hexdigest()
+
+
+@pytest.fixture
+def three_views(tmp_path):
+    """40 images in three views, all different."""
+    for number, view in enumerate(Views().views()):
+        (tmp_path / view).mkdir()
+        for image in range(40):
+            picture = noise(32, 32, seed=100 * number + image)
+            (tmp_path / view / f"{image:02d}.JPEG").write_bytes(encoded(picture, quality=85))
+    return tmp_path
+
+
+def remarks(dataset, root):
+    return [remark.text for remark in build(dataset, root).remarks]
+
+
+def test_ordinary_files_give_no_remark(three_views, tmp_path):
+    assert remarks(Views(), three_views) == []
+    (tmp_path / "plain").mkdir()
+    for number in range(12):
+        kind, mode = ("JPEG", "L") if number % 2 else ("JPEG", "CMYK")
+        noise(300 + number, 280, mode).save(tmp_path / "plain" / f"{number}.jpg", kind)
+    assert remarks(Files(), tmp_path / "plain") == []
+
+
+def test_the_real_photographs_and_stimuli_give_no_remark(real):
+    from harness.plugins.datasets.cue_conflict import CueConflict
+
+    assert [text for text in remarks(ImageNet(), real / "imagenet_sample" / "val") if "looked at" in text] == []
+    stimuli = next((path for path in (real / "cue_conflict").rglob("airplane") if path.is_dir()), None)
+    if stimuli is not None:
+        assert [text for text in remarks(CueConflict(), stimuli.parent) if "looked at" in text] == []
+
+
+# --- views ---------------------------------------------------------------------------------------
+
+
+def test_a_view_that_is_a_copy_of_another_is_named(three_views):
+    for path in (three_views / "fog-1").iterdir():
+        (three_views / "fog-3" / path.name).write_bytes(path.read_bytes())
+    assert remarks(Views(), three_views) == [
+        "fog-1, fog-3 have the same files: 32 of 32 images compared are equal byte for byte"
+    ]
+
+
+def test_a_copy_of_part_of_a_view_is_counted(three_views):
+    for path in sorted((three_views / "fog-1").iterdir())[:20]:
+        (three_views / "fog-2" / path.name).write_bytes(path.read_bytes())
+    looked_at = {sample.id for sample in lowest_hashes(Views().samples(three_views), LOOKED_AT)}
+    copied = sum(name < "20" for name in looked_at)
+    assert 2 < copied < 32
+    assert remarks(Views(), three_views) == [
+        f"fog-1, fog-2 have the same files: {copied} of 32 images compared are equal byte for byte"
+    ]
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=8), st.integers(1, 5))
+def test_groups_of_equal_views_are_those_of_a_partition(labels, images):
+    contents = {f"v{place}": [f"{label}-{image}" for image in range(images)] for place, label in enumerate(labels)}
+    groups = [
+        [f"v{place}" for place, label in enumerate(labels) if label == wanted] for wanted in dict.fromkeys(labels)
+    ]
+    lines = list(equal_files(contents))
+    assert len(lines) == sum(len(group) > 1 for group in groups)
+    for group in groups:
+        if 1 < len(group) < 5:
+            assert any(line.startswith(f"{', '.join(group)} have the same files: {images} of") for line in lines)
+
+
+def test_one_equal_image_in_many_is_no_remark():
+    contents = {"a": ["x", "1", "2"], "b": ["x", "3", "4"]}
+    assert list(equal_files(contents)) == []
+    assert list(equal_files({view: digests[:1] for view, digests in contents.items()})) != []
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({"kind": "PNG"}, "32 of 96 images looked at have another file format (PNG) than the same image in most views"),
+        ({"quality": 60}, "32 of 96 images looked at have another JPEG quality than the same image in most views"),
+    ],
+    ids=["format", "quality"],
+)
+def test_a_view_that_was_saved_again_is_named(three_views, written, said):
+    for path in (three_views / "fog-2").iterdir():
+        path.write_bytes(encoded(Image.open(path), **written))
+    assert f"{said}: in fog-2" in remarks(Views(), three_views)
+
+
+def test_a_view_of_another_size_is_named(three_views):
+    for path in (three_views / "fog-3").iterdir():
+        path.write_bytes(encoded(Image.open(path).resize((48, 48)), quality=85))
+    resized = Views(preprocessing=Preprocessing(resize=40, size=32))
+    assert "32 of 96 images looked at have another size than the same image in most views: in fog-3" in remarks(
+        resized, three_views
+    )
+
+
+def test_views_whose_images_differ_in_kind_but_alike_give_no_remark(three_views):
+    for view in Views().views():
+        path = three_views / view / "07.JPEG"
+        path.write_bytes(encoded(Image.open(path), "PNG"))
+        path = three_views / view / "08.JPEG"
+        path.write_bytes(encoded(Image.open(path), quality=30))
+    assert remarks(Views(), three_views) == []
+
+
+def test_the_digest_of_a_view_covers_the_same_witnesses_as_before(three_views):
+    """Looking at more files than the digest covers leaves the digest, and so every stored key, as it was."""
+    manifest = build(Views(), three_views)
+    assert manifest.digest == digest_by_definition(three_views, manifest.samples)
+    ranked = [sample.id for sample in lowest_hashes(manifest.samples, LOOKED_AT)]
+    in_digest = {sample.id for sample in lowest_hashes(manifest.samples, WITNESSES)}
+    assert len(in_digest) == 8 and in_digest < set(ranked)
+    outside = next(name for name in ranked if name not in in_digest)
+    for name, changes in ((outside, False), (min(in_digest), True)):
+        path = three_views / "fog-2" / name
+        before = path.read_bytes()
+        path.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+        changed = build(Views(), three_views)
+        assert (changed.digest != manifest.digest) == changes
+        assert {view for view in manifest.contents if changed.contents[view] != manifest.contents[view]} == {"fog-2"}
+        path.write_bytes(before)
+
+
+# --- crops and what is dropped -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ready", "said"), [(4, True), (3, True), (2, True), (1, False)])
+def test_ready_crops_that_are_enlarged_are_remarked_on(tmp_path, ready, said):
+    for number in range(4):
+        size = (224, 224) if number < ready else (400, 300)
+        noise(*size, seed=number).save(tmp_path / f"{number}.jpg")
+    expected = [
+        f"{ready} of 4 images looked at are 224 x 224 pixels, the size of the crop, and are enlarged first "
+        "(resized to 256, cropped to 224); ready crops are used as stored with `resize: null` in a dataset entry"
+    ]
+    assert remarks(Files(), tmp_path) == (expected if said else [])
+    assert remarks(Files(preprocessing=Preprocessing(resize=224, size=224)), tmp_path) == []
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_an_alpha_channel_is_remarked_on(tmp_path, mode):
+    for number in range(3):
+        noise(300, 300, mode if number else "RGB").save(tmp_path / f"{number}.png")
+    assert remarks(Files(), tmp_path) == ["2 of 3 images looked at have an alpha channel, which is dropped"]
+
+
+def test_a_transparent_colour_of_a_palette_is_remarked_on(tmp_path):
+    noise(300, 300, "L").convert("P").save(tmp_path / "x.png", transparency=3)
+    assert remarks(Files(), tmp_path) == ["1 of 1 images looked at have an alpha channel, which is dropped"]
+
+
+def test_colours_of_sixteen_bits_and_frames_are_remarked_on(tmp_path):
+    frames = [noise(300, 300, "L", seed) for seed in range(2)]
+    frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
+    (tmp_path / "y.png").write_bytes(png(np.zeros((300, 300, 3), int), 2).fp.getvalue())
+    assert remarks(Files(), tmp_path) == [
+        "1 of 2 images looked at have 16 bits in each of several channels, of which the upper 8 are used",
+        "1 of 2 images looked at have several frames, of which the first is used",
+        "1 of 2 images looked at are PNG, the others GIF",
+    ]
+
+
+def test_a_few_files_of_another_format_are_usual_and_many_are_not(tmp_path):
+    for number in range(24):
+        noise(300, 300, seed=number).save(tmp_path / f"{number:02d}.img", "PNG" if number < 2 else "JPEG")
+    assert remarks(Files(), tmp_path) == []
+    noise(300, 300).save(tmp_path / "02.img", "PNG")
+    assert remarks(Files(), tmp_path) == ["3 of 24 images looked at are PNG, the others JPEG"]
+
+
+def test_what_is_no_image_is_left_to_the_decoder(tmp_path):
+    (tmp_path / "x.jpg").write_text("this is no image")
+    assert remarks(Files(), tmp_path) == []
+
+
+# --- what is no file -----------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", ["fifo", "device", "folder"])
+@pytest.mark.parametrize("name", ["00.JPEG", "in a view"])
+def test_a_fifo_device_or_folder_is_refused_at_once(three_views, kind, name):
+    in_view = name == "in a view"
+    unseen = max({f"{image:02d}.JPEG" for image in range(40)} - {s.id for s in lowest_hashes(
+        Views().samples(three_views), LOOKED_AT)}) if in_view else name  # fmt: skip
+    place = three_views / ("fog-2" if in_view else "fog-1") / unseen
+    place.unlink()
+    {"fifo": os.mkfifo, "device": lambda path: path.symlink_to("/dev/zero"), "folder": os.mkdir}[kind](place)
+    dataset, root = (Views(), three_views) if in_view else (Files(), three_views / "fog-1")
+    with pytest.raises(DatasetError) as caught:
+        build(dataset, root)
+    assert str(caught.value) == f"{place} is no regular file, but a folder, FIFO or device. Remove it"

@@ -1,0 +1,87 @@
+"""A run is continued on the files from which it was made, or refused: names and sizes alone do not tell."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.data.manifest import WITNESSES, lowest_hashes
+from harness.plugins.datasets.imagenet_c import ImageNetC
+from tests.harness.data.test_decoding import noise
+from tests.helpers.trees import WNIDS
+
+REGISTRY = """
+models:
+  plain: {source: dummy, options: {kind: brightness}}
+datasets:
+  foggy: {plugin: imagenet-c, path: tree, resize: null, size: 16, params: {corruptions: [fog]}}
+"""
+IMAGES = 40
+
+
+@pytest.fixture
+def measure(command_line):
+    """Measures one network on five views of 40 images, all of one size in bytes."""
+    Path("my.yaml").write_text(REGISTRY)
+    for severity in range(1, 6):
+        folder = Path("tree", "fog", str(severity), WNIDS[0])
+        folder.mkdir(parents=True)
+        for image in range(IMAGES):
+            noise(16, 16, seed=1000 * severity + image).save(folder / f"{image:02d}.JPEG", "BMP")
+
+    def run(*more, out="run"):
+        words = ("--models", "plain", "--task", "accuracy@foggy", "--data", "foggy=tree", "--device", "cpu")
+        return command_line("run", "--registry", "my.yaml", *words, "--out", out, *more)
+
+    return run
+
+
+def rewrite(severity):
+    """Other images of the same size in bytes in one view, all but those that its digest covers."""
+    samples = ImageNetC(corruptions=("fog",)).samples(Path("tree"))
+    kept = {sample.id for sample in lowest_hashes(samples, WITNESSES)}
+    others = [Path("tree", "fog", str(severity), sample.id) for sample in samples if sample.id not in kept]
+    for number, path in enumerate(others):
+        size = path.stat().st_size
+        noise(16, 16, seed=77_000 + number).save(path, "BMP")
+        assert path.stat().st_size == size
+    return len(others)
+
+
+def test_a_view_rewritten_at_equal_size_is_named_when_the_run_is_continued(measure):
+    assert measure()[0] == 0
+    code, out, err = measure()
+    assert code == 0 and "1 of 1 cells" in out + err
+    assert rewrite(4) == IMAGES - WITNESSES
+    for more in ((), ("--dry-run",)):
+        code, out, err = measure(*more)
+        assert (code, out) == (2, "")
+        assert err.strip() == (
+            "error: run holds trials of dataset 'foggy' whose files have changed since, under the same names and "
+            "sizes: fog-4. Put the files back, or choose another --out"
+        )
+    assert measure(out="another")[0] == 0
+
+
+def test_a_run_that_recorded_nothing_is_continued_and_records(measure):
+    """Runs of earlier versions."""
+    assert measure()[0] == 0
+    document = json.loads(Path("run/run.json").read_text())
+    recorded = document.pop("contents")
+    assert list(recorded["foggy"]) == [f"fog-{severity}" for severity in range(1, 6)]
+    Path("run/run.json").write_text(json.dumps(document))
+    assert measure()[0] == 0
+    assert json.loads(Path("run/run.json").read_text())["contents"] == recorded
+
+
+def test_files_of_other_sizes_are_measured_again_and_recorded_anew(measure):
+    assert measure()[0] == 0
+    before = json.loads(Path("run/run.json").read_text())["contents"]["foggy"]
+    for path in Path("tree/fog/2", WNIDS[0]).iterdir():
+        noise(16, 16, seed=int(path.stem)).save(path, "PNG")
+    code, out, err = measure("--dry-run")
+    assert code == 0 and "dataset.manifest changed" in out + err
+    assert measure()[0] == 0
+    after = json.loads(Path("run/run.json").read_text())["contents"]["foggy"]
+    assert [view for view in before if before[view] != after[view]] == ["fog-2"]
+    assert measure()[0] == 0
