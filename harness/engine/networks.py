@@ -13,7 +13,7 @@ from harness.engine.contract import changed_settings, reason_of
 from harness.engine.global_state import GlobalState, refuse_global_hooks
 from harness.engine.numerics import numerics
 from harness.engine.purity import impurity, witnesses
-from harness.errors import PLUGIN_FAULTS, CheckpointError, PluginError, RequestError, blamed
+from harness.errors import PLUGIN_FAULTS, CheckpointError, RequestError, blamed
 
 if TYPE_CHECKING:
     from harness.interfaces import ModelSource
@@ -125,7 +125,7 @@ def load_first(plan: Plan, specs: Mapping[str, ModelSpec], sources: Mapping[str,
                 with numerics(plan.settings):
                     size = planned_pass.dataset.preprocessing.size
                     network = load_network(specs[name], sources[specs[name].source], size)
-            except (CheckpointError, PluginError) as error:
+            except RequestError as error:  # also of a source that fails
                 loaded.refused[name] = error
                 continue
             loaded.remarks[name] = tuple(map(str, getattr(network, "remarks", ())))

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.checkpoints import pins
-from harness.checkpoints.reading import digests_of
 from harness.data import manifest as manifests
 from harness.data.promises import check_dataset
 from harness.data.roots import DataRoots
 from harness.errors import (
-    AbsentCheckpointError,
     AbsentDatasetError,
-    CheckpointError,
-    PluginError,
     RequestError,
     UnknownNameError,
     blamed,
@@ -30,6 +25,7 @@ from harness.planning.plan import MissingTask, PlannedTask, Settings
 from harness.planning.requirements import with_requirements
 from harness.planning.sizes import of_other_sizes
 from harness.planning.tensors import files_of_stored
+from harness.planning.weight_files import digests_of_models
 from harness.records import Reason, Remark
 
 if TYPE_CHECKING:
@@ -179,7 +175,7 @@ def resolve(
         if name not in selection.known_datasets:
             raise UnknownNameError("dataset", name, selection.known_datasets, f"Given as --data {name}=…")
     manifest_of, missing = _manifests(selection, data, settings.limit, progress)
-    digests, absent = _digests(selection)
+    digests, absent = digests_of_models(selection)
     tasks = [
         plan_task(selection, task, manifest_of[task.dataset], settings)
         for task in selection.tasks
@@ -216,55 +212,6 @@ def _manifests(
                 raise
             missing[name] = error
     return present, missing
-
-
-def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str, Reason]]:
-    """Model -> digests of its files, and model -> why they are missing or cannot be used.
-
-    Raises:
-        AbsentCheckpointError: a model requested by name has no file on this machine.
-    """
-    digests: dict[str, tuple[str, ...]] = {}
-    absent: dict[str, Reason] = {}
-    demanded: list[AbsentCheckpointError] = []
-    for spec in selection.models:
-        try:
-            files = files_of(selection, spec)
-            for path in (path for path in files if not path.is_file()):
-                raise PluginError(f"model {spec.name!r}: source {spec.source!r} names {path}, which is not a file")
-            digests[spec.name] = tuple(digests_of(files))
-            pins.check(spec, files, digests[spec.name], recording=False)
-        except CheckpointError as error:
-            absent[spec.name] = Reason.of_error("task", "", error)
-            if isinstance(error, AbsentCheckpointError) and spec.name in selection.demanded:
-                demanded.append(error)
-    if demanded:
-        raise demanded[0] if len(demanded) == 1 else AbsentCheckpointError("; ".join(map(str, demanded)))
-    return digests, absent
-
-
-def files_of(selection: Selection, spec: ModelSpec) -> Sequence[Path]:
-    """The files of a model. Raises CheckpointError if they are missing, PluginError if its source fails."""
-    with blamed(f"model {spec.name!r}: its source {spec.source!r}"):
-        files = tuple(Path(path) for path in selection.sources[spec.source].files(spec))
-    for path in (path for path in files if not path.is_file()):
-        raise PluginError(f"model {spec.name!r}: its source {spec.source!r} names {path}, which is not a file")
-    return files
-
-
-def record_checkpoints(plan: Plan, selection: Selection) -> None:
-    """Record the downloads that `plan` uses for the first time, once they have been loaded.
-
-    Recording earlier could pin an incomplete download, and later refuse the complete one.
-
-    Raises:
-        CheckpointError: a file differs from its record.
-    """
-    planned = {cell.model: cell.job for planned_pass in plan.passes for cell in planned_pass.cells if cell.job}
-    for spec in selection.models:
-        if spec.name in planned:
-            files = files_of(selection, spec)
-            pins.check(spec, files, planned[spec.name].weight_files)
 
 
 def missing_task(selection: Selection, task: TaskSpec, because: Reason) -> MissingTask:

@@ -17,19 +17,20 @@ def refuse_empty(plan: Plan, suite: str | None) -> None:
     """Raises RequestError, with each reason once, if no cell of the plan can be computed."""
     if any(cell.job is not None for cell in plan.cells):
         return
-    absent = any(cell.status == "missing" for cell in plan.cells)
-    if suite and absent:
-        see = f"harness doctor --suite {suite}"
-    elif plan.missing:
-        see = "harness list datasets"
-    else:
-        see = "" if absent else f"harness info {plan.cells[0].model}"
-    reasons = "; ".join(dict.fromkeys(cell.reason for cell in plan.cells))
-    raise RequestError(f"nothing can run: {reasons}" + (f". See: {see}" if see else ""))
+    absent = [cell for cell in plan.cells if cell.status == "missing"]
+    if not absent:
+        raise RequestError(f"nothing can run: {plan.cells[0].reason}. See: harness info {plan.cells[0].model}")
+    causes = "; ".join(dict.fromkeys(cell.reason for cell in absent))
+    see = f"harness doctor --suite {suite}" if suite else "harness list datasets" if plan.missing else ""
+    raise RequestError(f"nothing can run: {causes}" + (f". See: {see}" if see else ""))
 
 
 def usable(plan: Plan, refused: Mapping[str, RequestError]) -> Plan:
-    """`plan` without the models that cannot be loaded. CheckpointError if none is left to compute."""
+    """`plan` without the models that cannot be loaded.
+
+    Raises:
+        RequestError: no other is left to compute; the message names all of them.
+    """
     pending = {name for planned in plan.passes for name in planned.models}
     if refused and pending <= refused.keys():
         errors = list(refused.values())

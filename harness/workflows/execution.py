@@ -77,8 +77,9 @@ def execute_run(
     """Select, plan, load, create and execute. Raises RequestError before anything is written, RunInterrupted."""
     from harness.engine.networks import load_first
     from harness.planning.code import refuse_other_code
-    from harness.planning.request import record_checkpoints, select
+    from harness.planning.request import select
     from harness.planning.tensors import with_tensors
+    from harness.planning.weight_files import record_checkpoints
     from harness.store import RunReader, RunWriter
     from harness.study.expectations import unexpected
 

@@ -27,9 +27,12 @@ class _Named(NamedTuple):
     tolerance: float
 
 
-_MEAN: Final = frozenset({"mean", "means", "mu"})
-_DEVIATION: Final = frozenset({"std", "stds", "stdev", "sigma", "deviation", "sd"})
-_VARIANCE: Final = frozenset({"var", "variance"})
+_ROLES: Final = {
+    "mean": re.compile(r"mean|(?<![a-z])mu(?![a-z])"),
+    "std": re.compile(r"std|sigma|deviation|(?<![a-z])sd(?![a-z])"),
+    "variance": re.compile(r"variance|(?<![a-z])var(?![a-z])"),
+}
+"""Role of three numbers -> what their name contains, in lower case."""
 _DEPTH: Final = 6
 _TOLERANCE: Final = 1e-4
 
@@ -59,6 +62,11 @@ class FileNormalization:
             for one, other in zip(values, entry, strict=True)
         )
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether it leaves images as they are."""
+        return self.mean == (0, 0, 0) and self.std == (1, 1, 1)
+
     def lines(self, spec: ModelSpec) -> str:
         """What an entry with this normalization says: ``mean: [0.5, 0.5, 0.5]`` and ``std: …``."""
         mean, std = self.mean or spec.mean or (0.0, 0.0, 0.0), self.std or spec.std or (1.0, 1.0, 1.0)
@@ -75,8 +83,10 @@ def disagreeing(
         keys: the keys that lead to the state dict.
         used: the keys of the state dict that the network gets.
     """
+    held = list(normalizations(loaded, keys, used))
+    effective = [one for one in held if not one.is_identity] or held
     found = []
-    for one in normalizations(loaded, keys, used):
+    for one in effective:
         if not one.agrees(spec):
             short = [name.removeprefix(".".join((*keys, ""))) for name in one.names]
             named = all(
@@ -101,14 +111,15 @@ def refuse_other(spec: ModelSpec, place: str, found: list[tuple[FileNormalizatio
         CheckpointError: the file holds one that neither the entry states nor `drop` names.
     """
     given = f"mean {_listed(spec.mean)} and std {_listed(spec.std)}" if spec.mean and spec.std else "no mean and std"
-    for one, named in found:
-        if not named:
-            drop = ", ".join(f"'{name}'" for name in one.names)
-            raise CheckpointError(
-                f"{place} holds a normalization that is not the entry's: {_values(one)}; the entry states {given}. "
-                f"Write {one.lines(spec)} in the entry or, if the network was trained without it, "
-                f"`drop: [{drop}]` in its recipe"
-            )
+    unnamed = [one for one, named in found if not named]
+    if unnamed:
+        shown = " and ".join(_values(one) for one in unnamed)
+        lines = " or ".join(dict.fromkeys(one.lines(spec) for one in unnamed))
+        drop = ", ".join(f"'{name}'" for one in unnamed for name in one.names)
+        raise CheckpointError(
+            f"{place} holds a normalization that is not the entry's: {shown}; the entry states {given}. Write {lines} "
+            f"in the entry or, if the network was trained without it, `drop: [{drop}]` in its recipe"
+        )
     return tuple(
         f"the file's own normalization is left out: {_values(one)}; the entry states {given}" for one, _ in found
     )
@@ -150,20 +161,21 @@ def normalizations(loaded: Any, keys: tuple[str, ...], used: Collection[str]) ->
         dotted = ".".join((*place, ""))
         inside = place == keys or _has_tensors(items)
         triples = {name: triple for name, value in items.items() if name not in used and (triple := _triple(value))}
-        for roles in _by_parent(triples).values():
+        for roles in _by_parent(triples):
             single = any(items[name].numel() == 1 for name, _, _ in roles.values() if hasattr(items[name], "numel"))
             if len(roles) > 1 or (inside and not single):
                 yield _normalization({role: one._replace(name=dotted + one.name) for role, one in roles.items()})
 
 
-def _by_parent(triples: Mapping[str, tuple[Triple, float]]) -> dict[str, dict[str, _Named]]:
-    """Module -> role -> name, three numbers and their tolerance."""
-    groups: dict[str, dict[str, _Named]] = {}
+def _by_parent(triples: Mapping[str, tuple[Triple, float]]) -> list[dict[str, _Named]]:
+    """Role -> name, three numbers and their tolerance; for each module, and for each set of numbers in it."""
+    groups: dict[tuple[str, int], dict[str, _Named]] = {}
     for name, (values, tolerance) in triples.items():
         parent, _, last = name.rpartition(".")
         if role := _role(last):
-            groups.setdefault(parent, {}).setdefault(role, _Named(name, values, tolerance))
-    return groups
+            number = next(i for i in range(len(triples)) if role not in groups.get((parent, i), {}))
+            groups.setdefault((parent, number), {})[role] = _Named(name, values, tolerance)
+    return list(groups.values())
 
 
 def _normalization(roles: Mapping[str, _Named]) -> FileNormalization:
@@ -185,9 +197,7 @@ def _scaled(values: Triple | None, scale: float) -> Triple | None:
 
 def _role(name: str) -> str | None:
     """Whether a name means a mean, a standard deviation or a variance."""
-    words = set(re.findall(r"[a-z]+", name.lower()))
-    roles = {"mean": _MEAN, "std": _DEVIATION, "variance": _VARIANCE}
-    return next((role for role, meant in roles.items() if words & meant), None)
+    return next((role for role, pattern in _ROLES.items() if pattern.search(name.lower())), None)
 
 
 def _triple(value: Any) -> tuple[Triple, float] | None:
@@ -196,9 +206,9 @@ def _triple(value: Any) -> tuple[Triple, float] | None:
 
     tolerance = _TOLERANCE
     if isinstance(value, torch.Tensor):
-        if not value.is_floating_point() or value.numel() not in (1, 3) or value.is_meta:
+        if value.numel() not in (1, 3) or value.is_complex() or value.is_meta:
             return None
-        tolerance = max(tolerance, torch.finfo(value.dtype).eps)
+        tolerance = max(tolerance, torch.finfo(value.dtype).eps) if value.is_floating_point() else tolerance
         value = value.double().flatten().tolist()
     elif hasattr(value, "tolist"):  # an array of NumPy
         value = value.tolist()

@@ -93,7 +93,7 @@ def with_rows(
     cut = {key: rows_of(state[key], needed[name], recipe.rows, outputs) for key, name in pairs}
     chosen = {key: tensor for key, tensor in cut.items() if tensor is not None}
     if not chosen:
-        widths = sorted({len(state[key]) for key, name in pairs if _differ_in_rows(state[key], needed[name])})
+        widths = sorted({len(state[key]) for key, name in pairs if differ_in_rows(state[key], needed[name])})
         raise CheckpointError(
             f"{place}: `rows: {recipe.rows!r}` selects no {outputs} outputs of any tensor; the classifier has "
             f"{listed(map(str, widths)) if widths else outputs} of them. Correct it, or leave it out"
@@ -104,13 +104,19 @@ def with_rows(
 def rows_of(tensor: torch.Tensor, parameter: torch.Tensor, rows: str, outputs: int) -> torch.Tensor | None:
     """The rows ``first:last`` (last excluded) of a classifier's tensor that has too many; None for any other tensor."""
     first, _, last = rows.partition(":")
-    fits = int(last) - int(first) == len(parameter) == outputs if parameter.ndim else False
-    if not fits or not _differ_in_rows(tensor, parameter) or len(tensor) < int(last):
+    fits = int(last) - int(first) == len_of(parameter) == outputs
+    if not fits or not differ_in_rows(tensor, parameter) or len(tensor) < int(last):
         return None
     return tensor[int(first) : int(last)]
 
 
-def _differ_in_rows(tensor: torch.Tensor, parameter: torch.Tensor) -> bool:
+def len_of(tensor: torch.Tensor) -> int:
+    """Rows of a tensor; 0 for a single number."""
+    return len(tensor) if tensor.ndim else 0
+
+
+def differ_in_rows(tensor: torch.Tensor, parameter: torch.Tensor) -> bool:
+    """Whether two tensors have equal shapes but for the number of their rows."""
     same = tensor.ndim == parameter.ndim > 0 and tensor.shape[1:] == parameter.shape[1:]
     return same and len(tensor) != len(parameter)
 

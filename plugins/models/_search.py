@@ -13,7 +13,9 @@ from ._recipe import (
     COUNTER,
     adapted,
     by_position,
+    differ_in_rows,
     leaf,
+    len_of,
     listed,
     matches,
     origins,
@@ -56,6 +58,10 @@ class Target:
     def rows(self) -> str:
         """The rows of a classifier without its first one."""
         return f"1:{self.outputs + 1}"
+
+    def is_classifier(self, key: str, tensor: torch.Tensor) -> bool:
+        """Whether this tensor is the network's `key` for another number of outputs."""
+        return len_of(self.needed[key]) == self.outputs and differ_in_rows(tensor, self.needed[key])
 
     def takes(self, key: str, tensor: torch.Tensor) -> bool:
         """Whether the network's `key` could be this tensor, perhaps without its first row."""

@@ -142,11 +142,27 @@ def _load(network: torch.nn.Module, state: State, spec: ModelSpec, files: Sequen
 
 def _hint(contents: Contents, chosen: State, spec: ModelSpec, target: Target) -> str:
     """Which recipe would load the file: for the state dict that is chosen, else for another one in it."""
+    if elsewhere := _elsewhere(chosen, spec, target):
+        return elsewhere
     best = suggestion(chosen, spec.recipe, target)
     if not (best and best.fits):
         others = _suggestions(contents, spec, target)
         best = next((one for one in others if one.fits), best or next(iter(others), None))
     return described(best, _beside(contents, spec, best)) if best else ""
+
+
+def _elsewhere(chosen: State, spec: ModelSpec, target: Target) -> str:
+    """What to change in the entry outside its recipe: the pooling of a transformer, or the number of outputs."""
+    state = adapted(chosen, spec.recipe, target.needed, "") | dict(target.head)
+    if (spec.arch or "").startswith("timm:"):
+        for here, there, pool in (("fc_norm.weight", "norm.weight", "avg"), ("norm.weight", "fc_norm.weight", "token")):
+            if here in state and there in target.needed and not (there in state or here in target.needed):
+                return f". Its pooling is another one: write `options: {{global_pool: {pool}}}` in the entry"
+    widths = {len(state[key]) for key in state if key in target.needed and target.is_classifier(key, state[key])}
+    if len(widths) == 1 and not (target.background and widths == {target.outputs + 1}):
+        (width,) = widths
+        return f". It answers {width} classes: write `outputs: {width}` in the entry, and their `label_space`"
+    return ""
 
 
 def _any_hint(contents: Contents, spec: ModelSpec, target: Target) -> str:

@@ -12,8 +12,8 @@ from harness import CheckpointError
 from harness.plugins.models.checkpoint import Checkpoint
 from harness.registry.schema import read_registry
 
-LINE = re.compile(r"`((?:recipe|mean|std|outputs|wrapper_keys|safe_globals|rows|drop|select_prefix): [^`]*)`")
-OF_THE_ENTRY = ("recipe", "mean", "std", "outputs")
+LINE = re.compile(r"`((?:recipe|mean|std|outputs|options|wrapper_keys|safe_globals|rows|drop|select_prefix): [^`]*)`")
+OF_THE_ENTRY = ("recipe", "mean", "std", "outputs", "label_space", "options")
 
 
 def advised(message: str) -> list[str]:

@@ -216,6 +216,27 @@ def test_a_background_class_is_left_out_by_the_advised_rows(tmp_path):
         torch.testing.assert_close(load(tmp_path, entry(line))(images), wide(images)[:, 1:])
 
 
+def test_another_number_of_classes_is_an_entry_of_its_own(tmp_path):
+    network = small_network(seed=4, outputs=100)
+    torch.save(network.state_dict(), tmp_path / "w.pth")
+    (line,) = advised(refusal(tmp_path, entry()))
+    assert line == "outputs: 100"
+    assert_same(load(tmp_path, entry(line, "label_space: mine")), network, some_images())
+
+
+def test_a_transformer_of_the_other_pooling_is_told_from_a_renaming(tmp_path):
+    """Its norm stands before or behind the pooling, under two names of equal shapes: an option, not a renaming."""
+    import timm
+
+    for pool, other in (("avg", "token"), ("token", "avg")):
+        network = timm.create_model("test_vit", pretrained=False, global_pool=pool)
+        torch.save(network.state_dict(), tmp_path / "w.pth")
+        message = refusal(tmp_path, entry(f"options: {{global_pool: {other}}}", arch="timm:test_vit"))
+        (line,) = advised(message)
+        assert line == f"options: {{global_pool: {pool}}}"
+        load(tmp_path, entry(line, arch="timm:test_vit"))
+
+
 def test_rows_that_select_nothing_are_refused(tmp_path, state):
     torch.save(dict(state), tmp_path / "w.pth")
     assert "selects no 1000 outputs" in refusal(tmp_path, entry('rows: "1:1001"'))

@@ -151,6 +151,13 @@ NORMALIZERS = {
         "0.image_mean": three(MEAN, dtype=torch.float16),
         "0.image_std": three(STD, dtype=torch.float16),
     },
+    "one word": lambda: {"imagemean": three(MEAN), "imagestd": three(STD)},
+    "two sets": lambda: {
+        "img_mean": three([0.0, 0.0, 0.0]),
+        "img_std": three([1.0, 1.0, 1.0]),
+        "rgb_mean": three(MEAN),
+        "rgb_std": three(STD),
+    },
     "variance": lambda: {"norm.mean": three(MEAN), "norm.var": three([v * v for v in STD])},
 }
 
@@ -210,6 +217,16 @@ def test_any_other_number_is_noticed(channel, value, which, name, tmp_path, stat
     else:
         with pytest.raises(CheckpointError, match="normalization that is not the entry's"):
             Checkpoint().load(spec)
+
+
+def test_a_normalization_that_does_nothing_says_that_there_is_none(tmp_path, state):
+    numbers = {"normalize.mean": three([0.0, 0.0, 0.0]), "normalize.std": three([1.0, 1.0, 1.0])}
+    torch.save({**prefixed(state, "net."), **numbers}, tmp_path / "w.pth")
+    recipe = "recipe: {select_prefix: net., strip_prefixes: [net.]}"
+    assert of_the_file(load(tmp_path, entry(recipe))) == []
+    mean, std, _ = advised(refusal(tmp_path, entry(recipe, "mean: [0.5, 0.5, 0.5]", "std: [0.5, 0.5, 0.5]")))
+    assert (mean, std) == ("mean: [0, 0, 0]", "std: [1, 1, 1]")
+    load(tmp_path, entry(recipe, mean, std))
 
 
 def test_a_mean_and_deviation_that_timm_does_not_state_are_remarked_on(tmp_path, state):
