@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.data.modes import as_rgb
-from harness.errors import ImageError
+from harness.errors import PLUGIN_FAULTS, ImageError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -91,7 +91,7 @@ def _named(dataset: Dataset, sample: Sample) -> Iterator[None]:
         yield
     except ImageError as error:
         raise ImageError(_located(f"{label} {error}", sample)) from error
-    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, …
+    except PLUGIN_FAULTS as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, …
         text = " ".join(str(error).split())
         if sample.path is None:
             raise ImageError(f"{label} cannot be generated: {type(error).__name__}: {text}".rstrip(": ")) from error

@@ -5,19 +5,19 @@ Cells are read one at a time, so memory does not grow with their number. A cell 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError, PluginError, RequestError, described
+from harness.errors import PLUGIN_FAULTS, HarnessError, PluginError, RequestError, described
 from harness.identity import difference
 from harness.names import task_of
 from harness.records import Measure, Reason, Remark
 from harness.remarks import joined
 from harness.study.code import CodesOfStudy
 from harness.study.missing import reasons_of_parts, reasons_of_published
-from harness.study.rows import Definitions, Row, short_list
+from harness.study.protocols import Origin
+from harness.study.rows import Definitions, Row
 from harness.study.superseded import network_of, superseded
 from harness.views import Views, measures_by_view
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from harness.interfaces import Probe
     from harness.store import RunReader
     from harness.store.cells import StoredCell
-
-COMPARED_SETTINGS = ("seed", "limit", "precision", "device_type")
-"""Settings that must agree before two models can be compared; batch size changes only the last digits of logits."""
 
 
 def measures_of(probe: Probe, views: Views, dataset: str) -> dict[str, Measure]:
@@ -78,7 +75,6 @@ class RowReader:
         self._defined_by: dict[str, str] = {}
         self._produced_by: dict[str, str] = {}
         self._codes = CodesOfStudy()
-        self._measured_as: dict[str, dict[str, list[str]]] = {}
 
     def add(self, run: RunReader, label: str) -> None:
         """Read one run; `label` is its name in errors and reports.
@@ -102,6 +98,7 @@ class RowReader:
                     run=label,
                     measures=model.measures,
                     missing=reasons_of_published(model.missing),
+                    probes=table.probes,
                 )
                 for model in table.models
             ]
@@ -118,13 +115,13 @@ class RowReader:
             yield replace(row, missing=(*reasons_of_parts(missing_parts, self._produced_by, row.missing), *row.missing))
 
     def warnings(self) -> list[Remark]:
-        """Stored remarks, and remarks on incomparable models; with several runs, each remark names its run."""
+        """Stored remarks, and remarks on code; with several runs, each stored remark names its run."""
         several = len(self.provenance) > 1
         remarks = [
             Remark(remark.kind, remark.subject, remark.text, line=f"{label}: {remark}") if several else remark
             for label, remark in self._remarks
         ]
-        return list(dict.fromkeys([*remarks, *self._incomparable(), *self._codes.remarks()]))
+        return list(dict.fromkeys([*remarks, *self._codes.remarks()]))
 
     def _define(self, label: str, biases: Definitions, axes: Definitions) -> None:
         for definitions, given in ((self.biases, biases), (self.axes, axes)):
@@ -149,24 +146,10 @@ class RowReader:
                     builder.add(task, planned.get(task, {}).get(model))
             self._rows.append(builder.build(models[model].group if model in models else None))
 
-    def note(self, task: str, model: str, cell: StoredCell, measures: Iterable[str]) -> None:
-        """Record which task yields which measures, and how a model was measured."""
-        self._produced_by.update(dict.fromkeys(measures, task))
+    def note(self, cell: StoredCell, measures: Iterable[str]) -> None:
+        """Record which task yields which measures, and by which code."""
+        self._produced_by.update(dict.fromkeys(measures, cell.job.task))
         self._codes.add(cell.job)
-        identity = cell.job.identity
-        if identity.first_choices_only:
-            return  # decisions of people have no settings; reports that compare trials compare the samples
-        settings = {name: identity.settings.get(name) for name in COMPARED_SETTINGS}
-        variant = json.dumps({**identity.protocol(), "settings": settings}, sort_keys=True)
-        self._measured_as.setdefault(task, {}).setdefault(variant, []).append(model)
-
-    def _incomparable(self) -> Iterable[Remark]:
-        for task, variants in self._measured_as.items():
-            usual, *others = sorted(variants, key=lambda variant: -len(variants[variant]))
-            for other in others:
-                change = difference(json.loads(usual), json.loads(other))
-                names, usual_names = short_list(variants[other]), short_list(variants[usual])
-                yield Remark("comparability", task, f"{names} cannot be compared with {usual_names}: {change}")
 
 
 class _RowBuilder:
@@ -185,6 +168,7 @@ class _RowBuilder:
         self.measures: dict[str, Measure] = {}
         self.missing: list[Reason] = []
         self.tasks: dict[str, Mapping[str, Any]] = {}
+        self.origins: dict[str, Origin] = {}
 
     def add(self, task: str, planned: Reason | None) -> None:
         """Add the measures of one task, or the reason why there are none; `planned`: the reason given by the plan."""
@@ -201,7 +185,9 @@ class _RowBuilder:
         cell = self.cells[task, self.model]
         self.measures.update(measures)
         self.tasks[task] = network_of(cell.job)
-        self.reader.note(task, self.model, cell, measures)
+        origin = Origin.of(cell, [self.cells[needed, self.model] for needed in self._required(task)])
+        self.origins.update(dict.fromkeys(measures, origin))
+        self.reader.note(cell, measures)
 
     def _unmet(self, task: str) -> Reason | None:
         """Why the trials required by the probe of `task` cannot be used; None if they can."""
@@ -227,7 +213,7 @@ class _RowBuilder:
             return measures_of(probe, views, task_of(task).dataset)
         except HarnessError:
             raise
-        except Exception as error:  # noqa: BLE001 - a plugin's mistake makes only its own cells missing, with a reason
+        except PLUGIN_FAULTS as error:  # a plugin's mistake makes only its own cells missing, with a reason
             return self._reason(task, f"probe {probe.name!r} cannot reduce the stored trials: {described(error)}")
 
     @property
@@ -258,6 +244,7 @@ class _RowBuilder:
             measures=self.measures,
             missing=tuple(self.missing),
             tasks=frozenset(self.tasks),
+            origins=self.origins,
             network=next(iter(self.tasks.values()), None),
         )
 
