@@ -101,16 +101,16 @@ def load_first(
     """
     keep_freed_memory()
     refuse_global_hooks()
-    kept: dict[str, torch.nn.Module] = {}
-    checked: set[str] = set()
-    for number, planned_pass in enumerate(plan.passes):
+    sizes: dict[str, dict[int, None]] = {}  # model -> its sizes, in the order of the passes
+    for planned_pass in plan.passes:
         for name in planned_pass.models:
-            if name in checked:
-                continue
-            with numerics(plan.settings):
-                size = planned_pass.dataset.preprocessing.size
-                network = load_network(specs[name], sources[specs[name].source], size)
-            checked.add(name)
-            if number == 0:
-                kept[name] = network
+            sizes.setdefault(name, {})[planned_pass.dataset.preprocessing.size] = None
+    kept: dict[str, torch.nn.Module] = {}
+    for name, (first, *others) in sizes.items():
+        with numerics(plan.settings):
+            network = load_network(specs[name], sources[specs[name].source], first)
+            for size in others:
+                _check(network, specs[name], witnesses(size))
+        if name in plan.passes[0].models:
+            kept[name] = network
     return kept

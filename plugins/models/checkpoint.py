@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import ModelSource, ModelSpec, hookimpl
+from harness import ModelSource, ModelSpec, Preprocessing, hookimpl
 
-from ._architectures import build
+from ._architectures import build, native_timm
 from ._weights import weight_files, with_weights
 
 if TYPE_CHECKING:
@@ -44,6 +44,11 @@ class Checkpoint(ModelSource):
     def files(self, spec: ModelSpec) -> Sequence[Path]:
         """The checkpoint, and the head file if there is one. Raises CheckpointError if one is not on this machine."""
         return weight_files(spec)
+
+    def native(self, spec: ModelSpec) -> Preprocessing | None:
+        """Of a timm network what timm states for its name; the file may have been trained otherwise."""
+        library, _, name = (spec.arch or "").partition(":")
+        return native_timm(name) if library == "timm" else None
 
     def load(self, spec: ModelSpec) -> torch.nn.Module:
         """The network, strictly loaded. Raises CheckpointError naming file and keys if anything does not fit."""
