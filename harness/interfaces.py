@@ -82,6 +82,13 @@ class ModelSource(ABC):
         """
         return None
 
+    def native(self, spec: ModelSpec) -> Preprocessing | None:
+        """Resize, crop and interpolation with which the network is evaluated by its authors; None: they state none.
+
+        For datasets with ``size: native``. Reads no weights; enters the identity of the numbers.
+        """
+        return None
+
     @abstractmethod
     def load(self, spec: ModelSpec) -> torch.nn.Module:
         """The network in eval mode on the CPU. Raises CheckpointError if a file does not fit; runs no code in it.

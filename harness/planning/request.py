@@ -22,6 +22,7 @@ from harness.planning import planner
 from harness.planning.code import CodeInUse, Maker, makers_of
 from harness.planning.definitions import check_definitions
 from harness.planning.plan import MissingTask, PlannedTask, Settings
+from harness.planning.preprocessing import natives_of, remarks_on
 from harness.planning.requirements import with_requirements
 from harness.planning.sizes import of_other_sizes
 from harness.planning.tensors import files_of_stored
@@ -69,7 +70,7 @@ class Selection:
     Attributes:
         demanded: datasets and models requested by name. If one of these is missing, the request fails; if one that
             a suite or pattern selects is missing, the others run without it.
-        crops: dataset -> remark, where the suite replaces the dataset's own resize and crop.
+        crops: dataset -> remarks on its resize and crop.
         makers: (kind, name) -> code of each plugin that is not built in.
     """
 
@@ -105,9 +106,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         dataset = registry.dataset(task.dataset)
         preprocessing = suite.preprocessing.get(task.dataset) if suite else None
         datasets[task.dataset] = replace(dataset, preprocessing=preprocessing) if preprocessing else dataset
-        if preprocessing and preprocessing != dataset.preprocessing:
-            text = f"{preprocessing} as the suite says; its own is {dataset.preprocessing}"
-            crops[task.dataset] = (Remark("data", task.dataset, text),)
+        crops[task.dataset] = remarks_on(dataset, preprocessing)
     probes = {task.name: registry.probe_for(task) for task in tasks}
     if suite:
         planned = [(probes[task.name], datasets[task.dataset]) for task in tasks]
@@ -186,10 +185,10 @@ def resolve(
         for task in selection.tasks
         if task.dataset in missing
     ]
-    versions = {name: source.version for name, source in selection.sources.items()}
+    versions, natives = {name: source.version for name, source in selection.sources.items()}, natives_of(selection)
     earlier = files_of_stored(selection, digests, stored)
     made = planner.plan(
-        tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent, code, earlier
+        tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent, code, earlier, natives
     )
     return made.set_aside(of_other_sizes(made.tasks, selection.models, selection.sources))
 

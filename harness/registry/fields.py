@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -93,6 +93,14 @@ def _rows(value: str) -> str:
     return value
 
 
+def _size(value: object) -> object:
+    if value != "native" and (type(value) is not int or value < 1):
+        raise ValueError(
+            f"expected the side of the crop in pixels, or native for the size of each network, got {shown(value)}"
+        )
+    return value
+
+
 def as_task(value: object) -> object:
     return {"task": value} if isinstance(value, str) else value
 
@@ -139,4 +147,5 @@ Measures = Annotated[
     AfterValidator(distinct),
 ]
 Pixels = Annotated[int, Field(ge=1)]
+Size = Annotated[int | Literal["native"], BeforeValidator(_size)]
 Resize = Annotated[int | tuple[int, int] | None, BeforeValidator(_resize)]
