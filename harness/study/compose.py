@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import RequestError
+from harness.errors import RequestError, listed
 from harness.records import Erratum, ReasonKind, Remark, Study, StudyModel
 from harness.study.errata import (
     affected,
@@ -30,6 +30,9 @@ from harness.study.trials import StoredTrials
 
 if TYPE_CHECKING:
     from harness.interfaces import Probe
+
+MOST_FLAGGED = 12
+"""Most measures that a remark on a flag names; the JSON has the flags of each."""
 
 
 def compose(
@@ -65,7 +68,7 @@ def compose(
         biases={name: tuple(parts) for name, parts in biases.items()},
         axes={name: tuple(parts) for name, parts in axes.items()},
         ungrouped=ungrouped,
-        warnings=(*warnings, *group_remarks, *_flag_warnings(models, [*biases.values(), *axes.values()])),
+        warnings=(*warnings, *group_remarks, *_flag_warnings(models)),
         provenance=tuple(provenance),
         errata=tuple(erratum for erratum in dict.fromkeys(errata) if _carried(models, erratum)),
     )
@@ -138,7 +141,8 @@ def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped:
     Raises:
         RequestError: no run, a run given twice, runs that share measures of a model or define a name differently, or a
             model measured with two checkpoints.
-        StoreError: stored trials are damaged.
+        StoreError: the description of a run is damaged, or none of its trials can be read. One damaged cell is missing,
+            with its reason.
     """
     from harness.store import RunReader
 
@@ -153,6 +157,7 @@ def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped:
         run = RunReader.open(path)
         reader.add(run, str(path))
         errata[str(path)] = run.imported.errata if run.kind == "imported" else ()
+    reader.refuse_unreadable()
     composed = compose(
         [marked(row, errata[row.run]) for row in reader.rows()],
         reader.biases,
@@ -249,23 +254,20 @@ def _changed(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) 
     return difference(first, second) if first is not None and second is not None else ""
 
 
-def _flag_warnings(models: Sequence[StudyModel], definitions: Iterable[Sequence[str]]) -> list[Remark]:
-    """One line for each flag of a measure that is part of a bias or axis, or has no condition.
-
-    Other flags are shown with their measures only. Measures with the same flag for the same models share a line; an
-    erratum names its one measure.
-    """
-    parts = {part for names in definitions for part in names}
+def _flag_warnings(models: Sequence[StudyModel]) -> list[Remark]:
+    """One line for each flag. Measures with the same flag for the same models share it; an erratum names its one."""
     flagged: dict[tuple[str, str], list[str]] = {}
     for model in models:
         for name, measure in model.measures.items():
-            for remark in measure.flags if name in parts or not measure.condition else ():
+            for remark in measure.flags:
                 flagged.setdefault((name, remark), []).append(model.name)
     shared: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for (name, remark), names in flagged.items():
         erratum_of = name if is_erratum(remark) else ""
         shared.setdefault((erratum_of, remark, tuple(names)), []).append(name)
     return [
-        Remark("erratum" if erratum_of else "flag", ", ".join(measures), f"{remark} ({short_list(names)})")
+        Remark(
+            "erratum" if erratum_of else "flag", listed(measures, most=MOST_FLAGGED), f"{remark} ({short_list(names)})"
+        )
         for (erratum_of, remark, names), measures in shared.items()
     ]
