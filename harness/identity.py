@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 from harness.records import Identity, Job
 
@@ -15,6 +16,11 @@ ENGINE = 1
 """Version of the core's computations (decoding, decisions, noise, normalization): bump it when they change."""
 VERSIONS = ("torch", "torchvision", "timm", "numpy", "pillow")
 """Packages whose version is part of a cell's identity: they compute, define architectures, draw noise or decode."""
+MOST_TOLD: Final = 4
+"""Changes of an identity that are told with their values."""
+MOST_CHARACTERS: Final = 40
+"""Longest value that is printed in full."""
+_DIGEST: Final = re.compile(r"[0-9a-f]+")
 
 
 @cache
@@ -40,14 +46,33 @@ def digest_of(value: Any) -> str:
 
 
 def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What changed between two identities, one clause per leaf: ``model.checkpoint: 3f… -> 9a…``."""
+    """What changed between two identities, one clause per leaf: ``model.checkpoint changed: 3f… -> 9a…``."""
     old, new = leaves(before), leaves(now)
-    changes = [
-        f"{path} changed: {_short(old.get(path))} -> {_short(new.get(path))}"
-        for path in sorted(old.keys() | new.keys())
-        if old.get(path) != new.get(path)
-    ]
-    return "; ".join(changes[:4]) + (f"; and {len(changes) - 4} more" if len(changes) > 4 else "")
+    changed = [path for path in sorted(old.keys() | new.keys()) if old.get(path) != new.get(path)]
+    return changes_told([(path, old.get(path), new.get(path)) for path in changed])
+
+
+def changes_told(changes: Sequence[tuple[str, Any, Any]]) -> str:
+    """Changes as one clause each, `MOST_TOLD` with their values and further ones by name; empty if there are none.
+
+    Args:
+        changes: (dotted path, value before, value now).
+    """
+    clauses = [f"{path} changed: {' -> '.join(_shortened(*values))}" for path, *values in changes[:MOST_TOLD]]
+    further = ", ".join(path for path, *_ in changes[MOST_TOLD:])
+    return "; ".join(clauses) + (f"; and {further}" if further else "")
+
+
+def equal_codes(digest: str, same: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """All digests of code that count as equal to `digest`, directly or through others; it is one of them.
+
+    Args:
+        same: pairs of digests that give the same numbers, as a user has said.
+    """
+    pairs, equal = [*same], {digest}
+    while further := {code for pair in pairs if equal & {*pair} for code in pair} - equal:
+        equal |= further
+    return frozenset(equal)
 
 
 def leaves(value: Any, path: str = "") -> dict[str, Any]:
@@ -57,6 +82,24 @@ def leaves(value: Any, path: str = "") -> dict[str, Any]:
     return {path: value}
 
 
-def _short(value: Any) -> str:
-    text = "absent" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if len(text) <= 16 else text[:12] + "…"
+def _shortened(before: Any, now: Any) -> tuple[str, str]:
+    """Two different values as two different texts, short if possible."""
+    first, second = _text(before), _text(now)
+    if first == second:
+        return repr(before), repr(now)
+    if _cut(first) != _cut(second):
+        return _cut(first), _cut(second)
+    pairs = enumerate(zip(first, second, strict=False))
+    differing = next((at for at, (left, right) in pairs if left != right), min(len(first), len(second)))
+    start = max(differing - 8, 0)  # what both begin with says nothing
+    return f"…{_cut(first[start:])}", f"…{_cut(second[start:])}"
+
+
+def _text(value: Any) -> str:
+    return "absent" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    return f"{text[:12] if _DIGEST.fullmatch(text) else text[: MOST_CHARACTERS - 1]}…"

@@ -49,6 +49,9 @@ class ModelSource(ABC):
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
+    state_dicts: ClassVar[bool] = False
+    """Whether `load` takes nothing of `files` but what `harness.read_state_dict` returns with the recipe's wrapper
+    keys: then the same tensors in another file are the same network, and nothing is measured again."""
 
     def options(self, spec: ModelSpec) -> None:
         """Check `spec.options`. Raises ValueError that lists the valid options. Default: there are none."""

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from harness.cli.options import Data, Format, PluginFolders, Registries, choice, open_house, print_json, stdout_console
+from harness.cli.options import (
+    Data,
+    Format,
+    PluginFolders,
+    Registries,
+    choice,
+    open_house,
+    print_json,
+    repeated,
+    stdout_console,
+)
 from harness.cli.words import estimate_lines, named, size, state_lines, work
 from harness.errors import advised
 from harness.output.formats import show
@@ -57,11 +66,8 @@ def doctor(
             "--registry": registry,
             "--plugins": plugins,
         }
-        typed = "".join(
-            f" {name} {shlex.quote(str(value))}" for name, values in options.items() for value in values or ()
-        )
         cost = estimate(task_costs(suite, house.registry, findings), models)
-        print_findings(suite, findings, cost, typed, stdout_console())
+        print_findings(suite, findings, cost, repeated(options), stdout_console())
     if any(finding.stops for finding in findings):
         raise typer.Exit(1)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import PluginFolders, Registries, open_house
+from harness.cli.options import PluginFolders, Registries, open_house, quoted, repeated
 
 
 def import_table(
@@ -23,13 +23,14 @@ def import_table(
     from harness.workflows.importing import import_results
 
     table = import_results(form, file, out, open_house(registry, plugins).plugins, command_line())
+    report = f"harness report {quoted(out)}{repeated({'--plugins': plugins, '--registry': registry})}"
     if isinstance(table, DecisionTable):
         observers = len({decisions.observer for decisions in table.decisions})
         trials = sum(decisions.top5[:, :, 0].size for decisions in table.decisions)
         typer.echo(
-            f"{trials:,} decisions of {observers} observers in {out}; next: harness report {out}; to compare errors: "
-            f"harness report {out} --report consistency",
+            f"{trials:,} decisions of {observers} observers in {out}; next: {report}; to compare errors: "
+            f"{report} --report consistency",
             err=True,
         )
     else:
-        typer.echo(f"{len(table.models)} models of {table.title} in {out}; next: harness report {out}", err=True)
+        typer.echo(f"{len(table.models)} models of {table.title} in {out}; next: {report}", err=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +27,8 @@ __all__ = [
     "open_house",
     "positive",
     "print_json",
+    "quoted",
+    "repeated",
     "stderr_console",
     "stdout_console",
 ]
@@ -44,6 +48,16 @@ Data = Annotated[
     ),
 ]
 Format = Annotated[str, typer.Option("--format", metavar="terminal|json", help="How to print.")]
+
+
+def quoted(value: object) -> str:
+    """`value` as a word that a shell passes on unchanged."""
+    return shlex.quote(str(value))
+
+
+def repeated(options: Mapping[str, Iterable[object] | None]) -> str:
+    """Options as typed, for the next command: `` --plugins mine --plugins 'my others'``."""
+    return "".join(f" {name} {quoted(value)}" for name, values in options.items() for value in values or ())
 
 
 def stdout_console() -> Console:

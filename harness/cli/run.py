@@ -14,6 +14,8 @@ from harness.cli.options import (
     Registries,
     open_house,
     print_json,
+    quoted,
+    repeated,
     stderr_console,
     stdout_console,
 )
@@ -39,6 +41,9 @@ def run(
         int | None, OPTION("--limit", metavar="N", help="Only the N samples with the lowest hash of their id.")
     ] = None,
     store: Annotated[str | None, OPTION("--store", metavar="top5|logits", help="Default top5.")] = None,
+    same_numbers: Annotated[
+        bool, OPTION("--same-numbers", help="A plugin's code has changed, but no number that it makes.")
+    ] = False,
     dry_run: Annotated[bool, OPTION("--dry-run", help="Print the plan and stop.")] = False,
     json_plan: Annotated[bool, OPTION("--json", help="With --dry-run: the plan as JSON.")] = False,
     data: Data = None,
@@ -63,6 +68,7 @@ def run(
         seed=seed,
         limit=limit,
         store=store,
+        same_numbers=same_numbers,
     )
     house = open_house(registry, plugins)
     if dry_run:
@@ -74,9 +80,11 @@ def run(
             request, house, out, device=device, workers=workers, display=display, command=command_line()
         )
     except RunInterrupted:
-        stderr_console().print(f"interrupted; finished spans are stored. Resume with the same command: --out {out}")
+        stderr_console().print(
+            f"interrupted; finished spans are stored. Resume with the same command: --out {quoted(out)}"
+        )
         raise typer.Exit(130) from None
-    _summary(result)
+    _summary(result, repeated({"--plugins": plugins, "--registry": registry}))
 
 
 def _dry_run(request: RunRequest, house: House, out: Path, device: str, as_json: bool) -> None:
@@ -97,9 +105,13 @@ def _dry_run(request: RunRequest, house: House, out: Path, device: str, as_json:
         print_plan(plan, cost, stdout_console())
 
 
-def _summary(result: RunResult) -> None:
-    """What is stored, and why the rest is not. Exit code 1 if a cell failed or is missing."""
-    from harness.cli.plan import reason_lines
+def _summary(result: RunResult, options: str) -> None:
+    """What is stored, and why the rest is not. Exit code 1 if a cell failed or is missing.
+
+    Args:
+        options: further options of this call, repeated in the next command.
+    """
+    from harness.workflows.plan_lines import reason_lines
 
     console = stderr_console()
     for remark in result.remarks:
@@ -110,6 +122,6 @@ def _summary(result: RunResult) -> None:
     missing = [cell for cell in result.plan.cells if cell.status == "missing"]
     for line in reason_lines([*missing, *(cell for cell in result.plan.cells if cell.status == "inapplicable")]):
         console.print(line, soft_wrap=True)
-    console.print(f"next: harness report {result.path}", soft_wrap=True)
+    console.print(f"next: harness report {quoted(result.path)}{options}", soft_wrap=True)
     if not result.complete:
         raise typer.Exit(1)

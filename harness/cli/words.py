@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from harness.workflows.plan_lines import FEW, named
 
 if TYPE_CHECKING:
     from harness.planning.estimate import Estimate
 
-
-FEW: Final = 4
-"""Up to this many names are written out, and up to this many different reasons are not merged."""
-
-
-def named(names: Iterable[str]) -> str:
-    """The names; if there are many, the first of them and their number."""
-    texts = list(names)
-    return ", ".join(texts) if len(texts) <= FEW else f"{', '.join(texts[: FEW - 2])}, … ({len(texts)})"
+__all__ = ["count", "estimate_lines", "hours", "named", "passes", "size", "state_lines", "work"]
 
 
 def state_lines(state: str, reasons: Sequence[tuple[str, str, str]]) -> Iterator[str]:

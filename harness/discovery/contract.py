@@ -36,12 +36,13 @@ _DOORS: Final[Mapping[str, _Door]] = {
 
 
 class Offer(NamedTuple):
-    """One object that a plugin provides, with the kind and name by which it is looked up."""
+    """One object that a plugin provides, with the kind and name by which it is looked up; `module` holds its hook."""
 
     kind: Kind
     name: str
     instance: Any
     provider: str
+    module: str
 
 
 def offers_of(plugin: object, provider: str) -> list[Offer]:
@@ -67,8 +68,9 @@ def offers_of(plugin: object, provider: str) -> list[Offer]:
             "offers nothing: no function is marked with @hookimpl. A helper's file name begins with '_'; "
             f"a plugin has one of {', '.join(_DOORS)}"
         )
+    module = plugin.__name__ if isinstance(plugin, ModuleType) else str(getattr(plugin, "__module__", ""))
     return [
-        Offer(_DOORS[caller.name].kind, _checked_name(item, _DOORS[caller.name]), item, provider)
+        Offer(_DOORS[caller.name].kind, _checked_name(item, _DOORS[caller.name]), item, provider, module)
         for caller in callers
         for item in _returned(caller)
     ]

@@ -13,7 +13,7 @@ import pkgutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
 from importlib import metadata
@@ -21,6 +21,8 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, Final, NamedTuple, TypeVar
 
+from harness.discovery.blame import THIRD_PARTY
+from harness.discovery.code import code_digest
 from harness.discovery.contract import Kind, Offer, offers_of
 from harness.errors import PluginError, RequestError, UnknownNameError
 from harness.hookspecs import PROJECT
@@ -67,6 +69,7 @@ class Plugins:
         providers: (kind, name) -> where it comes from.
         broken: plugins that failed.
         duplicates: names provided more than once.
+        modules: (kind, name) -> name of the module with the hook.
     """
 
     model_sources: Mapping[str, ModelSource]
@@ -77,6 +80,17 @@ class Plugins:
     providers: Mapping[tuple[Kind, str], str]
     broken: tuple[BrokenPlugin, ...] = ()
     duplicates: tuple[Duplicate, ...] = ()
+    modules: Mapping[tuple[Kind, str], str] = field(default_factory=dict)
+
+    def code(self, kind: Kind, name: str) -> str | None:
+        """Digest of the code of a plugin that makes numbers; None for a built-in, or if `name` is not usable."""
+        makers: Mapping[str, Mapping[str, object]] = {
+            "model source": self.model_sources,
+            "dataset": self.datasets,
+            "probe": self.probes,
+        }
+        module, plugin = self.modules.get((kind, name)), makers.get(kind, {}).get(name)
+        return None if module is None or plugin is None else code_digest(module, type(plugin))
 
     def model_source(self, name: str) -> ModelSource:
         """The model source `name`. Raises UnknownNameError, or PluginError if two plugins claim the name."""
@@ -177,6 +191,7 @@ def _assemble(offers: Sequence[Offer], broken: Sequence[BrokenPlugin]) -> Plugin
         reports=of("report"),
         importers=of("importer"),
         providers=MappingProxyType({key: offer.provider for key, offer in usable.items()}),
+        modules=MappingProxyType({key: offer.module for key, offer in usable.items()}),
         broken=tuple(broken),
         duplicates=tuple(
             Duplicate(kind, name, tuple(offer.provider for offer in offers_of_name))
@@ -225,6 +240,7 @@ def _folder_package(folder: Path) -> str:
     package = ModuleType(name, f"Plugins in {folder}.")
     package.__path__ = [str(folder.resolve())]
     sys.modules[name] = package
+    THIRD_PARTY.add(name)
     importlib.invalidate_caches()
     return name
 
@@ -238,6 +254,7 @@ def _import_file(package: str, stem: str) -> ModuleType:
 def _installed() -> Iterator[_Candidate]:
     for entry in sorted(metadata.entry_points(group=PROJECT), key=lambda point: (point.value, point.name)):
         package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown distribution"
+        THIRD_PARTY.add(entry.module.partition(".")[0])
         yield _Candidate(f"{package} ({entry.value})", entry.load)
 
 

@@ -93,7 +93,7 @@ class Sweep:
         if name not in engine.networks:
             with torch.inference_mode(False):
                 engine.networks[name] = load_network(spec, source, self.planned.dataset.preprocessing.size)
-        planned = next(job for (_, model), job in self.jobs.items() if model == name).identity.checkpoint
+        planned = next(job for (_, model), job in self.jobs.items() if model == name).weight_files
         if planned != (current := tuple(sha256_of(path) for path in source.files(spec))):
             raise CheckpointError(f"the checkpoint of {name} changed since the run was planned: {planned} -> {current}")
         # Not in inference mode: weights copied in that mode cannot be part of the gradients of a white-box probe.

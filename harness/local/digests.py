@@ -43,6 +43,17 @@ def sha256_of(path: Path) -> str:
     return digest
 
 
+def path_of(digest: str) -> Path | None:
+    """A file on this machine with the SHA-256 `digest`, if one has been read and has not changed since."""
+    for place, entry in _read_digests().items():
+        try:
+            if entry[-1] == digest and fingerprint(Path(place)) == entry[:-1]:
+                return Path(place)
+        except OSError:
+            continue
+    return None
+
+
 def fingerprint(path: Path) -> list[int]:
     """Size, time of modification and time of change: the last cannot be set back, as `cp -p` does with the other."""
     stat = path.stat()
@@ -74,12 +85,12 @@ def _is_entry(value: object) -> bool:
 
 
 def _remember(key: str, entry: list[Any]) -> None:
-    from filelock import FileLock
+    from harness.local.locking import locked
 
     target = _digest_file()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_suffix(".lock")):
+        with locked(target.with_suffix(".lock")):
             entries = {**_read_digests(), key: entry}
             write_whole(target, json.dumps(entries, indent=0))
     except OSError as error:

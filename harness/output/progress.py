@@ -63,7 +63,7 @@ class _LiveBar:
 
 
 class RunProgress(_LiveBar):
-    """Watches a run; one bar per pass, counted in forwards, shown as img/s (images sent through a network).
+    """Watches a run; one bar per pass, counted in forwards: images sent through one network.
 
     Args:
         console: where to draw; plain lines every 10 s if it is no terminal.
@@ -88,14 +88,16 @@ class RunProgress(_LiveBar):
         now = time.monotonic()
         rate = self._done / max(now - self._started, 1e-9)
         if self._task is not None:
-            self._bar.update(self._task, completed=self._done, description=self._label(), rate=f"{rate:,.0f} img/s")
+            self._bar.update(
+                self._task, completed=self._done, description=self._label(), rate=f"{rate:,.0f} forwards/s"
+            )
         finished = self._images == self._all_images and self._done == self._all
         due = now - self._logged > LOG_EVERY and self._done < self._all
         if not self._console.is_terminal and (due or finished):
             self._logged = now
             remaining = (self._all - self._done) / rate if rate else 0.0
             self._console.print(
-                f"{self._label()}: {self._done / max(self._all, 1):.0%}, {rate:,.0f} img/s, ETA {clock(remaining)}"
+                f"{self._label()}: {self._done / max(self._all, 1):.0%}, {rate:,.0f} forwards/s, ETA {clock(remaining)}"
             )
 
     def warn(self, message: str) -> None:
@@ -103,7 +105,7 @@ class RunProgress(_LiveBar):
         self._console.print(f"warning: {message}", soft_wrap=True)
 
     def _label(self) -> str:
-        return f"{self._title} {self._images:,}/{self._all_images:,} images"
+        return f"{self._title}, {self._all_images:,} images: {self._done:,}/{self._all:,} forwards"
 
 
 class FetchProgress(_LiveBar):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -127,11 +127,36 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CodeChange:
+    """A plugin whose code differs from that of stored cells, under the same version.
+
+    Attributes:
+        kind: ``probe``, ``dataset`` or ``model source``. provider: file or package of the plugin.
+        before: digest of the code of the stored cells. now: that of the plugin.
+    """
+
+    kind: str
+    name: str
+    version: int
+    provider: str
+    before: str
+    now: str
+
+    @property
+    def subject(self) -> str:
+        """``probe sharp, version 1``."""
+        return f"{self.kind} {self.name}, version {self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """All cells of a request, and the passes that compute those that are not stored.
 
     Attributes:
         missing: tasks without data; each of their cells has the status ``missing``.
+        changes: plugins whose code differs from that of stored cells -> those cells; `harness run` stops there.
+        accepted: changes that leave all numbers the same, as the request says.
+        code_remarks: remarks about code that is not recorded.
     """
 
     settings: Settings
@@ -139,6 +164,9 @@ class Plan:
     cells: tuple[PlannedCell, ...]
     passes: tuple[Pass, ...] = field(default=())
     missing: tuple[MissingTask, ...] = field(default=())
+    changes: Mapping[CodeChange, Sequence[Job]] = field(default_factory=dict)
+    accepted: tuple[CodeChange, ...] = ()
+    code_remarks: tuple[Remark, ...] = ()
 
     @property
     def forwards(self) -> int:
@@ -147,5 +175,6 @@ class Plan:
 
     @property
     def remarks(self) -> list[Remark]:
-        """Remarks about the data, each once, with all datasets that it concerns."""
-        return joined(sorted({remark for task in self.tasks for remark in task.manifest.remarks}))
+        """Remarks about the data, each once, with all datasets that it concerns; then those about code."""
+        of_data = joined(sorted({remark for task in self.tasks for remark in task.manifest.remarks}))
+        return [*of_data, *self.code_remarks]

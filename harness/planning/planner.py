@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.data.manifest import Manifest, dataset_identity
 from harness.identity import ENGINE, canonical_json, difference, digest_of, job_of, leaves, library_versions
+from harness.planning.code import CodeInUse, compared
 from harness.planning.plan import MissingTask, Pass, Plan, PlannedCell, PlannedTask, Settings, Status
 from harness.records import Identity, Job, ProbeIdentity, Reason, TaskLayout, checked_arrays, columns_of
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 LEAST_SPAN = 16
 """Least samples per shard. The span is part of every cell's identity: another value would make stored cells stale."""
+SAME = "same tensors, other file"
 RESIDENT_MODELS = 48
 """Networks kept on the device at once, so that each image is decoded once for all of them; the study's 48 ResNet-50
 take 4.9 GB. More models need further passes, so memory stays bounded."""
@@ -134,6 +136,8 @@ def plan(
     source_versions: Mapping[str, int] | None = None,
     missing: Sequence[MissingTask] = (),
     absent: Mapping[str, Reason] | None = None,
+    code: CodeInUse | None = None,
+    earlier_files: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Plan:
     """Decide for every cell whether it is stored, and group the others into passes.
 
@@ -142,13 +146,20 @@ def plan(
         stored: (task, model) -> the cell in the run folder.
         source_versions: source name -> `ModelSource.version`, where it is not 1.
         missing: tasks without data. absent: model -> why its checkpoint is missing.
+        code: the code of the plugins in use.
+        earlier_files: model -> SHA-256 of the files of its stored cells, where `digests` are those of others with the
+            same tensors.
     """
-    source_versions, absent = source_versions or {}, absent or {}
+    source_versions, absent, code = source_versions or {}, absent or {}, code or CodeInUse()
+    earlier = earlier_files or {}
 
     def cell(task: PlannedTask, model: ModelSpec) -> PlannedCell:
         if model.name in absent:
             return _missing_cell(task.name, model.name, absent[model.name], stored)
-        job = make_job(task, model, digests[model.name], settings, source_versions.get(model.source, 1))
+        files = earlier.get(model.name)
+        checkpoint = files or digests[model.name]
+        job = make_job(task, model, checkpoint, settings, source_versions.get(model.source, 1))
+        job = replace(job, code=code.of(job), files=tuple(digests[model.name]) if files else ())
         of_cell = stored.get((task.name, model.name))
         return _plan_cell(task, model, _continued(job, of_cell), of_cell)
 
@@ -173,11 +184,14 @@ def plan(
                     cells=group_cells,
                 )
             )
-    return Plan(settings=settings, tasks=tuple(tasks), cells=tuple(cells), passes=tuple(passes), missing=tuple(missing))
+    whole = Plan(
+        settings=settings, tasks=tuple(tasks), cells=tuple(cells), passes=tuple(passes), missing=tuple(missing)
+    )
+    return compared(whole, stored, code)
 
 
 def _continued(job: Job, stored: StoredCell | None) -> Job:
-    """`job`, or the stored one if all that has changed is that the probe declares more arrays.
+    """`job`, or with the stored identity if all that has changed is that the probe declares more arrays.
 
     Trials are as valid as before; they stay, and those that are still missing are stored like them.
     """
@@ -186,7 +200,7 @@ def _continued(job: Job, stored: StoredCell | None) -> Job:
     before, now = stored.job.identity, job.identity
     fewer = before.arrays.items() <= now.arrays.items()
     unchanged = canonical_json(before.without_arrays()) == canonical_json(now.without_arrays())
-    return stored.job if fewer and unchanged else job
+    return replace(job, key=stored.job.key, identity=before) if fewer and unchanged else job
 
 
 def _missing_cell(task: str, model: str, because: Reason, stored: Mapping[tuple[str, str], StoredCell]) -> PlannedCell:
@@ -202,8 +216,9 @@ def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: StoredCell
         return PlannedCell(model=model.name, task=task.name, status="inapplicable", job=None, because=mismatch)
     spans = task.layout.spans()
 
-    def cell(status: Status, pending: Sequence[tuple[int, int]] = (), text: str = "") -> PlannedCell:
-        because = Reason(kind="task", subject=task.name, text=text) if text else None
+    def cell(status: Status, pending: Sequence[tuple[int, int]] = (), text: str = "", general: str = "") -> PlannedCell:
+        text = "; ".join(filter(None, [text, SAME if job.files and stored is not None else ""]))
+        because = Reason(kind="task", subject=task.name, text=text, general=general) if text else None
         return PlannedCell(
             model=model.name, task=task.name, status=status, job=job, pending=tuple(pending), because=because
         )
@@ -212,12 +227,15 @@ def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: StoredCell
         return cell("run", spans)
     if stored.job.key != job.key:
         return cell("rerun", spans, _changes(stored.job.identity, job.identity))
+    if stored.spans:
+        job = replace(job, code=stored.job.code, tensors=stored.job.tensors)
     missing_spans = [span for span in spans if span not in stored.spans]
     if stored.failed is not None:
         return cell("retry", missing_spans, f"failed before: {stored.failed}")
     if not missing_spans:
         return cell("stored")
-    return cell("resume", missing_spans, f"{len(spans) - len(missing_spans)} of {len(spans)} spans stored")
+    stored_spans = f"{len(spans) - len(missing_spans)} of {len(spans)} spans stored"
+    return cell("resume", missing_spans, stored_spans, "some spans stored")
 
 
 def inapplicable(task: PlannedTask, model: ModelSpec) -> Reason | None:

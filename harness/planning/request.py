@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Any
 from harness.checkpoints import pins
 from harness.checkpoints.reading import digests_of
 from harness.data import manifest as manifests
+from harness.data.promises import check_dataset
 from harness.data.roots import DataRoots
-from harness.errors import AbsentCheckpointError, AbsentDatasetError, RequestError, UnknownNameError
+from harness.errors import AbsentCheckpointError, AbsentDatasetError, RequestError, UnknownNameError, blamed
 from harness.names import is_pattern
 from harness.planning import planner
+from harness.planning.code import CodeInUse, Maker, makers_of
+from harness.planning.definitions import check_definitions
 from harness.planning.plan import MissingTask, PlannedTask, Settings
+from harness.planning.tensors import files_of_stored
 from harness.records import Reason, Remark
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset, ModelSource, Probe
     from harness.planning.plan import Plan
-    from harness.records import ModelSpec, Preprocessing, Suite, TaskSpec
+    from harness.records import ModelSpec, Suite, TaskSpec
     from harness.registry import Registry
     from harness.store import RunReader, StoredCell
 
@@ -32,7 +36,11 @@ SMALL_IMAGE, SMALL_IMAGE_BATCH = 112, 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """The request of ``harness run``; None means: as stored in the run, else the default."""
+    """The request of ``harness run``; None means: as stored in the run, else the default.
+
+    Attributes:
+        same_numbers: whether the code of plugins that has changed since gives the same numbers, as the user says.
+    """
 
     suite: str | None = None
     tasks: tuple[str, ...] = ()
@@ -44,6 +52,7 @@ class RunRequest:
     device_type: str | None = None
     batch_size: int | None = None
     store: str | None = None
+    same_numbers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +63,7 @@ class Selection:
         demanded: datasets and models requested by name. If one of these is missing, the request fails; if one that
             a suite or pattern selects is missing, the others run without it.
         crops: dataset -> remark, where the suite replaces the dataset's own resize and crop.
+        makers: (kind, name) -> code of each plugin that is not built in.
     """
 
     suite: Suite | None
@@ -65,6 +75,7 @@ class Selection:
     known_datasets: frozenset[str]
     demanded: frozenset[str] = frozenset()
     crops: Mapping[str, tuple[Remark, ...]] = field(default_factory=dict)
+    makers: Mapping[tuple[str, str], Maker] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -88,10 +99,12 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         preprocessing = suite.preprocessing.get(task.dataset) if suite else None
         datasets[task.dataset] = replace(dataset, preprocessing=preprocessing) if preprocessing else dataset
         if preprocessing and preprocessing != dataset.preprocessing:
-            default = described(dataset.preprocessing)
-            text = f"{described(preprocessing)} as the suite says; its own is {default}"
+            text = f"{preprocessing} as the suite says; its own is {dataset.preprocessing}"
             crops[task.dataset] = (Remark("data", task.dataset, text),)
     probes = {task.name: registry.probe_for(task) for task in tasks}
+    if suite:
+        planned = [(probes[task.name], datasets[task.dataset]) for task in tasks]
+        check_definitions(suite, planned, registry.plugins.probes, registry)
     sources = {spec.source: registry.source_for(spec) for spec in models}
     return Selection(
         suite=suite,
@@ -106,13 +119,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
             + [registry.model(name).name for name in request.models if not is_pattern(name)]
         ),
         crops=crops,
-    )
-
-
-def described(crop: Preprocessing) -> str:
-    """``resized to 256, cropped to 224``."""
-    return (
-        f"resized to {crop.resize}, cropped to {crop.size}" if crop.resize is not None else f"{crop.size} px as stored"
+        makers=makers_of(probes.values(), datasets, sources, registry),
     )
 
 
@@ -163,13 +170,17 @@ def resolve(
     data: DataRoots,
     stored: Mapping[tuple[str, str], StoredCell],
     progress: Callable[[str, int, int], None] | None = None,
+    code: CodeInUse | None = None,
 ) -> Plan:
-    """Find data and checkpoints, digest them, and plan. Reads no weights and imports no torch.
+    """Find data and checkpoints, digest them, and plan.
+
+    Reads no weights and imports no torch, unless a network that has stored cells now comes from another file.
 
     Whatever a suite or pattern selects and this machine does not have is planned as missing.
 
     Args:
         progress: called with (name, done, total) while files are digested.
+        code: the code of the plugins in use.
 
     Raises:
         DatasetError, CheckpointError: a dataset or model requested by name is missing, or one is not as expected.
@@ -191,7 +202,10 @@ def resolve(
         if task.dataset in missing
     ]
     versions = {name: source.version for name, source in selection.sources.items()}
-    return planner.plan(tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent)
+    earlier = files_of_stored(selection, digests, stored)
+    return planner.plan(
+        tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent, code, earlier
+    )
 
 
 def _manifests(
@@ -203,7 +217,9 @@ def _manifests(
     for name, dataset in selection.datasets.items():
         watch = (lambda done, total, name=name: progress(name, done, total)) if progress else None
         try:
-            manifest = manifests.build(dataset, data.find(dataset), limit, watch)
+            with blamed(f"dataset {name!r}"):
+                check_dataset(dataset)
+                manifest = manifests.build(dataset, data.find(dataset), limit, watch)
             present[name] = replace(manifest, remarks=(*manifest.remarks, *selection.crops.get(name, ())))
         except AbsentDatasetError as error:
             if name in selection.demanded:
@@ -218,7 +234,7 @@ def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str
     absent: dict[str, Reason] = {}
     for spec in selection.models:
         try:
-            files = selection.sources[spec.source].files(spec)
+            files = files_of(selection, spec)
         except AbsentCheckpointError as error:
             if spec.name in selection.demanded:
                 raise
@@ -227,6 +243,12 @@ def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str
             digests[spec.name] = tuple(digests_of(files))
             pins.check(spec, files, digests[spec.name], recording=False)
     return digests, absent
+
+
+def files_of(selection: Selection, spec: ModelSpec) -> Sequence[Path]:
+    """The files of a model. Raises CheckpointError if they are missing, PluginError if its source fails."""
+    with blamed(f"model {spec.name!r}: its source {spec.source!r}"):
+        return tuple(selection.sources[spec.source].files(spec))
 
 
 def record_checkpoints(plan: Plan, selection: Selection) -> None:
@@ -240,8 +262,8 @@ def record_checkpoints(plan: Plan, selection: Selection) -> None:
     planned = {cell.model: cell.job for planned_pass in plan.passes for cell in planned_pass.cells if cell.job}
     for spec in selection.models:
         if spec.name in planned:
-            files = selection.sources[spec.source].files(spec)
-            pins.check(spec, files, planned[spec.name].identity.checkpoint)
+            files = files_of(selection, spec)
+            pins.check(spec, files, planned[spec.name].weight_files)
 
 
 def missing_task(selection: Selection, task: TaskSpec, because: Reason) -> MissingTask:

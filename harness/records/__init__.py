@@ -6,8 +6,8 @@ Of the harness, imports only the ground modules; never torch or h5py.
 
 from harness.records.arrays import ArraySpec, array_field, checked_arrays
 from harness.records.columns import columns_of, views_of
-from harness.records.data import Batch, Download, LabelSpace, Preprocessing, Release, Sample
-from harness.records.identity import FIRST_CHOICES, Identity, ProbeIdentity
+from harness.records.data import Batch, Download, Interpolation, LabelSpace, Preprocessing, Release, Sample
+from harness.records.identity import FIRST_CHOICES, IMAGES, Effect, Identity, ProbeIdentity, effect_of
 from harness.records.measure import Direction, Measure
 from harness.records.models import LoadingRecipe, ModelSpec
 from harness.records.progress import Progress
@@ -21,6 +21,7 @@ from harness.records.trials import NOT_MEASURED, TOP, Job, TaskLayout, TrialBloc
 
 __all__ = [
     "FIRST_CHOICES",
+    "IMAGES",
     "NOT_MEASURED",
     "TOP",
     "ArraySpec",
@@ -28,12 +29,14 @@ __all__ = [
     "DecisionTable",
     "Direction",
     "Download",
+    "Effect",
     "Erratum",
     "Figure",
     "Identity",
     "ImportedDecisions",
     "ImportedModel",
     "ImportedTable",
+    "Interpolation",
     "Job",
     "LabelSpace",
     "LoadingRecipe",
@@ -66,6 +69,7 @@ __all__ = [
     "array_field",
     "checked_arrays",
     "columns_of",
+    "effect_of",
     "reason_for",
     "views_of",
 ]

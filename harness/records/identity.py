@@ -4,12 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from harness.records.arrays import ArraySpec
 
 FIRST_CHOICES: Final = "decisions"
 """Value of the key ``trials`` for imported decisions: first choices only, without log-probabilities."""
+Effect = Literal["meaning", "network", "draws", "rounding", "none"]
+"""What a part of an identity does to numbers: they mean something else (other parameters, images or code), belong to
+another network, rest on other draws of noise and attacks, differ by rounding, or do not depend on it."""
+_EFFECTS: Final[Mapping[str, Effect]] = {
+    "model": "network",
+    "settings.seed": "draws",
+    "settings.precision": "rounding",
+    "settings.device_type": "rounding",
+    "settings.batch_size": "rounding",
+    "settings.limit": "none",  # the manifest holds the images that it selects
+    "settings.store": "none",
+    "layout.span": "none",
+    "arrays": "none",
+    "code": "none",  # of one version, which promises the same numbers
+    "content": "none",
+    "trials": "none",
+    "versions": "rounding",
+    "machine": "rounding",
+}
+"""Section, or dotted path in it -> effect; every other part changes what a number means."""
+
+IMAGES: Final = ("dataset.manifest", "dataset.n")
+"""Dotted paths that say which images were seen, rather than how."""
+
+
+def effect_of(leaf: str) -> Effect:
+    """What a change of `leaf`, a dotted path in an identity, does to numbers."""
+    return _EFFECTS.get(leaf) or _EFFECTS.get(leaf.partition(".")[0]) or "meaning"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +99,17 @@ class Identity:
         return ProbeIdentity(name=stored["name"], version=stored["version"], params=stored["params"])
 
     @property
+    def makers(self) -> dict[str, tuple[str, int]]:
+        """Kind of each plugin that made the trials -> its name and version, as far as they are recorded."""
+        probe, dataset, model = (self.document.get(name) or {} for name in ("probe", "dataset", "model"))
+        stated: dict[str, tuple[Any, Any]] = {
+            "probe": (probe.get("name"), probe.get("version")),
+            "dataset": (dataset.get("name"), dataset.get("version")),
+            "model source": (model.get("source"), model.get("source_version")),
+        }
+        return {kind: (name, version) for kind, (name, version) in stated.items() if name and version}
+
+    @property
     def network(self) -> Mapping[str, Any]:
         """Checkpoint and loading; empty where they are not recorded."""
         network: Mapping[str, Any] = self.document.get("model", {})
@@ -101,15 +140,6 @@ class Identity:
     def first_choices_only(self) -> bool:
         """Whether the trials are first choices only, as imported decisions are."""
         return self.document.get("trials") == FIRST_CHOICES
-
-    def protocol(self) -> dict[str, Any]:
-        """What two models must share to be compared: probe, dataset and layout; None for what is not recorded."""
-        return {name: self.document.get(name) for name in ("probe", "dataset", "layout")}
-
-    def measurement(self) -> dict[str, Any]:
-        """How the trials were made: the probe, and resize and crop; None for what is not recorded."""
-        dataset = self.document.get("dataset", {})
-        return {"probe": self.document.get("probe"), "preprocessing": dataset.get("preprocessing")}
 
     def without_task(self) -> dict[str, Any]:
         """What a probe's trials must share with the trials that its measures require: all that is not its own."""

@@ -60,6 +60,8 @@ class ImportedTable:
 
     Attributes:
         errata: its known errors. tolerances: for comparisons; the first that matches a measure applies.
+        probes: glob over full names (``shape-bias@*``) -> name of the probe that measures it, with default parameters;
+            the first that matches applies. Measures of other probes are not compared with the table.
     """
 
     title: str
@@ -70,6 +72,7 @@ class ImportedTable:
     axes: Mapping[str, tuple[str, ...]]
     errata: tuple[Erratum, ...] = ()
     tolerances: tuple[Tolerance, ...] = ()
+    probes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ class RunRecord:
         warnings: dataset -> remarks about its data.
         contents: dataset -> view -> SHA-256 over some files of that view; older runs record none.
         importer: name of the importer of the run's decisions; None for other runs.
+        same_numbers: pairs of digests of code that count as equal (``--same-numbers``).
         document: the JSON object as stored.
     """
 
@@ -48,6 +49,7 @@ class RunRecord:
     contents: Mapping[str, Mapping[str, str]]
     importer: str | None
     document: Mapping[str, Any]
+    same_numbers: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> RunRecord:
@@ -70,6 +72,7 @@ class RunRecord:
             contents={name: dict(digests) for name, digests in document.get("contents", {}).items()},
             importer=document.get("importer"),
             document=document,
+            same_numbers=frozenset((said["before"], said["now"]) for said in document.get("same_numbers", ())),
         )
 
     @property

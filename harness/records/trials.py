@@ -114,12 +114,24 @@ class Job:
     Attributes:
         key: 64 hex digits, the SHA-256 of `identity`.
         identity: everything that could change the cell's numbers.
+        code: kind of plugin (``probe``, ``dataset``, ``model source``) -> digest of its code. Built-in plugins have
+            none, and cells of older versions of the harness.
+        tensors: digest of the tensors in each file that holds weights; empty where unknown.
+        files: SHA-256 of the files that were read, where they are others than `identity` names, with the same tensors.
     """
 
     task: str
     model: str
     key: str
     identity: Identity
+    code: Mapping[str, str] = field(default_factory=dict)
+    tensors: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @property
+    def weight_files(self) -> tuple[str, ...]:
+        """SHA-256 of each file that holds the weights on this machine."""
+        return self.files or self.identity.checkpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,10 +104,16 @@ def covers(spans: Sequence[Span], layout: TaskLayout | LayoutHeader) -> bool:
 def _read_record(path: Path) -> CellRecord:
     stored = read_json(path)
     try:
-        job = Job(**{**stored["job"], "identity": Identity(stored["job"]["identity"])})
+        job = _job(stored["job"])
         return CellRecord(**{**stored, "job": job})
     except (KeyError, TypeError) as error:
         raise StoreError(f"{path} is damaged ({error!r}); delete {path.parent} to rerun the cell") from error
+
+
+def _job(stored: Mapping[str, Any]) -> Job:
+    """The job in a JSON object. Raises KeyError or TypeError."""
+    sequences = {name: tuple(stored[name]) for name in ("tensors", "files") if name in stored}
+    return Job(**{**stored, **sequences, "identity": Identity(stored["identity"])})
 
 
 class CellFolder:

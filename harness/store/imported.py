@@ -45,6 +45,7 @@ def table_from_json(stored: Mapping[str, Any]) -> ImportedTable:
         axes=axes,
         errata=tuple(Erratum(**fields) for fields in stored.get("errata", ())),
         tolerances=tuple(Tolerance(**fields) for fields in stored.get("tolerances", ())),
+        probes=dict(stored.get("probes", {})),
     )
 
 

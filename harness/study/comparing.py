@@ -5,48 +5,24 @@ Pure functions: `harness.study.sides` turns runs and tables into a `Side`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Literal
 
 from harness.errors import RequestError, listed
 from harness.names import dataset_in
-from harness.records import Direction, Erratum, Measure, Reason, Tolerance, reason_for
+from harness.records import Direction, Measure, Reason, reason_for
+from harness.study.agreement import Agreement, agreement, cells_differ
 from harness.study.errata import right_value
+from harness.study.protocols import Change, Origin
+from harness.study.side import Side
 
 Verdict = Literal["ok", "differs", "erratum", "not comparable"]
 VERDICTS: tuple[Verdict, ...] = ("differs", "erratum", "not comparable", "ok")
 """The most urgent first."""
 ROUNDING = 1e-9
 """Two sums of the same numbers may differ by this much."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
-    """One side of a comparison.
-
-    Attributes:
-        label: run folder or table, as messages name it.
-        models: model -> full name -> measure. missing: model -> why measures or tasks are missing.
-        partial: dataset -> why its measures use only part of it; ``*`` stands for every dataset.
-        protocols: (model, dataset) -> task -> what else its numbers depend on: the probe, resize and crop.
-        settings: those of the whole run: seed, precision, ….
-        errata, tolerances: those of a published table.
-    """
-
-    label: str
-    models: Mapping[str, Mapping[str, Measure]]
-    missing: Mapping[str, Sequence[Reason]] = field(default_factory=dict)
-    partial: Mapping[str, str] = field(default_factory=dict)
-    protocols: Mapping[tuple[str, str], Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    errata: Sequence[Erratum] = ()
-    tolerances: Sequence[Tolerance] = ()
-
-    def part(self, measure: str) -> str:
-        """Why `measure` uses only part of its dataset; empty if it uses all, as far as is known."""
-        return self.partial.get(dataset_in(measure)) or self.partial.get("*", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +34,7 @@ class Comparison:
         right: the value that should have been published, where it is known.
         difference: `mine` minus `right`, or minus `theirs` where `right` is None.
         tolerance: largest acceptable difference. reason: its origin, or why the values cannot be compared.
+        changes: how the protocol here differs from the one there.
     """
 
     model: str
@@ -72,6 +49,7 @@ class Comparison:
     erratum: str = ""
     unit: str = "fraction"
     direction: Direction = "neither"
+    changes: tuple[Change, ...] = ()
 
 
 def compare(here: Side, there: Side) -> list[Comparison]:
@@ -111,21 +89,25 @@ def _comparisons(model: str, here: Side, there: Side) -> Iterator[Comparison]:
             )
         else:
             yield _comparison(model, name, measured, published, here, there)
-    lines = {
-        reason.subject: reason.line for reason in there.missing.get(model, ()) if reason.kind in ("measure", "task")
-    }
-    for name, line in lines.items():
-        measured = here.models[model].get(name)
-        if measured is not None and name not in there.models[model]:
+    for name, measured in here.models[model].items():
+        if name not in there.models[model] and (reason := _why_not_there(model, name, here, there)):
             yield Comparison(
                 model=model,
                 measure=name,
                 verdict="not comparable",
                 mine=measured.value,
-                reason=f"{there.label}: {line}",
+                reason=f"{there.label}: {reason}",
                 unit=measured.unit,
                 direction=measured.direction,
             )
+
+
+def _why_not_there(model: str, name: str, here: Side, there: Side) -> str:
+    """Why the other side lacks a measure; empty if it never planned to have it."""
+    stated, origin = reason_for(there.missing.get(model, ()), "measure", name), here.origin(model, name)
+    if stated is None and origin is not None:
+        stated = reason_for(there.missing.get(model, ()), "task", origin.task)
+    return "" if stated is None else stated.line + cells_differ(there.cell(model, origin), origin)
 
 
 def _why_incomparable(
@@ -135,13 +117,16 @@ def _why_incomparable(
         return f"undefined in {here.label}: {measured.reason}"
     if published.value is None:
         return f"undefined in {there.label}: {published.reason}"
-    reason = _why_missing(name, here.missing.get(model, ()), {*here.models[model], *there.models[model]})
-    return f"{here.label}: {reason}"
+    origin = there.origin(model, name)
+    reason = _why_missing(name, here.missing.get(model, ()), {*here.models[model], *there.models[model]}, origin)
+    return f"{here.label}: {reason}" + cells_differ(origin, here.cell(model, origin))
 
 
-def _why_missing(name: str, missing: Sequence[Reason], measures: Collection[str]) -> str:
+def _why_missing(name: str, missing: Sequence[Reason], measures: Collection[str], origin: Origin | None) -> str:
     """Why a side has no such measure. Measures of one missing task share the reason of that task."""
     stated = reason_for(missing, "measure", name)
+    if stated is None and origin is not None:
+        stated = reason_for(missing, "task", origin.task)
     if stated is not None:
         return "; ".join(dict.fromkeys(root.line for root in stated.roots))
     tasks = [reason for reason in missing if reason.kind == "task" and dataset_in(reason.subject) == dataset_in(name)]
@@ -154,13 +139,16 @@ def _comparison(model: str, name: str, measured: Measure, published: Measure, he
     erratum = next((candidate for candidate in there.errata if candidate.measure == name), None)
     right = None if erratum is None else right_value(erratum, published.value)
     target = published.value if right is None else right
-    within, reason, obstacle = _tolerance(name, measured, published, here, there)
-    obstacle = _protocol_difference(model, name, here, there) or obstacle
+    within, reasons, unknown = _tolerance(name, measured, published, here, there)
+    agreed = agreement(model, published, name, here, there)
+    within += agreed.within or 0.0
+    if agreed.within is None or unknown:
+        unknown = "; ".join(filter(None, [unknown, agreed.remark]))
     differs = abs(measured.value - target) > within + ROUNDING
     verdict: Verdict = "differs" if differs else "ok"
-    if obstacle and differs:
+    if agreed.obstacle or (unknown and differs):
         verdict = "not comparable"
-    if erratum is not None and (right is None or not obstacle):
+    if erratum is not None and not agreed.obstacle and (right is None or not unknown):
         as_published = abs(measured.value - published.value) <= within + ROUNDING
         verdict = "erratum" if right is None or (not differs and not as_published) else verdict
     return Comparison(
@@ -171,39 +159,36 @@ def _comparison(model: str, name: str, measured: Measure, published: Measure, he
         theirs=published.value,
         right=right,
         difference=measured.value - target,
-        tolerance=None if obstacle else within,
-        reason=obstacle or reason,
+        tolerance=None if agreed.obstacle or unknown else within,
+        reason=agreed.obstacle or unknown or _because(reasons, agreed),
         erratum="" if erratum is None else erratum.title,
         unit=published.unit,
         direction=published.direction,
+        changes=agreed.changes,
     )
 
 
-def _tolerance(name: str, measured: Measure, published: Measure, here: Side, there: Side) -> tuple[float, str, str]:
-    """The tolerance, its origin, and why it is unknown (empty if it is known)."""
+def _because(reasons: Sequence[str], agreed: Agreement) -> str:
+    """The origin of the tolerance."""
+    if not reasons and not agreed.within:
+        return "equal numbers expected" + (f", although {agreed.remark}" if agreed.remark else "")
+    return "; ".join([*reasons, *filter(None, [agreed.remark])])
+
+
+def _tolerance(
+    name: str, measured: Measure, published: Measure, here: Side, there: Side
+) -> tuple[float, list[str], str]:
+    """The tolerance, its origin (empty if equal numbers are expected), and why it is unknown (empty if it is known)."""
     tolerance = next((candidate for candidate in there.tolerances if fnmatchcase(name, candidate.measures)), None)
     if tolerance is None and there.tolerances:
-        return 0.0, "", "no tolerance is known"
+        return 0.0, [], "no tolerance is known"
     within, reasons = (0.0, []) if tolerance is None else (tolerance.within, [tolerance.reason])
     for smaller, part in _smaller_sample(name, measured, published, here, there):
         if smaller.low is None or smaller.high is None:
-            return within, "", f"{part}, and no interval is known"
+            return within, [], f"{part}, and no interval is known"
         within += (smaller.high - smaller.low) / 2
         reasons.append(f"95 % interval of {part}")
-    return within, "; ".join(reasons) or "equal numbers expected", ""
-
-
-def _protocol_difference(model: str, name: str, here: Side, there: Side) -> str:
-    """How the protocols differ, so that equal numbers cannot be expected; empty if no difference is known."""
-    from harness.identity import difference
-
-    place = model, dataset_in(name)
-    protocols_here, protocols_there = here.protocols.get(place, {}), there.protocols.get(place, {})
-    clauses = dict.fromkeys(
-        difference(protocols_there[task], protocols_here[task]) for task in protocols_here if task in protocols_there
-    )
-    differences = "; ".join(filter(None, clauses))
-    return f"measured differently there and here: {differences}" if differences else ""
+    return within, reasons, ""
 
 
 def _smaller_sample(

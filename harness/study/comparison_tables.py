@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from harness.errors import listed
 from harness.records import Table, TableCell
-from harness.study.comparing import VERDICTS, Comparison, Side
+from harness.study.comparing import VERDICTS, Comparison
+from harness.study.side import Side
 
 MOST_EQUAL = 60
 """In the terminal, more measures within their tolerance than this are counted instead of listed."""
@@ -25,9 +26,7 @@ def comparison_data(here: Side, there: Side, comparisons: Sequence[Comparison]) 
         "counts": {verdict: counts[verdict] for verdict in VERDICTS},
         "settings": _settings(here, there),
         "only_here": sorted(set(here.models) - set(there.models)),
-        "comparisons": [
-            {name: getattr(comparison, name) for name in Comparison.__dataclass_fields__} for comparison in comparisons
-        ],
+        "comparisons": [asdict(comparison) for comparison in comparisons],
     }
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import RequestError, listed
 from harness.records import Erratum, ReasonKind, Remark, Study, StudyModel
+from harness.study.comparability import compared, tells_apart
 from harness.study.errata import (
     affected,
     carries,
@@ -24,12 +25,14 @@ from harness.study.errata import (
     marked,
 )
 from harness.study.measuring import RowReader
+from harness.study.merging import merged
 from harness.study.missing import reason_of_definition, reason_of_part, reasons_of_measures
+from harness.study.protocols import standard_of
 from harness.study.rows import Definitions, Row, short_list, with_groups
 from harness.study.trials import StoredTrials
 
 if TYPE_CHECKING:
-    from harness.interfaces import Probe
+    from harness.interfaces import Dataset, Probe
 
 MOST_FLAGGED = 12
 """Most measures that a remark on a flag names; the JSON has the flags of each."""
@@ -61,7 +64,7 @@ def compose(
     for name, parts in [*biases.items(), *axes.items()]:
         if not parts:
             raise RequestError(f"{name!r} lists no measure; expected at least one full name such as top1@imagenet")
-    renamed, group_remarks = with_groups(_merged(rows))
+    renamed, group_remarks = with_groups(merged(rows))
     models = tuple(_model(row, biases, axes) for row in renamed)
     return Study(
         models=models,
@@ -130,12 +133,21 @@ def _carried(models: Sequence[StudyModel], erratum: Erratum) -> bool:
     )
 
 
-def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped: bool = False) -> Study:
+def open_study(
+    paths: Sequence[Path],
+    probes: Mapping[str, Probe],
+    *,
+    datasets: Mapping[str, Dataset] | None = None,
+    ungrouped: bool = False,
+) -> Study:
     """Read runs and imported tables, and recompute every measure.
+
+    Measures of another protocol than those of the other models are flagged, and enter no bias and no axis.
 
     Args:
         paths: run folders, which are only read.
-        probes: installed probes by name.
+        probes: installed probes by name. datasets: likewise; without them, the crop and version of one's own numbers
+            are not compared with those that published numbers are taken to have.
         ungrouped: as in `compose`.
 
     Raises:
@@ -158,12 +170,14 @@ def open_study(paths: Sequence[Path], probes: Mapping[str, Probe], *, ungrouped:
         reader.add(run, str(path))
         errata[str(path)] = run.imported.errata if run.kind == "imported" else ()
     reader.refuse_unreadable()
+    rows = merged(marked(row, errata[row.run]) for row in reader.rows())
+    comparable, remarks = compared(rows, standard_of(probes, datasets or {}))
     composed = compose(
-        [marked(row, errata[row.run]) for row in reader.rows()],
+        comparable,
         reader.biases,
         reader.axes,
         ungrouped=ungrouped,
-        warnings=reader.warnings(),
+        warnings=[*reader.warnings(), *remarks],
         provenance=reader.provenance,
         errata=[erratum for of_run in errata.values() for erratum in of_run],
     )
@@ -201,65 +215,17 @@ def _mean(row: Row, parts: Sequence[str]) -> float:
     return math.fsum(numbers) / len(numbers)
 
 
-def _merged(rows: Iterable[Row]) -> Iterable[Row]:
-    """One row for each model name, in the order of first appearance."""
-    merged: dict[str, Row] = {}
-    for row in rows:
-        merged[row.name] = _merge(merged[row.name], row) if row.name in merged else row
-    return merged.values()
-
-
-def _merge(first: Row, second: Row) -> Row:
-    where = f"model {first.name!r} is in {first.run} and in {second.run}"
-    shared = sorted(set(first.measures) & set(second.measures))
-    if shared:
-        raise RequestError(
-            f"{where}, both with {shared[0]} ({len(shared)} shared measures); expected each measure of a model once. "
-            f"Give one of the two runs"
-        )
-    if first.group and second.group and first.group != second.group:
-        raise RequestError(
-            f"{where}, in groups {first.group!r} and {second.group!r}; give it one group in registry.yaml"
-        )
-    changed = _changed(first.network, second.network)
-    people = [row.network["experiment"] for row in (first, second) if row.network and "experiment" in row.network]
-    if len(set(people)) > 1:
-        raise RequestError(
-            f"{where}, observers of one name in two experiments ({' and '.join(people)}); import both into one run, "
-            "which names them apart"
-        )
-    if changed:
-        raise RequestError(f"{where}, measured with different networks ({changed}); give one run, or rename a model")
-    measures, tasks = {**first.measures, **second.measures}, first.tasks | second.tasks
-    missing = {(reason.kind, reason.subject): reason for reason in (*first.missing, *second.missing)}
-    return Row(
-        name=first.name,
-        group=first.group or second.group,
-        run=f"{first.run} + {second.run}",
-        measures=measures,
-        missing=tuple(
-            reason
-            for reason in missing.values()
-            if reason.subject not in (tasks if reason.kind == "task" else measures)
-        ),
-        tasks=tasks,
-        network=first.network or second.network,
-    )
-
-
-def _changed(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> str:
-    """How two stored identities differ, in words; empty if they agree or one is unknown."""
-    from harness.identity import difference
-
-    return difference(first, second) if first is not None and second is not None else ""
-
-
 def _flag_warnings(models: Sequence[StudyModel]) -> list[Remark]:
-    """One line for each flag. Measures with the same flag for the same models share it; an erratum names its one."""
+    """One line for each flag; incomparable measures have remarks of their own.
+
+    Measures with the same flag for the same models share a line; an erratum names its one measure.
+    """
     flagged: dict[tuple[str, str], list[str]] = {}
     for model in models:
         for name, measure in model.measures.items():
             for remark in measure.flags:
+                if tells_apart(remark):
+                    continue
                 flagged.setdefault((name, remark), []).append(model.name)
     shared: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for (name, remark), names in flagged.items():

@@ -5,30 +5,28 @@ Cells are read one at a time, so memory does not grow with their number. A cell 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError, RequestError, StoreError, described
+from harness.errors import PLUGIN_FAULTS, HarnessError, RequestError, StoreError, described
 from harness.identity import difference
 from harness.names import task_of
 from harness.records import Measure, Reason, Remark
 from harness.remarks import joined
+from harness.study.code import CodesOfStudy
 from harness.study.missing import reasons_of_parts, reasons_of_published
+from harness.study.protocols import Origin
 from harness.study.reduction import measures_of, with_params
-from harness.study.rows import Definitions, Row, short_list
+from harness.study.rows import Definitions, Row
 from harness.study.sound import Cells, cells_of
-from harness.study.superseded import superseded
+from harness.study.superseded import network_of, superseded
 from harness.views import Views
 
 if TYPE_CHECKING:
     from harness.interfaces import Probe
     from harness.store import RunReader
     from harness.store.cells import StoredCell
-
-COMPARED_SETTINGS = ("seed", "limit", "precision", "device_type")
-"""Settings that must agree before two models can be compared; batch size changes only the last digits of logits."""
 
 
 class RowReader:
@@ -48,7 +46,7 @@ class RowReader:
         self._defined_by: dict[str, str] = {}
         self._produced_by: dict[str, str] = {}
         self.damage: list[StoreError] = []
-        self._measured_as: dict[str, dict[str, list[str]]] = {}
+        self._codes = CodesOfStudy()
 
     def add(self, run: RunReader, label: str) -> None:
         """Read one run; `label` is its name in errors and reports.
@@ -58,6 +56,7 @@ class RowReader:
             StoreError: the description of the run is damaged. A damaged cell is missing, with the reason.
         """
         record = run.record
+        self._codes.same |= record.same_numbers
         origin, stored = record.origin, [remark for remarks in record.warnings.values() for remark in remarks]
         self._remarks += [(label, remark) for remark in joined(stored)]
         if run.kind == "imported":
@@ -71,6 +70,7 @@ class RowReader:
                     run=label,
                     measures=model.measures,
                     missing=reasons_of_published(model.missing),
+                    probes=table.probes,
                 )
                 for model in table.models
             ]
@@ -92,13 +92,13 @@ class RowReader:
             raise self.damage[0]
 
     def warnings(self) -> list[Remark]:
-        """Stored remarks, and remarks on incomparable models; with several runs, each remark names its run."""
+        """Stored remarks, and remarks on code; with several runs, each stored remark names its run."""
         several = len(self.provenance) > 1
         remarks = [
             Remark(remark.kind, remark.subject, remark.text, line=f"{label}: {remark}") if several else remark
             for label, remark in self._remarks
         ]
-        return list(dict.fromkeys([*remarks, *self._incomparable()]))
+        return list(dict.fromkeys([*remarks, *self._codes.remarks()]))
 
     def _define(self, label: str, biases: Definitions, axes: Definitions) -> None:
         for definitions, given in ((self.biases, biases), (self.axes, axes)):
@@ -128,24 +128,10 @@ class RowReader:
             text = f"incomplete: {lacking} of {wanted} cells have no result; what is missing is listed with its reason"
             self._remarks.append((label, Remark("incomplete", label, text)))
 
-    def note(self, task: str, model: str, cell: StoredCell, measures: Iterable[str]) -> None:
-        """Record which task yields which measures, and under which settings a model was measured."""
-        self._produced_by.update(dict.fromkeys(measures, task))
-        identity = cell.job.identity
-        if identity.first_choices_only:
-            return  # decisions of people have no settings; reports that compare trials compare the samples
-        settings = {name: identity.settings.get(name) for name in COMPARED_SETTINGS}
-        compared = {**identity.protocol(), "settings": settings}
-        variants = self._measured_as.setdefault(task, {})
-        variants.setdefault(json.dumps(compared, sort_keys=True), []).append(model)
-
-    def _incomparable(self) -> Iterable[Remark]:
-        for task, variants in self._measured_as.items():
-            usual, *others = sorted(variants, key=lambda variant: -len(variants[variant]))
-            for other in others:
-                change = difference(json.loads(usual), json.loads(other))
-                names, usual_names = short_list(variants[other]), short_list(variants[usual])
-                yield Remark("comparability", task, f"{names} cannot be compared with {usual_names}: {change}")
+    def note(self, cell: StoredCell, measures: Iterable[str]) -> None:
+        """Record which task yields which measures, and by which code."""
+        self._produced_by.update(dict.fromkeys(measures, cell.job.task))
+        self._codes.add(cell.job)
 
 
 class _RowBuilder:
@@ -167,6 +153,7 @@ class _RowBuilder:
         self.tasks: dict[str, Mapping[str, Any]] = {}
         self.lacking = 0
         self.doubled: set[str] = set()
+        self.origins: dict[str, Origin] = {}
 
     def add(self, task: str, planned: Reason | None) -> None:
         """Add the measures of one task, or the reason why there are none; `planned`: the reason given by the plan."""
@@ -183,8 +170,10 @@ class _RowBuilder:
         self._set_shared_aside(task, measures)
         cell = self.cells[task, self.model]
         self.measures.update(measures)
-        self.tasks[task] = cell.job.identity.network
-        self.reader.note(task, self.model, cell, measures)
+        self.tasks[task] = network_of(cell.job)
+        origin = Origin.of(cell, [self.cells[needed, self.model] for needed in self._required(task)])
+        self.origins.update(dict.fromkeys(measures, origin))
+        self.reader.note(cell, measures)
 
     def _set_shared_aside(self, task: str, measures: dict[str, Measure]) -> None:
         """Take measures that another task yields too out of both: nobody knows which of them is meant."""
@@ -219,7 +208,7 @@ class _RowBuilder:
             measures, set_aside = measures_of(probe, views, task_of(task).dataset)
         except HarnessError:
             raise
-        except Exception as error:  # noqa: BLE001 - a plugin's mistake makes only its own cells missing, with a reason
+        except PLUGIN_FAULTS as error:  # a plugin's mistake makes only its own cells missing, with a reason
             return self._reason(task, f"probe {probe.name!r} cannot reduce the stored trials: {described(error)}")
         self.missing += set_aside
         return measures
@@ -252,6 +241,7 @@ class _RowBuilder:
             measures=self.measures,
             missing=tuple(self.missing),
             tasks=frozenset(self.tasks),
+            origins=self.origins,
             network=next(iter(self.tasks.values()), None),
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.names import dataset_in
 from harness.records import Measure, Reason, ReasonKind, reason_for
+from harness.study.comparability import why_apart
 from harness.study.rows import Row
 
 
@@ -39,6 +40,8 @@ def reasons_of_measures(measures: Mapping[str, Measure]) -> Iterator[Reason]:
 def reason_of_part(row: Row, part: str) -> Reason | None:
     """Why `row` has no value for a part of a bias or axis; None if it has one."""
     measure = row.measures.get(part)
+    if measure is not None and (text := why_apart(measure)):
+        return Reason(kind="measure", subject=part, text=text)
     if measure is not None:
         return next(reasons_of_measures({part: measure}), None)
     known_reason = reason_for(row.missing, "measure", part)

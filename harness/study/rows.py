@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.names import is_set_of_models
 from harness.records import Measure, Reason, Remark
+from harness.study.protocols import Origin
 
 Definitions = Mapping[str, Sequence[str]]
 
@@ -21,6 +22,8 @@ class Row:
         measures: full name (``top1@imagenet``) -> measure.
         missing: why measures or tasks are missing.
         tasks: measured tasks; they no longer count as missing once rows of several runs are merged.
+        origins: full name -> the cells that a measure is made of; none for published numbers.
+        probes: of published numbers: glob over full names -> the probe that measures it, where the table says so.
         network: checkpoint and loading according to the stored identities; None for imported tables.
     """
 
@@ -30,6 +33,8 @@ class Row:
     measures: Mapping[str, Measure]
     missing: tuple[Reason, ...] = ()
     tasks: frozenset[str] = frozenset()
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    probes: Mapping[str, str] = field(default_factory=dict)
     network: Mapping[str, Any] | None = None
 
 

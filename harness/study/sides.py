@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from harness.errors import RequestError
 from harness.records import ImportedTable
-from harness.study.comparing import Side
+from harness.study.measuring import RowReader
 from harness.study.missing import reasons_of_published
+from harness.study.protocols import Origin, Standard
+from harness.study.side import Samples, Side
 
 if TYPE_CHECKING:
     from harness.interfaces import Importer, Probe
@@ -19,14 +21,22 @@ SETTINGS: Final = ("seed", "precision", "device_type", "batch_size")
 """Settings of a run that can move its numbers; the effect of ``--limit`` is stated with each measure."""
 
 
-def run_side(path: Path, probes: Mapping[str, Probe]) -> Side:
-    """The measures of a run, with its settings and protocols. Raises as `harness.study.compose.open_study`."""
-    from harness.store import RunReader
-    from harness.study.compose import open_study
+def run_side(path: Path, probes: Mapping[str, Probe], standard: Standard) -> Side:
+    """The measures of a run, with its settings and protocols.
 
-    study = open_study([path], probes)
-    run = RunReader.open(path)
+    Args:
+        standard: the protocol of published numbers, as which those of an imported run count.
+
+    Raises:
+        RequestError, StoreError: as `harness.study.compose.open_study`.
+    """
+    from harness.store import RunReader
+
+    run, reader = RunReader.open(path), RowReader(probes)
+    reader.add(run, str(path))
+    rows = list(reader.rows())
     table = run.imported if run.kind == "imported" else None
+    cells = {} if table else run.cells()
     settings = dict(run.settings)
     limit = settings.get("limit")
     partial = {name: f"{path}: {remarks[0]}" for name, remarks in run.record.warnings.items() if remarks}
@@ -34,25 +44,30 @@ def run_side(path: Path, probes: Mapping[str, Probe]) -> Side:
         partial = {"*": f"{path}: --limit {limit}"}
     return Side(
         label=str(path),
-        models={model.name: model.measures for model in study.models},
-        missing={model.name: model.missing for model in study.models},
+        models={row.name: row.measures for row in rows},
+        missing={row.name: row.missing for row in rows},
         partial=partial,
-        protocols=_protocols(run),
+        origins={row.name: row.origins for row in rows},
+        cells={place: Origin.of(cell) for place, cell in cells.items()},
+        samples=lambda task: _samples(run, task),
+        standard=standard if table else None,
         settings={name: settings[name] for name in SETTINGS if name in settings},
+        probes=table.probes if table else {},
         errata=table.errata if table else (),
         tolerances=table.tolerances if table else (),
     )
 
 
-def _protocols(run: RunReader) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
-    """(model, dataset) -> task -> the probe, resize and crop of its trials."""
-    protocols: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-    for (task, model), cell in run.cells().items():
-        protocols.setdefault((model, task.partition("@")[2]), {})[task] = cell.job.identity.measurement()
-    return protocols
+def _samples(run: RunReader, task: str) -> Samples:
+    """The images of a task, and their accepted classes."""
+    layout = run.layout(task)
+    return {
+        sample: tuple(target for target in targets if target >= 0)
+        for sample, targets in zip(layout.sample_ids, layout.targets.tolist(), strict=True)
+    }
 
 
-def table_side(importer: Importer, path: Path) -> Side:
+def table_side(importer: Importer, path: Path, standard: Standard) -> Side:
     """The measures of the published table in `path`. Raises RequestError if it holds single decisions."""
     table: ImportedTable | object = importer.read(path)
     if not isinstance(table, ImportedTable):
@@ -64,6 +79,8 @@ def table_side(importer: Importer, path: Path) -> Side:
         label=f"{importer.name} ({path})",
         models={model.name: model.measures for model in table.models},
         missing={model.name: reasons_of_published(model.missing) for model in table.models},
+        standard=standard,
+        probes=table.probes,
         errata=table.errata,
         tolerances=table.tolerances,
     )

@@ -9,6 +9,7 @@ Each raises AssertionError that names the violated requirement. Imports `interfa
 """
 
 from harness.testing.data import check_dataset, check_label_space, check_model_source
+from harness.testing.fingerprints import check_fingerprint, fingerprint_of, projections
 from harness.testing.probes import (
     CLASSES,
     SmallClassifier,
@@ -26,12 +27,15 @@ __all__ = [
     "SmallClassifier",
     "arrays_of",
     "check_dataset",
+    "check_fingerprint",
     "check_label_space",
     "check_measures",
     "check_model_source",
     "check_probe",
+    "fingerprint_of",
     "make_batch",
     "make_trials",
     "part",
+    "projections",
     "stimuli_of",
 ]

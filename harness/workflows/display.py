@@ -62,10 +62,11 @@ class TerminalDisplay(Display):
         return digesting(self._console)
 
     def planned(self, plan: Plan) -> None:
-        """One line for each cell that is rerun, retried or resumed, with the reason."""
-        for cell in plan.cells:
-            if cell.status in ("rerun", "retry", "resume"):
-                self._console.print(f"{cell.status}: {cell.model} on {cell.task}: {cell.reason}", soft_wrap=True)
+        """The reasons of cells that are rerun, retried or resumed, and of those stored from another file."""
+        from harness.workflows.plan_lines import reason_lines
+
+        for line in reason_lines([cell for cell in plan.cells if cell.status not in ("inapplicable", "missing")]):
+            self._console.print(line, soft_wrap=True)
 
     def checking(self) -> AbstractContextManager[object]:
         """A status line."""

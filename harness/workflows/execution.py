@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import RequestError
 from harness.records import Progress
+from harness.workflows.completeness import lost_cells, refuse_empty
 from harness.workflows.display import Display, display_of
 from harness.workflows.run_result import RunResult
 
@@ -45,6 +46,7 @@ def plan_run(
     Raises:
         RequestError: `out` does not fit the request or is locked, a dataset or checkpoint named in it is missing, ….
     """
+    from harness.planning.code import CodeInUse
     from harness.planning.contents import refuse_changed_files
     from harness.planning.request import existing_run, resolve, settle
     from harness.store import refuse_locked, refuse_unfit
@@ -54,8 +56,10 @@ def plan_run(
     settings = settle(replace(request, device_type=device_type), stored, selection.size)
     refuse_unfit(out, asdict(settings))
     refuse_locked(out)
+    same = existing.record.same_numbers if existing else frozenset[tuple[str, str]]()
+    code = CodeInUse(makers=selection.makers, same=same, accept=request.same_numbers)
     with (display or display_of(None)).digesting() as watch:
-        plan = resolve(selection, settings, request.data, existing.cells() if existing else {}, watch)
+        plan = resolve(selection, settings, request.data, existing.cells() if existing else {}, watch, code)
     refuse_changed_files(plan, existing.record.contents if existing else {}, out)
     return plan
 
@@ -72,19 +76,21 @@ def execute_run(
 ) -> RunResult:
     """Select, plan, load, create and execute. Raises RequestError before anything is written, RunInterrupted."""
     from harness.engine.networks import load_first
+    from harness.planning.code import refuse_other_code
     from harness.planning.request import record_checkpoints, select
+    from harness.planning.tensors import with_tensors
     from harness.store import RunWriter
 
     selection = select(request, house.registry)
     torch_device = pick_device(device, out)
     plan = plan_run(request, selection, out, torch_device.type, display)
+    refuse_other_code(plan)
     display.planned(plan)
-    if all(cell.status == "missing" for cell in plan.cells):
-        remedy = f"harness doctor --suite {request.suite}" if request.suite else "harness list datasets"
-        raise RequestError(f"nothing can run: {plan.cells[0].reason}. See: {remedy}")
+    refuse_empty(plan, request.suite)
     with display.checking():
         networks = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
     record_checkpoints(plan, selection)
+    plan = with_tensors(plan, selection)
     with _stop_on_signal() as stop, RunWriter.create(out, settings=asdict(plan.settings), command=command) as opened:
         try:
             with display.computing() as progress:
@@ -101,6 +107,7 @@ def execute_run(
                 )
         except KeyboardInterrupt:
             raise RunInterrupted(f"finished spans are stored in {out}; the same call resumes") from None
+    failures = {**failures, **lost_cells(out, plan, failures)}
     return RunResult(path=out, plan=plan, failures=failures, plugins=house.plugins)
 
 
@@ -161,6 +168,7 @@ def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> list[str]:
         **_planned(plan),
         warnings={**{task.dataset.name: list(task.manifest.remarks) for task in plan.tasks}, **redefined},
         contents=contents_of(plan),
+        **_accepted(opened, plan),
     )
     for task in plan.tasks:
         opened.put_layout(task.layout)
@@ -181,6 +189,13 @@ def redefinitions(record: RunRecord, suite: Suite) -> dict[str, list[str]]:
                 )
                 remarks[name] = [f"{name}: {text}. The latest definition holds for all models of the run"]
     return remarks
+
+
+def _accepted(opened: RunWriter, plan: Plan) -> dict[str, Any]:
+    """The changes of code that leave all numbers the same, after those that were accepted before; empty if none."""
+    if not plan.accepted:
+        return {}
+    return {"same_numbers": [*opened.record.document.get("same_numbers", ()), *map(asdict, plan.accepted)]}
 
 
 def _planned(plan: Plan) -> dict[str, dict[str, dict[str, str]]]:

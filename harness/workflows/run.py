@@ -33,6 +33,7 @@ def run(
     seed: int | None = None,
     limit: int | None = None,
     store: str | None = None,
+    same_numbers: bool = False,
     progress: Progress | bool | None = None,
 ) -> RunResult:
     """Run probes on models and store every decision, as ``harness run`` does. The same call resumes.
@@ -51,6 +52,7 @@ def run(
         batch_size: samples in one forward, or ``auto``. workers: decoding threads; default: one per core, at most 8.
         seed: of the stimuli. limit: number of samples, those with the lowest hashes of their ids.
         store: ``top5`` or ``logits``.
+        same_numbers: go on although the code of a plugin has changed under the same version: it gives the same numbers.
         progress: None: no display. True: bars on stderr. Else an object with the methods of `harness.Progress`.
 
     Returns:
@@ -72,6 +74,7 @@ def run(
         "seed": seed,
         "limit": limit,
         "store": store,
+        "same_numbers": same_numbers,
     }
     places = {"registry": texts_of(registry), "plugins": texts_of(plugins), "out": os.fspath(out)}
     request = run_request(**arguments)
@@ -90,7 +93,8 @@ def run(
 
 def _as_typed(arguments: Mapping[str, Any]) -> list[str]:
     """The call with its given arguments as a command that a user can type, for the record of the run."""
-    keywords = [f"{name}={value!r}" for name, value in arguments.items() if value not in (None, (), "auto")]
+    given = {name: value for name, value in arguments.items() if value is not False and value not in (None, (), "auto")}
+    keywords = [f"{name}={value!r}" for name, value in given.items()]
     return ["python", "-c", f"import harness; harness.run({', '.join(keywords)})"]
 
 
@@ -107,6 +111,7 @@ def run_request(
     seed: int | None,
     limit: int | None,
     store: str | None,
+    same_numbers: bool = False,
 ) -> RunRequest:
     """The request, with every check that needs no plugin. Raises RequestError."""
     from harness.data.roots import DataRoots
@@ -127,6 +132,7 @@ def run_request(
         precision=precision,
         batch_size=_batch_size(batch_size),
         store=store,
+        same_numbers=same_numbers,
     )
     positive("workers", workers)
     return request

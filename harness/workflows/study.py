@@ -62,6 +62,6 @@ def opened(
     from harness.study.opened import OpenedStudy
     from harness.study.ordering import sorted_by
 
-    study = compose.open_study(runs, plugins.probes, ungrouped=ungrouped)
+    study = compose.open_study(runs, plugins.probes, datasets=plugins.datasets, ungrouped=ungrouped)
     study = sorted_by(compose.mended(study) if apply_errata else study, sort)
     return OpenedStudy.of(study, plugins)

@@ -123,6 +123,15 @@ ERRATA: tuple[Erratum, ...] = (
 )
 
 _ONE_STEP = "whole noise steps are fitted: one band's threshold a step aside, as by another noise draw, moves it so far"
+PROBES: Mapping[str, str] = {
+    "top1@*/pgd-*": "pgd",
+    "top1@*": "accuracy",
+    "shape-bias@*": "shape-bias",
+    "*-frequency-bias@*": "band-pass",
+    "relative-top1@*": "band-pass",
+    "critical-band-*@*": "critical-band",
+}
+"""The probes that follow the study's own scripts."""
 TOLERANCES: tuple[Tolerance, ...] = (
     Tolerance(measures="top1@imagenet/pgd-40-*", within=0.005, reason="random starts of the attack"),
     Tolerance(measures="top1@stylized", within=0.005, reason="4 of 800 images: rounding of logits"),
@@ -288,6 +297,7 @@ class Paper(Importer):
             axes=AXES,
             errata=ERRATA,
             tolerances=TOLERANCES,
+            probes=PROBES,
         )
 
 

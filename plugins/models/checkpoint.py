@@ -28,6 +28,7 @@ class Checkpoint(ModelSource):
     """
 
     name = "checkpoint"
+    state_dicts = True
 
     def options(self, spec: ModelSpec) -> None:
         """Raises ValueError for unknown options, or a pooling that is not a string or not for a timm network."""

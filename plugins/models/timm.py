@@ -25,6 +25,7 @@ class Timm(ModelSource):
     """``arch: NAME.TAG``; a network with random weights takes ``options: {pretrained: false, init_seed: INT}``."""
 
     name = "timm"
+    state_dicts = True
 
     def options(self, spec: ModelSpec) -> None:
         """Raises ValueError for unknown options, or a random network without a seed or with weights."""

@@ -27,6 +27,7 @@ class Torchvision(ModelSource):
     """``arch: resnet50`` with ``weights: [torchvision:ResNet50_Weights.IMAGENET1K_V1]``."""
 
     name = "torchvision"
+    state_dicts = True
 
     def files(self, spec: ModelSpec) -> Sequence[Path]:
         """The weight file. Raises CheckpointError if it is not on this machine. Imports torchvision for its scheme."""

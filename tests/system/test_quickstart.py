@@ -65,7 +65,7 @@ def test_make_quickstart_in_an_empty_clone(tmp_path):
     (clone / "megabytes").unlink()
     print(f"make quickstart after the install: {seconds:.0f} s, at most {megabytes:.0f} MB")
     assert megabytes < 2000
-    assert re.search(r"[\d,]+ img/s, ETA \d+:\d\d:\d\d", done.stderr)
+    assert re.search(r"[\d,]+ forwards/s, ETA \d+:\d\d:\d\d", done.stderr)
     assert f"{QUICKSTART} of {QUICKSTART} cells stored in runs/quickstart" in done.stderr
     assert "zoo-baseline" in done.stdout and "n = 25 models" in done.stdout
     assert done.stderr.rstrip().splitlines()[-2] == "every decision: runs/quickstart/index.h5"

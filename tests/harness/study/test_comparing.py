@@ -5,14 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import Erratum, Measure, Reason, RequestError, Tolerance
+from harness.identity import leaves
 from harness.output.formats import to_json, to_terminal
+from harness.plugins.models._zoo.network import build
+from harness.records import effect_of
 from harness.statistics import wilson_interval
-from harness.study.comparing import Side, compare
+from harness.study.comparing import compare
 from harness.study.comparison_tables import comparison_data, comparison_tables
+from harness.study.side import Side
+from tests.helpers.identities import DOCUMENT, PATHS, identity, origin, other
 from tests.helpers.reasons import absences
 
 PADDED = Erratum(measure="top1@p", title="48 too many", scale=1.00096, offset=-0.00096)
@@ -263,15 +269,209 @@ def test_another_crop_is_not_silently_compared_and_other_settings_are_said(harne
     assert "settings differ: seed 0 there, 7 here" in " ".join(harness("compare", "two", "--against", "one")[1].split())
 
 
-def protocol(size):
-    return {("m", "a"): {"accuracy@a": {"probe": {"name": "accuracy"}, "preprocessing": {"size": size}}}}
+# --- protocols --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("size", "verdict"), [(224, "differs"), (64, "not comparable")])
-def test_what_was_measured_otherwise_cannot_be_judged(size, verdict):
-    mine = replace(side(a=0.5), protocols=protocol(size))
-    theirs = replace(side("other", a=0.9), protocols=protocol(224))
-    assert only(mine, theirs).verdict == verdict
+def measured(value=0.5, samples=None, required=None, **changes):
+    """One measure of one model, with the protocol of its trials."""
+    return replace(
+        side(a=measure(value, n=1000, half=0.03)),
+        origins={"m": {"top1@a": origin("accuracy@a", required=required, **changes)}},
+        samples=lambda task: samples or {},
+    )
+
+
+@pytest.mark.parametrize("path", PATHS)
+@given(shift=st.sampled_from([0.0, 0.0004, 0.2]))
+def test_nothing_is_judged_without_naming_what_differs(path, shift):
+    found = only(measured(0.5 + shift, **{path: other(leaves(DOCUMENT)[path])}), measured(0.5))
+    assert f"{path} changed" in found.reason and [change.path for change in found.changes] == [path]
+    serious = effect_of(path) in ("meaning", "network")
+    draws, rounding = (effect_of(path) == effect for effect in ("draws", "rounding"))
+    equal = shift == 0.0 or (rounding and shift < 0.001)
+    expected = "ok" if equal else "not comparable" if draws else "differs"
+    assert found.verdict == ("not comparable" if serious else expected)
+
+
+@given(st.sets(st.sampled_from(PATHS), min_size=1))
+def test_however_much_differs_all_of_it_is_named(paths):
+    found = only(measured(**{path: other(leaves(DOCUMENT)[path]) for path in paths}), measured())
+    named = {path for path in paths if path in found.reason}
+    assert named == {path for path in paths if not path.startswith("layout.")} or named == paths
+    assert {change.path for change in found.changes} == paths
+
+
+def test_equal_protocols_are_judged():
+    assert only(measured(), measured()).reason == "equal numbers expected"
+    assert only(measured(0.5001), measured()).verdict == "differs"
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "verdict"), [("count", 1, "ok"), ("count", 2, "differs"), ("1", 0.001, "not comparable")]
+)
+def test_rounding_may_change_one_decision_in_a_thousand(unit, value, verdict):
+    sides = [
+        replace(
+            side(a=replace(measure(0.0 if here else float(value), n=1000), unit=unit)),
+            origins={"m": {"top1@a": origin("accuracy@a", **{"versions.torch": "2.2" if here else "2.1"})}},
+        )
+        for here in (True, False)
+    ]
+    found = only(*sides)
+    assert found.verdict == verdict and "versions.torch changed: 2.1 -> 2.2" in found.reason
+
+
+SOME, ALL = ({f"{at}": (at % 3,) for at in range(n)} for n in (10, 1000))
+
+
+@pytest.mark.parametrize(
+    ("samples", "verdict"),
+    [
+        (SOME, "ok"),
+        ({**SOME, "0": (2,)}, "not comparable"),
+        ({**SOME, "new": (1,)}, "not comparable"),
+        ({}, "not comparable"),
+    ],
+)
+def test_a_part_of_the_same_images_is_judged_within_its_interval(samples, verdict):
+    """Other labels, other images, or images that nobody knows, are not a part."""
+    part = {"dataset.n": 10, "dataset.manifest": "cc", "settings.limit": 10}
+    here = replace(measured(samples=samples, **part), models={"m": {"top1@a": measure(0.6, n=10, half=0.3)}})
+    found = only(here, measured(samples=ALL))
+    assert found.verdict == verdict
+    assert "dataset.n changed: 48 -> 10" in found.reason and "dataset.manifest changed" in found.reason
+    assert ("95 % interval of 10 trials here" in found.reason) == (verdict == "ok")
+
+
+def test_the_probe_that_changed_is_blamed_at_its_own_measures():
+    def both(version):
+        negative = origin("negative@a", required={"accuracy": identity()}, **{"probe.version": version})
+        return Side(
+            label=str(version),
+            models={"m": {"top1@a": measure(0.5), "top1@a/negative": measure(0.2)}},
+            origins={"m": {"top1@a": origin("accuracy@a"), "top1@a/negative": negative}},
+        )
+
+    plain, negative = compare(both(1), both(2))
+    assert (plain.verdict, plain.reason) == ("ok", "equal numbers expected")
+    assert (negative.verdict, negative.reason) == (
+        "not comparable",
+        "measured differently there and here: probe.version changed: 2 -> 1",
+    )
+
+
+def test_a_measure_of_a_cell_that_cannot_be_read_says_how_its_cell_differs():
+    """The other side's cell is of a version that is not installed: the side has no measure."""
+    full = measured()
+    task = Reason(kind="task", subject="accuracy@a", text="made by version 2")
+    cells = {("accuracy@a", "m"): origin("accuracy@a", **{"probe.version": 2})}
+    empty = Side(label="old", models={"m": {"top1@b": measure(0.5)}}, missing={"m": [task]}, cells=cells)
+    full = replace(full, models={"m": {**full.models["m"], "top1@b": measure(0.5)}})
+    there = [one for one in compare(full, empty) if one.measure == "top1@a"]
+    here = [one for one in compare(empty, full) if one.measure == "top1@a"]
+    reason = "old: made by version 2; measured differently there and here: probe.version changed:"
+    assert [one.reason for one in there] == [f"{reason} 2 -> 1"]
+    assert [one.reason for one in here] == [f"{reason} 1 -> 2"]
+    assert {one.verdict for one in (*here, *there)} == {"not comparable"}
+
+
+def test_published_numbers_have_the_default_parameters():
+    def standard(_origin):
+        return {path: value for path, value in leaves(DOCUMENT).items() if path.startswith("probe.")}
+
+    published = replace(table(a=0.5), standard=standard)
+    assert only(measured(), published).verdict == "ok"
+    named = replace(published, probes={"top1@*": "other"})
+    assert "probe.name changed: other -> accuracy" in only(measured(), named).reason
+    for here, there, change in (
+        (measured(**{"probe.params.bias_cutoffs": [0.9]}), published, "0.1 -> 0.9"),
+        (published, measured(**{"probe.params.bias_cutoffs": [0.9]}), "0.9 -> 0.1"),
+    ):
+        found = only(here, there)
+        assert found.verdict == "not comparable"
+        assert f"probe.params.bias_cutoffs changed: {change}" in found.reason
+
+
+# --- runs -------------------------------------------------------------------------------------
+
+
+def compared(command_line, first, second, *more):
+    """The comparison of two runs as JSON, and what a person reads."""
+    code, out, err = command_line("compare", first, "--against", second, *more, "--format", "json")
+    assert code in (0, 1), err
+    return json.loads(out)["comparisons"], " ".join(
+        command_line("compare", first, "--against", second, *more)[1].split()
+    )
+
+
+def test_other_corruptions_are_not_comparable(command_line, tmp_path):
+    """Two runs measured a dataset of one name with other corruptions."""
+    for name, corruptions in (("a", "[fog, gaussian_noise]"), ("b", "[fog, brightness, contrast]")):
+        entry = f"datasets: {{my-c: {{plugin: shapes-c, params: {{corruptions: {corruptions}}}}}}}"
+        (tmp_path / f"{name}.yaml").write_text(entry)
+        words = ("--registry", f"{name}.yaml", "--models", "zoo-baseline", "--task", "accuracy@my-c", "--limit", 4)
+        assert command_line("run", *words, "--out", name)[0] == 0
+    found, text = compared(command_line, "a", "b")
+    assert {one["verdict"] for one in found} == {"not comparable"}
+    change = "dataset.corruptions changed: fog, brightness, contrast -> fog, gaussian_noise"
+    assert all(change in one["reason"] for one in found) and change in text
+
+
+NEGATIVE = """
+from dataclasses import dataclass
+from typing import ClassVar
+from harness import Probe, accuracy_measures, hookimpl
+
+
+@dataclass(frozen=True, kw_only=True)
+class Negative(Probe):
+    name: ClassVar[str] = "negative"
+    version: ClassVar[int] = VERSION
+    requires: ClassVar[tuple[str, ...]] = ("accuracy",)
+
+    def conditions(self, size):
+        return ("negative",)
+
+    def stimuli(self, batch):
+        yield "negative", (1 - batch.images) / self.version
+
+    def measures(self, trials):
+        return accuracy_measures(trials, "negative")
+
+
+@hookimpl
+def harness_probes():
+    return [Negative()]
+"""
+
+
+def test_another_version_of_one_probe_says_nothing_about_the_others(command_line, tmp_path):
+    for version in (1, 2):
+        (tmp_path / f"v{version}").mkdir()
+        (tmp_path / f"v{version}" / "negative.py").write_text(NEGATIVE.replace("VERSION", str(version)))
+        words = ("--plugins", f"v{version}", "--models", "zoo-baseline", "--task", "negative@shapes-64", "--limit", 4)
+        assert command_line("run", *words, "--out", f"run-{version}")[0] == 0
+    found, text = compared(command_line, "run-1", "run-2", "--plugins", "v1")
+    blamed = {one["measure"] for one in found if "probe.version" in one["reason"]}
+    assert blamed == {one["measure"] for one in found if one["measure"].endswith("/negative")} and blamed
+    assert {one["verdict"] for one in found if one["measure"] not in blamed} == {"ok"}
+    assert "probe.version changed: 2 -> 1" in text
+
+
+def test_another_checkpoint_of_one_name_is_named(command_line, tmp_path):
+    for name in ("a", "b"):
+        torch.save(build("plain").state_dict(), tmp_path / f"{name}.pth")
+        model = (
+            f"source: checkpoint, arch: 'zoo:plain', weights: 'file:{name}.pth', label_space: shapes-16, outputs: 16"
+        )
+        (tmp_path / f"{name}.yaml").write_text(f"models: {{mine: {{{model}}}}}")
+        words = ("--registry", f"{name}.yaml", "--models", "mine", "--task", "accuracy@shapes-v2", "--limit", 16)
+        assert command_line("run", *words, "--out", name)[0] == 0
+    found, text = compared(command_line, "a", "b")
+    assert {one["verdict"] for one in found} == {"not comparable"}
+    assert all(one["reason"].partition(": ")[2].startswith("model.checkpoint changed: ") for one in found)
+    assert "model.checkpoint changed" in text and "equal numbers expected" not in text
+    assert found[0]["changes"][0]["path"] == "model.checkpoint"
 
 
 IMPORTER = """

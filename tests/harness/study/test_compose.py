@@ -454,7 +454,10 @@ def test_runs_of_other_settings_are_warned_about(lab):
     second = replace(lab, settings={"seed": 0, "limit": 48}).run("b", [clean("m2")])
     study = open_study([first, second], PROBES)
     assert len(study.models) == 2
-    assert study.warnings == ("clean@photos: m2 cannot be compared with m1: settings.limit changed: absent -> 48",)
+    reason = "cannot be compared with m1: settings.limit changed: absent -> 48"
+    assert study.warnings == (f"clean@photos: m2 {reason}; left out of biases, axes and ranks",)
+    assert [model.axes["ID"] for model in study.models] == [0.5, None]
+    assert lines(study.models[1])["top1@photos"] == reason
 
 
 def test_disjoint_runs_of_one_model_merge(lab):

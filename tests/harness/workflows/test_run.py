@@ -155,7 +155,7 @@ def test_nobody_watches_unless_asked_for(run, capfd):
     assert result.stored == 1
     run(models=["nan"], progress=True)
     out, err = capfd.readouterr()
-    assert out == "" and "retry: nan on accuracy@imagenet: failed before" in err and "img/s" in err
+    assert out == "" and "retry: nan on accuracy@imagenet: failed before" in err and "forwards/s" in err
 
 
 class Interrupting(Watch):
@@ -199,7 +199,7 @@ def test_a_notebook_is_interrupted_and_shows_progress_as_plain_lines(run, tmp_pa
     assert [one["text"] for one in first["outputs"]] == ["finished spans are stored in door; the same call resumes\n"]
     assert output(second, "text/html") == "1 of 1 cells stored in door"
     lines = "".join(one["text"] for one in second["outputs"] if one.get("name") == "stderr")
-    assert "img/s" in lines and "ipywidgets" not in lines
+    assert "forwards/s" in lines and "ipywidgets" not in lines
     run(out="whole")
     assert same_bits("door", "whole")
 

@@ -14,6 +14,7 @@ from harness.discovery.loader import load_plugins
 from harness.plugins.importers import paper
 from harness.plugins.importers.paper import AXES, BIASES, GROUPS, TOLERANCES, Paper, _sources
 from harness.registry import load_registry
+from harness.study.protocols import stated
 
 NEEDED = list(dict.fromkeys(["model", *(column for one in _sources() if one.needed for column in one.columns)]))
 
@@ -218,6 +219,18 @@ def test_the_tolerances_of_the_critical_band_are_what_one_noise_step_moves(real)
     for name, moved in zip(("bandwidth", "center-frequency", "peak-noise-sensitivity"), quartiles, strict=True):
         within = next(one.within for one in TOLERANCES if one.measures == f"critical-band-{name}@*")
         assert moved == pytest.approx(within, rel=0.1)
+
+
+def test_every_published_measure_is_that_of_a_probe_of_ours(table):
+    imported = Paper().read(table(row()))
+    assert set(imported.probes.values()) <= set(load_plugins().probes)
+    made_by = {name: stated(imported.probes, name)["probe.name"] for name in imported.models[0].measures}
+    assert made_by["top1@imagenet/pgd-40-low"] == "pgd" and made_by["top1@imagenet"] == "accuracy"
+    assert {name: probe for name, probe in made_by.items() if "bias" in name} == {
+        "shape-bias@cue-conflict": "shape-bias",
+        "low-frequency-bias@imagenet": "band-pass",
+        "high-frequency-bias@imagenet": "band-pass",
+    }
 
 
 # --- units of columns -------------------------------------------------------------------------

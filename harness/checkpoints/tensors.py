@@ -1,0 +1,97 @@
+"""A digest of the tensors in a checkpoint file: the same for the same network in another file format.
+
+It covers names, shapes, types and bytes of the state dict that `read_state_dict` selects with an entry's wrapper keys,
+before any renaming: the recipe is part of a cell's identity, so equal tensors under an equal recipe are one network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.checkpoints.reading import read_state_dict
+from harness.errors import CheckpointError
+from harness.local.cache import cache_dir
+from harness.local.writing import write_whole
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.records import LoadingRecipe, ModelSpec
+
+log = logging.getLogger(__name__)
+
+
+def tensors_digest(state: Mapping[str, torch.Tensor], *, ordered: bool = False) -> str:
+    """SHA-256 over name, shape, dtype and bytes of every tensor, 64 hex digits.
+
+    Args:
+        ordered: whether the order of the tensors counts, as in a recipe with ``match: position``.
+    """
+    import torch
+
+    total = hashlib.sha256()
+    for name in state if ordered else sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        total.update(json.dumps([name, list(tensor.shape), str(tensor.dtype)]).encode() + b"\n")
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
+def digests_of_tensors(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str]) -> tuple[str, ...]:
+    """Digest of the tensors in each file of a model, computed once on this machine; empty if one cannot be read.
+
+    Args:
+        files: as `ModelSource.files`. digests: their SHA-256.
+    """
+    known = recalled(spec, digests)
+    if known:
+        return known
+    made = []
+    for position, path in enumerate(files):
+        wrapper_keys = spec.recipe.head_wrapper_keys if position else spec.recipe.wrapper_keys
+        try:
+            state = read_state_dict(path, wrapper_keys, spec.recipe.safe_globals)
+            made.append(tensors_digest(state, ordered=spec.recipe.match == "position"))
+        except (CheckpointError, OSError, RuntimeError, TypeError):
+            return ()  # whoever loads the network says what is wrong with the file
+    _remember({_key(spec.recipe, place, digest): made[place] for place, digest in enumerate(digests)})
+    return tuple(made)
+
+
+def recalled(spec: ModelSpec, digests: Sequence[str]) -> tuple[str, ...]:
+    """Digests of the tensors in files with these SHA-256, if they have been computed on this machine; else empty."""
+    stored = _remembered()
+    made = [stored.get(_key(spec.recipe, position, digest)) for position, digest in enumerate(digests)]
+    return tuple(map(str, made)) if made and all(made) else ()
+
+
+def _key(recipe: LoadingRecipe, position: int, digest: str) -> str:
+    """What the tensors of a file depend on, besides its bytes: the keys to unwrap, and whether the order counts."""
+    wrapper_keys = recipe.head_wrapper_keys if position else recipe.wrapper_keys
+    return json.dumps([digest, list(wrapper_keys), recipe.match == "position"])
+
+
+def _remembered() -> dict[str, Any]:
+    """Cached digests; none if the file is missing or damaged, since they can be computed again."""
+    try:
+        stored = json.loads((cache_dir() / "tensors.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return stored if isinstance(stored, dict) else {}
+
+
+def _remember(entries: Mapping[str, str]) -> None:
+    from harness.local.locking import locked
+
+    target = cache_dir() / "tensors.json"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with locked(target.with_suffix(".lock")):
+            write_whole(target, json.dumps({**_remembered(), **entries}, indent=0))
+    except OSError as error:  # with a read-only cache the file is only read again next time
+        log.warning("cannot remember digests in %s: %s", target, error.strerror)

@@ -1,0 +1,57 @@
+"""Rows of one model in several runs -> one row, if they belong to one network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.errors import RequestError
+from harness.study.rows import Row
+from harness.study.superseded import network_change
+
+
+def merged(rows: Iterable[Row]) -> list[Row]:
+    """One row for each model name, in the order of first appearance."""
+    by_name: dict[str, Row] = {}
+    for row in rows:
+        by_name[row.name] = _merge(by_name[row.name], row) if row.name in by_name else row
+    return list(by_name.values())
+
+
+def _merge(first: Row, second: Row) -> Row:
+    where = f"model {first.name!r} is in {first.run} and in {second.run}"
+    shared = sorted(set(first.measures) & set(second.measures))
+    if shared:
+        raise RequestError(
+            f"{where}, both with {shared[0]} ({len(shared)} shared measures); expected each measure of a model once. "
+            f"Give one of the two runs"
+        )
+    if first.group and second.group and first.group != second.group:
+        raise RequestError(
+            f"{where}, in groups {first.group!r} and {second.group!r}; give it one group in registry.yaml"
+        )
+    changed = network_change(first.network, second.network)
+    people = [row.network["experiment"] for row in (first, second) if row.network and "experiment" in row.network]
+    if len(set(people)) > 1:
+        raise RequestError(
+            f"{where}, observers of one name in two experiments ({' and '.join(people)}); import both into one run, "
+            "which names them apart"
+        )
+    if changed:
+        raise RequestError(f"{where}, measured with different networks ({changed}); give one run, or rename a model")
+    measures, tasks = {**first.measures, **second.measures}, first.tasks | second.tasks
+    missing = {(reason.kind, reason.subject): reason for reason in (*first.missing, *second.missing)}
+    return Row(
+        name=first.name,
+        group=first.group or second.group,
+        run=f"{first.run} + {second.run}",
+        measures=measures,
+        missing=tuple(
+            reason
+            for reason in missing.values()
+            if reason.subject not in (tasks if reason.kind == "task" else measures)
+        ),
+        tasks=tasks,
+        origins={**first.origins, **second.origins},
+        probes={**first.probes, **second.probes},
+        network=first.network or second.network,
+    )
