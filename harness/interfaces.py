@@ -224,6 +224,14 @@ class Probe(ABC):
         """
         return self.measures(trials)
 
+    def measures_of_levels(self, levels: Mapping[str, Trials]) -> Iterable[Measure]:
+        """Measures of one model over kinds of views that have levels, such as corruptions and their severities.
+
+        Args:
+            levels: kind -> the trials of all its levels, pooled: `Trials.repeats` rows of each image.
+        """
+        return ()
+
 
 @dataclass(frozen=True, kw_only=True)
 class WhiteBoxProbe(Probe):
