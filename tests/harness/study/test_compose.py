@@ -279,7 +279,9 @@ class Lab:
         )
         run.begin(job, {"created": changes["created"]} if "created" in changes else {})
         correct = np.arange(samples) < hits
-        for low, high in layout.spans()[:spans]:
+        for at, (low, high) in enumerate(layout.spans()[:spans]):
+            if "sessions" in changes:
+                run.begin(job, changes["sessions"][at])
             run.commit(job, (low, high), _block(correct[low:high]))
         if failed:
             run.fail(job, failed)
@@ -420,6 +422,15 @@ def test_runs_of_other_settings_are_warned_about(lab):
     assert study.warnings == (f"clean@photos: m2 {reason}; left out of biases, axes and ranks",)
     assert [model.axes["ID"] for model in study.models] == [0.5, None]
     assert lines(study.models[1])["top1@photos"] == reason
+
+
+def test_cells_of_other_machines_are_told_even_if_only_a_span_is(lab):
+    here, there = ({"device": f"cpu, {threads} threads"} for threads in (2, 8))
+    cells = [clean(f"m{at}", sessions=[here] * 3) for at in range(3)] + [clean("m3", sessions=[there, here, here])]
+    study = open_study([lab.run("a", cells)], PROBES)
+    change = "machine.device changed: cpu, 2 threads -> cpu, 8 threads and cpu, 2 threads"
+    assert study.warnings == (f"clean@photos: m3: {change}, so numbers are equal up to rounding",)
+    assert [model.axes["ID"] for model in study.models] == [0.5] * 4
 
 
 def test_disjoint_runs_of_one_model_merge(lab):
