@@ -21,7 +21,8 @@ Anything else that escapes is a bug and keeps its traceback (exit code 70).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import ClassVar, Final
@@ -56,6 +57,21 @@ def listed(names: Iterable[str], most: int = 4, separator: str = ", ") -> str:
 def advised(reason: str, remedy: str) -> str:
     """Reason and remedy as people read them: ``no such folder. Type: --data DIR``."""
     return f"{reason}. Type: {remedy}" if remedy else reason
+
+
+@contextmanager
+def blamed(who: str) -> Iterator[None]:
+    """Turns whatever a plugin raises into a PluginError that names it, with file and line; our own errors pass.
+
+    Args:
+        who: the plugin and what it was asked: ``source 'mine': files of 'my-resnet'``.
+    """
+    try:
+        yield
+    except HarnessError:
+        raise
+    except PLUGIN_FAULTS as error:
+        raise PluginError(f"{who} raised {described(error)}") from error
 
 
 def described(error: BaseException, hint: str = "") -> str:

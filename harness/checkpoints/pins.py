@@ -184,10 +184,10 @@ def _add_or_warn(spec: ModelSpec, pins: Mapping[str, Pin]) -> None:
 
 @contextmanager
 def _locked() -> Iterator[None]:
-    from filelock import FileLock
+    from harness.local.locking import locked
 
     _file().parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(_file().with_suffix(".lock")):
+    with locked(_file().with_suffix(".lock")):
         yield
 
 

@@ -86,12 +86,12 @@ def _remembered() -> dict[str, Any]:
 
 
 def _remember(entries: Mapping[str, str]) -> None:
-    from filelock import FileLock
+    from harness.local.locking import locked
 
     target = cache_dir() / "tensors.json"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_suffix(".lock")):
+        with locked(target.with_suffix(".lock")):
             write_whole(target, json.dumps({**_remembered(), **entries}, indent=0))
     except OSError as error:  # with a read-only cache the file is only read again next time
         log.warning("cannot remember digests in %s: %s", target, error.strerror)

@@ -6,7 +6,7 @@ May import every other package, inside its commands: `import harness.cli` needs 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -81,9 +81,22 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
-    except Exception:  # noqa: BLE001 - the outermost handler: whatever arrives here is a bug and keeps its traceback
+    except (SystemExit, GeneratorExit, Exception) as error:  # noqa: BLE001 - the outermost handler: see below
+        _end(error)
+
+
+def _end(error: BaseException) -> NoReturn:
+    """A plugin's mistake is one line and exit code 2, ``sys.exit()`` in a plugin too; a bug keeps its traceback."""
+    from harness.discovery.blame import place_in_plugin
+
+    if place := place_in_plugin(error):
+        text = " ".join(str(error).split())[:300]
+        sys.stderr.write(f"error: the plugin at {place} raised {type(error).__name__}: {text}\n")
+        sys.exit(2)
+    if not isinstance(error, SystemExit):
         import traceback
 
-        traceback.print_exc()
+        traceback.print_exception(error)
         sys.stderr.write("\nThis is a bug in the harness or in a plugin; please report it with the lines above.\n")
         sys.exit(70)
+    raise error

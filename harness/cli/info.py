@@ -78,6 +78,7 @@ def details(kind: str, name: str, entry: Any, registry: Registry) -> dict[str, A
 def _of_dataset(dataset: Dataset) -> dict[str, Any]:
     space, release = dataset.label_space(), dataset.release()
     return {
+        "preprocessing": dataset.preprocessing.document(),
         "version": dataset.version,
         "attributes": dataset.attributes,
         "label_space": space.name,

@@ -16,11 +16,15 @@ from harness.cli.options import (
     print_json,
     stdout_console,
 )
-from harness.errors import UnknownNameError
+from harness.cli.words import state_lines
+from harness.errors import HarnessError, UnknownNameError, described
 from harness.records import Table, TableCell
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.interfaces import Dataset
+    from harness.registry import Registry
 
 
 KINDS = ("models", "datasets", "probes", "reports", "suites", "plugins")
@@ -51,7 +55,9 @@ def list_things(
         print_json(rows)
         return
     columns = SHOWN.get(kind)
-    _print_rows(f"{len(rows)} {kind}", [{key: row[key] for key in columns or row} for row in rows])
+    _print_rows(f"{len(rows)} {kind}", rows, columns)
+    for line in state_lines("broken", [(row["name"], row["reason"], "") for row in rows if row.get("reason")]):
+        stdout_console().print(line, soft_wrap=True)
     if kind != "plugins" and (house.plugins.broken or house.plugins.duplicates):
         n = len(house.plugins.broken) + len(house.plugins.duplicates)
         typer.echo(f"{n} broken or duplicate plugins: harness list plugins", err=True)
@@ -60,12 +66,12 @@ def list_things(
 def _rows(kind: str, house: House) -> list[dict[str, Any]]:
     registry, plugins = house.registry, house.plugins
     if kind == "models":
-        return [{"name": m.name, "group": m.group, "source": m.source} for m in registry.models.values()]
-    if kind == "datasets":
         return [
-            {"name": name, "images": _images(plugin), "about": _about(plugin), "path": plugin.path or None}
-            for name, plugin in registry.datasets.items()
+            {"name": m.name, "group": m.group, "source": m.source, "reason": _refusal(registry.source_for, m)}
+            for m in registry.models.values()
         ]
+    if kind == "datasets":
+        return _dataset_rows(registry)
     if kind == "probes":
         return [
             {"name": name, "version": plugin.version, "about": _about(plugin)}
@@ -75,10 +81,40 @@ def _rows(kind: str, house: House) -> list[dict[str, Any]]:
         return [{"name": name, "about": _about(plugin)} for name, plugin in plugins.reports.items()]
     if kind == "suites":
         return [
-            {"name": s.name, "models": len(s.models), "tasks": len(s.tasks), "about": s.title}
+            {
+                "name": s.name,
+                "models": len(s.models),
+                "tasks": len(s.tasks),
+                "about": s.title,
+                "reason": _refusal(registry.suite, s.name),
+            }
             for s in registry.suites.values()
         ]
     return _plugin_rows(house)
+
+
+def _dataset_rows(registry: Registry) -> list[dict[str, Any]]:
+    """Usable datasets, then the entries whose plugin is missing or broken, with the reason."""
+    rows = []
+    for name, plugin in registry.datasets.items():
+        reason = _refusal(_images, plugin)
+        images = _images(plugin) if reason is None else None
+        rows.append({"name": name, "images": images, "about": _about(plugin), "path": plugin.path or None})
+        rows[-1]["reason"] = reason
+    unusable = {"images": None, "about": "", "path": None}
+    rows += [{"name": name, **unusable, "reason": _refusal(registry.dataset, name)} for name in registry.unusable]
+    return rows
+
+
+def _refusal(use: Callable[[Any], object], item: object) -> str | None:
+    """Why something that is listed cannot be used; None if it can."""
+    try:
+        use(item)
+    except HarnessError as error:
+        return str(error)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may fail in any way; the list goes on
+        return described(error)
+    return None
 
 
 def _plugin_rows(house: House) -> list[dict[str, Any]]:
@@ -120,13 +156,13 @@ def _about(plugin: object) -> str:
     return (type(plugin).__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 
-def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
+def _print_rows(title: str, rows: list[dict[str, Any]], columns: tuple[str, ...] | None) -> None:
     from harness.output.formats import show
 
-    headings = tuple(rows[0]) if rows else ()
+    headings = tuple(name for name in columns or (rows[0] if rows else ()) if name != "reason")
     whole = [name for name in headings if name in WHOLE and max(len(str(row[name])) for row in rows) <= LONGEST]
-    styles = ["red" if row.get("state", "ok") != "ok" else "" for row in rows]
-    cells = tuple(tuple(_cell(value, style) for value in row.values()) for row, style in zip(rows, styles, strict=True))
+    styles = ["red" if row.get("state", "ok") != "ok" or row.get("reason") else "" for row in rows]
+    cells = tuple(tuple(_cell(row[name], style) for name in headings) for row, style in zip(rows, styles, strict=True))
     show([Table(title=title, columns=headings, rows=cells)], stdout_console(), whole)
 
 

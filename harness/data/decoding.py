@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.data.modes import as_rgb
-from harness.errors import ImageError
+from harness.errors import PLUGIN_FAULTS, ImageError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -28,30 +28,37 @@ LOOK_AHEAD = 3
 def preprocess(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
     """Pixels of `image` as (S, S, 3) uint8.
 
-    RGB, as `as_rgb` converts it; shorter side resized to `resize` (bilinear, PIL's antialias; the longer side truncated
-    to an integer); centre crop with its offset rounded half to even. Bit for bit what ``Resize(256)`` and
-    ``CenterCrop(224)`` of torchvision give on a PIL image, without importing it. Raises ImageError for a wrong size
-    without resize, and for a mode without a defined conversion to RGB.
+    RGB, as `as_rgb` converts it; resized with PIL's antialias, to (height, width) or by the shorter side (the longer
+    side truncated to an integer); centre crop with its offset rounded half to even. Bit for bit what ``Resize`` and
+    ``CenterCrop`` of torchvision give on a PIL image, without importing it. Raises ImageError for a wrong size without
+    resize, and for a mode without a defined conversion to RGB.
     """
     from PIL import Image
 
     image = as_rgb(image)
-    width, height = image.size
     if preprocessing.resize is None:
-        if (width, height) != (preprocessing.size, preprocessing.size):
+        if image.size != (preprocessing.size, preprocessing.size):
             raise ImageError(
-                f"is {width}x{height} pixels, expected {preprocessing.size}x{preprocessing.size} "
+                f"is {image.width}x{image.height} pixels, expected {preprocessing.size}x{preprocessing.size} "
                 "(this dataset is not resized)"
             )
         return np.asarray(image)
-    short = min(width, height)
-    if short != preprocessing.resize:
-        longer = int(preprocessing.resize * max(width, height) / short)
-        target = (preprocessing.resize, longer) if width <= height else (longer, preprocessing.resize)
-        image = image.resize(target, Image.Resampling.BILINEAR)
-        width, height = target
+    target = _resized(image.size, preprocessing.resize)
+    if target != image.size:
+        image = image.resize(target, Image.Resampling[preprocessing.interpolation.upper()])
+    width, height = target
     left, top = round((width - preprocessing.size) / 2.0), round((height - preprocessing.size) / 2.0)
     return np.asarray(image.crop((left, top, left + preprocessing.size, top + preprocessing.size)))
+
+
+def _resized(size: tuple[int, int], resize: int | tuple[int, int]) -> tuple[int, int]:
+    """(width, height) of an image of `size` after the resize."""
+    if isinstance(resize, tuple):
+        height, width = resize
+        return width, height
+    width, height = size
+    longer = int(resize * max(size) / min(size))
+    return (resize, longer) if width <= height else (longer, resize)
 
 
 def pixels(dataset: Dataset, sample: Sample) -> np.ndarray:
@@ -84,7 +91,7 @@ def _named(dataset: Dataset, sample: Sample) -> Iterator[None]:
         yield
     except ImageError as error:
         raise ImageError(_located(f"{label} {error}", sample)) from error
-    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, …
+    except PLUGIN_FAULTS as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, …
         text = " ".join(str(error).split())
         if sample.path is None:
             raise ImageError(f"{label} cannot be generated: {type(error).__name__}: {text}".rstrip(": ")) from error

@@ -134,15 +134,15 @@ def _looked_at(headers: Headers) -> str:
 
 def _enlarged_crops(headers: Headers, preprocessing: Preprocessing) -> Iterator[str]:
     """A remark if at least half of the images have the size of the crop, and are resized nevertheless."""
-    if preprocessing.resize is None or preprocessing.resize == preprocessing.size:
-        return
     side = preprocessing.size
+    if preprocessing.resize in (None, side, (side, side)):
+        return
     sizes = [header.size for seen in headers.values() for header in seen if header is not None]
     ready = sizes.count((side, side))
     if 2 * ready >= len(sizes) > 0:
         yield (
             f"{ready} of {len(sizes)} images looked at are {side} x {side} pixels, the size of the crop, and are "
-            f"enlarged to {preprocessing.resize} first; ready crops are used as stored with `resize: null` in a "
+            f"enlarged first ({preprocessing}); ready crops are used as stored with `resize: null` in a "
             "dataset entry"
         )
 

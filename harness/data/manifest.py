@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.data.inspection import Headers, equal_files, headers_of, remarks_on
+from harness.data.promises import checked_samples
 from harness.errors import DatasetError, ImageError
 from harness.local.cache import cache_dir
 from harness.local.digests import SETTLED_NS, fingerprint
@@ -130,7 +131,7 @@ def build(
     Raises:
         DatasetError: no samples, or two with the same id; an unreadable file, or an image that cannot be generated.
     """
-    scanned = list(dataset.samples(root))
+    scanned = checked_samples(dataset, dataset.samples(root))
     if not scanned:
         raise DatasetError(f"dataset {dataset.name!r} has no images in {root}")
     ids = {sample.id for sample in scanned}
@@ -243,6 +244,7 @@ def dataset_identity(dataset: Dataset, manifest: Manifest) -> dict[str, object]:
     """Everything about a dataset that can change a number; JSON-ready."""
     fields = asdict(dataset)
     fields.pop("path")
+    fields["preprocessing"] = dataset.preprocessing.document()
     return {**fields, "version": dataset.version, "n": len(manifest.samples), "manifest": manifest.digest}
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, Final, NamedTuple, TypeVar
 
+from harness.discovery.blame import THIRD_PARTY
 from harness.discovery.code import code_digest
 from harness.discovery.contract import Kind, Offer, offers_of
 from harness.errors import PluginError, RequestError, UnknownNameError
@@ -239,6 +240,7 @@ def _folder_package(folder: Path) -> str:
     package = ModuleType(name, f"Plugins in {folder}.")
     package.__path__ = [str(folder.resolve())]
     sys.modules[name] = package
+    THIRD_PARTY.add(name)
     importlib.invalidate_caches()
     return name
 
@@ -252,6 +254,7 @@ def _import_file(package: str, stem: str) -> ModuleType:
 def _installed() -> Iterator[_Candidate]:
     for entry in sorted(metadata.entry_points(group=PROJECT), key=lambda point: (point.value, point.name)):
         package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown distribution"
+        THIRD_PARTY.add(entry.module.partition(".")[0])
         yield _Candidate(f"{package} ({entry.value})", entry.load)
 
 

@@ -12,7 +12,7 @@ from harness.engine.contract import changed_settings, reason_of
 from harness.engine.global_state import GlobalState, refuse_global_hooks
 from harness.engine.numerics import numerics
 from harness.engine.purity import impurity, witnesses
-from harness.errors import PLUGIN_FAULTS, CheckpointError
+from harness.errors import PLUGIN_FAULTS, CheckpointError, blamed
 
 if TYPE_CHECKING:
     from harness.interfaces import ModelSource
@@ -31,7 +31,8 @@ def load_network(spec: ModelSpec, source: ModelSource, size: int) -> torch.nn.Mo
     """
     state = GlobalState()
     try:
-        network = source.load(spec).eval()
+        with blamed(f"model {spec.name!r}: its source {spec.source!r}"):
+            network = source.load(spec).eval()
         _refuse_changes(spec, state)
         for parameter in network.parameters():
             parameter.requires_grad_(False)

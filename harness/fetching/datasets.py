@@ -206,8 +206,8 @@ def _unpacked_archives(root: Path) -> dict[str, list[str]]:
 
 
 def _record_unpacked(root: Path, download: Download, places: list[str]) -> None:
-    from filelock import FileLock
+    from harness.local.locking import locked
 
     target = root / STATE_FOLDER / "unpacked.json"
-    with FileLock(target.with_suffix(".lock")):
+    with locked(target.with_suffix(".lock")):
         write_whole(target, json.dumps({**_unpacked_archives(root), _key(download): places}, indent=1))

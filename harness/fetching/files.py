@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -165,17 +165,14 @@ def _is_prefix(digest: str, digests: Sequence[str]) -> bool:
 @contextmanager
 def locked(target: Path, watch: Watcher) -> Iterator[None]:
     """Only one process at a time works on `target`."""
-    from filelock import FileLock, Timeout
+    from harness.local import locking
 
-    with disk_errors(target.parent):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(target.with_name(f".{target.name}.lock"))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            watch.note(f"another process is fetching {target.name}; waiting for it")
-            lock.acquire()
-    try:
+    def waiting(held: locking.HeldError) -> None:
+        advice = f" (only if it has ended: rm {held.marker})" if held.marker else ""
+        watch.note(f"another process is fetching {target.name}; waiting for it{advice}")
+
+    with ExitStack() as stack:
+        with disk_errors(target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locking.locked(target.with_name(f".{target.name}.lock"), waiting))
         yield
-    finally:
-        lock.release()

@@ -85,12 +85,12 @@ def _is_entry(value: object) -> bool:
 
 
 def _remember(key: str, entry: list[Any]) -> None:
-    from filelock import FileLock
+    from harness.local.locking import locked
 
     target = _digest_file()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_suffix(".lock")):
+        with locked(target.with_suffix(".lock")):
             entries = {**_read_digests(), key: entry}
             write_whole(target, json.dumps(entries, indent=0))
     except OSError as error:

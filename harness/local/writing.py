@@ -50,7 +50,7 @@ def write_whole(path: Path, content: bytes | bytearray | memoryview | str) -> No
 
 def _replace(path: Path, patches: Iterable[Patch], size: int) -> None:
     """Write a temporary file beside `path`, sync it and rename it. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    temporary = temporary_name(path)
     try:
         with temporary.open("xb") as stream:
             for offset, data in patches:
@@ -64,6 +64,11 @@ def _replace(path: Path, patches: Iterable[Patch], size: int) -> None:
         _discard(temporary)
         raise
     sync_folder(path.parent)
+
+
+def temporary_name(path: Path) -> Path:
+    """A name beside `path` that no other process uses; the next writer deletes what a killed one leaves there."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
 def _discard(temporary: Path) -> None:

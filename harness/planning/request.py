@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from harness.checkpoints import pins
 from harness.checkpoints.reading import digests_of
 from harness.data import manifest as manifests
+from harness.data.promises import check_dataset
 from harness.data.roots import DataRoots
-from harness.errors import AbsentCheckpointError, AbsentDatasetError, RequestError, UnknownNameError
+from harness.errors import AbsentCheckpointError, AbsentDatasetError, RequestError, UnknownNameError, blamed
 from harness.names import is_pattern
 from harness.planning import planner
 from harness.planning.code import CodeInUse, Maker, makers_of
+from harness.planning.definitions import check_definitions
 from harness.planning.plan import MissingTask, PlannedTask, Settings
 from harness.planning.tensors import files_of_stored
 from harness.records import Reason, Remark
@@ -22,7 +24,7 @@ from harness.records import Reason, Remark
 if TYPE_CHECKING:
     from harness.interfaces import Dataset, ModelSource, Probe
     from harness.planning.plan import Plan
-    from harness.records import ModelSpec, Preprocessing, Suite, TaskSpec
+    from harness.records import ModelSpec, Suite, TaskSpec
     from harness.registry import Registry
     from harness.store import RunReader, StoredCell
 
@@ -97,10 +99,12 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         preprocessing = suite.preprocessing.get(task.dataset) if suite else None
         datasets[task.dataset] = replace(dataset, preprocessing=preprocessing) if preprocessing else dataset
         if preprocessing and preprocessing != dataset.preprocessing:
-            default = described(dataset.preprocessing)
-            text = f"{described(preprocessing)} as the suite says; its own is {default}"
+            text = f"{preprocessing} as the suite says; its own is {dataset.preprocessing}"
             crops[task.dataset] = (Remark("data", task.dataset, text),)
     probes = {task.name: registry.probe_for(task) for task in tasks}
+    if suite:
+        planned = [(probes[task.name], datasets[task.dataset]) for task in tasks]
+        check_definitions(suite, planned, registry.plugins.probes, registry)
     sources = {spec.source: registry.source_for(spec) for spec in models}
     return Selection(
         suite=suite,
@@ -116,13 +120,6 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         ),
         crops=crops,
         makers=makers_of(probes.values(), datasets, sources, registry),
-    )
-
-
-def described(crop: Preprocessing) -> str:
-    """``resized to 256, cropped to 224``."""
-    return (
-        f"resized to {crop.resize}, cropped to {crop.size}" if crop.resize is not None else f"{crop.size} px as stored"
     )
 
 
@@ -220,7 +217,9 @@ def _manifests(
     for name, dataset in selection.datasets.items():
         watch = (lambda done, total, name=name: progress(name, done, total)) if progress else None
         try:
-            manifest = manifests.build(dataset, data.find(dataset), limit, watch)
+            with blamed(f"dataset {name!r}"):
+                check_dataset(dataset)
+                manifest = manifests.build(dataset, data.find(dataset), limit, watch)
             present[name] = replace(manifest, remarks=(*manifest.remarks, *selection.crops.get(name, ())))
         except AbsentDatasetError as error:
             if name in selection.demanded:
@@ -235,7 +234,7 @@ def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str
     absent: dict[str, Reason] = {}
     for spec in selection.models:
         try:
-            files = selection.sources[spec.source].files(spec)
+            files = files_of(selection, spec)
         except AbsentCheckpointError as error:
             if spec.name in selection.demanded:
                 raise
@@ -244,6 +243,12 @@ def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str
             digests[spec.name] = tuple(digests_of(files))
             pins.check(spec, files, digests[spec.name], recording=False)
     return digests, absent
+
+
+def files_of(selection: Selection, spec: ModelSpec) -> Sequence[Path]:
+    """The files of a model. Raises CheckpointError if they are missing, PluginError if its source fails."""
+    with blamed(f"model {spec.name!r}: its source {spec.source!r}"):
+        return tuple(selection.sources[spec.source].files(spec))
 
 
 def record_checkpoints(plan: Plan, selection: Selection) -> None:
@@ -257,7 +262,7 @@ def record_checkpoints(plan: Plan, selection: Selection) -> None:
     planned = {cell.model: cell.job for planned_pass in plan.passes for cell in planned_pass.cells if cell.job}
     for spec in selection.models:
         if spec.name in planned:
-            files = selection.sources[spec.source].files(spec)
+            files = files_of(selection, spec)
             pins.check(spec, files, planned[spec.name].weight_files)
 
 

@@ -6,7 +6,7 @@ Of the harness, imports only the ground modules; never torch or h5py.
 
 from harness.records.arrays import ArraySpec, array_field, checked_arrays
 from harness.records.columns import columns_of, views_of
-from harness.records.data import Batch, Download, LabelSpace, Preprocessing, Release, Sample
+from harness.records.data import Batch, Download, Interpolation, LabelSpace, Preprocessing, Release, Sample
 from harness.records.identity import FIRST_CHOICES, IMAGES, Effect, Identity, ProbeIdentity, effect_of
 from harness.records.measure import Direction, Measure
 from harness.records.models import LoadingRecipe, ModelSpec
@@ -36,6 +36,7 @@ __all__ = [
     "ImportedDecisions",
     "ImportedModel",
     "ImportedTable",
+    "Interpolation",
     "Job",
     "LabelSpace",
     "LoadingRecipe",

@@ -2,26 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 if TYPE_CHECKING:
     import torch
 
 
+Interpolation = Literal["bilinear", "bicubic"]
+INTERPOLATIONS: Final[tuple[str, ...]] = get_args(Interpolation)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preprocessing:
-    """PIL-exact path from a file to pixels: RGB, resize of the shorter side, centre crop.
+    """PIL-exact path from a file to pixels: RGB, resize, centre crop.
 
     Attributes:
-        resize: length of the shorter side after a bilinear, antialiased resize; None: no resize and no
-            crop, the file must already be `size` x `size`.
+        resize: length of the shorter side after an antialiased resize that keeps the proportions, or (height, width)
+            after one that does not; None: no resize and no crop, the file must already be `size` x `size`.
         size: side S of the square crop, in pixels.
+        interpolation: of the resize.
     """
 
-    resize: int | None = 256
+    resize: int | tuple[int, int] | None = 256
     size: int = 224
+    interpolation: Interpolation = "bilinear"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a crop that does not fit, an unknown interpolation, or one without a resize."""
+        sides = self.resize if isinstance(self.resize, tuple) else (self.resize or self.size,)
+        if min(sides) < self.size:
+            raise ValueError(
+                f"size {self.size} is larger than resize {min(sides)}: the crop would not fit into the image"
+            )
+        if self.interpolation not in INTERPOLATIONS:
+            raise ValueError(f"interpolation {self.interpolation!r} is none of {', '.join(INTERPOLATIONS)}")
+        if self.resize is None and self.interpolation != "bilinear":
+            raise ValueError(f"interpolation {self.interpolation} is that of a resize: give resize too")
+
+    def document(self) -> dict[str, Any]:
+        """The part of a cell's identity, JSON-ready; what was added later is in it only where it is not the default."""
+        fields = asdict(self)
+        if self.interpolation == "bilinear":
+            fields.pop("interpolation")
+        return fields
+
+    def __str__(self) -> str:
+        """``resized to 256, cropped to 224``."""
+        if self.resize is None:
+            return f"{self.size} px as stored"
+        side = self.resize if isinstance(self.resize, int) else f"{self.resize[0]} x {self.resize[1]}"
+        how = "" if self.interpolation == "bilinear" else f" ({self.interpolation})"
+        return f"resized to {side}{how}, cropped to {self.size}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

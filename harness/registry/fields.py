@@ -76,6 +76,16 @@ def _renaming(value: object) -> object:
     return value
 
 
+def _resize(value: object) -> object:
+    sides = value if isinstance(value, tuple) and len(value) == 2 else (value,)
+    if value is not None and not all(type(side) is int and side >= 1 for side in sides):
+        raise ValueError(
+            f"expected pixels of the shorter side, a pair [height, width], or null for images as they are, "
+            f"got {shown(value)}"
+        )
+    return value
+
+
 def as_task(value: object) -> object:
     return {"task": value} if isinstance(value, str) else value
 
@@ -116,3 +126,4 @@ Measures = Annotated[
     AfterValidator(distinct),
 ]
 Pixels = Annotated[int, Field(ge=1)]
+Resize = Annotated[int | tuple[int, int] | None, BeforeValidator(_resize)]

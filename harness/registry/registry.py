@@ -21,7 +21,7 @@ from harness.errors import PluginError, RegistryError, RequestError, UnknownName
 from harness.interfaces import Dataset, ModelSource, Probe
 from harness.names import dataset_of, task_of
 from harness.records import ModelSpec, Suite, TaskSpec
-from harness.registry.schema import DatasetEntry, RegistryFile, check_crop, read_registry
+from harness.registry.schema import DatasetEntry, RegistryFile, read_registry
 from harness.registry.yaml_nodes import Document, Where
 
 _KINDS: Final = {"models": "model", "datasets": "dataset", "suites": "suite"}
@@ -84,7 +84,7 @@ class Registry:
             RegistryError: there is no such source, or it rejects the options; names file and line.
             PluginError: the source is claimed by two plugins.
         """
-        with self._located("models", spec.name, "source"):
+        with self.located("models", spec.name, "source"):
             source = self.plugins.model_source(spec.source)
         try:
             source.options(spec)
@@ -99,7 +99,7 @@ class Registry:
         if name in self.datasets:
             return self.datasets[name]
         if name in self._entries:
-            with self._located("datasets", name, "plugin"):
+            with self.located("datasets", name, "plugin"):
                 self.plugins.dataset(self.plugin_of(name))
         raise self.plugins.unknown("dataset", name, self.datasets)
 
@@ -154,16 +154,16 @@ class Registry:
 
     def _check_suite(self, suite: Suite) -> None:
         for position, pattern in enumerate(suite.models):
-            with self._located("suites", suite.name, "models", position):
+            with self.located("suites", suite.name, "models", position):
                 specs = self.models_matching([pattern])
             for spec in specs:
                 self.source_for(spec)
         for position, task in enumerate(suite.tasks):
-            with self._located("suites", suite.name, "tasks", position):
+            with self.located("suites", suite.name, "tasks", position):
                 self.probe_for(task)
         for kind, definitions in (("biases", suite.biases), ("axes", suite.axes)):
             for name, measures in definitions.items():
-                with self._located("suites", suite.name, kind, name):
+                with self.located("suites", suite.name, kind, name):
                     for measure in measures:
                         self.dataset(dataset_of(measure))
 
@@ -172,7 +172,7 @@ class Registry:
         return document.place(path) if document else "(not from a file)"
 
     @contextmanager
-    def _located(self, *path: str | int) -> Iterator[None]:
+    def located(self, *path: str | int) -> Iterator[None]:
         """Prefix errors with ``file:line`` of the entry."""
         try:
             yield
@@ -264,7 +264,6 @@ def _built(entry: DatasetEntry, plugin: Dataset, document: Document) -> Dataset:
     try:
         dataset = with_parameters(plugin, entry.params, f"{label} (plugin {entry.plugin!r})", OF_DATASETS)
         crop = replace(plugin.preprocessing, **entry.preprocessing)
-        check_crop(crop.resize, crop.size)
         path = plugin.path if entry.path is None else entry.path
         return replace(dataset, name=entry.name, path=path, preprocessing=crop)
     except (ValueError, RequestError) as error:

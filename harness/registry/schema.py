@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from harness.names import task_of
-from harness.records import LoadingRecipe, ModelSpec, Preprocessing, Suite, TaskSpec
+from harness.records import Interpolation, LoadingRecipe, ModelSpec, Preprocessing, Suite, TaskSpec
 from harness.registry.fields import (
     Channels,
     Group,
@@ -24,6 +24,7 @@ from harness.registry.fields import (
     Pixels,
     PluginName,
     Renaming,
+    Resize,
     Sha256,
     Text,
     Uri,
@@ -45,7 +46,7 @@ class DatasetEntry:
         name: of the entry.
         plugin: name of the dataset plugin.
         path: folder below the data root.
-        preprocessing: ``resize`` and ``size``, as far as they are given.
+        preprocessing: ``resize``, ``size`` and ``interpolation``, as far as they are given.
         params: the plugin's further parameters.
     """
 
@@ -153,26 +154,31 @@ class _Model(_Entry):
 
 
 class _Crop(_Entry):
-    """`Preprocessing`: the crop must fit into the resized image."""
+    """`Preprocessing`, which checks that the crop fits into the resized image."""
 
-    resize: Pixels | None
+    resize: Resize
     size: Pixels
+    interpolation: Interpolation = "bilinear"
 
     @model_validator(mode="after")
     def _fits(self) -> _Crop:
-        check_crop(self.resize, self.size)
+        self.record()
         return self
+
+    def record(self) -> Preprocessing:
+        return Preprocessing(**dict(self))
 
 
 class _Dataset(_Entry):
     plugin: PluginName
     path: Text | None = None
-    resize: Pixels | None = None
-    size: Pixels = 224  # the plugin's own value, unless it is set
+    resize: Resize = None
+    size: Pixels = 224  # the plugin's own values, unless they are set
+    interpolation: Interpolation = "bilinear"
     params: dict[str, Any] = {}
 
     def record(self, name: str) -> DatasetEntry:
-        crop = self.model_dump(include={"resize", "size"}, exclude_unset=True)
+        crop = self.model_dump(include={"resize", "size", "interpolation"}, exclude_unset=True)
         return DatasetEntry(name=name, plugin=self.plugin, path=self.path, preprocessing=crop, params=self.params)
 
 
@@ -208,7 +214,7 @@ class _Suite(_Entry):
             tasks=tuple(TaskSpec(probe=form.probe, dataset=form.dataset, params=params) for form, params in forms),
             biases=self.biases,
             axes=self.axes,
-            preprocessing={key: Preprocessing(**dict(crop)) for key, crop in self.preprocessing.items()},
+            preprocessing={key: crop.record() for key, crop in self.preprocessing.items()},
         )
 
 
@@ -216,9 +222,3 @@ class _File(_Entry):
     models: dict[ModelName, _Model] = {}
     datasets: dict[PluginName, _Dataset] = {}
     suites: dict[PluginName, _Suite] = {}
-
-
-def check_crop(resize: int | None, size: int) -> None:
-    """ValueError if a `size` x `size` crop does not fit an image whose shorter side is `resize` pixels."""
-    if resize is not None and resize < size:
-        raise ValueError(f"size {size} is larger than resize {resize}: the crop would not fit into the image")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from filelock import FileLock, Timeout
-
 from harness.errors import CellError, RunError, StoreError, listed
+from harness.local.locking import HeldError, ProcessLock, marker_of
 from harness.local.provenance import versions
 from harness.local.writing import is_leftover, read_json, remembered
 from harness.records import RunKind, RunRecord
@@ -19,6 +17,7 @@ from harness.records import RunKind, RunRecord
 FORMAT: Final = 1
 MANIFEST: Final = "run.json"
 LOCK: Final = ".lock"
+_LOCKS: Final = frozenset({LOCK, marker_of(Path(LOCK)).name})
 INDEX: Final = "index.h5"
 MEASURES: Final = "measures.json"
 _FIXED: Final = frozenset({"format", "kind", "created", "settings", "history"})
@@ -122,7 +121,7 @@ def refuse_occupied(path: Path) -> None:
     """Raises RunError unless `path` is free: missing, empty, or left by a process that was killed before it began."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file, expected a folder; choose another --out")
-    if path.is_dir() and any(entry.name != LOCK and not is_leftover(entry) for entry in path.iterdir()):
+    if path.is_dir() and any(entry.name not in _LOCKS and not is_leftover(entry) for entry in path.iterdir()):
         raise RunError(f"{path} is not empty and holds no run ({_contents(path)}); choose another --out")
 
 
@@ -150,7 +149,7 @@ def _option(name: str) -> str:
 
 
 @contextmanager
-def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[FileLock]:
+def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[ProcessLock]:
     """The lock on the run folder `path`, which is created if needed; the lock stays held if the body succeeds.
 
     If the body fails, the lock is released and new folders are removed.
@@ -163,19 +162,20 @@ def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[FileLock]:
         RunError: another process writes there, or the folder cannot be written.
     """
     created: list[Path] = []
-    new_lock, lock = False, FileLock(path / LOCK, thread_local=False)
+    new_lock, lock = False, ProcessLock(path / LOCK)
     try:
         refuse()
         created += [folder for folder in (path, *path.parents) if not folder.exists()]
         new_lock = not (path / LOCK).exists()
         path.mkdir(parents=True, exist_ok=True)
-        _acquire(lock, path)
+        with _refusal(path):
+            lock.acquire()
         refuse()
         yield lock
     except BaseException as error:
         if lock.is_locked and new_lock:
             (path / LOCK).unlink(missing_ok=True)
-        lock.release(force=True)
+        lock.release()
         # A folder in which another process has begun in the meantime is not empty, and stays.
         with suppress(OSError):
             for folder in created:
@@ -187,18 +187,16 @@ def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[FileLock]:
 
 def refuse_locked(path: Path) -> None:
     """Raises RunError if another process is writing to the run folder `path`. Writes nothing."""
-    if (path / LOCK).exists():
-        lock = FileLock(path / LOCK, thread_local=False)
-        _acquire(lock, path)
-        lock.release()
+    with _refusal(path):
+        ProcessLock(path / LOCK).refuse_held()
 
 
-def _acquire(lock: FileLock, path: Path) -> None:
+@contextmanager
+def _refusal(path: Path) -> Iterator[None]:
     try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        pid = Path(lock.lock_file).read_text(encoding="utf-8").strip()
-        owner = f"process {pid}" if pid.isdigit() else "another process"
-        raise RunError(f"{path} is locked: {owner} writes to it; wait until it ends, or choose another --out") from None
-    # For the error message only: the lock itself belongs to the kernel, and ends with the process.
-    Path(lock.lock_file).write_text(f"{os.getpid()}\n", encoding="utf-8")
+        yield
+    except HeldError as held:
+        remedy = f"rm {held.marker} (only if that process has ended)" if held.marker else ""
+        raise RunError(
+            f"{path} is locked: {held.owner} writes to it; wait until it ends, or choose another --out", remedy=remedy
+        ) from None

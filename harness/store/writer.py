@@ -2,7 +2,7 @@
 
     RUN/run.json                                    manifest
     RUN/index.h5                                    the one file that users open
-    RUN/.lock                                       held by the one process that writes
+    RUN/.lock                                       held by the one process that writes (.lock.held: without `flock`)
     RUN/measures.json                               an imported table, in a run of kind "imported"
     RUN/shards/<task>/layout.h5                     sample and condition axes
     RUN/shards/<task>/<model>/cell.json             the current job of the cell
@@ -24,8 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from filelock import FileLock
-
+from harness.local.locking import ProcessLock
 from harness.local.writing import leftovers, make_folder, write_json
 from harness.records import Job, TaskLayout, TrialBlock, array_field
 from harness.store import checks, run_record
@@ -53,7 +52,7 @@ SYNCING: Final = 8
 class RunWriter(RunReader):
     """One run folder, whose lock this process holds from `create` to `close`. Others may read in the meantime."""
 
-    def __init__(self, path: Path, lock: FileLock) -> None:
+    def __init__(self, path: Path, lock: ProcessLock) -> None:
         super().__init__(path)
         self._lock = lock
         self._recent = RecentSpans()

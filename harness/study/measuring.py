@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError, PluginError, RequestError, described
+from harness.errors import PLUGIN_FAULTS, HarnessError, PluginError, RequestError, described
 from harness.identity import difference
 from harness.names import task_of
 from harness.records import Measure, Reason, Remark
@@ -213,7 +213,7 @@ class _RowBuilder:
             return measures_of(probe, views, task_of(task).dataset)
         except HarnessError:
             raise
-        except Exception as error:  # noqa: BLE001 - a plugin's mistake makes only its own cells missing, with a reason
+        except PLUGIN_FAULTS as error:  # a plugin's mistake makes only its own cells missing, with a reason
             return self._reason(task, f"probe {probe.name!r} cannot reduce the stored trials: {described(error)}")
 
     @property

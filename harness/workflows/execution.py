@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import RequestError
 from harness.records import Progress
+from harness.workflows.completeness import lost_cells, refuse_empty
 from harness.workflows.display import Display, display_of
 from harness.workflows.run_result import RunResult
 
@@ -85,9 +86,7 @@ def execute_run(
     plan = plan_run(request, selection, out, torch_device.type, display)
     refuse_other_code(plan)
     display.planned(plan)
-    if all(cell.status == "missing" for cell in plan.cells):
-        remedy = f"harness doctor --suite {request.suite}" if request.suite else "harness list datasets"
-        raise RequestError(f"nothing can run: {plan.cells[0].reason}. See: {remedy}")
+    refuse_empty(plan, request.suite)
     with display.checking():
         networks = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
     record_checkpoints(plan, selection)
@@ -108,6 +107,7 @@ def execute_run(
                 )
         except KeyboardInterrupt:
             raise RunInterrupted(f"finished spans are stored in {out}; the same call resumes") from None
+    failures = {**failures, **lost_cells(out, plan, failures)}
     return RunResult(path=out, plan=plan, failures=failures, plugins=house.plugins)
 
 

@@ -463,12 +463,15 @@ def test_exports_hold_every_trial(harness, data):
 
 
 def test_a_model_with_other_outputs_than_the_dataset_is_not_judged(harness, data):
-    Path("models.yaml").write_text("models: {odd: {source: dummy, options: {kind: brightness}, outputs: 999}}\n")
+    odd = "  odd: {source: dummy, options: {kind: brightness}, outputs: 999}\n"
+    Path("models.yaml").write_text(MODELS + odd)
     code, out, _ = run(harness, "--dry-run", models=("odd",))
     assert code == 0 and "inapplicable: odd on accuracy@imagenet: odd has 999 outputs" in " ".join(out.split())
-    code, _, err = run(harness, models=("odd",))
+    refused(run(harness, models=("odd",)), "nothing can run: odd has 999 outputs", "See: harness info odd")
+    code, _, err = run(harness, models=("odd", "plain"))
     assert code == 0 and "inapplicable: odd on accuracy@imagenet: odd has 999 outputs" in err
-    model = json.loads(harness("report", "run", "--format", "json")[1])["models"][0]
+    models = json.loads(harness("report", "run", "--format", "json")[1])["models"]
+    model = next(model for model in models if model["name"] == "odd")
     assert model["measures"] == {} and "999 outputs" in lines(model)["accuracy@imagenet"]
 
 

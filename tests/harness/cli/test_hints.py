@@ -27,9 +27,8 @@ def test_the_next_command_repeats_plugins_and_registries_and_works_as_typed(comm
     Path("my plugins", "spaced.py").write_text(SPACED)
     Path("it's.yaml").write_text(MODELS)
     options = ("--plugins", "my plugins", "--registry", "it's.yaml")
-    code, _, err = command_line(
-        "run", *options, "--task", "spaced@imagenet", "--models", "plain", "--data", "data", "--out", "a run", "--limit", "8"
-    )  # fmt: skip
+    task = ("--task", "spaced@imagenet", "--models", "plain", "--data", "data", "--limit", "8")
+    code, _, err = command_line("run", *options, *task, "--out", "a run")
     assert code == 0, err
     words = next_command(err)
     assert words == ["report", "a run", *options]

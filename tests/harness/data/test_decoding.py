@@ -11,6 +11,7 @@ from PIL import Image
 
 from harness import Dataset, ImageError, LabelSpace, Preprocessing, Sample
 from harness.data.decoding import batches, pixels, preprocess
+from harness.data.manifest import Manifest, dataset_identity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +30,11 @@ def noise(width, height, mode="RGB", seed=0):
     return Image.frombytes(mode, (width, height), rng.bytes(width * height * len(mode)))
 
 
-def oracle(image, resize=256, size=224):
+def oracle(image, resize=256, size=224, interpolation="bilinear"):
     from torchvision import transforms
 
-    chain = transforms.Compose([transforms.Resize(resize), transforms.CenterCrop(size), transforms.PILToTensor()])
+    how = transforms.InterpolationMode(interpolation)
+    chain = transforms.Compose([transforms.Resize(resize, how), transforms.CenterCrop(size), transforms.PILToTensor()])
     return chain(image.convert("RGB")).permute(1, 2, 0).numpy()
 
 
@@ -42,6 +44,74 @@ def test_equals_torchvision_on_pil_images_of_any_size(width, height, sizes):
     image = noise(width, height)
     resize, size = sizes
     assert np.array_equal(preprocess(image, Preprocessing(resize=resize, size=size)), oracle(image, resize, size))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(30, 500), st.integers(30, 500), st.sampled_from([64, (64, 64), (48, 80), (80, 48), (33, 33)]),
+    st.sampled_from(["bilinear", "bicubic"]),
+)  # fmt: skip
+def test_equals_torchvision_for_each_interpolation_and_pair(width, height, resize, interpolation):
+    image = noise(width, height)
+    preprocessing = Preprocessing(resize=resize, size=33, interpolation=interpolation)
+    assert np.array_equal(preprocess(image, preprocessing), oracle(image, resize, 33, interpolation))
+
+
+@pytest.mark.parametrize(
+    ("size", "crop_pct", "interpolation", "mode"),
+    [
+        (224, 0.95, "bicubic", "center"),
+        (224, 0.875, "bilinear", "center"),
+        (240, 1.0, "bicubic", "center"),
+        (224, 0.96, "bicubic", "squash"),
+    ],
+)
+def test_equals_timms_evaluation(size, crop_pct, interpolation, mode):
+    """A resize of floor(size / crop_pct), as a number or, where timm squashes, as a pair."""
+    from timm.data.transforms_factory import transforms_imagenet_eval
+
+    theirs = transforms_imagenet_eval(
+        size, crop_pct=crop_pct, crop_mode=mode, interpolation=interpolation, use_prefetcher=True
+    )
+    side = int(size / crop_pct)
+    resize = (side, side) if mode == "squash" else side
+    preprocessing = Preprocessing(resize=resize, size=size, interpolation=interpolation)
+    for width, height in ((500, 375), (375, 500), (300, 300), (256, 256), (180, 900)):
+        image = noise(width, height)
+        assert np.array_equal(preprocess(image, preprocessing).transpose(2, 0, 1), np.asarray(theirs(image)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"resize": 200}, "size 224 is larger than resize 200"),
+        ({"resize": (300, 200)}, "size 224 is larger than resize 200"),
+        ({"interpolation": "lanczos"}, "'lanczos' is none of bilinear, bicubic"),
+        ({"resize": None, "interpolation": "bicubic"}, "give resize too"),
+    ],
+)
+def test_what_no_image_could_get_is_refused(fields, words):
+    with pytest.raises(ValueError, match=words):
+        Preprocessing(**fields)
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "document", "text"),
+    [
+        (Preprocessing(), {"resize": 256, "size": 224}, "resized to 256, cropped to 224"),
+        (Preprocessing(resize=None), {"resize": None, "size": 224}, "224 px as stored"),
+        (
+            Preprocessing(resize=(232, 236), interpolation="bicubic"),
+            {"resize": (232, 236), "size": 224, "interpolation": "bicubic"},
+            "resized to 232 x 236 (bicubic), cropped to 224",
+        ),
+    ],
+)
+def test_the_identity_of_the_default_has_no_new_field(preprocessing, document, text):
+    assert preprocessing.document() == document
+    assert str(preprocessing) == text
+    identity = dataset_identity(Files(preprocessing=preprocessing), Manifest(samples=(), total=0, digest=""))
+    assert identity["preprocessing"] == document
 
 
 def test_equals_torchvision_on_real_photographs(real):

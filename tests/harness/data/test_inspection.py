@@ -194,8 +194,8 @@ def test_ready_crops_that_are_enlarged_are_remarked_on(tmp_path, ready, said):
         size = (224, 224) if number < ready else (400, 300)
         noise(*size, seed=number).save(tmp_path / f"{number}.jpg")
     expected = [
-        f"{ready} of 4 images looked at are 224 x 224 pixels, the size of the crop, and are enlarged to 256 first; "
-        "ready crops are used as stored with `resize: null` in a dataset entry"
+        f"{ready} of 4 images looked at are 224 x 224 pixels, the size of the crop, and are enlarged first "
+        "(resized to 256, cropped to 224); ready crops are used as stored with `resize: null` in a dataset entry"
     ]
     assert remarks(Files(), tmp_path) == (expected if said else [])
     assert remarks(Files(preprocessing=Preprocessing(resize=224, size=224)), tmp_path) == []

@@ -268,6 +268,25 @@ def test_size_alone_keeps_the_plugins_resize(load):
     assert dataset.preprocessing == Preprocessing(resize=256, size=128)
 
 
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("resize: 236, interpolation: bicubic", Preprocessing(resize=236, interpolation="bicubic")),
+        ("resize: [240, 300]", Preprocessing(resize=(240, 300))),
+        ("interpolation: bilinear", Preprocessing()),
+        ("resize: [64, 64], size: 64, interpolation: bicubic", Preprocessing(
+            resize=(64, 64), size=64, interpolation="bicubic")),
+    ],
+)  # fmt: skip
+def test_an_entry_and_a_suite_state_how_images_are_resized(load, keys, expected):
+    assert load(f"datasets: {{d: {{plugin: photos, {keys}}}}}").dataset("d").preprocessing == expected
+    whole = (
+        keys if "size: 64" in keys else f"{keys}, size: 224" if "resize" in keys else f"{keys}, resize: 256, size: 224"
+    )
+    registry = load(f"suites: {{s: {{tasks: [clean@photos], preprocessing: {{photos: {{{whole}}}}}}}}}")
+    assert registry.suite("s").preprocessing["photos"] == expected
+
+
 def test_files_add_up_and_aliases_resolve(write):
     files = [write("models: {a: {source: source}}"), write("models: {b: {source: source, aliases: [c]}}", "s.yaml")]
     registry = load_registry([*files, files[0]], plugins())
@@ -346,6 +365,21 @@ MISTAKES = {
     "half a crop": (suite("preprocessing: {b: {size: 65}}"), 1, "'resize' is missing"),
     "unused crop": (suite("preprocessing: {c: {resize: 9, size: 9}}"), 1, "'c', which no task"),
     "dataset crop": ("datasets:\n  d: {plugin: photos, size: 300}", 2, "size 300 is larger than resize 256"),
+    "pair crop": (suite("preprocessing: {b: {resize: [300, 64], size: 65}}"), 1, "would not fit"),
+    "resize": ("datasets:\n  d: {plugin: photos, resize: big}", 2, "expected pixels of the shorter side, a pair"),
+    "three sides": ("datasets: {d: {plugin: photos, resize: [1, 2, 3]}}", 1, "images as they are, got [1, 2, 3]"),
+    "resize yes": ("datasets: {d: {plugin: photos, resize: true}}", 1, "images as they are, got True"),
+    "no pixels": ("datasets: {d: {plugin: photos, resize: 0}}", 1, "images as they are, got 0"),
+    "interpolation": (
+        "datasets:\n  d: {plugin: photos, interpolation: lanczos}", 2, "be 'bilinear' or 'bicubic', got 'lanczos'"
+    ),
+    "no resize": (
+        "datasets:\n  d: {plugin: photos, resize: null, interpolation: bicubic}", 2, "that of a resize: give resize too"
+    ),
+    "dataset key": (
+        "datasets:\n  d: {plugin: photos, interpol: bicubic}", 2,
+        "did you mean 'interpolation'? Available: plugin, path, resize, size, interpolation, params",
+    ),
     "no size": ("datasets: {d: {plugin: photos, size: null}}", 1, "input should be a valid integer, got nothing"),
     "parameter": ("datasets:\n  d: {plugin: photos, params: {severty: 2}}", 2, "'severty'; did you mean 'severity'?"),
     "reserved": ("datasets: {d: {plugin: photos, params: {path: a}}}", 1, "parameter 'path'. Available: severity"),

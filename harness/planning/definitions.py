@@ -1,0 +1,154 @@
+"""Are the measures of a suite's biases and axes measures of its tasks? Asked of the probes, with made trials.
+
+A name is refused only if no task of the request and no installed probe could ever give it on its dataset. A probe that
+cannot reduce made trials may yield any name.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from harness.errors import RequestError, UnknownNameError
+from harness.names import dataset_in
+from harness.records import TOP, TaskLayout, Trials
+from harness.views import Views
+
+if TYPE_CHECKING:
+    from harness.interfaces import Dataset, Probe
+    from harness.records import LabelSpace, Suite
+    from harness.registry import Registry
+
+SAMPLES: Final = 48
+"""Made samples: enough for a fit over conditions, few enough for a plan."""
+MOST: Final = 100_000
+"""Measures of one task that are looked at."""
+MADE: Final = ("random", "right", "wrong")
+"""Kinds of made trials, since a probe may yield other measures where every decision is right, or wrong."""
+_ANY: Final = "*"
+"""Stands for every name, where a probe cannot say which it has."""
+
+
+def check_definitions(
+    suite: Suite, tasks: Iterable[tuple[Probe, Dataset]], probes: Mapping[str, Probe], registry: Registry
+) -> None:
+    """Raises RegistryError for a part of a bias or axis that nothing measures, with file, line and similar names.
+
+    Args:
+        tasks: the probe and dataset of each task of the request. probes: name -> every installed probe.
+    """
+    planned = [*tasks]
+    parts = [(kind, name, part) for kind, name, names in _definitions(suite) for part in names]
+    found = _Names(probes, registry)
+    for dataset in {task_dataset.name: task_dataset for _, task_dataset in planned}.values():
+        wanted = {part for _, _, part in parts if dataset_in(part) == dataset.name}
+        found.look_for(wanted, dataset, [probe for probe, of_task in planned if of_task.name == dataset.name])
+    for kind, name, part in parts:
+        if found.is_missing(part):
+            with registry.located("suites", suite.name, kind, name):
+                raise _unknown(part, found.of_dataset[dataset_in(part)])
+
+
+def _definitions(suite: Suite) -> Iterator[tuple[str, str, Sequence[str]]]:
+    for kind, definitions in (("biases", suite.biases), ("axes", suite.axes)):
+        for name, parts in definitions.items():
+            yield kind, name, parts
+
+
+def _unknown(part: str, available: Iterable[str]) -> RequestError:
+    return UnknownNameError("measure", part, available, f"These are measures of {dataset_in(part)}")
+
+
+class _Names:
+    """Names of measures by dataset, looked for in one probe after another until all wanted ones are found."""
+
+    def __init__(self, probes: Mapping[str, Probe], registry: Registry) -> None:
+        self._probes, self._registry = probes, registry
+        self.of_dataset: dict[str, set[str]] = {}
+
+    def is_missing(self, part: str) -> bool:
+        names = self.of_dataset.get(dataset_in(part))
+        return names is not None and part not in names and _ANY not in names
+
+    def look_for(self, wanted: set[str], dataset: Dataset, planned: Sequence[Probe]) -> None:
+        if not wanted:
+            return
+        names = self.of_dataset.setdefault(dataset.name, set())
+        others = [probe for probe in self._probes.values() if set(probe.attributes) <= set(dataset.attributes)]
+        for probe in [*planned, *others]:
+            for made in MADE:
+                if wanted <= names or _ANY in names:
+                    return
+                names |= set(self._of(probe, dataset, made))
+
+    def _of(self, probe: Probe, dataset: Dataset, made: str) -> Iterator[str]:
+        """Full names of the measures of `probe`; if it fails, every name counts as one of them."""
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                yield from measure_names(probe, dataset, self._probes, made)
+        except (Exception, SystemExit):  # noqa: BLE001 - a plugin may fail in any way on trials that were never made
+            yield _ANY
+
+
+def measure_names(probe: Probe, dataset: Dataset, probes: Mapping[str, Probe], made: str = "random") -> set[str]:
+    """Full names of the measures that a task yields for made trials.
+
+    Args:
+        probes: those that `probe` may require, by name.
+        made: ``random`` trials, or all ``right``, or all ``wrong``.
+    """
+    required = {name: made_trials(probes[name], dataset, made) for name in probe.requires}
+    trials = replace(made_trials(probe, dataset, made), required=required)
+    views = dataset.views()
+    over_all = {(measure.name, measure.condition) for measure in islice(probe.measures(trials), MOST)}
+    in_view = probe.measures_of_view(trials) if views else ()
+    of_view = {(measure.name, measure.condition) for measure in islice(in_view, MOST)}
+    kinds = Views(trials=trials, names=tuple(views), conditions=()).levels()
+    names = {f"{name}@{dataset.name}/{condition}".rstrip("/") for name, condition in over_all}
+    for view in (*views, *kinds):
+        names |= {f"{name}@{dataset.name}/{view}/{condition}".rstrip("/") for name, condition in of_view}
+    return names
+
+
+def made_trials(probe: Probe, dataset: Dataset, made: str) -> Trials:
+    """Trials of no network: the layout of a task, with random decisions of the same form."""
+    space, rng = dataset.label_space(), np.random.default_rng(0)
+    conditions = probe.conditions(dataset.preprocessing.size)
+    layout = _layout(probe, dataset, space, conditions)
+    shape = (SAMPLES, len(conditions), TOP)
+    top5 = _top5(rng, shape, len(space.classes))
+    right = {"right": True, "wrong": False}.get(made)
+    if right is not None:
+        first = (layout.targets + (0 if right else 1)) % len(space.classes)
+        top5[..., 0] = first
+    logp = -np.sort(rng.exponential(1.0, shape), axis=2).astype(np.float16)
+    correct = top5[..., 0] == layout.targets
+    return Trials(model="made", layout=layout, top5=top5, logp=logp, correct=correct)
+
+
+def _layout(probe: Probe, dataset: Dataset, space: LabelSpace, conditions: Sequence[str]) -> TaskLayout:
+    targets = (np.arange(SAMPLES) % len(space.classes)).astype(np.int16)[:, None]
+    attribute = tuple(space.classes[(number * 7 + 1) % len(space.classes)] for number in range(SAMPLES))
+    return TaskLayout(
+        task=f"{probe.name}@{dataset.name}",
+        sample_ids=tuple(f"{number:04d}" for number in range(SAMPLES)),
+        targets=targets,
+        conditions=tuple(conditions),
+        classes=space.classes,
+        size=dataset.preprocessing.size,
+        span=SAMPLES,
+        attributes=dict.fromkeys(dataset.attributes, attribute),
+        columns=space.columns,
+    )
+
+
+def _top5(rng: np.random.Generator, shape: tuple[int, int, int], classes: int) -> np.ndarray:
+    """Five distinct classes for each trial; -1 beyond the number of classes."""
+    steps = np.arange(shape[-1])
+    first = rng.integers(0, classes, (*shape[:2], 1))
+    return np.where(steps < classes, (first + steps) % classes, -1).astype(np.int16)

@@ -1,0 +1,162 @@
+"""A misspelt measure in a suite's bias or axis is refused before the first forward, and no measure that exists is."""
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from harness import Measure, Probe, RegistryError, proportion
+from harness.discovery.loader import load_plugins
+from harness.planning.definitions import MADE, check_definitions, measure_names
+from harness.records import Suite
+from harness.registry import load_registry
+from harness.study.measuring import measures_of
+from harness.views import Views
+from tests.helpers.command import MODELS
+
+PLUGINS = load_plugins(entry_points=False)
+REGISTRY = load_registry((), PLUGINS)
+SUITE = """
+suites:
+  mine:
+    models: [plain]
+    tasks: [accuracy@shapes-64, band-pass@shapes-64]
+    biases:
+      low: BIAS
+    axes:
+      ID: [top1@shapes-64]
+"""
+
+
+def tasks_of(suite):
+    return [(REGISTRY.probe_for(task), REGISTRY.dataset(task.dataset)) for task in suite.tasks]
+
+
+def check(suite):
+    check_definitions(suite, tasks_of(suite), PLUGINS.probes, REGISTRY)
+
+
+@pytest.mark.parametrize("name", REGISTRY.suites)
+def test_no_shipped_suite_is_refused(name):
+    check(REGISTRY.suite(name))
+
+
+@pytest.mark.parametrize("name", ["accuracy", "band-pass", "critical-band", "pgd", "shape-bias"])
+def test_every_measure_of_a_built_in_probe_is_found_on_a_dataset_with_and_without_views(name):
+    """Against the names that the harness gives to the measures of stored trials."""
+    from harness.planning.definitions import made_trials
+    from harness.records import columns_of
+    from harness.testing import make_trials
+
+    probe = PLUGINS.probes[name]
+    for dataset in (
+        REGISTRY.dataset("shapes-64"),
+        REGISTRY.dataset("shapes-cue-conflict"),
+        REGISTRY.dataset("shapes-c"),
+    ):
+        if not set(probe.attributes) <= set(dataset.attributes):
+            continue
+        expected = {part for made in MADE for part in measure_names(probe, dataset, PLUGINS.probes, made)}
+        conditions = probe.conditions(dataset.preprocessing.size)
+        views = tuple(dataset.views()[:10])
+        columns = columns_of(views, conditions) if views else conditions
+        classes = dataset.label_space().classes
+        attributes = {key: [classes[i % len(classes)] for i in range(40)] for key in dataset.attributes}
+        trials = make_trials(columns, classes=classes, size=dataset.preprocessing.size, attributes=attributes)
+        needed = {}
+        for required in probe.requires:
+            other = PLUGINS.probes[required]
+            own = made_trials(other, dataset, "random").layout.conditions
+            more = make_trials(columns_of(views, own) if views else own, classes=classes, attributes=attributes)
+            needed[required] = Views.of(more, own)
+        stored = measures_of(probe, Views.of(trials, conditions, needed), dataset.name)
+        assert set(stored) <= expected
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_any_misspelt_part_is_refused_with_file_and_line_and_the_right_name(data):
+    suite = REGISTRY.suites["quickstart"]
+    kind = data.draw(st.sampled_from(["biases", "axes"]))
+    name, parts = data.draw(st.sampled_from(sorted(getattr(suite, kind).items())))
+    part = data.draw(st.sampled_from(parts))
+    place = data.draw(st.integers(0, part.index("@") - 1))
+    letter = data.draw(st.sampled_from("abcdefghijklmnopqrstuvwxyz"))
+    misspelt = part[:place] + letter + part[place + 1 :]
+    dataset = REGISTRY.dataset(part.partition("@")[2].partition("/")[0])
+    real = {n for probe, d in tasks_of(suite) if d.name == dataset.name
+            for n in measure_names(probe, d, PLUGINS.probes)}  # fmt: skip
+    assume(misspelt not in real)
+    changed = tuple(misspelt if p == part else p for p in parts)
+    with pytest.raises(RegistryError, match=r"registry\.yaml:\d+: unknown measure") as refusal:
+        check(replace(suite, **{kind: {**getattr(suite, kind), name: changed}}))
+    assert repr(misspelt) in str(refusal.value) and "did you mean" in str(refusal.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Odd(Probe):
+    """Yields its measure for some trials only, or fails."""
+
+    name: ClassVar[str] = "odd"
+    way: str = "rare"
+
+    def conditions(self, size):
+        return ("clean",)
+
+    def stimuli(self, batch):
+        yield "clean", batch.images
+
+    def measures(self, trials):
+        if self.way == "exits":
+            sys.exit(0)
+        if self.way == "raises":
+            raise KeyError("no such attribute")
+        if self.way == "endless":
+            while True:
+                yield Measure(name="odd", value=1.0)
+        if trials.accuracy("clean") == {"rare": 1.0, "never": 2.0}[self.way]:
+            yield proportion("odd", trials.correct[:, 0])
+        yield Measure(name="undefined", value=None, reason="there are no trials of a network")
+
+
+def odd_suite(way, part):
+    shapes = REGISTRY.dataset("shapes-64")
+    suite = Suite(name="quickstart", models=(), tasks=(), biases={"shape-bias": (part,)}, axes={})
+    check_definitions(suite, [(Odd(way=way), shapes)], PLUGINS.probes, REGISTRY)
+
+
+@pytest.mark.parametrize("way", ["rare", "exits", "raises", "endless"])
+def test_a_measure_that_is_rare_or_of_a_probe_that_fails_on_made_trials_is_not_refused(way):
+    odd_suite(way, "odd@shapes-64")
+
+
+def test_an_undefined_measure_counts_and_one_of_another_installed_probe_too():
+    odd_suite("never", "undefined@shapes-64")
+    odd_suite("never", "low-frequency-bias@shapes-64")
+    odd_suite("never", "whatever@imagenet")  # no task on it: it may be measured in another run
+    with pytest.raises(RegistryError, match="unknown measure 'odd@shapes-64'"):
+        odd_suite("never", "odd@shapes-64")
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)], ids=["run", "dry-run"])
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("low-freqency-bias@shapes-64", "low-frequency-bias@shapes-64"),
+        ("top1@shapes-64/low-pass-0.11", "top1@shapes-64/low-pass-0.1"),
+    ],
+)
+def test_run_and_dry_run_refuse_it_in_one_line(command_line, given, meant, more):
+    Path("mine.yaml").write_text(
+        MODELS.replace("plain: {", "plain: {label_space: shapes-16, outputs: 16, ") + SUITE.replace("BIAS", given)
+    )
+    code, out, err = command_line("run", "--registry", "mine.yaml", "--suite", "mine", "--out", "run", *more)
+    assert code == 2 and out == "" and len(err.strip().splitlines()) == 1, err
+    assert "mine.yaml:" in err and repr(given) in err and f"did you mean {meant!r}" in err
+    assert not Path("run").exists()
+    Path("mine.yaml").write_text(Path("mine.yaml").read_text().replace(given, meant))
+    assert command_line("run", "--registry", "mine.yaml", "--suite", "mine", "--out", "run", "--dry-run")[0] == 0
