@@ -28,12 +28,13 @@ _SHORT_KEY: Final = re.compile(r"[0-9a-f]{16}")
 
 
 class ShardFile(NamedTuple):
-    """One file with the trials of samples low to high, composed of `spans`."""
+    """One file with the trials of samples low to high, composed of `spans`; `sessions`: as `StoredCell.sessions`."""
 
     low: int
     high: int
     path: Path
     spans: tuple[Span, ...]
+    sessions: tuple[str, ...] = ()
 
 
 def _is_kept(file: ShardFile, recent: Mapping[Span, Committed]) -> bool:
@@ -86,6 +87,8 @@ class StoredCell:
         spans: committed sample ranges, in order of the samples.
         failed: why the cell failed, None if it did not.
         layout: digest of the layout that defines the axes of the trials.
+        provenance: of the last session that computed it. sessions: of all of them, as JSON texts, once it is finished
+            and was computed in several spans.
     """
 
     job: Job
@@ -93,6 +96,7 @@ class StoredCell:
     failed: str | None
     provenance: Mapping[str, Any]
     layout: str
+    sessions: tuple[str, ...] = ()
 
     def complete(self, layout: TaskLayout) -> bool:
         """Whether every trial of `layout` is stored, and the cell did not fail."""
@@ -217,7 +221,7 @@ class CellFolder:
             refuse_other(consolidated, origin, header)
             low, high = header.range
             spans = [file for file in spans if file.high <= low or file.low >= high]
-            spans.append(ShardFile(low, high, consolidated, header.spans))
+            spans.append(ShardFile(low, high, consolidated, header.spans, header.provenance))
         return tuple(sorted(spans))
 
     def _span_files(self, key: str) -> Iterator[ShardFile]:

@@ -134,6 +134,7 @@ class RunReader:
             failed=folder.failure(record.job.key),
             provenance=record.provenance,
             layout=record.layout,
+            sessions=tuple(text for file in files for text in file.sessions),
         )
 
     def place(self, task: str, model: str) -> tuple[CellRecord, tuple[ShardFile, ...]]:
