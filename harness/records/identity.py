@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Literal
 
 from harness.records.arrays import ArraySpec
@@ -35,6 +36,7 @@ IMAGES: Final = ("dataset.manifest", "dataset.n")
 """Dotted paths that say which images were seen, rather than how."""
 
 
+@cache
 def effect_of(leaf: str) -> Effect:
     """What a change of `leaf`, a dotted path in an identity, does to numbers."""
     return _EFFECTS.get(leaf) or _EFFECTS.get(leaf.partition(".")[0]) or "meaning"
