@@ -21,9 +21,10 @@ from harness import (
     TaskLayout,
     accuracy_measures,
 )
+from harness.identity import job_of
 from harness.output.formats import render
 from harness.plugins.reports.correlation import Correlation
-from harness.records import Identity, Job, TrialBlock
+from harness.records import Identity, TrialBlock
 from harness.store import RunWriter, store_table
 from harness.study.compose import compose, mended, open_study
 from harness.study.errata import flag
@@ -141,8 +142,9 @@ def test_flags_become_warnings():
         Row(name=f"m{i}", group=None, run="r", measures={"top1@a": flagged, "top1@a/low-pass-0.1": by_condition})
         for i in range(4)
     ]
-    assert compose(rows[:2], {}, {}).warnings == ("top1@a: chance-level (m0, m1)",)
-    assert compose(rows, {}, {}, warnings=["first"]).warnings == ("first", "top1@a: chance-level (4 models)")
+    both = "top1@a, top1@a/low-pass-0.1"
+    assert compose(rows[:2], {}, {}).warnings == (f"{both}: chance-level (m0, m1)",)
+    assert compose(rows, {}, {}, warnings=["first"]).warnings == ("first", f"{both}: chance-level (4 models)")
 
 
 def test_measures_flagged_alike_for_the_same_models_share_a_line():
@@ -204,16 +206,19 @@ class Doubled(Clean):
 
 
 def test_measures_have_full_names():
-    found = measures_of(Clean(), Views.of(make_trials(["plain"]), ["plain"]), "photos")
+    found, set_aside = measures_of(Clean(), Views.of(make_trials(["plain"]), ["plain"]), "photos")
     assert set(found) == {"top1@photos", "correct@photos", "n@photos"}
+    assert set_aside == []
 
 
-def test_two_measures_of_one_name_and_other_things_are_refused():
-    trials, twice = Views.of(make_trials(["plain"]), ["plain"]), Measure(name="x", value=1.0)
-    with pytest.raises(PluginError, match="probe 'clean' yields two measures named 'x@photos'"):
-        measures_of(Doubled(yields=(twice, twice)), trials, "photos")
-    with pytest.raises(PluginError, match=r"yields 0\.5 as a measure"):
-        measures_of(Doubled(yields=(0.5,)), trials, "photos")
+def test_two_measures_of_one_name_and_other_things_are_set_aside():
+    trials = Views.of(make_trials(["plain"]), ["plain"])
+    first, second, other = (Measure(name=name, value=value) for name, value in (("x", 1.0), ("x", 2.0), ("y", 3.0)))
+    found, (twice, thing) = measures_of(Doubled(yields=(first, 0.5, other, second)), trials, "photos")
+    assert found == {"y@photos": other}  # nobody knows which of the two is meant
+    assert (twice.kind, twice.subject) == ("measure", "x@photos")
+    assert "probe 'clean' yields two measures named 'x@photos'" in twice.text
+    assert "yields 0.5 as a measure" in thing.text
 
 
 def test_stored_parameters_become_tuples_again():
@@ -274,9 +279,7 @@ class Lab:
             "dataset": {"name": "photos", "n": samples},
             "settings": dict(self.settings),
         }
-        job = Job(
-            task=task, model=model, key=f"{abs(hash(str((task, identity)))):064x}"[-64:], identity=Identity(identity)
-        )
+        job = job_of(task, model, Identity(identity))
         run.begin(job, {"created": changes["created"]} if "created" in changes else {})
         correct = np.arange(samples) < hits
         for at, (low, high) in enumerate(layout.spans()[:spans]):
@@ -405,12 +408,46 @@ def test_cells_on_replaced_samples_are_missing(lab):
     assert new.measures["n@photos"].value == 32
 
 
-def test_damaged_trials_are_an_error(lab):
+@pytest.mark.parametrize("file", ["*/all.h5", "cell.json"])
+def test_a_damaged_cell_costs_its_own_measures_alone(lab, file):
+    path = lab.run("a", [clean("bad"), clean("good")])
+    (damaged,) = path.glob(f"shards/*/bad/{file}")
+    damaged.write_bytes(damaged.read_bytes()[:-4000] if file != "cell.json" else b"{")
+    study = open_study([path], PROBES)
+    models = {model.name: model for model in study.models}
+    assert models["good"].axes == {"ID": 0.5} and models["bad"].axes == {"ID": None}
+    assert str(damaged) in lines(models["bad"])["clean@photos"]
+    (remark,) = [text for text in study.warnings if "incomplete" in text]
+    assert "1 of 2 cells have no result" in remark
+    assert study.trial_reader.cells()["clean@photos"][-1] == "good"
+
+
+def test_damaged_trials_are_an_error_where_nothing_else_can_be_read(lab):
     path = lab.run("a", [clean()])
     shard = next(path.glob("shards/*/m/*/all.h5"))
     shard.write_bytes(shard.read_bytes()[:-4000])
     with pytest.raises(StoreError):
         open_study([path], PROBES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Same(Clean):
+    name: ClassVar[str] = "ratio"
+
+    def measures(self, trials):
+        yield Measure(name="top1", value=0.25)
+
+
+def test_a_measure_of_two_tasks_is_set_aside(lab):
+    model = only(open_study([lab.run("a", [clean(), ratio()])], {"clean": Clean(), "ratio": Same()}))
+    assert "top1@photos" not in model.measures and "n@photos" in model.measures and model.axes == {"ID": None}
+    assert "measured by two tasks, one of them ratio@photos" in lines(model)["top1@photos"]
+
+
+def test_parameters_that_the_installed_probe_refuses_cost_its_measures_alone(lab):
+    model = only(open_study([lab.run("a", [clean(), ratio(params={"size": 3})])], PROBES))
+    assert model.axes == {"ID": 0.5}
+    assert "no parameter 'size'" in lines(model)["ratio@photos"]
 
 
 def test_runs_of_other_settings_are_warned_about(lab):

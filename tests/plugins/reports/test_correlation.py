@@ -109,12 +109,12 @@ def test_one_reason_for_several_values_is_told_once():
 def test_as_many_reasons_as_models_are_not_all_told_and_no_model_is_dropped():
     lost = [
         model(f"gone{i}", [None] * 5, missing=absences(tasks={"t@cc": f"no file {i}", "accuracy@a": f"no file {i}"}))
-        for i in range(9)
+        for i in range(14)
     ]
     notes = notes_of(report([*rising(), *lost]))
     assert "– shape, noise, ID: no file 0: gone0" in notes and "no file 2" not in notes
-    assert "– shape, noise, ID: 7 more, with reasons in --format json: gone2, gone3, gone4" in notes
-    assert all(f"gone{i}" in notes for i in range(9))
+    assert "– shape, noise, ID: 12 more, with reasons in --format json: gone2, gone3, gone4" in notes
+    assert all(f"gone{i}" in notes for i in range(14))
 
 
 def notes_of(data):
