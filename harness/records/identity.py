@@ -113,9 +113,12 @@ class Identity:
 
     @property
     def network(self) -> Mapping[str, Any]:
-        """Checkpoint and loading; empty where they are not recorded."""
-        network: Mapping[str, Any] = self.document.get("model", {})
-        return network
+        """Checkpoint and loading; empty where they are not recorded.
+
+        Not the resize and crop that the model states: they are recorded for tasks on datasets that leave them to it.
+        """
+        stated: Mapping[str, Any] = self.document.get("model", {})
+        return {name: value for name, value in stated.items() if name != "preprocessing"}
 
     @property
     def images(self) -> int | None:
