@@ -60,7 +60,7 @@ def test_if_none_can_be_loaded_all_are_named_and_nothing_is_written(run):
     code, _, err = run("unfit", "narrow")
     assert code == 2 and "fc.bias" in err and "logits" in err and not Path("run").exists()
     code, _, err = run("page")
-    assert code == 2 and "nothing can run" in err and "an HTML page" in err and not Path("run").exists()
+    assert code == 2 and "an HTML page" in err and not Path("run").exists()
 
 
 def test_what_was_stored_is_kept_when_a_checkpoint_breaks(run):

@@ -75,6 +75,19 @@ def test_an_average_without_names_is_not_dropped_unseen(tmp_path, state, other):
     assert torch.equal(load(tmp_path, entry(line)).state_dict()["fc.weight"], other["fc.weight"])
 
 
+def test_an_average_of_the_parameters_alone_is_said_not_to_load(tmp_path, state, other):
+    parameters = {key: value for key, value in state.items() if "running" not in key and "num_batches" not in key}
+    torch.save({"model": other, "ema": parameters}, tmp_path / "w.pth")
+    assert f"`ema` has {len(parameters)} of " in refusal(tmp_path, entry())
+
+
+def test_what_lies_in_an_average_and_is_no_tensor_is_dropped_by_the_advice(tmp_path, state, other):
+    torch.save({"model": other, "ema": {"decay": 0.99, **prefixed(state)}}, tmp_path / "w.pth")
+    *_, line = advised(refusal(tmp_path, entry()))
+    assert line == "recipe: {wrapper_keys: [ema], strip_prefixes: [module.], drop: [decay]}"
+    assert torch.equal(load(tmp_path, entry(line)).state_dict()["fc.weight"], state["fc.weight"])
+
+
 def test_equal_copies_are_one(tmp_path, network, state):
     torch.save({"state_dict": dict(state), "model": {k: v.clone() for k, v in state.items()}}, tmp_path / "w.pth")
     assert_same(load(tmp_path, entry()), network, some_images())
