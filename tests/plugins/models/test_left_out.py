@@ -305,6 +305,32 @@ def test_weights_in_parts_are_put_together(parametrize, tmp_path):
         torch.testing.assert_close(loaded(images), network(images), rtol=1e-3, atol=1e-3)
 
 
+def test_the_order_of_the_file_stays(tmp_path):
+    network = in_parts(torch.nn.utils.parametrizations.weight_norm)
+    from harness.plugins.models._parametrizations import folded
+
+    state = dict(network.state_dict())
+    plain = small_network().state_dict()
+    module = [key.rpartition(".")[0] for key in plain]
+    found = folded(state, plain, (), (), "")
+    assert found.keys() == plain.keys()
+    assert list(dict.fromkeys(key.rpartition(".")[0] for key in found)) == list(dict.fromkeys(module))
+
+
+@pytest.mark.parametrize("dim", [0, 1])
+def test_spectral_norm_of_either_side(dim):
+    from harness.plugins.models._parametrizations import folded
+
+    module = torch.nn.ConvTranspose2d(3, 5, 2) if dim else torch.nn.Linear(4, 6)
+    torch.nn.utils.spectral_norm(module)
+    module.eval()
+    images = torch.rand(2, 3, 4, 4) if dim else torch.rand(2, 4)
+    expected = module(images)
+    plain = type(module)(*((3, 5, 2) if dim else (4, 6)))
+    plain.load_state_dict(folded(dict(module.state_dict()), plain.state_dict(), (), (), ""))
+    torch.testing.assert_close(plain(images), expected)
+
+
 @pytest.mark.parametrize(
     ("parametrize", "lines"),
     [
