@@ -114,21 +114,21 @@ def load_first(plan: Plan, specs: Mapping[str, ModelSpec], sources: Mapping[str,
     """
     keep_freed_memory()
     refuse_global_hooks()
-    loaded = LoadedNetworks()
-    checked: set[str] = set()
-    for number, planned_pass in enumerate(plan.passes):
+    sizes: dict[str, dict[int, None]] = {}  # model -> its sizes, in the order of the passes
+    for planned_pass in plan.passes:
         for name in planned_pass.models:
-            if name in checked:
-                continue
-            checked.add(name)
-            try:
-                with numerics(plan.settings):
-                    size = planned_pass.dataset.preprocessing.size
-                    network = load_network(specs[name], sources[specs[name].source], size)
-            except RequestError as error:  # also of a source that fails
-                loaded.refused[name] = error
-                continue
-            loaded.remarks[name] = tuple(map(str, getattr(network, "remarks", ())))
-            if number == 0:
-                loaded.kept[name] = network
+            sizes.setdefault(name, {})[planned_pass.dataset.preprocessing.size] = None
+    loaded = LoadedNetworks()
+    for name, (first, *others) in sizes.items():
+        try:
+            with numerics(plan.settings):
+                network = load_network(specs[name], sources[specs[name].source], first)
+                for size in others:
+                    _check(network, specs[name], witnesses(size))
+        except RequestError as error:  # also of a source that fails
+            loaded.refused[name] = error
+            continue
+        loaded.remarks[name] = tuple(map(str, getattr(network, "remarks", ())))
+        if name in plan.passes[0].models:
+            loaded.kept[name] = network
     return loaded

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from harness.planning import planner
 from harness.planning.code import CodeInUse, Maker, makers_of
 from harness.planning.definitions import check_definitions
 from harness.planning.plan import MissingTask, PlannedTask, Settings
+from harness.planning.preprocessing import natives_of, remarks_on
+from harness.planning.requirements import with_requirements
 from harness.planning.sizes import of_other_sizes
 from harness.planning.tensors import files_of_stored
 from harness.planning.weight_files import digests_of_models
@@ -67,7 +70,7 @@ class Selection:
     Attributes:
         demanded: datasets and models requested by name. If one of these is missing, the request fails; if one that
             a suite or pattern selects is missing, the others run without it.
-        crops: dataset -> remark, where the suite replaces the dataset's own resize and crop.
+        crops: dataset -> remarks on its resize and crop.
         makers: (kind, name) -> code of each plugin that is not built in.
     """
 
@@ -95,7 +98,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
     if not patterns:
         raise RequestError("no models: give --models PATTERN, or a --suite that names some. See: harness list models")
     models = tuple(registry.models_matching(patterns))
-    tasks = _with_requirements([*_suite_tasks(suite), *map(registry.parse_task, request.tasks)], registry)
+    tasks = with_requirements([*(suite.tasks if suite else ()), *map(registry.parse_task, request.tasks)], registry)
     if not tasks:
         raise RequestError("no tasks: give --suite NAME or --task probe@dataset. See: harness list suites")
     datasets, crops = {}, {}
@@ -103,9 +106,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         dataset = registry.dataset(task.dataset)
         preprocessing = suite.preprocessing.get(task.dataset) if suite else None
         datasets[task.dataset] = replace(dataset, preprocessing=preprocessing) if preprocessing else dataset
-        if preprocessing and preprocessing != dataset.preprocessing:
-            text = f"{preprocessing} as the suite says; its own is {dataset.preprocessing}"
-            crops[task.dataset] = (Remark("data", task.dataset, text),)
+        crops[task.dataset] = remarks_on(dataset, preprocessing)
     probes = {task.name: registry.probe_for(task) for task in tasks}
     if suite:
         planned = [(probes[task.name], datasets[task.dataset]) for task in tasks]
@@ -126,28 +127,6 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         crops=crops,
         makers=makers_of(probes.values(), datasets, sources, registry),
     )
-
-
-def _suite_tasks(suite: Suite | None) -> Sequence[TaskSpec]:
-    return suite.tasks if suite else ()
-
-
-def _with_requirements(tasks: Sequence[TaskSpec], registry: Registry) -> list[TaskSpec]:
-    """`tasks` without repetition, each preceded by the tasks whose trials its measures require."""
-    by_name = {task.name: task for task in reversed(tasks)}  # of two with one name, the first wins: the suite's
-    resolved: dict[str, TaskSpec] = {}
-
-    def add(task: TaskSpec) -> None:
-        if task.name in resolved:
-            return
-        for required in registry.probe_for(task).requires:
-            required_task = registry.parse_task(f"{required}@{task.dataset}")
-            add(by_name.get(required_task.name, required_task))
-        resolved[task.name] = task
-
-    for task in tasks:
-        add(by_name[task.name])
-    return list(resolved.values())
 
 
 def settle(request: RunRequest, stored: Mapping[str, Any] | None, size: int) -> Settings:
@@ -206,10 +185,10 @@ def resolve(
         for task in selection.tasks
         if task.dataset in missing
     ]
-    versions = {name: source.version for name, source in selection.sources.items()}
+    versions, natives = {name: source.version for name, source in selection.sources.items()}, natives_of(selection)
     earlier = files_of_stored(selection, digests, stored)
     made = planner.plan(
-        tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent, code, earlier
+        tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent, code, earlier, natives
     )
     return made.set_aside(of_other_sizes(made.tasks, selection.models, selection.sources))
 
@@ -237,10 +216,8 @@ def _manifests(
 def missing_task(selection: Selection, task: TaskSpec, because: Reason) -> MissingTask:
     """One task without data. Raises RequestError if its probe could not serve the data in any case."""
     probe, dataset = selection.probes[task.name], selection.datasets[task.dataset]
-    try:
+    with _fitting(task):
         conditions = planner.columns_for(probe, dataset)
-    except ValueError as error:
-        raise RequestError(f"task {task.name}: {error}") from error
     return MissingTask(name=task.name, probe=probe, dataset=dataset, conditions=conditions, because=because)
 
 
@@ -248,17 +225,24 @@ def plan_task(selection: Selection, task: TaskSpec, manifest: manifests.Manifest
     """One task with its layout. Raises RequestError if the probe cannot serve the dataset's image size or its views."""
     from harness.store.layout import RESERVED, check_layout
 
-    try:
-        planned = planner.plan_task(
-            task.name, selection.probes[task.name], selection.datasets[task.dataset], manifest, settings.batch_size
-        )
+    probe, dataset = selection.probes[task.name], selection.datasets[task.dataset]
+    with _fitting(task):
+        planned = planner.plan_task(task.name, probe, dataset, manifest, settings.batch_size)
         check_layout(planned.layout)
         clashes = {*RESERVED, *planned.layout.attributes} & {spec.name for spec in selection.models}
         if clashes:
             raise ValueError(f"a model cannot be called {', '.join(clashes)}: the index has an axis of that name")
-        return planned
-    except ValueError as error:
-        raise RequestError(f"task {task.name}: {error}") from error
+    return planned
+
+
+@contextmanager
+def _fitting(task: TaskSpec) -> Iterator[None]:
+    """A ValueError says that probe and dataset do not fit: RequestError. All else is a plugin's mistake."""
+    with blamed(f"task {task.name}"):
+        try:
+            yield
+        except ValueError as error:
+            raise RequestError(f"task {task.name}: {error}") from error
 
 
 def existing_run(path: Path) -> RunReader | None:

@@ -21,6 +21,7 @@ def of_other_sizes(
     return {
         (task.name, name): _reason(task, name, size)
         for task in tasks
+        if not task.dataset.preprocessing.native
         for name, size in known.items()
         if size not in (None, task.dataset.preprocessing.size)
     }
@@ -29,7 +30,7 @@ def of_other_sizes(
 def _reason(task: PlannedTask, model: str, size: int | None) -> Reason:
     dataset = task.dataset
     what = f"takes images of {size} pixels, {dataset.name} gives {dataset.preprocessing.size}"
-    advice = f"a dataset entry with `size: {size}` (and a `resize` that is no smaller) serves it"
+    advice = f"a dataset entry with `size: {size}` (and a `resize` that is no smaller), or `size: native`, serves it"
     return Reason(
         kind="task", subject=task.name, text=f"{model} {what}; {advice}", general=f"the network {what}; {advice}"
     )

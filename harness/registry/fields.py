@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -76,6 +76,16 @@ def _renaming(value: object) -> object:
     return value
 
 
+def _resize(value: object) -> object:
+    sides = value if isinstance(value, tuple) and len(value) == 2 else (value,)
+    if value is not None and not all(type(side) is int and side >= 1 for side in sides):
+        raise ValueError(
+            f"expected pixels of the shorter side, a pair [height, width], or null for images as they are, "
+            f"got {shown(value)}"
+        )
+    return value
+
+
 def _rows(value: str) -> str:
     first, _, last = value.partition(":")
     if not (first.isdecimal() and last.isdecimal() and int(first) < int(last)):
@@ -83,12 +93,10 @@ def _rows(value: str) -> str:
     return value
 
 
-def _resize(value: object) -> object:
-    sides = value if isinstance(value, tuple) and len(value) == 2 else (value,)
-    if value is not None and not all(type(side) is int and side >= 1 for side in sides):
+def _size(value: object) -> object:
+    if value != "native" and (type(value) is not int or value < 1):
         raise ValueError(
-            f"expected pixels of the shorter side, a pair [height, width], or null for images as they are, "
-            f"got {shown(value)}"
+            f"expected the side of the crop in pixels, or native for the size of each network, got {shown(value)}"
         )
     return value
 
@@ -139,4 +147,5 @@ Measures = Annotated[
     AfterValidator(distinct),
 ]
 Pixels = Annotated[int, Field(ge=1)]
+Size = Annotated[int | Literal["native"], BeforeValidator(_size)]
 Resize = Annotated[int | tuple[int, int] | None, BeforeValidator(_resize)]

@@ -28,6 +28,7 @@ from harness.registry.fields import (
     Resize,
     Rows,
     Sha256,
+    Size,
     Text,
     Uri,
     as_expected,
@@ -49,7 +50,7 @@ class DatasetEntry:
         name: of the entry.
         plugin: name of the dataset plugin.
         path: folder below the data root.
-        preprocessing: ``resize``, ``size`` and ``interpolation``, as far as they are given.
+        preprocessing: fields of `Preprocessing`, as far as they are given.
         params: the plugin's further parameters.
     """
 
@@ -186,12 +187,21 @@ class _Dataset(_Entry):
     plugin: PluginName
     path: Text | None = None
     resize: Resize = None
-    size: Pixels = 224  # the plugin's own values, unless they are set
+    size: Size = 224  # the plugin's own values, unless they are set
     interpolation: Interpolation = "bilinear"
     params: dict[str, Any] = {}
 
+    @model_validator(mode="after")
+    def _one_source_of_sizes(self) -> _Dataset:
+        for key in ("resize", "interpolation"):
+            if self.size == "native" and key in self.model_fields_set:
+                raise ValueError(f"size: native takes {key} from each network too: leave out {key}")
+        return self
+
     def record(self, name: str) -> DatasetEntry:
         crop = self.model_dump(include={"resize", "size", "interpolation"}, exclude_unset=True)
+        if self.size == "native":
+            crop = {"native": True}
         return DatasetEntry(name=name, plugin=self.plugin, path=self.path, preprocessing=crop, params=self.params)
 
 

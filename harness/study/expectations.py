@@ -66,7 +66,7 @@ def _of_model(run: RunReader, probes: Mapping[str, Probe], name: str, model: Run
 
 def _measured(run: RunReader, probes: Mapping[str, Probe], task: str, model: str) -> dict[str, Measure]:
     """The measures of one cell; none if its probe needs other trials, is absent or fails, which the report says."""
-    from harness.study.measuring import measures_of, with_params
+    from harness.study.reduction import measures_of, with_params
     from harness.views import Views
 
     stored = run.cells()[task, model]
@@ -78,6 +78,6 @@ def _measured(run: RunReader, probes: Mapping[str, Probe], task: str, model: str
         probe = with_params(probe, identity.params)
         trials = run.read(task, model)
         views = Views.of(trials, probe.conditions(trials.layout.size), {})
-        return measures_of(probe, views, task_of(task).dataset)
+        return measures_of(probe, views, task_of(task).dataset)[0]
     except (HarnessError, ValueError):
         return {}

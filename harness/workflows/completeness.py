@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 
 
 def refuse_empty(plan: Plan, suite: str | None) -> None:
-    """Raises RequestError if no cell of the plan can be computed."""
-    reasons = [cell for cell in plan.cells if cell.job is None]
-    if len(reasons) < len(plan.cells):
+    """Raises RequestError, with each reason once, if no cell of the plan can be computed."""
+    if any(cell.job is not None for cell in plan.cells):
         return
-    absent = [cell for cell in reasons if cell.status == "missing"]
+    absent = [cell for cell in plan.cells if cell.status == "missing"]
     if not absent:
-        raise RequestError(f"nothing can run: {reasons[0].reason}. See: harness info {reasons[0].model}")
+        raise RequestError(f"nothing can run: {plan.cells[0].reason}. See: harness info {plan.cells[0].model}")
     causes = "; ".join(dict.fromkeys(cell.reason for cell in absent))
     see = f"harness doctor --suite {suite}" if suite else "harness list datasets" if plan.missing else ""
     raise RequestError(f"nothing can run: {causes}" + (f". See: {see}" if see else ""))

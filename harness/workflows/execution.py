@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import RequestError
 from harness.records import Progress
 from harness.workflows.completeness import lost_cells, refuse_empty, usable
+from harness.workflows.describing import describe
 from harness.workflows.display import Display, display_of
 from harness.workflows.run_result import RunResult
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from harness.planning.plan import Plan
     from harness.planning.request import RunRequest, Selection
-    from harness.records import ModelSpec, RunRecord, Suite
     from harness.store import RunWriter
     from harness.workflows.options import House
 
@@ -59,7 +59,7 @@ def plan_run(
     same = existing.record.same_numbers if existing else frozenset[tuple[str, str]]()
     code = CodeInUse(makers=selection.makers, same=same, accept=request.same_numbers)
     with (display or display_of(None)).digesting() as watch:
-        plan = resolve(selection, settings, request.data, existing.cells() if existing else {}, watch, code)
+        plan = resolve(selection, settings, request.data, existing.checked_cells() if existing else {}, watch, code)
     refuse_changed_files(plan, existing.record.contents if existing else {}, out)
     return plan
 
@@ -142,7 +142,7 @@ def compute(
     from harness.engine.resources import Engine
     from harness.local.provenance import provenance
 
-    for remark in _describe(opened, plan, selection, remarks or {}):
+    for remark in describe(opened, plan, selection, remarks or {}):
         progress.warn(remark)
     engine = Engine(
         run=opened,
@@ -156,77 +156,6 @@ def compute(
         stop=stop or threading.Event(),
     )
     return execute(plan, engine)
-
-
-def _describe(opened: RunWriter, plan: Plan, selection: Selection, remarks: Mapping[str, Sequence[str]]) -> list[str]:
-    """Write everything but trials to the run folder: groups, planned cells, definitions, remarks, layouts.
-
-    Returns:
-        Remarks on definitions that the suite replaces; they are stored too.
-    """
-    from harness.planning.contents import contents_of
-
-    suite = selection.suite
-    redefined = redefinitions(opened.record, suite) if suite else {}
-    opened.update_manifest(
-        study={
-            "biases": {name: list(parts) for name, parts in (suite.biases if suite else {}).items()},
-            "axes": {name: list(parts) for name, parts in (suite.axes if suite else {}).items()},
-        },
-        models={spec.name: _model(spec) for spec in selection.models},
-        **_planned(plan),
-        warnings={
-            **{name: [f"{name}: {remark}" for remark in remarks[name]] for name in remarks},
-            **{task.dataset.name: list(task.manifest.remarks) for task in plan.tasks},
-            **redefined,
-        },
-        contents=contents_of(plan),
-        **_accepted(opened, plan),
-    )
-    for task in plan.tasks:
-        opened.put_layout(task.layout)
-    # Finish cells that a killed run had completed, and rewrite the index in any case.
-    opened.finish([cell.job for cell in plan.cells if cell.job and cell.status == "stored"])
-    return [remark for remarks in redefined.values() for remark in remarks]
-
-
-def redefinitions(record: RunRecord, suite: Suite) -> dict[str, list[str]]:
-    """Bias or axis -> one remark, where `suite` replaces what the run defines; the latest definition holds."""
-    remarks = {}
-    for earlier, latest in ((record.biases, suite.biases), (record.axes, suite.axes)):
-        for name, parts in latest.items():
-            before = earlier.get(name)
-            if before is not None and set(before) != set(parts):
-                text = (
-                    f"redefined by suite {suite.name!r} as {', '.join(parts)}; before, in this run, {', '.join(before)}"
-                )
-                remarks[name] = [f"{name}: {text}. The latest definition holds for all models of the run"]
-    return remarks
-
-
-def _accepted(opened: RunWriter, plan: Plan) -> dict[str, Any]:
-    """The changes of code that leave all numbers the same, after those that were accepted before; empty if none."""
-    if not plan.accepted:
-        return {}
-    return {"same_numbers": [*opened.record.document.get("same_numbers", ()), *map(asdict, plan.accepted)]}
-
-
-def _model(spec: ModelSpec) -> dict[str, Any]:
-    """What a run keeps of a registry entry."""
-    expected = {name: list(value) for name, value in spec.expected.items()}
-    return {"group": spec.group, "title": spec.title, **({"expected": expected} if expected else {})}
-
-
-def _planned(plan: Plan) -> dict[str, dict[str, dict[str, str]]]:
-    """Task -> model -> why the cell cannot be computed (empty: it can); and the remedy where it cannot."""
-    planned: dict[str, dict[str, str]] = {}
-    remedies: dict[str, dict[str, str]] = {}
-    for cell in plan.cells:
-        because = cell.because if cell.job is None else None
-        planned.setdefault(cell.task, {})[cell.model] = because.text if because else ""
-        if because:
-            remedies.setdefault(cell.task, {})[cell.model] = because.remedy
-    return {"planned": planned, "remedies": remedies} if remedies else {"planned": planned}
 
 
 def pick_device(requested: str, out: Path) -> torch.device:

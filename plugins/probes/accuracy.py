@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from harness import Batch, Measure, Probe, Trials, accuracy_measures, hookimpl, is_correct, share
 
 from ._chance import SIGNIFICANCE, guessing_p
+from ._corruption_error import corruption_errors
 from ._permutation import explained_by_exchange
 from ._subsets import among_all_outputs, of_kept, of_variants
 
@@ -35,6 +36,10 @@ class Accuracy(Probe):
     The dataset's attribute ``variant`` gives ``top1/<variant>``, and its attribute ``kept`` gives ``ood-top1``, pooled
     over the samples where that is ``yes`` (the OOD accuracy of Geirhos et al. 2021). If the classes are a subset of the
     outputs and the run stores logits, ``top1-all-outputs`` is the accuracy of decisions among all outputs.
+
+    On ImageNet-C with the usual 15 corruptions in 5 severities, ``mce`` is the mean corruption error (mCE): the error
+    under each corruption divided by that of AlexNet, then averaged; ``mean-error`` is the mean error without that
+    division.
     """
 
     name: ClassVar[str] = "accuracy"
@@ -60,6 +65,10 @@ class Accuracy(Probe):
     def measures_of_view(self, trials: Trials) -> Iterable[Measure]:
         """``top1``, ``correct`` and ``n``, without flags: under a strong corruption a sound network may guess."""
         return accuracy_measures(trials, CONDITION, "")
+
+    def measures_of_levels(self, levels: Mapping[str, Trials]) -> Iterable[Measure]:
+        """``mce`` and ``mean-error`` of ImageNet-C."""
+        return corruption_errors(levels, CONDITION)
 
 
 def _chance_flags(trials: Trials) -> tuple[str, ...]:

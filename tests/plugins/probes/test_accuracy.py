@@ -387,3 +387,59 @@ def test_the_order_found_is_the_best_of_all(monkeypatch):
         best = max((np.array(order)[wanted] == choices).sum() for order in permutations(range(5)))
         found = _permutation._best_order(wanted, choices, 5)
         assert sorted(found) == list(range(5)) and (found[wanted] == choices).sum() == best
+
+
+# --- mean corruption error --------------------------------------------------------------------
+
+# What hendrycks/robustness prints for AlexNet (ImageNet-C/test.py), in the order of the paper.
+HENDRYCKS = """gaussian_noise .886428 shot_noise .894468 impulse_noise .922640 defocus_blur .819880 glass_blur .826268
+motion_blur .785948 zoom_blur .798360 snow .866816 frost .826572 fog .819324 brightness .564592 contrast .853204
+elastic_transform .646056 pixelate .717840 jpeg_compression .606500""".split()
+ERRORS = dict(zip(HENDRYCKS[::2], map(float, HENDRYCKS[1::2]), strict=True))
+EXTRA = ("speckle_noise", "saturate")
+
+
+def corrupted(names, seed=0, n=40, severities=5):
+    """Random decisions on n images under corruptions; each has its own difficulty."""
+    views = [f"{name}-{severity}" for name in names for severity in range(1, severities + 1)]
+    draw = np.random.default_rng(seed)
+    return views, draw.random((n, len(views))) < draw.uniform(0.1, 0.9, len(views))
+
+
+def test_mean_corruption_error_is_that_of_the_paper_beside_the_plain_mean():
+    views, correct = corrupted([*EXTRA, *reversed(ERRORS)])
+    found = named(list(in_views(seen_in(views, correct))))
+    errors = {c: np.mean([1 - correct[:, views.index(f"{c}-{s}")].mean() for s in range(1, 6)]) for c in ERRORS}
+    assert found["mce@d"].value == pytest.approx(np.mean([errors[c] / ERRORS[c] for c in ERRORS]), abs=1e-12)
+    assert found["mean-error@d"].value == pytest.approx(np.mean(list(errors.values())), abs=1e-12)
+    assert (found["mce@d"].unit, found["mce@d"].direction, found["mce@d"].n) == ("1", "lower", 40)
+    assert found["mce@d"].low < found["mce@d"].value < found["mce@d"].high
+    usual = [at for at, view in enumerate(views) if not view.startswith(EXTRA)]
+    alone = named(list(in_views(seen_in([views[at] for at in usual], correct[:, usual]))))
+    assert alone["mean-error@d"].value == pytest.approx(1 - alone["top1@d"].value, abs=1e-12)
+    assert alone["mce@d"] == found["mce@d"]  # whatever else there is
+
+
+def test_alexnet_itself_has_a_mean_corruption_error_of_1():
+    n = 1000
+    views = [f"{name}-{severity}" for name in ERRORS for severity in range(1, 6)]
+    wrong = [round(n * ERRORS[view.rpartition("-")[0]]) for view in views]
+    found = named(list(in_views(seen_in(views, np.arange(n)[:, None] >= np.array(wrong)))))
+    assert found["mce@d"].value == pytest.approx(1, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("names", "severities", "classes"),
+    [(list(ERRORS)[:14], 5, 1000), (list(ERRORS), 3, 1000), (list(ERRORS), 5, 200), (["fog"], 5, 1000)],
+)
+def test_without_all_of_imagenet_c_there_is_no_mean_corruption_error(names, severities, classes):
+    views, correct = corrupted(names, severities=severities)
+    more = {} if classes == 1000 else {"classes": tuple(f"class-{k}" for k in range(classes))}
+    found = named(list(in_views(seen_in(views, correct, **more))))
+    assert "mce@d" not in found and "mean-error@d" not in found
+
+
+def test_info_names_the_mean_corruption_error(command_line):
+    for name in ("imagenet-c-15", "accuracy"):
+        code, out, _ = command_line("info", name)
+        assert code == 0 and "mCE" in out and "AlexNet" in out
