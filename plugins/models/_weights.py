@@ -113,10 +113,7 @@ def _fitting(
     """The state dict of the network, and the keys of the file that it comes from. Raises CheckpointError."""
     recipe, needed, place = spec.recipe, network.state_dict(), _place(spec, files)
     target = Target(needed=needed, outputs=spec.outputs, head=head, background=spec.label_space == "imagenet-1k")
-    try:
-        chosen = contents.state_dict(recipe.wrapper_keys, recipe.drop)
-    except CheckpointError as error:
-        raise CheckpointError(f"model {spec.name!r}: {error.reason}{_any_hint(contents, spec, target)}") from error
+    chosen = _chosen(contents, spec, target)
     state = adapted(chosen, recipe, needed, f"model {spec.name!r}: {files[0]}")
     if duplicates := [key for key in head if key in state]:
         raise CheckpointError(
@@ -130,6 +127,14 @@ def _fitting(
         text = f"{place} does not fit {spec.arch or 'the network'}: {', '.join(found)}"
         raise CheckpointError(text + _hint(contents, chosen, spec, target))
     return state, used_keys(chosen, recipe)
+
+
+def _chosen(contents: Contents, spec: ModelSpec, target: Target) -> State:
+    """The state dict that the recipe, or the usual place, names. Raises CheckpointError with what would load."""
+    try:
+        return contents.state_dict(spec.recipe.wrapper_keys, spec.recipe.drop)
+    except CheckpointError as error:
+        raise CheckpointError(f"model {spec.name!r}: {error.reason}{_any_hint(contents, spec, target)}") from error
 
 
 def _load(network: torch.nn.Module, state: State, spec: ModelSpec, files: Sequence[Path]) -> None:
