@@ -16,6 +16,8 @@ from harness.data.modes import is_cut
 from harness.errors import listed
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from harness.interfaces import Dataset
     from harness.records import Preprocessing, Sample
 
@@ -54,29 +56,39 @@ def headers_of(dataset: Dataset, samples: Sequence[Sample]) -> list[Header | Non
         return list(pool.map(lambda sample: _header(dataset, sample), samples))
 
 
+def header_of(image: Image.Image) -> Header:
+    """What the header of an opened image says."""
+    return Header(
+        format=image.format or "",
+        tables=tuple(tuple(table) for table in getattr(image, "quantization", {}).values()),
+        size=image.size,
+        has_alpha=image.has_transparency_data,
+        is_cut=is_cut(image),
+        is_animated=image.format != "MPO" and getattr(image, "is_animated", False),
+    )
+
+
 def _header(dataset: Dataset, sample: Sample) -> Header | None:
     try:
         with dataset.image(sample) as image:
-            return Header(
-                format=image.format or "",
-                tables=tuple(tuple(table) for table in getattr(image, "quantization", {}).values()),
-                size=image.size,
-                has_alpha=image.has_transparency_data,
-                is_cut=is_cut(image),
-                is_animated=image.format != "MPO" and getattr(image, "is_animated", False),
-            )
+            return header_of(image)
     except (Exception, SystemExit):  # noqa: BLE001 - plugins and decoders raise anything; this image is decoded, and named, later
         return None
 
 
-def remarks_on(headers: Headers, preprocessing: Preprocessing) -> Iterator[str]:
-    """What must be known about these images beside results: what is dropped, and files unlike the others."""
-    yield from _dropped(headers, lambda header: header.has_alpha, "an alpha channel, which is dropped")
+def remarks_on(headers: Headers, preprocessing: Preprocessing, made: Sequence[Header] = ()) -> Iterator[str]:
+    """What must be known about these images beside results: what is dropped, and files unlike the others.
+
+    Args:
+        made: headers of generated images, whatever their views.
+    """
+    every = {**headers, "": [*headers.get("", ()), *made]}
+    yield from _dropped(every, lambda header: header.has_alpha, "an alpha channel, which is dropped")
     yield from _dropped(
-        headers, lambda header: header.is_cut, "16 bits in each of several channels, of which the upper 8 are used"
+        every, lambda header: header.is_cut, "16 bits in each of several channels, of which the upper 8 are used"
     )
-    yield from _dropped(headers, lambda header: header.is_animated, "several frames, of which the first is used")
-    yield from _enlarged_crops(headers, preprocessing)
+    yield from _dropped(every, lambda header: header.is_animated, "several frames, of which the first is used")
+    yield from _enlarged_crops(every, preprocessing)
     yield from _strays(headers)
     yield from _unlike(headers, lambda header: header.format, "file format")
     yield from _unlike(headers, lambda header: header.tables, "JPEG quality")

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.data.inspection import Headers, equal_files, headers_of, remarks_on
+from harness.data.inspection import Header, Headers, equal_files, headers_of, remarks_on
 from harness.data.promises import checked_samples
 from harness.errors import DatasetError, ImageError
 from harness.local.cache import cache_dir
@@ -36,6 +36,8 @@ WITNESSES = 8
 """Files of each view that are read for its digest, so that files of equal size by design are distinguished too."""
 LOOKED_AT = 32
 """Images of each view whose headers are looked at, and whose bytes are compared with those of the other views."""
+LOOKED_AT_ALONE = 256
+"""Likewise, of a dataset with one view, whose files are all read for the digest in any case."""
 MADE_WITNESSES = 32
 """Images that are generated for the digest of a dataset without files or views; with views, one image a view."""
 
@@ -145,7 +147,7 @@ def build(
     for sample in selected:
         content = hashes.get(sample.path, "") if sample.path else ""
         total.update(json.dumps([sample.id, sample.targets, sample.attributes, content]).encode() + b"\n")
-    looked_at = lowest_hashes(selected, LOOKED_AT)
+    looked_at = lowest_hashes(selected, LOOKED_AT if folders else LOOKED_AT_ALONE)
     contents: dict[str, dict[str, str]] = {}
     for number, (view, folder) in enumerate(folders.items(), 1):
         if folder is not None:
@@ -155,13 +157,16 @@ def build(
             total.update(json.dumps([view, sizes, read]).encode() + b"\n")
         if progress:
             progress(number * len(selected), len(folders) * len(selected))
+    made: list[Header] = []
     for sample in made_witnesses(selected, folders):
-        total.update(json.dumps([sample.view, sample.id, _made_content(dataset, sample)]).encode() + b"\n")
+        content, header = _made_content(dataset, sample)
+        total.update(json.dumps([sample.view, sample.id, content]).encode() + b"\n")
+        made.append(header)
     remarks = list(dataset.remarks(scanned))
     if limit is not None and limit < len(scanned):
         remarks.append(f"--limit: {len(selected):,} of {len(scanned):,} images")
     remarks += equal_files({view: list(digests.values()) for view, digests in contents.items()})
-    remarks += remarks_on(_headers(dataset, looked_at, folders), dataset.preprocessing)
+    remarks += remarks_on(_headers(dataset, looked_at, folders), dataset.preprocessing, made)
     return Manifest(
         samples=tuple(selected),
         total=len(scanned),
@@ -221,12 +226,12 @@ def _content(path: Path) -> str:
         raise _unreadable(path, error) from error
 
 
-def _made_content(dataset: Dataset, sample: Sample) -> str:
-    """SHA-256 of a generated image. Raises DatasetError if it cannot be generated."""
-    from harness.data.decoding import content_digest
+def _made_content(dataset: Dataset, sample: Sample) -> tuple[str, Header]:
+    """SHA-256 and header of a generated image. Raises DatasetError if it cannot be generated."""
+    from harness.data.decoding import content_and_header
 
     try:
-        return content_digest(dataset, sample)
+        return content_and_header(dataset, sample)
     except ImageError as error:
         code = f"{type(dataset).__module__}.{type(dataset).__qualname__}.image"
         raise DatasetError(f"{error}. Fix {code}, or leave {dataset.name} out") from error
