@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from harness.data.modes import is_cut
-from harness.errors import listed
+from harness.data.modes import is_cut, refusal
+from harness.errors import DatasetError, listed
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,12 +32,14 @@ class Header:
     """What the header of one image file says.
 
     Attributes:
-        format: as Pillow names it (``JPEG``). tables: quantization tables of a JPEG, which say its quality.
+        mode, format: as Pillow names them (``RGB``, ``JPEG``).
+        tables: quantization tables of a JPEG, which say its quality.
         size: width and height in pixels.
         has_alpha: an alpha channel or a transparent colour. is_cut: 16 bits a channel, of which 8 are decoded.
         is_animated: several frames, of which the first is used.
     """
 
+    mode: str
     format: str
     tables: tuple[tuple[int, ...], ...]
     size: tuple[int, int]
@@ -51,14 +53,23 @@ Headers = Mapping[str, Sequence[Header | None]]
 
 
 def headers_of(dataset: Dataset, samples: Sequence[Sample]) -> list[Header | None]:
-    """The header of each image; None where it is no image, which the decoder reports when it gets there."""
+    """The header of each image; None where it is no image, which the decoder reports when it gets there.
+
+    Raises:
+        DatasetError: an image has a mode without a defined conversion to RGB.
+    """
     with ThreadPoolExecutor(_READERS, thread_name_prefix="look") as pool:
-        return list(pool.map(lambda sample: _header(dataset, sample), samples))
+        headers = list(pool.map(lambda sample: _header(dataset, sample), samples))
+    for sample, header in zip(samples, headers, strict=True):
+        if header and (reason := refusal(header.mode)):
+            raise DatasetError(f"image {sample.id} of {dataset.name} {reason} ({sample.path})")
+    return headers
 
 
 def header_of(image: Image.Image) -> Header:
     """What the header of an opened image says."""
     return Header(
+        mode=image.mode,
         format=image.format or "",
         tables=tuple(tuple(table) for table in getattr(image, "quantization", {}).values()),
         size=image.size,

@@ -237,6 +237,14 @@ def test_what_is_no_image_is_left_to_the_decoder(tmp_path):
     assert remarks(Files(), tmp_path) == []
 
 
+@pytest.mark.parametrize(("mode", "kind"), [("F", "TIFF"), ("LAB", "TIFF")])
+def test_a_mode_that_is_refused_is_refused_before_anything_runs(tmp_path, mode, kind):
+    noise(300, 300).save(tmp_path / "a.jpg")
+    Image.new(mode, (300, 300)).save(tmp_path / "b.tif", kind)
+    with pytest.raises(DatasetError, match=f"image b.tif of files has the mode {mode} .*8-bit RGB or grey .*b.tif"):
+        build(Files(), tmp_path)
+
+
 # --- what is no file -----------------------------------------------------------------------------
 
 
