@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from harness.data.modes import is_cut, refusal
+from harness.data.modes import DEEP_GREY, is_cut, refusal
 from harness.errors import DatasetError, listed
 
 if TYPE_CHECKING:
@@ -85,6 +85,11 @@ def _header(dataset: Dataset, sample: Sample) -> Header | None:
             return header_of(image)
     except (Exception, SystemExit):  # noqa: BLE001 - plugins and decoders raise anything; this image is decoded, and named, later
         return None
+
+
+def any_deep_grey(headers: Headers) -> bool:
+    """Whether an image has grey values of 16 bits."""
+    return any(header is not None and header.mode in DEEP_GREY for seen in headers.values() for header in seen)
 
 
 def remarks_on(headers: Headers, preprocessing: Preprocessing, made: Sequence[Header] = ()) -> Iterator[str]:
