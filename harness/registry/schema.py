@@ -19,16 +19,19 @@ from harness.records import Interpolation, LoadingRecipe, ModelSpec, Preprocessi
 from harness.registry.fields import (
     Channels,
     Group,
+    MeasureName,
     Measures,
     ModelName,
     Pixels,
     PluginName,
     Renaming,
     Resize,
+    Rows,
     Sha256,
     Size,
     Text,
     Uri,
+    as_expected,
     as_list,
     as_task,
     distinct,
@@ -113,6 +116,7 @@ class _Recipe(_Entry):
     head_rename: tuple[Renaming, ...] = ()
     match: Literal["name", "position"] = "name"
     safe_globals: tuple[Text, ...] = ()
+    rows: Rows | None = None
 
     @model_validator(mode="after")
     def _head_of_its_keys(self) -> _Recipe:
@@ -120,6 +124,13 @@ class _Recipe(_Entry):
             if self.head is None and getattr(self, key):
                 raise ValueError(f"{key} describes a second file: give its URI as `head`, or omit {key}")
         return self
+
+
+class _Expected(_Entry):
+    """A published value: the number alone, or with a tolerance."""
+
+    value: float
+    tolerance: Annotated[float, Field(gt=0)] | None = None
 
 
 class _Model(_Entry):
@@ -142,6 +153,7 @@ class _Model(_Entry):
     license: str = ""
     notes: str = ""
     options: dict[str, Any] = {}
+    expected: dict[MeasureName, Annotated[_Expected, BeforeValidator(as_expected)]] = {}
 
     @model_validator(mode="after")
     def _whole_normalization(self) -> _Model:
@@ -151,7 +163,8 @@ class _Model(_Entry):
 
     def record(self, name: str, base: Path) -> ModelSpec:
         recipe = LoadingRecipe(**dict(self.recipe))
-        return ModelSpec(**{**dict(self), "name": name, "base": base, "recipe": recipe})
+        expected = {measure: (one.value, one.tolerance) for measure, one in self.expected.items()}
+        return ModelSpec(**{**dict(self), "name": name, "base": base, "recipe": recipe, "expected": expected})
 
 
 class _Crop(_Entry):

@@ -38,6 +38,17 @@ def build(spec: ModelSpec) -> torch.nn.Module:
     )
 
 
+def fixed_size(arch: str) -> int | None:
+    """Side in pixels of the images that a timm network takes, where its name says that it takes one size only.
+
+    timm names transformers of fixed size after their patches and their size: ``vit_tiny_patch16_384``.
+    """
+    import re
+
+    match = re.fullmatch(r"(?:timm:)?\w*patch\d+_(?:\w+_)?(\d{3,4})(?:\..*)?", arch)
+    return int(match[1]) if match else None
+
+
 def native_timm(name: str) -> Preprocessing | None:
     """Size, resize and interpolation that timm states for `name`; None if it states none that can be had here.
 

@@ -24,7 +24,7 @@ from harness import (
     split_hub,
 )
 
-from ._architectures import build_timm, native_timm
+from ._architectures import build_timm, fixed_size, native_timm
 from ._weights import weight_files, with_weights
 
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ class Timm(ModelSource):
         if not spec.options.get("pretrained", True):
             return ()
         return super().downloads(replace(spec, weights=tuple(_on_the_hub(spec, uri) for uri in spec.weights)))
+
+    def image_size(self, spec: ModelSpec) -> int | None:
+        """The size in the name of a transformer: ``vit_tiny_patch16_384``."""
+        return fixed_size(spec.arch or "")
 
     def native(self, spec: ModelSpec) -> Preprocessing | None:
         """Input size, crop and interpolation of timm's configuration; imports timm."""
