@@ -230,8 +230,8 @@ def read_shard(
         FileNotFoundError: there is no such file.
         StoreError: it is damaged, or holds the trials of another cell, key or layout.
     """
+    header = read_header(path)
     with opened(path) as file:
-        header = _header(file, path)
         for field, expected, actual in zip(Origin._fields, origin, header.origin, strict=True):
             if expected != actual:
                 raise damaged(path, f"holds trials of another {field}: expected {expected}, found {actual}")
