@@ -163,6 +163,7 @@ def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> list[str]:
         study={
             "biases": {name: list(parts) for name, parts in (suite.biases if suite else {}).items()},
             "axes": {name: list(parts) for name, parts in (suite.axes if suite else {}).items()},
+            **({"titles": dict(suite.titles)} if suite and suite.titles else {}),
         },
         models={spec.name: {"group": spec.group, "title": spec.title} for spec in selection.models},
         **_planned(plan),
