@@ -163,7 +163,7 @@ class Registry:
                 self.probe_for(task)
         named = {*suite.biases, *suite.axes, *(spec.group for spec in self.models_matching(suite.models))}
         for name in suite.titles.keys() - named if suite.models else ():
-            with self._located("suites", suite.name, "titles", name):
+            with self.located("suites", suite.name, "titles", name):
                 available = listed(sorted(filter(None, named)), most=12)
                 raise RequestError(
                     f"title of {name!r}, which is no bias, axis or group of the suite; these are: {available}"
