@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from harness.cli.options import Format, PluginFolders, Registries, choice, open_house, print_json, stdout_console
-from harness.errors import HarnessError, UnknownNameError
+from harness.errors import HarnessError, UnknownNameError, blamed
 from harness.interfaces import WhiteBoxProbe
 from harness.records import Table, TableCell
 
@@ -46,7 +46,10 @@ def info(
     if not matches:
         names = {entry for entries in registered.values() for entry in entries} | set(aliases)
         raise UnknownNameError("name", name, names, hint="See: harness list models|datasets|probes|suites")
-    described = [details(kind, name, entry, house.registry) for kind, entry in matches]
+    described = []
+    for kind, entry in matches:
+        with blamed(f"{kind} {name!r}"):
+            described.append(details(kind, name, entry, house.registry))
     if form == "json":
         print_json(described if len(described) > 1 else described[0])
         return
@@ -95,8 +98,16 @@ def _of_probe(probe: Probe) -> dict[str, Any]:
         "attributes": probe.attributes,
         "white-box": isinstance(probe, WhiteBoxProbe) or None,
         "forwards a stimulus": probe.effort(),
-        "conditions at 224 px": probe.conditions(224),
+        "conditions at 224 px": _conditions(probe),
     }
+
+
+def _conditions(probe: Probe) -> Sequence[str] | str:
+    """Conditions of images of 224 pixels, or why there are none."""
+    try:
+        return probe.conditions(224)
+    except ValueError as error:
+        return str(error)
 
 
 def _of_model(spec: ModelSpec, registry: Registry) -> dict[str, Any]:

@@ -125,6 +125,8 @@ def _checked_name(item: Any, door: _Door) -> str:
     if isinstance(item, Probe | Dataset):
         check_parameters(item, label)
         _check_class_facts(item, label)
+    if isinstance(item, Probe | Dataset | ModelSource) and (type(item.version) is not int or item.version < 1):
+        raise PluginError(f"{label}: version is {item.version!r}; expected an integer of at least 1")
     return name
 
 
@@ -150,5 +152,3 @@ def _check_class_facts(item: Probe | Dataset, label: str) -> None:
         value = getattr(item, fact, ())
         if not isinstance(value, tuple) or not all(isinstance(part, str) for part in value):
             raise PluginError(f'{label}: {fact} is {value!r}; expected a tuple of names, for example ("accuracy",)')
-    if type(item.version) is not int or item.version < 1:
-        raise PluginError(f"{label}: version is {item.version!r}; expected an integer of at least 1")

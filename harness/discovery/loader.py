@@ -254,7 +254,7 @@ def _import_file(package: str, stem: str) -> ModuleType:
 def _installed() -> Iterator[_Candidate]:
     for entry in sorted(metadata.entry_points(group=PROJECT), key=lambda point: (point.value, point.name)):
         package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown distribution"
-        THIRD_PARTY.add(entry.module.partition(".")[0])
+        THIRD_PARTY.add(entry.value.partition(":")[0].partition(".")[0])
         yield _Candidate(f"{package} ({entry.value})", entry.load)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from harness.errors import UnknownNameError
+from harness.errors import UnknownNameError, blamed
 from harness.planning.planner import RESIDENT_MODELS, arrays_for, columns_for
 
 if TYPE_CHECKING:
@@ -172,8 +172,9 @@ def shapes_of(plan: Plan) -> list[TaskShape]:
     tasks: list[PlannedTask | MissingTask] = [*plan.tasks, *plan.missing]
     shapes = []
     for task in tasks:
-        images = task.images if plan.settings.limit is None else min(task.images, plan.settings.limit)
-        shapes.append(_remaining(plan, shape_of(task.name, task.probe, task.dataset, images or None)))
+        with blamed(f"task {task.name}"):
+            images = task.images if plan.settings.limit is None else min(task.images, plan.settings.limit)
+            shapes.append(_remaining(plan, shape_of(task.name, task.probe, task.dataset, images or None)))
     return shapes
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.checkpoints import pins
-from harness.checkpoints.reading import digests_of
 from harness.data import manifest as manifests
 from harness.data.promises import check_dataset
 from harness.data.roots import DataRoots
-from harness.errors import AbsentCheckpointError, AbsentDatasetError, RequestError, UnknownNameError, blamed
+from harness.errors import (
+    AbsentDatasetError,
+    RequestError,
+    UnknownNameError,
+    blamed,
+)
 from harness.names import is_pattern
 from harness.planning import planner
 from harness.planning.code import CodeInUse, Maker, makers_of
 from harness.planning.definitions import check_definitions
 from harness.planning.plan import MissingTask, PlannedTask, Settings
+from harness.planning.preprocessing import natives_of, remarks_on
+from harness.planning.requirements import with_requirements
+from harness.planning.sizes import of_other_sizes
 from harness.planning.tensors import files_of_stored
+from harness.planning.weight_files import digests_of_models
 from harness.records import Reason, Remark
 
 if TYPE_CHECKING:
@@ -62,7 +70,7 @@ class Selection:
     Attributes:
         demanded: datasets and models requested by name. If one of these is missing, the request fails; if one that
             a suite or pattern selects is missing, the others run without it.
-        crops: dataset -> remark, where the suite replaces the dataset's own resize and crop.
+        crops: dataset -> remarks on its resize and crop.
         makers: (kind, name) -> code of each plugin that is not built in.
     """
 
@@ -90,7 +98,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
     if not patterns:
         raise RequestError("no models: give --models PATTERN, or a --suite that names some. See: harness list models")
     models = tuple(registry.models_matching(patterns))
-    tasks = _with_requirements([*_suite_tasks(suite), *map(registry.parse_task, request.tasks)], registry)
+    tasks = with_requirements([*(suite.tasks if suite else ()), *map(registry.parse_task, request.tasks)], registry)
     if not tasks:
         raise RequestError("no tasks: give --suite NAME or --task probe@dataset. See: harness list suites")
     datasets, crops = {}, {}
@@ -98,9 +106,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         dataset = registry.dataset(task.dataset)
         preprocessing = suite.preprocessing.get(task.dataset) if suite else None
         datasets[task.dataset] = replace(dataset, preprocessing=preprocessing) if preprocessing else dataset
-        if preprocessing and preprocessing != dataset.preprocessing:
-            text = f"{preprocessing} as the suite says; its own is {dataset.preprocessing}"
-            crops[task.dataset] = (Remark("data", task.dataset, text),)
+        crops[task.dataset] = remarks_on(dataset, preprocessing)
     probes = {task.name: registry.probe_for(task) for task in tasks}
     if suite:
         planned = [(probes[task.name], datasets[task.dataset]) for task in tasks]
@@ -121,28 +127,6 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         crops=crops,
         makers=makers_of(probes.values(), datasets, sources, registry),
     )
-
-
-def _suite_tasks(suite: Suite | None) -> Sequence[TaskSpec]:
-    return suite.tasks if suite else ()
-
-
-def _with_requirements(tasks: Sequence[TaskSpec], registry: Registry) -> list[TaskSpec]:
-    """`tasks` without repetition, each preceded by the tasks whose trials its measures require."""
-    by_name = {task.name: task for task in reversed(tasks)}  # of two with one name, the first wins: the suite's
-    resolved: dict[str, TaskSpec] = {}
-
-    def add(task: TaskSpec) -> None:
-        if task.name in resolved:
-            return
-        for required in registry.probe_for(task).requires:
-            required_task = registry.parse_task(f"{required}@{task.dataset}")
-            add(by_name.get(required_task.name, required_task))
-        resolved[task.name] = task
-
-    for task in tasks:
-        add(by_name[task.name])
-    return list(resolved.values())
 
 
 def settle(request: RunRequest, stored: Mapping[str, Any] | None, size: int) -> Settings:
@@ -183,14 +167,14 @@ def resolve(
         code: the code of the plugins in use.
 
     Raises:
-        DatasetError, CheckpointError: a dataset or model requested by name is missing, or one is not as expected.
+        DatasetError, CheckpointError: a dataset or model requested by name is missing, or a dataset is not as expected.
         RequestError: a probe cannot serve a dataset.
     """
     for name in data.named:
         if name not in selection.known_datasets:
             raise UnknownNameError("dataset", name, selection.known_datasets, f"Given as --data {name}=…")
     manifest_of, missing = _manifests(selection, data, settings.limit, progress)
-    digests, absent = _digests(selection)
+    digests, absent = digests_of_models(selection)
     tasks = [
         plan_task(selection, task, manifest_of[task.dataset], settings)
         for task in selection.tasks
@@ -201,11 +185,12 @@ def resolve(
         for task in selection.tasks
         if task.dataset in missing
     ]
-    versions = {name: source.version for name, source in selection.sources.items()}
+    versions, natives = {name: source.version for name, source in selection.sources.items()}, natives_of(selection)
     earlier = files_of_stored(selection, digests, stored)
-    return planner.plan(
-        tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent, code, earlier
+    made = planner.plan(
+        tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent, code, earlier, natives
     )
+    return made.set_aside(of_other_sizes(made.tasks, selection.models, selection.sources))
 
 
 def _manifests(
@@ -228,51 +213,11 @@ def _manifests(
     return present, missing
 
 
-def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str, Reason]]:
-    """Model -> digests of its files, and model -> why they are missing. CheckpointError if a download has changed."""
-    digests: dict[str, tuple[str, ...]] = {}
-    absent: dict[str, Reason] = {}
-    for spec in selection.models:
-        try:
-            files = files_of(selection, spec)
-        except AbsentCheckpointError as error:
-            if spec.name in selection.demanded:
-                raise
-            absent[spec.name] = Reason.of_error("task", "", error)
-        else:
-            digests[spec.name] = tuple(digests_of(files))
-            pins.check(spec, files, digests[spec.name], recording=False)
-    return digests, absent
-
-
-def files_of(selection: Selection, spec: ModelSpec) -> Sequence[Path]:
-    """The files of a model. Raises CheckpointError if they are missing, PluginError if its source fails."""
-    with blamed(f"model {spec.name!r}: its source {spec.source!r}"):
-        return tuple(selection.sources[spec.source].files(spec))
-
-
-def record_checkpoints(plan: Plan, selection: Selection) -> None:
-    """Record the downloads that `plan` uses for the first time, once they have been loaded.
-
-    Recording earlier could pin an incomplete download, and later refuse the complete one.
-
-    Raises:
-        CheckpointError: a file differs from its record.
-    """
-    planned = {cell.model: cell.job for planned_pass in plan.passes for cell in planned_pass.cells if cell.job}
-    for spec in selection.models:
-        if spec.name in planned:
-            files = files_of(selection, spec)
-            pins.check(spec, files, planned[spec.name].weight_files)
-
-
 def missing_task(selection: Selection, task: TaskSpec, because: Reason) -> MissingTask:
     """One task without data. Raises RequestError if its probe could not serve the data in any case."""
     probe, dataset = selection.probes[task.name], selection.datasets[task.dataset]
-    try:
+    with _fitting(task):
         conditions = planner.columns_for(probe, dataset)
-    except ValueError as error:
-        raise RequestError(f"task {task.name}: {error}") from error
     return MissingTask(name=task.name, probe=probe, dataset=dataset, conditions=conditions, because=because)
 
 
@@ -280,17 +225,24 @@ def plan_task(selection: Selection, task: TaskSpec, manifest: manifests.Manifest
     """One task with its layout. Raises RequestError if the probe cannot serve the dataset's image size or its views."""
     from harness.store.layout import RESERVED, check_layout
 
-    try:
-        planned = planner.plan_task(
-            task.name, selection.probes[task.name], selection.datasets[task.dataset], manifest, settings.batch_size
-        )
+    probe, dataset = selection.probes[task.name], selection.datasets[task.dataset]
+    with _fitting(task):
+        planned = planner.plan_task(task.name, probe, dataset, manifest, settings.batch_size)
         check_layout(planned.layout)
         clashes = {*RESERVED, *planned.layout.attributes} & {spec.name for spec in selection.models}
         if clashes:
             raise ValueError(f"a model cannot be called {', '.join(clashes)}: the index has an axis of that name")
-        return planned
-    except ValueError as error:
-        raise RequestError(f"task {task.name}: {error}") from error
+    return planned
+
+
+@contextmanager
+def _fitting(task: TaskSpec) -> Iterator[None]:
+    """A ValueError says that probe and dataset do not fit: RequestError. All else is a plugin's mistake."""
+    with blamed(f"task {task.name}"):
+        try:
+            yield
+        except ValueError as error:
+            raise RequestError(f"task {task.name}: {error}") from error
 
 
 def existing_run(path: Path) -> RunReader | None:

@@ -17,7 +17,7 @@ from typing import Final
 
 from harness.discovery.loader import BUILT_INS, Plugins, load_plugins
 from harness.discovery.parameters import OF_DATASETS, with_parameters
-from harness.errors import PluginError, RegistryError, RequestError, UnknownNameError, listed
+from harness.errors import PluginError, RegistryError, RequestError, UnknownNameError, blamed, listed
 from harness.interfaces import Dataset, ModelSource, Probe
 from harness.names import dataset_of, task_of
 from harness.records import ModelSpec, Suite, TaskSpec
@@ -86,12 +86,13 @@ class Registry:
         """
         with self.located("models", spec.name, "source"):
             source = self.plugins.model_source(spec.source)
-        try:
-            source.options(spec)
-        except ValueError as error:
-            raise RegistryError(
-                f"{self._place('models', spec.name, 'options')}: model {spec.name!r}: {error}"
-            ) from error
+        with blamed(f"model {spec.name!r}: its source {spec.source!r}"):
+            try:
+                source.options(spec)
+            except ValueError as error:
+                raise RegistryError(
+                    f"{self._place('models', spec.name, 'options')}: model {spec.name!r}: {error}"
+                ) from error
         return source
 
     def dataset(self, name: str) -> Dataset:
@@ -271,6 +272,8 @@ def _built(entry: DatasetEntry, plugin: Dataset, document: Document) -> Dataset:
     try:
         dataset = with_parameters(plugin, entry.params, f"{label} (plugin {entry.plugin!r})", OF_DATASETS)
         crop = replace(plugin.preprocessing, **entry.preprocessing)
+        if crop.native and crop.resize is None:
+            raise ValueError("size: native is a resize, and the images of this dataset are used as they are stored")
         path = plugin.path if entry.path is None else entry.path
         return replace(dataset, name=entry.name, path=path, preprocessing=crop)
     except (ValueError, RequestError) as error:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import RequestError, listed
 from harness.records import Erratum, ReasonKind, Remark, Study, StudyModel
+from harness.remarks import joined
 from harness.study.comparability import compared, tells_apart
 from harness.study.errata import (
     affected,
@@ -25,7 +26,7 @@ from harness.study.errata import (
     marked,
 )
 from harness.study.measuring import RowReader
-from harness.study.merging import merged
+from harness.study.merging import merged, mixtures
 from harness.study.missing import reason_of_definition, reason_of_part, reasons_of_measures
 from harness.study.protocols import standard_of
 from harness.study.rows import Definitions, Row, short_list, with_groups
@@ -174,15 +175,15 @@ def open_study(
         reader.add(run, str(path))
         errata[str(path)] = run.imported.errata if run.kind == "imported" else ()
     reader.refuse_unreadable()
-    rows = merged(marked(row, errata[row.run]) for row in reader.rows())
-    comparable, remarks = compared(rows, standard_of(probes, datasets or {}))
+    rows = [marked(row, errata[row.run]) for row in reader.rows()]
+    comparable, remarks = compared(merged(rows), standard_of(probes, datasets or {}))
     composed = compose(
         comparable,
         reader.biases,
         reader.axes,
         titles=reader.titles,
         ungrouped=ungrouped,
-        warnings=[*reader.warnings(), *remarks],
+        warnings=[*reader.warnings(), *joined(mixtures(rows)), *remarks],
         provenance=reader.provenance,
         errata=[erratum for of_run in errata.values() for erratum in of_run],
     )

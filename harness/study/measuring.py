@@ -15,6 +15,7 @@ from harness.names import task_of
 from harness.records import Measure, Reason, Remark
 from harness.remarks import joined
 from harness.study.code import CodesOfStudy
+from harness.study.expectations import flagged
 from harness.study.missing import reasons_of_parts, reasons_of_published
 from harness.study.protocols import Origin
 from harness.study.reduction import measures_of, with_params
@@ -241,7 +242,7 @@ class _RowBuilder:
             name=self.model,
             group=group,
             run=self.label,
-            measures=self.measures,
+            measures=flagged(self.measures, self.run.record.models.get(self.model)),
             missing=tuple(self.missing),
             tasks=frozenset(self.tasks),
             origins=self.origins,

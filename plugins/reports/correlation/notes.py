@@ -85,8 +85,8 @@ def other_reasons(data: CorrelationData, shown: Sequence[str]) -> Iterator[str]:
     subjects_of: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for (reason, subject), models in models_of.items():
         subjects_of.setdefault((reason, tuple(models)), []).append(subject)
-    for (reason, models), subjects in subjects_of.items():
-        yield f"– {_short(subjects)}: {reason}: {_short(models)}"
+    for (reason, names), subjects in subjects_of.items():
+        yield f"– {_short(subjects)}: {reason}: {_short(names)}"
 
 
 def _short(names: Sequence[str]) -> str:

@@ -21,9 +21,10 @@ from harness import (
     TaskLayout,
     accuracy_measures,
 )
+from harness.identity import job_of
 from harness.output.formats import render
 from harness.plugins.reports.correlation import Correlation
-from harness.records import Identity, Job, TrialBlock
+from harness.records import Identity, TrialBlock
 from harness.store import RunWriter, store_table
 from harness.study.compose import compose, mended, open_study
 from harness.study.errata import flag
@@ -278,12 +279,12 @@ class Lab:
             "dataset": {"name": "photos", "n": samples},
             "settings": dict(self.settings),
         }
-        job = Job(
-            task=task, model=model, key=f"{abs(hash(str((task, identity)))):064x}"[-64:], identity=Identity(identity)
-        )
+        job = job_of(task, model, Identity(identity))
         run.begin(job, {"created": changes["created"]} if "created" in changes else {})
         correct = np.arange(samples) < hits
-        for low, high in layout.spans()[:spans]:
+        for at, (low, high) in enumerate(layout.spans()[:spans]):
+            if "sessions" in changes:
+                run.begin(job, changes["sessions"][at])
             run.commit(job, (low, high), _block(correct[low:high]))
         if failed:
             run.fail(job, failed)
@@ -460,6 +461,15 @@ def test_runs_of_other_settings_are_warned_about(lab):
     assert lines(study.models[1])["top1@photos"] == reason
 
 
+def test_cells_of_other_machines_are_told_even_if_only_a_span_is(lab):
+    here, there = ({"device": f"cpu, {threads} threads"} for threads in (2, 8))
+    cells = [clean(f"m{at}", sessions=[here] * 3) for at in range(3)] + [clean("m3", sessions=[there, here, here])]
+    study = open_study([lab.run("a", cells)], PROBES)
+    change = "machine.device changed: cpu, 2 threads -> cpu, 8 threads and cpu, 2 threads"
+    assert study.warnings == (f"clean@photos: m3: {change}, so numbers are equal up to rounding",)
+    assert [model.axes["ID"] for model in study.models] == [0.5] * 4
+
+
 def test_disjoint_runs_of_one_model_merge(lab):
     definitions = {"biases": {}, "axes": {"ID": ["top1@photos", "top1@others"]}}
     first = lab.run("a", [clean()], study=definitions, planned={t: {"m": ""} for t in ("clean@photos", "clean@others")})
@@ -497,6 +507,42 @@ def test_an_imported_table_stands_beside_a_run(lab, tmp_path):
     assert study.ungrouped
     assert study.warnings == ("top1@photos: erratum: x (published)",)
     assert (study.provenance[0]["title"], study.provenance[0]["license"]) == ("Table", "CC0")
+
+
+def test_published_and_measured_numbers_of_one_name_are_one_row_with_a_remark(lab, tmp_path):
+    published = {"top1@others": Measure(name="top1", value=0.7)}
+    model = ImportedModel(name="m", group=None, measures=published)
+    table = ImportedTable(title="T", source="s", license="l", models=(model,), biases={}, axes={"ID": ("top1@photos",)})
+    store_table(tmp_path / "table", table, source_sha256="0" * 64, command=["harness"])
+    own = lab.run("a", [clean()])
+    study = open_study([tmp_path / "table", own], PROBES)
+    assert set(only(study).measures) > {"top1@others", "top1@photos"}
+    text = f"m: one row of {tmp_path / 'table'} and {own}: published numbers name no checkpoint"
+    assert study.warnings == (text,)
+    assert open_study([own], PROBES).warnings == ()
+
+
+def test_own_parameters_beside_published_numbers_are_set_apart(lab, tmp_path):
+    measures = {name: Measure(name=name.partition("@")[0], value=0.3) for name in ("top1@photos", "ratio@photos")}
+    definitions = {"biases": {"ratio": ["ratio@photos"]}, "axes": {"ID": ["top1@photos"]}}
+    table = ImportedTable(
+        title="T",
+        source="s",
+        license="l",
+        models=(ImportedModel(name="p", group="g", measures=measures),),
+        biases={"ratio": ("ratio@photos",)},
+        axes={"ID": ("top1@photos",)},
+    )
+    store_table(tmp_path / "table", table, source_sha256="0" * 64, command=["harness"])
+    cells = [one for name in ("usual", "odd") for one in (clean(name), ratio(name))]
+    cells[-1]["params"] = {"scale": [3.0]}
+    study = open_study([tmp_path / "table", lab.run("a", cells, study=definitions)], PROBES)
+    assert {model.name: model.biases["ratio"] for model in study.models} == {"p": 0.3, "usual": 0.5, "odd": None}
+    assert None not in [model.axes["ID"] for model in study.models]
+    (remark,) = study.warnings
+    assert remark.startswith(
+        "ratio@photos: odd cannot be compared with the published numbers: probe.params.scale changed"
+    )
 
 
 HALVED = Erratum(measure="top1@photos", title="was halved", scale=2.0, offset=0.0)

@@ -315,6 +315,80 @@ def test_first_choices_alone_give_no_top5():
     assert (measures["top5"].value, measures["top5"].reason) == (None, "only first choices are known")
 
 
+# --- classes in another order ----------------------------------------------------------------
+
+
+def answers(rng, classes, n, right, order):
+    """Decisions of a network with accuracy `right` whose class c is answered as ``order[c]``; (N, 5) and (N, 1)."""
+    targets = np.arange(n) % classes
+    choices = np.where(rng.random(n) < right, targets, rng.integers(0, classes, n))
+    top5 = np.full((n, 5), -1)
+    top5[:, 0] = np.asarray(order)[choices]
+    return top5, targets[:, None]
+
+
+def test_a_head_in_another_order_is_diagnosed():
+    """The rows of the last layer in reverse order: nothing is right, and one permutation explains all of it."""
+    top5, targets = answers(np.random.default_rng(0), 16, 160, 1.0, np.arange(16)[::-1])
+    flags = measured(top5, targets, classes=16)["top1"].flags
+    assert flags[0] == BELOW_CHANCE and "one permutation of the outputs top1 would be 1.000" in flags[1]
+
+
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_permutation_is_told_from_noise(data):
+    """Whatever the order, a sound network behind it is seen; guesses, and answers of few classes, are not."""
+    classes, seed = data.draw(st.integers(4, 30)), data.draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    order = np.roll(rng.permutation(classes), 1)
+    right = data.draw(st.floats(0.75, 1.0))
+    top5, targets = answers(rng, classes, 30 * classes, right, order)
+    flags = measured(top5, targets, classes=classes)["top1"].flags
+    share = (np.argsort(order)[top5[:, 0]] == targets[:, 0]).mean()
+    for flag in flags[1:]:
+        assert abs(float(flag.rpartition(" ")[2]) - share) < 0.15
+    assert len(flags) == 2 or not flags or "chance" not in flags[0] or share < 0.35 + 0.7 / classes
+    few = data.draw(st.integers(1, max(1, classes // 5)))
+    guessed = np.where(np.arange(5) == 0, rng.integers(0, few, (30 * classes, 1)), -1)
+    assert len(measured(guessed, targets, classes=classes)["top1"].flags) <= 1
+
+
+@pytest.mark.parametrize(("shift", "words"), [(1, "1 after it"), (-1, "1 before it"), (7, "7 after it")])
+def test_a_shift_is_diagnosed_with_few_images_of_many_classes(shift, words):
+    """Forty images of a thousand classes fix no permutation, but they do fix a shift."""
+    rng = np.random.default_rng(1)
+    targets = rng.permutation(1000)[:40]
+    top5 = np.full((40, 5), -1)
+    top5[:, 0] = (targets + shift) % 1000
+    flags = measured(top5, targets[:, None])["top1"].flags
+    assert words in flags[1] and "shift of the outputs top1 would be 1.000" in flags[1]
+    top5[:, 0] = rng.permutation(1000)[targets]
+    assert len(measured(top5, targets[:, None])["top1"].flags) == 1
+
+
+def test_half_of_each_class_judges():
+    from harness.plugins.probes._permutation import _every_other
+
+    wanted = np.repeat(np.random.default_rng(0).permutation(np.repeat(np.arange(6), 8)), 3)
+    judges = _every_other(wanted, 3)
+    assert [judges[wanted == one].sum() for one in range(6)] == [12] * 6
+    assert (judges.reshape(-1, 3).all(axis=1) | ~judges.reshape(-1, 3).any(axis=1)).all()
+
+
+def test_the_order_found_is_the_best_of_all(monkeypatch):
+    from itertools import permutations
+
+    from harness.plugins.probes import _permutation
+
+    monkeypatch.setattr(_permutation, "_least", lambda classes: 0)
+    rng = np.random.default_rng(2)
+    for _ in range(5):
+        wanted, choices = rng.integers(0, 5, 60), rng.integers(0, 5, 60)
+        best = max((np.array(order)[wanted] == choices).sum() for order in permutations(range(5)))
+        found = _permutation._best_order(wanted, choices, 5)
+        assert sorted(found) == list(range(5)) and (found[wanted] == choices).sum() == best
+
+
 # --- mean corruption error --------------------------------------------------------------------
 
 # What hendrycks/robustness prints for AlexNet (ImageNet-C/test.py), in the order of the paper.
