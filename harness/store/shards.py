@@ -253,8 +253,8 @@ def read_shard(
         FileNotFoundError: there is no such file.
         StoreError: it is damaged, or holds the trials of another cell, key or layout.
     """
+    header = read_header(path)
     with opened(path) as file:
-        header = _header(file, path)
         refuse_other(path, origin, header)
         datasets = {name: file[name] for name in names or header.tails}
         stored = {name: file[f"sha256/{name}"][:] for name in datasets}

@@ -391,3 +391,35 @@ def test_old_trials_stay_in_the_index_until_their_cell_is_begun_anew(tmp_path, m
     assert failures == {} and last == both_begun
     assert one_begun["two"] == first["two"] and one_begun["one"] != first["one"]
     assert both_begun["two"] != first["two"]
+
+
+class Impatient(Watch):
+    """Ctrl-C when so many forwards are done."""
+
+    def __init__(self, most):
+        super().__init__()
+        self.most = most
+
+    def advance(self, images, forwards):
+        super().advance(images, forwards)
+        if self.forwards >= self.most:
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_in_the_middle_of_a_batch_keeps_the_tasks_that_are_done(tmp_path):
+    """Two networks see 3 + 1 conditions of 16 images: after 100 forwards, 96 are those of the first task."""
+    networks = {"a": Linear(0), "b": Linear(1)}
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run", networks, batch_size=16, watch=Impatient(100))
+    cells = RunReader.open(tmp_path / "run").cells()
+    assert {place: cell.spans for place, cell in cells.items()} == {
+        ("shades@made", "a"): ((0, 16),),
+        ("shades@made", "b"): ((0, 16),),
+        ("plain@made", "a"): (),
+        ("plain@made", "b"): (),
+    }
+    watch = Watch()
+    assert run(tmp_path / "run", networks, batch_size=16, watch=watch)[0] == {}
+    assert watch.forwards == 2 * 4 * 50 - 96, "what was stored is not computed again"
+    run(tmp_path / "whole", networks, batch_size=16)
+    assert same(trials(tmp_path / "run"), trials(tmp_path / "whole"))

@@ -11,7 +11,7 @@ from harness import HarnessError, ImportedModel, ImportedTable, Measure, RunErro
 from harness.local.writing import write_json
 from harness.records import Job
 from harness.store import RunReader, cells, run_record, store_table, verify_run
-from harness.store.export import export_run
+from harness.store.export import complete_cells, damaged_cells, export_run
 from tests.helpers.flip_hdf5 import campaign
 from tests.helpers.store_writer import ARRAYS, COMMAND, TASK, create, fill, make_job, make_layout
 
@@ -124,6 +124,8 @@ def test_a_parameter_changed_in_cell_json_is_noticed_by_every_reader(path, reade
     edit(cell_file(path), lambda cell: cell["job"]["identity"]["model"].update(salt="0.6"))
     with pytest.raises(StoreError, match=r"cell\.json is damaged: its key is not the digest of its identity; delete"):
         reader(path)
+    assert (TASK, JOB.model) in damaged_cells(RunReader.open(path))
+    assert (TASK, JOB.model) not in complete_cells(RunReader.open(path))
     assert [line for line in verify_run(RunReader.open(path)) if "its key is not the digest" in line]
 
 
