@@ -91,9 +91,8 @@ def execute_run(
     refuse_empty(plan, request.suite)
     with display.checking():
         loaded = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
-    plan = usable(plan, loaded.refused)
+        plan = with_tensors(usable(plan, loaded.refused), selection)
     record_checkpoints(plan, selection)
-    plan = with_tensors(plan, selection)
     with _stop_on_signal() as stop, RunWriter.create(out, settings=asdict(plan.settings), command=command) as opened:
         try:
             with display.computing() as progress:
