@@ -199,7 +199,7 @@ class Recorder:
         try:
             self._run.fail(job, reason)
         except (OSError, CellError, ValueError) as error:
-            # A full disk fails cells, and cannot store the failure either; neither can a folder that is deleted meanwhile.
+            # A full disk fails cells and cannot store the failure either; nor can a folder that was deleted meanwhile.
             self._warn(f"the failure of {job.model} on {job.task} could not be stored: {error}")
 
 
