@@ -31,22 +31,23 @@ def export_run(run: Path, output: Path, damage: Damage | None = None) -> int:
     One cell is held in memory at a time.
 
     Args:
-        damage: receives the cells that cannot be read, which are left out.
+        damage: receives the cells that cannot be read, which are left out; None: they are errors.
 
     Returns:
         The number of trials written.
 
     Raises:
         RequestError: unknown suffix, unwritable file, or no Parquet library.
-        StoreError: no cell can be read; nothing is left at `output`.
+        StoreError: no cell can be read, or one cannot and `damage` is None; nothing is left at `output`.
     """
     if output.suffix not in SUFFIXES:
         raise RequestError(f"cannot export to {output.name!r}: expected a file ending in {', '.join(SUFFIXES)}")
     opened = RunReader.open(run)
-    damage = {} if damage is None else damage
+    strict, damage = damage is None, {} if damage is None else damage
     damage.update(damaged_cells(opened) if opened.kind == "trials" else {})
-    if opened.kind != "trials" or not complete_cells(opened):
+    if strict or opened.kind != "trials" or not complete_cells(opened):
         _refuse_damaged(damage)
+    if opened.kind != "trials" or not complete_cells(opened):
         raise RequestError(f"{run} holds no complete cell to export ({opened.kind}). See: harness report {run}")
     partial = output.with_name(output.name + ".partial")
     try:
@@ -56,7 +57,7 @@ def export_run(run: Path, output: Path, damage: Damage | None = None) -> int:
             rows = _to_csv(opened, partial, damage)
         else:
             rows = _to_parquet(opened, partial, damage)
-        if not rows:
+        if strict or not rows:
             _refuse_damaged(damage)
         partial.replace(output)
     except OSError as error:
