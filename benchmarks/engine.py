@@ -83,7 +83,7 @@ def measure(
         request = RunRequest(tasks=tasks, models=(MODEL,), batch_size=batch, data=DataRoots(base))
         selection = select(request, registry)
         plan = _committed_by_batch(plan_run(request, selection, base / "run", "cpu"), batch)
-        network = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)[MODEL]
+        network = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources).kept[MODEL]
         channels_last(network)  # as the harness has it, already in the warm-up
         turns = Turns(network, torch.rand(batch, 3, 224, 224, generator=torch.Generator().manual_seed(0)))
         watcher = Watcher(turns, rule, watch)

@@ -63,9 +63,11 @@ from harness.records import (
 
 if TYPE_CHECKING:
     from harness import statistics
+    from harness.checkpoints.contents import Contents
     from harness.checkpoints.expected import check_digest, expected_digest
     from harness.checkpoints.locations import AbsentError, Scheme, cached, locate_first, split_hub
-    from harness.checkpoints.reading import read_state_dict
+    from harness.checkpoints.reading import read_checkpoint, read_state_dict
+    from harness.checkpoints.shards import shards_of
     from harness.discovery.loader import load_plugins
     from harness.engine.normalization import Normalized, normalized
     from harness.local.cache import cache_dir
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "AbsentError": "checkpoints.locations",
+    "Contents": "checkpoints.contents",
     "Normalized": "engine.normalization",
     "OpenedStudy": "study.opened",
     "RunResult": "workflows.run_result",
@@ -91,10 +94,12 @@ _LAZY = {
     "locate_first": "checkpoints.locations",
     "normalized": "engine.normalization",
     "open_study": "workflows.study",
+    "read_checkpoint": "checkpoints.reading",
     "read_state_dict": "checkpoints.reading",
     "read_trials": "store",
     "run": "workflows.run",
     "sha256_of": "local.digests",
+    "shards_of": "checkpoints.shards",
     "split_hub": "checkpoints.locations",
     "statistics": "statistics",
     "write_whole": "local.writing",
@@ -128,6 +133,7 @@ __all__ = [
     "Batch",
     "CellError",
     "CheckpointError",
+    "Contents",
     "Dataset",
     "DatasetError",
     "DecisionTable",
@@ -189,11 +195,13 @@ __all__ = [
     "normalized",
     "open_study",
     "proportion",
+    "read_checkpoint",
     "read_state_dict",
     "read_trials",
     "reason_for",
     "run",
     "sha256_of",
+    "shards_of",
     "share",
     "split_hub",
     "statistics",

@@ -75,9 +75,26 @@ class ModelSource(ABC):
 
         return remote_files(spec)
 
+    def image_size(self, spec: ModelSpec) -> int | None:
+        """Side in pixels of the only images that the network takes, as far as it is known without loading it.
+
+        Default: None, not known. The plan then sets no cell aside, and the network is tried when it is loaded.
+        """
+        return None
+
+    def native(self, spec: ModelSpec) -> Preprocessing | None:
+        """Resize, crop and interpolation with which the network is evaluated by its authors; None: they state none.
+
+        For datasets with ``size: native``. Reads no weights; enters the identity of the numbers.
+        """
+        return None
+
     @abstractmethod
     def load(self, spec: ModelSpec) -> torch.nn.Module:
-        """The network in eval mode on the CPU. Raises CheckpointError if a file does not fit; runs no code in it."""
+        """The network in eval mode on the CPU. Raises CheckpointError if a file does not fit; runs no code in it.
+
+        Its attribute `remarks`, a tuple of sentences, is stored with the results, if it has one.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,6 +223,14 @@ class Probe(ABC):
         Default: those of `measures`. A probe with many measures leaves out those that mean nothing for a single view.
         """
         return self.measures(trials)
+
+    def measures_of_levels(self, levels: Mapping[str, Trials]) -> Iterable[Measure]:
+        """Measures of one model over kinds of views that have levels, such as corruptions and their severities.
+
+        Args:
+            levels: kind -> the trials of all its levels, pooled: `Trials.repeats` rows of each image.
+        """
+        return ()
 
 
 @dataclass(frozen=True, kw_only=True)

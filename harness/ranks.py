@@ -42,7 +42,8 @@ def centred_ranks(values: ArrayLike) -> np.ndarray:
     level = levels(values)
     counts = np.bincount(level, minlength=1)
     smaller = np.cumsum(counts) - counts
-    return (2 * smaller + counts - len(level))[level]
+    ranks: np.ndarray = (2 * smaller + counts - len(level))[level]
+    return ranks
 
 
 def exact_p(first: np.ndarray, second: np.ndarray) -> float | None:

@@ -100,8 +100,9 @@ def spearman(x: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("x", "y")) ->
     value = math.copysign(1.0, product) if product**2 == squares else product / math.sqrt(squares)
     low, high = spearman_interval(value, n)
     exact = exact_p(*ranks)
-    p, method = (_t_p(value, n), "t") if exact is None else (exact, "exact")
-    return Correlation(n=n, value=value, p=p, p_method=method, low=low, high=high)
+    if exact is None:
+        return Correlation(n=n, value=value, p=_t_p(value, n), p_method="t", low=low, high=high)
+    return Correlation(n=n, value=value, p=exact, p_method="exact", low=low, high=high)
 
 
 def _refuse_unpaired(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> None:

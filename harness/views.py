@@ -128,14 +128,18 @@ def measures_by_view(probe: Probe, views: Views) -> Iterator[Measure]:
 
     Measures of a view have its name before their own condition (``fog-3``, ``fog-3/low-pass-0.1``), measures over
     levels the name of the kind (``fog``). Counts over levels are left out, as they are sums of the counts of views.
+    Measures over several kinds with levels come last.
     """
     all_views = range(len(views.names))
     yield from _with_valid_intervals(probe.measures(views.pooled(all_views)), len(views.names))
     for number, name in enumerate(views.names):
         yield from _with_view(probe.measures_of_view(views.pooled((number,))), name)
-    for name, numbers in views.levels().items():
+    levels = views.levels()
+    for name, numbers in levels.items():
         measures = _with_valid_intervals(probe.measures_of_view(views.pooled(numbers)), len(numbers))
         yield from _with_view((measure for measure in measures if measure.unit != "count"), name)
+    if levels:
+        yield from probe.measures_of_levels({name: views.pooled(numbers) for name, numbers in levels.items()})
 
 
 def _with_valid_intervals(measures: Iterable[Measure], repeats: int) -> Iterator[Measure]:

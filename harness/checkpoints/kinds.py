@@ -7,9 +7,11 @@ import zipfile
 from pathlib import Path
 from typing import Final, Literal
 
+from harness.checkpoints.foreign import foreign_error, not_a_checkpoint
+from harness.checkpoints.shards import is_index
 from harness.errors import CheckpointError
 
-Format = Literal["safetensors", "zip", "legacy"]
+Format = Literal["safetensors", "zip", "legacy", "index"]
 _SPACE: Final = b"\xef\xbb\xbf \t\r\n"
 """What may stand before a text: a byte order mark and white space."""
 
@@ -28,10 +30,14 @@ def sniff(path: Path, called: str = "") -> Format:
             head = file.read(1024)
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
+    if is_index(path) and head.lstrip(_SPACE).startswith(b"{"):
+        return "index"
     if head[257:262] == b"ustar":
         raise not_a_checkpoint(called or path, "a tar archive; unpack it, or save its state dict with torch.save")
     if head.startswith(b"PK\x03\x04"):
         return "zip"
+    if foreign := foreign_error(head, path, called):
+        raise foreign
     if head.startswith(b"\x80"):
         return "legacy"
     # A safetensors header: its length as 8 bytes, little-endian, then JSON; 100 MB is the format's own limit.
@@ -65,11 +71,6 @@ def check_whole(path: Path, called: str = "") -> None:
             f"{called or path} is truncated after {size:,} bytes: an unfinished download or copy; copy or fetch it "
             "again"
         )
-
-
-def not_a_checkpoint(file: Path | str, kind: str, remedy: str = "") -> CheckpointError:
-    """The error for a file that is of another `kind`."""
-    return CheckpointError(f"{file} is not a checkpoint but {kind}", remedy=remedy)
 
 
 def _describe(head: bytes) -> tuple[str, str]:

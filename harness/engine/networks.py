@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +13,7 @@ from harness.engine.contract import changed_settings, reason_of
 from harness.engine.global_state import GlobalState, refuse_global_hooks
 from harness.engine.numerics import numerics
 from harness.engine.purity import impurity, witnesses
-from harness.errors import PLUGIN_FAULTS, CheckpointError, blamed
+from harness.errors import PLUGIN_FAULTS, CheckpointError, RequestError, blamed
 
 if TYPE_CHECKING:
     from harness.interfaces import ModelSource
@@ -91,26 +92,43 @@ def channels_last(network: torch.nn.Module) -> None:
             tensor.data = tensor.data.to(memory_format=torch.channels_last)
 
 
-def load_first(
-    plan: Plan, specs: Mapping[str, ModelSpec], sources: Mapping[str, ModelSource]
-) -> dict[str, torch.nn.Module]:
-    """Load and check every network of the plan once; keep those of the first pass.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedNetworks:
+    """The networks of a plan, each loaded once.
+
+    Attributes:
+        kept: name -> network, for those of the first pass.
+        remarks: name -> what its source says of its weights. refused: name -> why it cannot be used.
+    """
+
+    kept: dict[str, torch.nn.Module] = field(default_factory=dict)
+    remarks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: dict[str, RequestError] = field(default_factory=dict)
+
+
+def load_first(plan: Plan, specs: Mapping[str, ModelSpec], sources: Mapping[str, ModelSource]) -> LoadedNetworks:
+    """Load and check every network of the plan once; keep those of the first pass, and why others cannot be used.
 
     Raises:
-        CheckpointError: as `load_network`, before anything is written.
+        PluginError: as `refuse_global_hooks`.
     """
     keep_freed_memory()
     refuse_global_hooks()
-    kept: dict[str, torch.nn.Module] = {}
-    checked: set[str] = set()
-    for number, planned_pass in enumerate(plan.passes):
+    sizes: dict[str, dict[int, None]] = {}  # model -> its sizes, in the order of the passes
+    for planned_pass in plan.passes:
         for name in planned_pass.models:
-            if name in checked:
-                continue
+            sizes.setdefault(name, {})[planned_pass.dataset.preprocessing.size] = None
+    loaded = LoadedNetworks()
+    for name, (first, *others) in sizes.items():
+        try:
             with numerics(plan.settings):
-                size = planned_pass.dataset.preprocessing.size
-                network = load_network(specs[name], sources[specs[name].source], size)
-            checked.add(name)
-            if number == 0:
-                kept[name] = network
-    return kept
+                network = load_network(specs[name], sources[specs[name].source], first)
+                for size in others:
+                    _check(network, specs[name], witnesses(size))
+        except RequestError as error:  # also of a source that fails
+            loaded.refused[name] = error
+            continue
+        loaded.remarks[name] = tuple(map(str, getattr(network, "remarks", ())))
+        if name in plan.passes[0].models:
+            loaded.kept[name] = network
+    return loaded

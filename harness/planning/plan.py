@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from harness.data.manifest import Manifest
@@ -113,6 +113,17 @@ class Pass:
     tasks: tuple[PlannedTask, ...]
     cells: tuple[PlannedCell, ...]
 
+    def without(self, aside: Collection[tuple[str, str]]) -> Pass:
+        """The pass without these cells, (task, model), and without the models and tasks that have no other."""
+        cells = tuple(cell for cell in self.cells if (cell.task, cell.model) not in aside)
+        models, tasks = {cell.model for cell in cells}, {cell.task for cell in cells}
+        return replace(
+            self,
+            cells=cells,
+            models=tuple(name for name in self.models if name in models),
+            tasks=tuple(task for task in self.tasks if task.name in tasks),
+        )
+
     @property
     def images(self) -> int:
         """Decoded images, counted once per view."""
@@ -167,6 +178,25 @@ class Plan:
     changes: Mapping[CodeChange, Sequence[Job]] = field(default_factory=dict)
     accepted: tuple[CodeChange, ...] = ()
     code_remarks: tuple[Remark, ...] = ()
+
+    def set_aside(self, reasons: Mapping[tuple[str, str], Reason]) -> Plan:
+        """The plan without computing these cells: they are missing, and passes without work are left out.
+
+        Args:
+            reasons: (task, model) -> why; cells that need no computation stay as they are.
+        """
+        aside = {(cell.task, cell.model) for cell in self.cells if cell.pending} & reasons.keys()
+
+        def kept(cell: PlannedCell) -> PlannedCell:
+            because = reasons.get((cell.task, cell.model))
+            if (cell.task, cell.model) not in aside or because is None:
+                return cell
+            kept_before = "; what was stored before is kept" if cell.status != "run" else ""
+            because = replace(because, subject=cell.task, text=because.text + kept_before)
+            return PlannedCell(model=cell.model, task=cell.task, status="missing", job=None, because=because)
+
+        passes = (one.without(aside) for one in self.passes)
+        return replace(self, cells=tuple(map(kept, self.cells)), passes=tuple(one for one in passes if one.cells))
 
     @property
     def forwards(self) -> int:

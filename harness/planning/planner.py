@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import re
-import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from harness.data.manifest import Manifest, dataset_identity
 from harness.identity import ENGINE, canonical_json, difference, digest_of, job_of, leaves, library_versions
+from harness.planning.answers import check_effort, checked_names, inapplicable
 from harness.planning.code import CodeInUse, compared
 from harness.planning.plan import MissingTask, Pass, Plan, PlannedCell, PlannedTask, Settings, Status
-from harness.records import Identity, Job, LabelSpace, ProbeIdentity, Reason, TaskLayout, checked_arrays, columns_of
+from harness.planning.preprocessing import Natives, shown_to
+from harness.records import Identity, Job, ProbeIdentity, Reason, TaskLayout, checked_arrays, columns_of
 
 if TYPE_CHECKING:
     import numpy as np
 
     from harness.interfaces import Dataset, Probe
-    from harness.records import ArraySpec, ModelSpec, Sample
+    from harness.records import ArraySpec, ModelSpec, Preprocessing, Sample
     from harness.store import StoredCell
 
 
 LEAST_SPAN = 16
 """Least samples per shard. The span is part of every cell's identity: another value would make stored cells stale."""
-MOST_NAMES: Final = 10_000
-"""Views of a dataset, or conditions of a probe: each is a column of every cell."""
-_NAME: Final = re.compile(r"[^@/\s\x00-\x1f]+")
 SAME = "same tensors, other file"
 RESIDENT_MODELS = 48
 """Networks kept on the device at once, so that each image is decoded once for all of them; the study's 48 ResNet-50
@@ -36,10 +33,7 @@ take 4.9 GB. More models need further passes, so memory stays bounded."""
 def plan_task(name: str, probe: Probe, dataset: Dataset, manifest: Manifest, batch_size: int) -> PlannedTask:
     """Resolve one task. Raises ValueError if the probe cannot serve the dataset's image size or its views."""
     space, samples, size = dataset.label_space(), manifest.samples, dataset.preprocessing.size
-    if not isinstance(space, LabelSpace):
-        raise ValueError(f"label_space() returned {reprlib.repr(space)}, expected a harness.LabelSpace")
-    if type(effort := probe.effort()) is not int or effort < 1:
-        raise ValueError(f"effort() returned {effort!r}, expected a number of forwards from 1 up")
+    check_effort(probe)
     conditions = columns_for(probe, dataset)
     layout = TaskLayout(
         task=name,
@@ -72,20 +66,8 @@ def columns_for(probe: Probe, dataset: Dataset) -> tuple[str, ...]:
     Raises:
         ValueError: the probe cannot serve the image size, or names of views and conditions clash, or are no names.
     """
-    views = _names("views", dataset.views())
-    return columns_of(views, _names("conditions", probe.conditions(dataset.preprocessing.size)))
-
-
-def _names(what: str, names: Any) -> tuple[str, ...]:
-    """What a plugin answers, as names that can be part of a measure. Raises ValueError."""
-    if not isinstance(names, tuple | list):
-        raise ValueError(f"{what}() returned {reprlib.repr(names)}, expected a tuple of names")
-    if len(names) > MOST_NAMES:
-        raise ValueError(f"{what}() returned {len(names):,} names, expected at most {MOST_NAMES:,}")
-    for name in names:
-        if not isinstance(name, str) or (name and not _NAME.fullmatch(name)):
-            raise ValueError(f"{what}() names {reprlib.repr(name)}; a name is text without white space, '/' and '@'")
-    return tuple(names)
+    views = checked_names("views", dataset.views())
+    return columns_of(views, checked_names("conditions", probe.conditions(dataset.preprocessing.size)))
 
 
 def arrays_for(probe: Probe, dataset: Dataset) -> dict[str, ArraySpec]:
@@ -110,13 +92,19 @@ def span_length(n: int, batch_size: int) -> int:
 
 
 def make_job(
-    task: PlannedTask, model: ModelSpec, digests: Sequence[str], settings: Settings, source_version: int = 1
+    task: PlannedTask,
+    model: ModelSpec,
+    digests: Sequence[str],
+    settings: Settings,
+    source_version: int = 1,
+    native: Preprocessing | None = None,
 ) -> Job:
     """The frozen description of one cell, with its key.
 
     Args:
         digests: SHA-256 of each file that holds weights.
         source_version: `ModelSource.version` of the model's source.
+        native: resize and crop of this model, where the dataset leaves them to it.
     """
     # `sha256` and `head_sha256` are not part of it: `digests` identify the files, whether or not they are pinned.
     network = {
@@ -124,13 +112,14 @@ def make_job(
         "source": model.source,
         "source_version": source_version,
         "arch": model.arch,
-        "recipe": {name: value for name, value in asdict(model.recipe).items() if name != "head_sha256"},
+        "recipe": _recipe(model),
         "mean": model.mean,
         "std": model.std,
         "options": dict(model.options),
         "label_space": model.label_space,
         "outputs": model.outputs,
         "checkpoint": list(digests),
+        **({"preprocessing": native.document()} if native else {}),
     }
     identity = Identity.of(
         model=network,
@@ -149,6 +138,12 @@ def make_job(
     return job_of(task.name, model.name, identity)
 
 
+def _recipe(model: ModelSpec) -> dict[str, Any]:
+    """The recipe as it enters an identity: a field that older versions do not know counts only where it is set."""
+    recipe = asdict(model.recipe)
+    return {name: value for name, value in recipe.items() if name != "head_sha256" and (name != "rows" or value)}
+
+
 def plan(
     tasks: Sequence[PlannedTask],
     models: Sequence[ModelSpec],
@@ -160,6 +155,7 @@ def plan(
     absent: Mapping[str, Reason] | None = None,
     code: CodeInUse | None = None,
     earlier_files: Mapping[str, tuple[str, ...]] | None = None,
+    natives: Natives | None = None,
 ) -> Plan:
     """Decide for every cell whether it is stored, and group the others into passes.
 
@@ -171,45 +167,65 @@ def plan(
         code: the code of the plugins in use.
         earlier_files: model -> SHA-256 of the files of its stored cells, where `digests` are those of others with the
             same tensors.
+        natives: model -> its own resize and crop, for datasets that leave them to it.
     """
+    natives = natives or {}
     source_versions, absent, code = source_versions or {}, absent or {}, code or CodeInUse()
     earlier = earlier_files or {}
 
     def cell(task: PlannedTask, model: ModelSpec) -> PlannedCell:
         if model.name in absent:
             return _missing_cell(task.name, model.name, absent[model.name], stored)
+        seen = shown_to(task, model, natives)
+        if isinstance(seen, Reason):
+            return PlannedCell(model=model.name, task=task.name, status="inapplicable", job=None, because=seen)
+        native = None if seen is task else seen.dataset.preprocessing
         files = earlier.get(model.name)
         checkpoint = files or digests[model.name]
-        job = make_job(task, model, checkpoint, settings, source_versions.get(model.source, 1))
+        job = make_job(task, model, checkpoint, settings, source_versions.get(model.source, 1), native)
         job = replace(job, code=code.of(job), files=tuple(digests[model.name]) if files else ())
         of_cell = stored.get((task.name, model.name))
         return _plan_cell(task, model, _continued(job, of_cell), of_cell)
 
     cells = [cell(task, model) for task in tasks for model in models]
     cells += [_missing_cell(task.name, model.name, task.because, stored) for task in missing for model in models]
+    passes = _passes(tasks, models, cells, natives)
+    whole = Plan(
+        settings=settings, tasks=tuple(tasks), cells=tuple(cells), passes=tuple(passes), missing=tuple(missing)
+    )
+    return compared(whole, stored, code)
+
+
+def _passes(
+    tasks: Sequence[PlannedTask], models: Sequence[ModelSpec], cells: Sequence[PlannedCell], natives: Natives
+) -> list[Pass]:
+    """The pending cells by dataset, by resize and crop, and by as many models as fit on the device."""
     passes: list[Pass] = []
     for dataset in {task.dataset.name: task.dataset for task in tasks}.values():
         of_dataset = [task for task in tasks if task.dataset.name == dataset.name]
         names = {task.name for task in of_dataset}
         pending = [cell for cell in cells if cell.pending and cell.task in names]
-        pending_models = [model.name for model in models if any(cell.model == model.name for cell in pending)]
-        for start in range(0, len(pending_models), RESIDENT_MODELS):
-            group = tuple(pending_models[start : start + RESIDENT_MODELS])
-            group_cells = tuple(cell for cell in pending if cell.model in group)
-            group_tasks = {cell.task for cell in group_cells}
-            passes.append(
-                Pass(
-                    dataset=dataset,
-                    manifest=of_dataset[0].manifest,
-                    models=group,
-                    tasks=tuple(task for task in of_dataset if task.name in group_tasks),
-                    cells=group_cells,
+        alike: dict[Preprocessing, list[str]] = {}
+        for model in models:
+            if any(cell.model == model.name for cell in pending):
+                native = natives.get(model.name) if dataset.preprocessing.native else None
+                alike.setdefault(native or dataset.preprocessing, []).append(model.name)
+        for preprocessing, members in alike.items():
+            shown = replace(dataset, preprocessing=preprocessing)
+            for start in range(0, len(members), RESIDENT_MODELS):
+                group = tuple(members[start : start + RESIDENT_MODELS])
+                group_cells = tuple(cell for cell in pending if cell.model in group)
+                group_tasks = {cell.task for cell in group_cells}
+                passes.append(
+                    Pass(
+                        dataset=shown,
+                        manifest=of_dataset[0].manifest,
+                        models=group,
+                        tasks=tuple(replace(task, dataset=shown) for task in of_dataset if task.name in group_tasks),
+                        cells=group_cells,
+                    )
                 )
-            )
-    whole = Plan(
-        settings=settings, tasks=tuple(tasks), cells=tuple(cells), passes=tuple(passes), missing=tuple(missing)
-    )
-    return compared(whole, stored, code)
+    return passes
 
 
 def _continued(job: Job, stored: StoredCell | None) -> Job:
@@ -258,23 +274,6 @@ def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: StoredCell
         return cell("stored")
     stored_spans = f"{len(spans) - len(missing_spans)} of {len(spans)} spans stored"
     return cell("resume", missing_spans, stored_spans, "some spans stored")
-
-
-def inapplicable(task: PlannedTask, model: ModelSpec) -> Reason | None:
-    """Why `model` cannot be judged on `task`; None if it can."""
-    space = task.dataset.label_space()
-    if model.label_space != space.model_label_space:
-        has, needs = f"answers in {model.label_space}", f"needs {space.model_label_space}"
-    elif model.outputs != space.outputs:
-        has, needs = f"has {model.outputs} outputs", f"is judged by {space.outputs}"
-    else:
-        return None
-    return Reason(
-        kind="task",
-        subject=task.name,
-        text=f"{model.name} {has}, {task.dataset.name} {needs}",
-        general=f"the model {has}, the dataset {needs}",
-    )
 
 
 def _changes(before: Identity, now: Identity) -> str:

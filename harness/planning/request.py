@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.checkpoints import pins
-from harness.checkpoints.reading import digests_of
 from harness.data import manifest as manifests
 from harness.data.promises import check_dataset
 from harness.data.roots import DataRoots
 from harness.errors import (
-    AbsentCheckpointError,
     AbsentDatasetError,
-    PluginError,
     RequestError,
     UnknownNameError,
     blamed,
@@ -26,8 +22,11 @@ from harness.planning import planner
 from harness.planning.code import CodeInUse, Maker, makers_of
 from harness.planning.definitions import check_definitions
 from harness.planning.plan import MissingTask, PlannedTask, Settings
+from harness.planning.preprocessing import natives_of, remarks_on
 from harness.planning.requirements import with_requirements
+from harness.planning.sizes import of_other_sizes
 from harness.planning.tensors import files_of_stored
+from harness.planning.weight_files import digests_of_models
 from harness.records import Reason, Remark
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class Selection:
     Attributes:
         demanded: datasets and models requested by name. If one of these is missing, the request fails; if one that
             a suite or pattern selects is missing, the others run without it.
-        crops: dataset -> remark, where the suite replaces the dataset's own resize and crop.
+        crops: dataset -> remarks on its resize and crop.
         makers: (kind, name) -> code of each plugin that is not built in.
     """
 
@@ -107,9 +106,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         dataset = registry.dataset(task.dataset)
         preprocessing = suite.preprocessing.get(task.dataset) if suite else None
         datasets[task.dataset] = replace(dataset, preprocessing=preprocessing) if preprocessing else dataset
-        if preprocessing and preprocessing != dataset.preprocessing:
-            text = f"{preprocessing} as the suite says; its own is {dataset.preprocessing}"
-            crops[task.dataset] = (Remark("data", task.dataset, text),)
+        crops[task.dataset] = remarks_on(dataset, preprocessing)
     probes = {task.name: registry.probe_for(task) for task in tasks}
     if suite:
         planned = [(probes[task.name], datasets[task.dataset]) for task in tasks]
@@ -170,14 +167,14 @@ def resolve(
         code: the code of the plugins in use.
 
     Raises:
-        DatasetError, CheckpointError: a dataset or model requested by name is missing, or one is not as expected.
+        DatasetError, CheckpointError: a dataset or model requested by name is missing, or a dataset is not as expected.
         RequestError: a probe cannot serve a dataset.
     """
     for name in data.named:
         if name not in selection.known_datasets:
             raise UnknownNameError("dataset", name, selection.known_datasets, f"Given as --data {name}=…")
     manifest_of, missing = _manifests(selection, data, settings.limit, progress)
-    digests, absent = _digests(selection)
+    digests, absent = digests_of_models(selection)
     tasks = [
         plan_task(selection, task, manifest_of[task.dataset], settings)
         for task in selection.tasks
@@ -188,11 +185,12 @@ def resolve(
         for task in selection.tasks
         if task.dataset in missing
     ]
-    versions = {name: source.version for name, source in selection.sources.items()}
+    versions, natives = {name: source.version for name, source in selection.sources.items()}, natives_of(selection)
     earlier = files_of_stored(selection, digests, stored)
-    return planner.plan(
-        tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent, code, earlier
+    made = planner.plan(
+        tasks, selection.models, digests, settings, stored, versions, missing_tasks, absent, code, earlier, natives
     )
+    return made.set_aside(of_other_sizes(made.tasks, selection.models, selection.sources))
 
 
 def _manifests(
@@ -213,49 +211,6 @@ def _manifests(
                 raise
             missing[name] = error
     return present, missing
-
-
-def _digests(selection: Selection) -> tuple[dict[str, tuple[str, ...]], dict[str, Reason]]:
-    """Model -> digests of its files, and model -> why they are missing. CheckpointError if a download has changed."""
-    digests: dict[str, tuple[str, ...]] = {}
-    absent: dict[str, Reason] = {}
-    for spec in selection.models:
-        try:
-            files = files_of(selection, spec)
-        except AbsentCheckpointError as error:
-            if spec.name in selection.demanded:
-                raise
-            absent[spec.name] = Reason.of_error("task", "", error)
-        else:
-            for path in (path for path in files if not path.is_file()):
-                raise PluginError(f"model {spec.name!r}: source {spec.source!r} names {path}, which is not a file")
-            digests[spec.name] = tuple(digests_of(files))
-            pins.check(spec, files, digests[spec.name], recording=False)
-    return digests, absent
-
-
-def files_of(selection: Selection, spec: ModelSpec) -> Sequence[Path]:
-    """The files of a model. Raises CheckpointError if they are missing, PluginError if its source fails."""
-    with blamed(f"model {spec.name!r}: its source {spec.source!r}"):
-        files = tuple(Path(path) for path in selection.sources[spec.source].files(spec))
-    for path in (path for path in files if not path.is_file()):
-        raise PluginError(f"model {spec.name!r}: its source {spec.source!r} names {path}, which is not a file")
-    return files
-
-
-def record_checkpoints(plan: Plan, selection: Selection) -> None:
-    """Record the downloads that `plan` uses for the first time, once they have been loaded.
-
-    Recording earlier could pin an incomplete download, and later refuse the complete one.
-
-    Raises:
-        CheckpointError: a file differs from its record.
-    """
-    planned = {cell.model: cell.job for planned_pass in plan.passes for cell in planned_pass.cells if cell.job}
-    for spec in selection.models:
-        if spec.name in planned:
-            files = files_of(selection, spec)
-            pins.check(spec, files, planned[spec.name].weight_files)
 
 
 def missing_task(selection: Selection, task: TaskSpec, because: Reason) -> MissingTask:

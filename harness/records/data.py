@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
@@ -23,11 +23,14 @@ class Preprocessing:
             after one that does not; None: no resize and no crop, the file must already be `size` x `size`.
         size: side S of the square crop, in pixels.
         interpolation: of the resize.
+        native: each network sees images as its model source states them (`ModelSource.native`); `resize`, `size` and
+            `interpolation` only say what is planned for where no network is known.
     """
 
     resize: int | tuple[int, int] | None = 256
     size: int = 224
     interpolation: Interpolation = "bilinear"
+    native: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError for a crop that does not fit, an unknown interpolation, or one without a resize."""
@@ -43,13 +46,15 @@ class Preprocessing:
 
     def document(self) -> dict[str, Any]:
         """The part of a cell's identity, JSON-ready; what was added later is in it only where it is not the default."""
-        fields = asdict(self)
-        if self.interpolation == "bilinear":
-            fields.pop("interpolation")
-        return fields
+        if self.native:
+            return {"size": "native"}
+        fields = {"resize": self.resize, "size": self.size}
+        return fields if self.interpolation == "bilinear" else {**fields, "interpolation": self.interpolation}
 
     def __str__(self) -> str:
         """``resized to 256, cropped to 224``."""
+        if self.native:
+            return "resized and cropped as each network's source states"
         if self.resize is None:
             return f"{self.size} px as stored"
         side = self.resize if isinstance(self.resize, int) else f"{self.resize[0]} x {self.resize[1]}"

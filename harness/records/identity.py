@@ -116,6 +116,12 @@ class Identity:
         return network
 
     @property
+    def images(self) -> int | None:
+        """Number of images; None where it is not recorded."""
+        images: int | None = self.document.get("dataset", {}).get("n")
+        return images
+
+    @property
     def checkpoint(self) -> tuple[str, ...]:
         """SHA-256 of each file that holds weights; empty if there is none."""
         return tuple(self.network.get("checkpoint", ()))

@@ -10,8 +10,9 @@ from harness.errors import HarnessError, advised
 
 ReasonKind = Literal["measure", "bias", "axis", "task"]
 """What can be missing for a model."""
-RemarkKind = Literal["data", "flag", "erratum", "mended", "comparability"]
-"""Subject of a remark: the images, a measure, a wrong published number, a corrected one, or incomparable models."""
+RemarkKind = Literal["data", "flag", "erratum", "mended", "comparability", "incomplete"]
+"""Subject of a remark: the images, a measure, a wrong published number, a corrected one, incomparable models, or a run
+without all its results."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.records.reasons import Reason, Remark
@@ -15,10 +15,15 @@ _OWN_FIELDS = ("contents", "models", "planned", "remedies", "study", "warnings")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunModel:
-    """One model of a run, as the registry described it when the run was made."""
+    """One model of a run, as the registry described it when the run was made.
+
+    Attributes:
+        expected: as in `ModelSpec`.
+    """
 
     group: str | None = None
     title: str = ""
+    expected: Mapping[str, tuple[float, float | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +37,7 @@ class RunRecord:
         planned: task -> model -> why the cell could not be computed; None where it could.
         biases: name -> full names of the measures whose mean it is.
         axes: likewise.
-        warnings: dataset -> remarks about its data.
+        warnings: dataset -> remarks about its data; model -> remarks about its weights.
         contents: dataset -> view -> SHA-256 over some files of that view; older runs record none.
         importer: name of the importer of the run's decisions; None for other runs.
         same_numbers: pairs of digests of code that count as equal (``--same-numbers``).
@@ -59,7 +64,11 @@ class RunRecord:
             kind=document["kind"],
             settings=document["settings"],
             models={
-                name: RunModel(group=facts.get("group"), title=facts.get("title", ""))
+                name: RunModel(
+                    group=facts.get("group"),
+                    title=facts.get("title", ""),
+                    expected={measure: (value, far) for measure, (value, far) in facts.get("expected", {}).items()},
+                )
                 for name, facts in document.get("models", {}).items()
             },
             planned=_planned(document.get("planned", {}), document.get("remedies", {})),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -86,8 +86,27 @@ def _resize(value: object) -> object:
     return value
 
 
+def _rows(value: str) -> str:
+    first, _, last = value.partition(":")
+    if not (first.isdecimal() and last.isdecimal() and int(first) < int(last)):
+        raise ValueError(f'{value!r} is no range of outputs: expected "first:last", last excluded, such as "1:1001"')
+    return value
+
+
+def _size(value: object) -> object:
+    if value != "native" and (type(value) is not int or value < 1):
+        raise ValueError(
+            f"expected the side of the crop in pixels, or native for the size of each network, got {shown(value)}"
+        )
+    return value
+
+
 def as_task(value: object) -> object:
     return {"task": value} if isinstance(value, str) else value
+
+
+def as_expected(value: object) -> object:
+    return {"value": float(value)} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def task_form(text: str) -> str:
@@ -119,11 +138,14 @@ Uri = Annotated[str, AfterValidator(_uri)]
 Sha256 = Annotated[str, AfterValidator(_digest)]
 Channels = Annotated[tuple[float, float, float], BeforeValidator(_triple), AfterValidator(_fraction)]
 Renaming = Annotated[tuple[str, str], BeforeValidator(_renaming)]
+MeasureName = Annotated[str, AfterValidator(_measure)]
+Rows = Annotated[str, AfterValidator(_rows)]
 Measures = Annotated[
-    tuple[Annotated[str, AfterValidator(_measure)], ...],
+    tuple[MeasureName, ...],
     BeforeValidator(as_list),
     Field(min_length=1),
     AfterValidator(distinct),
 ]
 Pixels = Annotated[int, Field(ge=1)]
+Size = Annotated[int | Literal["native"], BeforeValidator(_size)]
 Resize = Annotated[int | tuple[int, int] | None, BeforeValidator(_resize)]

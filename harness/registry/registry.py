@@ -265,6 +265,8 @@ def _built(entry: DatasetEntry, plugin: Dataset, document: Document) -> Dataset:
     try:
         dataset = with_parameters(plugin, entry.params, f"{label} (plugin {entry.plugin!r})", OF_DATASETS)
         crop = replace(plugin.preprocessing, **entry.preprocessing)
+        if crop.native and crop.resize is None:
+            raise ValueError("size: native is a resize, and the images of this dataset are used as they are stored")
         path = plugin.path if entry.path is None else entry.path
         return replace(dataset, name=entry.name, path=path, preprocessing=crop)
     except (ValueError, RequestError) as error:

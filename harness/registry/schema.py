@@ -19,15 +19,19 @@ from harness.records import Interpolation, LoadingRecipe, ModelSpec, Preprocessi
 from harness.registry.fields import (
     Channels,
     Group,
+    MeasureName,
     Measures,
     ModelName,
     Pixels,
     PluginName,
     Renaming,
     Resize,
+    Rows,
     Sha256,
+    Size,
     Text,
     Uri,
+    as_expected,
     as_list,
     as_task,
     distinct,
@@ -46,7 +50,7 @@ class DatasetEntry:
         name: of the entry.
         plugin: name of the dataset plugin.
         path: folder below the data root.
-        preprocessing: ``resize``, ``size`` and ``interpolation``, as far as they are given.
+        preprocessing: fields of `Preprocessing`, as far as they are given.
         params: the plugin's further parameters.
     """
 
@@ -112,6 +116,7 @@ class _Recipe(_Entry):
     head_rename: tuple[Renaming, ...] = ()
     match: Literal["name", "position"] = "name"
     safe_globals: tuple[Text, ...] = ()
+    rows: Rows | None = None
 
     @model_validator(mode="after")
     def _head_of_its_keys(self) -> _Recipe:
@@ -119,6 +124,13 @@ class _Recipe(_Entry):
             if self.head is None and getattr(self, key):
                 raise ValueError(f"{key} describes a second file: give its URI as `head`, or omit {key}")
         return self
+
+
+class _Expected(_Entry):
+    """A published value: the number alone, or with a tolerance."""
+
+    value: float
+    tolerance: Annotated[float, Field(gt=0)] | None = None
 
 
 class _Model(_Entry):
@@ -141,6 +153,7 @@ class _Model(_Entry):
     license: str = ""
     notes: str = ""
     options: dict[str, Any] = {}
+    expected: dict[MeasureName, Annotated[_Expected, BeforeValidator(as_expected)]] = {}
 
     @model_validator(mode="after")
     def _whole_normalization(self) -> _Model:
@@ -150,7 +163,8 @@ class _Model(_Entry):
 
     def record(self, name: str, base: Path) -> ModelSpec:
         recipe = LoadingRecipe(**dict(self.recipe))
-        return ModelSpec(**{**dict(self), "name": name, "base": base, "recipe": recipe})
+        expected = {measure: (one.value, one.tolerance) for measure, one in self.expected.items()}
+        return ModelSpec(**{**dict(self), "name": name, "base": base, "recipe": recipe, "expected": expected})
 
 
 class _Crop(_Entry):
@@ -173,12 +187,21 @@ class _Dataset(_Entry):
     plugin: PluginName
     path: Text | None = None
     resize: Resize = None
-    size: Pixels = 224  # the plugin's own values, unless they are set
+    size: Size = 224  # the plugin's own values, unless they are set
     interpolation: Interpolation = "bilinear"
     params: dict[str, Any] = {}
 
+    @model_validator(mode="after")
+    def _one_source_of_sizes(self) -> _Dataset:
+        for key in ("resize", "interpolation"):
+            if self.size == "native" and key in self.model_fields_set:
+                raise ValueError(f"size: native takes {key} from each network too: leave out {key}")
+        return self
+
     def record(self, name: str) -> DatasetEntry:
         crop = self.model_dump(include={"resize", "size", "interpolation"}, exclude_unset=True)
+        if self.size == "native":
+            crop = {"native": True}
         return DatasetEntry(name=name, plugin=self.plugin, path=self.path, preprocessing=crop, params=self.params)
 
 

@@ -12,26 +12,33 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from harness.errors import StoreError
-from harness.local.writing import make_folder, read_json, remembered, sync_folder, write_json
+from harness.identity import digest_of
+from harness.local.writing import make_folder, remembered, sync_folder
 from harness.records import Identity, Job, TaskLayout
+from harness.store.consolidation import write_consolidated
 from harness.store.layout import LayoutHeader, layout_digest
-from harness.store.shards import Header, Origin, Span, StoredSpan, read_header, read_shard, write_shard
+from harness.store.seal import read_sealed, write_sealed
+from harness.store.shards import Header, Origin, Span, StoredSpan, read_header, refuse_other, write_shard
 
 _ALL: Final = "all.h5"
 _RECORD: Final = "cell.json"
 _FAILED: Final = "failed.json"
 _SPAN: Final = re.compile(r"(\d{6,})-(\d{6,})\.h5")
-_KEY: Final = re.compile(r"[0-9a-f]{64}")
 _SHORT_KEY: Final = re.compile(r"[0-9a-f]{16}")
 
 
 class ShardFile(NamedTuple):
-    """One file with the trials of samples low to high, composed of `spans`."""
+    """One file with the trials of samples low to high, composed of `spans`; `sessions`: as `StoredCell.sessions`."""
 
     low: int
     high: int
     path: Path
     spans: tuple[Span, ...]
+    sessions: tuple[str, ...] = ()
+
+
+def _is_kept(file: ShardFile, recent: Mapping[Span, Committed]) -> bool:
+    return file.path.name != _ALL and file.spans[0] in recent
 
 
 class Committed(NamedTuple):
@@ -80,6 +87,8 @@ class StoredCell:
         spans: committed sample ranges, in order of the samples.
         failed: why the cell failed, None if it did not.
         layout: digest of the layout that defines the axes of the trials.
+        provenance: of the last session that computed it. sessions: of all of them, as JSON texts, once it is finished
+            and was computed in several spans.
     """
 
     job: Job
@@ -87,6 +96,7 @@ class StoredCell:
     failed: str | None
     provenance: Mapping[str, Any]
     layout: str
+    sessions: tuple[str, ...] = ()
 
     def complete(self, layout: TaskLayout) -> bool:
         """Whether every trial of `layout` is stored, and the cell did not fail."""
@@ -102,12 +112,18 @@ def covers(spans: Sequence[Span], layout: TaskLayout | LayoutHeader) -> bool:
 
 @remembered(4096)
 def _read_record(path: Path) -> CellRecord:
-    stored = read_json(path)
+    task, model, remedy = path.parent.parent.name, path.parent.name, f"delete {path.parent} to rerun the cell"
+    stored = read_sealed(path, remedy)
     try:
         job = _job(stored["job"])
-        return CellRecord(**{**stored, "job": job})
+        record = CellRecord(**{**stored, "job": job})
     except (KeyError, TypeError) as error:
-        raise StoreError(f"{path} is damaged ({error!r}); delete {path.parent} to rerun the cell") from error
+        raise StoreError(f"{path} is damaged ({error!r}); {remedy}") from error
+    if (job.task, job.model) != (task, model):
+        raise StoreError(f"{path} belongs to {job.model} on {job.task}, not to {model} on {task}; {remedy}")
+    if digest_of(job.identity.document) != job.key:
+        raise StoreError(f"{path} is damaged: its key is not the digest of its identity; {remedy}")
+    return record
 
 
 def _job(stored: Mapping[str, Any]) -> Job:
@@ -139,19 +155,19 @@ class CellFolder:
         """Make `record` the current record.
 
         Raises:
-            ValueError: the key is not a SHA-256 digest.
+            ValueError: the key is not the digest of the identity.
             StoreError: the key was used for trials on another layout.
         """
         job, current = record.job, self.record()
-        if not _KEY.fullmatch(job.key):
-            raise ValueError(f"key of {job.task} × {job.model} is {job.key!r}, expected 64 hex digits")
+        if job.key != digest_of(job.identity.document):
+            raise ValueError(f"key of {job.task} × {job.model} is {job.key!r}, expected the digest of its identity")
         if current is not None and current.job.key == job.key and current.layout != record.layout:
             raise StoreError(
                 f"{self.path} holds trials of the same key on another layout: the samples or classes of {job.task} "
                 f"changed, but the identity of the cell did not. Bump the dataset's version, or delete {self.path}"
             )
         make_folder(self.path)
-        write_json(self.path / _RECORD, record.as_json())
+        write_sealed(self.path / _RECORD, record.as_json())
 
     def current(self, job: Job) -> CellRecord:
         """The record of `job`. Raises ValueError unless `begin` was last called for it."""
@@ -164,16 +180,19 @@ class CellFolder:
 
     def failure(self, key: str) -> str | None:
         """Why the cell failed under `key`; None if it did not."""
+        path = self.of_key(key) / _FAILED
         try:
-            return str(read_json(self.of_key(key) / _FAILED)["reason"])
+            return str(read_sealed(path, f"delete {path} to retry the cell")["reason"])
         except FileNotFoundError:
             return None
+        except (KeyError, TypeError) as error:
+            raise StoreError(f"{path} is damaged ({error!r}); delete it to retry the cell") from error
 
     def fail(self, record: CellRecord, reason: str) -> None:
         """Store why the cell failed. Raises CellError if the disk is full."""
         make_folder(self.of_key(record.job.key))
         content = {"reason": reason, "provenance": dict(record.provenance)}
-        write_json(self.of_key(record.job.key) / _FAILED, content)
+        write_sealed(self.of_key(record.job.key) / _FAILED, content)
 
     def clear_failure(self, key: str) -> None:
         """Forget that the cell failed, if it did."""
@@ -188,20 +207,21 @@ class CellFolder:
         """The file of one committed span; names sort like the spans."""
         return self.of_key(key) / f"{span[0]:06d}-{span[1]:06d}.h5"
 
-    def files(self, key: str) -> tuple[ShardFile, ...]:
-        """The files with the trials of `key`, by sample; spans that ``all.h5`` covers are left out.
+    def files(self, origin: Origin) -> tuple[ShardFile, ...]:
+        """The files with the trials of `origin`, by sample; spans that ``all.h5`` covers are left out.
 
         Raises:
-            StoreError: ``all.h5`` is damaged.
+            StoreError: ``all.h5`` is damaged, or belongs to another cell.
             FileNotFoundError: it was just deleted, because the cell was finished under another key.
         """
-        spans, consolidated = list(self._span_files(key)), self.of_key(key) / _ALL
+        spans, consolidated = list(self._span_files(origin.key)), self.of_key(origin.key) / _ALL
         # Check only after listing: if `all.h5` had existed before, spans may have been deleted while they were listed.
         if consolidated.exists():
             header = read_header(consolidated)
+            refuse_other(consolidated, origin, header)
             low, high = header.range
             spans = [file for file in spans if file.high <= low or file.low >= high]
-            spans.append(ShardFile(low, high, consolidated, header.spans))
+            spans.append(ShardFile(low, high, consolidated, header.spans, header.provenance))
         return tuple(sorted(spans))
 
     def _span_files(self, key: str) -> Iterator[ShardFile]:
@@ -237,31 +257,10 @@ class CellFolder:
         Raises:
             StoreError: a span is damaged. CellError: the disk is full.
         """
-        files = self.files(record.job.key)
-        if len(files) == 1:
-            return
-        single = {file.path: recent.get(file.spans[0]) for file in files if file.path.name != _ALL}
-        kept = {path: committed for path, committed in single.items() if committed is not None}
-        headers = [kept[file.path].header if file.path in kept else read_header(file.path) for file in files]
-        header = Header(
-            origin=record.origin,
-            spans=tuple(span for shard_header in headers for span in shard_header.spans),
-            provenance=tuple(dict.fromkeys(text for shard_header in headers for text in shard_header.provenance)),
-            tails=headers[0].tails,
-            dtypes=headers[0].dtypes,
-        )
-        if any((each.tails, each.dtypes) != (header.tails, header.dtypes) for each in headers):
-            raise StoreError(f"shards in {self.of_key(record.job.key)} hold different fields; delete it to start again")
-
-        def spans() -> Iterator[StoredSpan]:
-            for file in files:
-                yield from [kept[file.path].stored] if file.path in kept else read_shard(file.path, record.origin)
-
-        digests: dict[str, list[str]] = {name: [] for name in header.tails}
-        for stored in spans():
-            for name, digest in stored.digests.items():
-                digests[name].append(digest)
-        write_shard(self.of_key(record.job.key) / _ALL, header, digests, spans())
+        files = self.files(record.origin)
+        if len(files) > 1:
+            kept = {file.path: recent[file.spans[0]] for file in files if _is_kept(file, recent)}
+            write_consolidated(self.of_key(record.job.key) / _ALL, record.origin, files, kept)
 
     def untidy(self, key: str) -> bool:
         """Whether the cell is finished, but still has files that it no longer needs."""

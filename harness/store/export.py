@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import RequestError
+from harness.errors import RequestError, StoreError
 from harness.store.index import PlainCell, write_plain
 from harness.store.reader import RunReader
 
@@ -14,37 +14,50 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.records import TaskLayout, Trials
+    from harness.store.cells import StoredCell
 
 SUFFIXES = (".csv", ".parquet", ".h5")
 
 
-def export_run(run: Path, output: Path) -> int:
+Damage = dict[tuple[str, str], StoreError]
+"""Cells by task and model that cannot be read, and why."""
+
+
+def export_run(run: Path, output: Path, damage: Damage | None = None) -> int:
     """Write all complete cells of `run` to `output`; the suffix determines the format.
 
     CSV and Parquet have the columns task, model, sample_id, target, condition, correct, top5_1 … top5_5,
     logp_1 … logp_5 and the dataset's attributes; .h5 has the layout of ``index.h5`` with real datasets.
     One cell is held in memory at a time.
 
+    Args:
+        damage: receives the cells that cannot be read, which are left out.
+
     Returns:
         The number of trials written.
 
     Raises:
         RequestError: unknown suffix, unwritable file, or no Parquet library.
-        StoreError: a stored cell is damaged; nothing is left at `output`.
+        StoreError: no cell can be read; nothing is left at `output`.
     """
     if output.suffix not in SUFFIXES:
         raise RequestError(f"cannot export to {output.name!r}: expected a file ending in {', '.join(SUFFIXES)}")
     opened = RunReader.open(run)
+    damage = {} if damage is None else damage
+    damage.update(damaged_cells(opened) if opened.kind == "trials" else {})
     if opened.kind != "trials" or not complete_cells(opened):
+        _refuse_damaged(damage)
         raise RequestError(f"{run} holds no complete cell to export ({opened.kind}). See: harness report {run}")
     partial = output.with_name(output.name + ".partial")
     try:
         if output.suffix == ".h5":
-            rows = compact(opened, partial)
+            rows = compact(opened, partial, damage)
         elif output.suffix == ".csv":
-            rows = _to_csv(opened, partial)
+            rows = _to_csv(opened, partial, damage)
         else:
-            rows = _to_parquet(opened, partial)
+            rows = _to_parquet(opened, partial, damage)
+        if not rows:
+            _refuse_damaged(damage)
         partial.replace(output)
     except OSError as error:
         raise RequestError(f"cannot write {output}: {error.strerror}") from error
@@ -53,8 +66,17 @@ def export_run(run: Path, output: Path) -> int:
     return rows
 
 
-def compact(run: RunReader, path: Path) -> int:
+def _refuse_damaged(damage: Damage) -> None:
+    """Raise the first StoreError, if there is one."""
+    for error in damage.values():
+        raise error
+
+
+def compact(run: RunReader, path: Path, damage: Damage | None = None) -> int:
     """Write all complete cells to one self-contained file with the structure of ``index.h5``.
+
+    Args:
+        damage: receives the cells that cannot be read, which are left out; None: they are errors.
 
     Returns:
         The number of trials in it.
@@ -63,10 +85,12 @@ def compact(run: RunReader, path: Path) -> int:
         StoreError: a shard is damaged; nothing is left at `path`. CellError: the disk is full.
     """
     trials, complete = 0, complete_cells(run)
+    if damage is not None:  # the file is laid out before trials are copied, so each is read twice
+        complete = [place for place in complete if _read(run, place, damage) is not None]
 
     def tasks() -> Iterator[tuple[TaskLayout, list[PlainCell]]]:
         nonlocal trials
-        for task in run.tasks():
+        for task in dict.fromkeys(task for task, _ in complete):
             layout = run.layout(task)
             models = [model for of_task, model in complete if of_task == task]
             trials += len(models) * len(layout.sample_ids) * len(layout.conditions)
@@ -81,21 +105,53 @@ def compact(run: RunReader, path: Path) -> int:
 
 
 def complete_cells(run: RunReader) -> list[tuple[str, str]]:
-    """(task, model) of the cells whose trials are all stored."""
-    cells = sorted(run.cells().items())
+    """(task, model) of the cells whose trials are all stored; not those whose state cannot be read."""
+    cells = sorted(_sound_cells(run).items())
     return [place for place, cell in cells if cell.failed is None and cell.complete(run.layout(place[0]))]
+
+
+def damaged_cells(run: RunReader) -> Damage:
+    """The cells whose state or axes cannot be read. Damaged trials are found when they are read."""
+    damage: Damage = {}
+    for place in _begun(run):
+        try:
+            run.layout(place[0])
+            run.cell(*place)
+        except StoreError as error:
+            damage[place] = error
+    return damage
+
+
+def _begun(run: RunReader) -> list[tuple[str, str]]:
+    return [(task, model) for task in run.tasks() for model in run.models(task)]
+
+
+def _sound_cells(run: RunReader) -> dict[tuple[str, str], StoredCell]:
+    damage = damaged_cells(run)
+    return {place: cell for place in _begun(run) if place not in damage and (cell := run.cell(*place)) is not None}
+
+
+def _read(run: RunReader, place: tuple[str, str], damage: Damage) -> Trials | None:
+    """The trials of a cell; None, with an entry in `damage`, if they cannot be read."""
+    try:
+        return run.read(*place)
+    except StoreError as error:
+        damage[place] = error
+        return None
 
 
 def left_out(run: RunReader, output: Path) -> list[str]:
     """``model on task: reason`` for every cell, begun or only planned, and then every array that an export leaves out.
 
+    Damaged cells are left to `export_run`, which finds more of them.
+
     Args:
         output: the file; only ``.h5`` has room for arrays.
     """
-    complete, cells = set(complete_cells(run)), run.cells()
+    complete, cells, damage = set(complete_cells(run)), _sound_cells(run), damaged_cells(run)
     planned = {(task, model) for task, models in run.record.planned.items() for model in models}
     reasons = []
-    for task, model in sorted((planned | set(cells)) - complete):
+    for task, model in sorted((planned | set(cells)) - complete - damage.keys()):
         cell = cells.get((task, model))
         reason = "not run" if cell is None else cell.failed or "incomplete"
         reasons.append(f"{model} on {task}: {reason}")
@@ -131,31 +187,33 @@ def trials_frame(trials: Trials, attributes: Sequence[str] = ()) -> pd.DataFrame
     return pd.DataFrame(columns)
 
 
-def _frames(run: RunReader) -> Iterator[pd.DataFrame]:
-    """One table per complete cell, all with the same columns."""
+def _frames(run: RunReader, damage: Damage) -> Iterator[pd.DataFrame]:
+    """One table per complete cell that can be read, all with the same columns."""
     cells = complete_cells(run)
     attributes = sorted({name for task, _ in cells for name in run.layout(task).attributes})
     for task, model in cells:
-        yield trials_frame(run.read(task, model), attributes)
+        trials = _read(run, (task, model), damage)
+        if trials is not None:
+            yield trials_frame(trials, attributes)
 
 
-def _to_csv(run: RunReader, output: Path) -> int:
+def _to_csv(run: RunReader, output: Path, damage: Damage) -> int:
     rows = 0
     with output.open("w", encoding="utf-8", newline="") as file:
-        for table in _frames(run):
+        for table in _frames(run, damage):
             table.to_csv(file, index=False, header=rows == 0)
             rows += len(table)
     return rows
 
 
-def _to_parquet(run: RunReader, output: Path) -> int:
+def _to_parquet(run: RunReader, output: Path, damage: Damage) -> int:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
         raise RequestError("Parquet needs pyarrow", remedy="pip install 'bias-harness[parquet]'") from error
     rows, writer = 0, None
-    for table in _frames(run):
+    for table in _frames(run, damage):
         part = pa.Table.from_pandas(table, preserve_index=False)
         writer = writer or pq.ParquetWriter(output, part.schema)
         writer.write_table(part)

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.local.writing import write_json
 from harness.records import Erratum, ImportedModel, ImportedTable, Measure, Tolerance
 from harness.store import run_record
+from harness.store.seal import write_sealed
 
 
 def table_to_json(table: ImportedTable) -> dict[str, Any]:
@@ -61,6 +61,6 @@ def store_table(path: str | Path, table: ImportedTable, *, source_sha256: str, c
             "imported", {}, title=table.title, source=table.source, license=table.license, sha256=source_sha256
         )
         manifest["history"].append(run_record.history_entry(command))
-        write_json(path / run_record.MEASURES, table_to_json(table))
-        write_json(path / run_record.MANIFEST, manifest)
+        write_sealed(path / run_record.MEASURES, table_to_json(table))
+        write_sealed(path / run_record.MANIFEST, manifest)
     lock.release()

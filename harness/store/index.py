@@ -18,7 +18,6 @@ from harness.store.shards import (
     FORMAT,
     Origin,
     array_fill,
-    field_names,
     opened,
     read_header,
     read_shard,
@@ -63,15 +62,20 @@ def write_index(path: Path, tasks: Iterable[IndexedTask]) -> None:
     virtual dataset silently reads as fill values.
     """
     with written(path) as file:
-        file.attrs["format"] = FORMAT
-        for task in tasks:
-            group = file.create_group(task.name)
-            header = task.header
-            group.attrs.update({"classes": list(task.classes), "size": header.size, "span": header.span})
-            for name in (*AXES, *header.attributes):
-                group[name] = h5py.ExternalLink(task.layout, f"/{name}")
-            for cell in task.cells:
-                _index_cell(group.create_group(cell.model), header, cell)
+        fill_index(file, tasks)
+
+
+def fill_index(file: h5py.File, tasks: Iterable[IndexedTask]) -> None:
+    """Put `tasks` into an empty file."""
+    file.attrs["format"] = FORMAT
+    for task in tasks:
+        group = file.create_group(task.name)
+        header = task.header
+        group.attrs.update({"classes": list(task.classes), "size": header.size, "span": header.span})
+        for name in (*AXES, *header.attributes):
+            group[name] = h5py.ExternalLink(task.layout, f"/{name}")
+        for cell in task.cells:
+            _index_cell(group.create_group(cell.model), header, cell)
 
 
 def _index_cell(group: h5py.Group, header: LayoutHeader, cell: IndexedCell) -> None:
@@ -88,25 +92,6 @@ def _index_cell(group: h5py.Group, header: LayoutHeader, cell: IndexedCell) -> N
         for low, high, source in cell.sources:
             virtual[low:high] = h5py.VirtualSource(source, name, (high - low, *shape), dtype=kind)
         group.create_virtual_dataset(name, virtual, fillvalue=fill)
-
-
-class IndexEntry(NamedTuple):
-    """One cell in the index: the key of its trials, and the names of its fields."""
-
-    key: str
-    fields: frozenset[str]
-
-
-def indexed_cells(path: Path) -> dict[tuple[str, str], IndexEntry]:
-    """Every cell in the index by (task, model). Raises FileNotFoundError, StoreError."""
-    with opened(path) as file:
-        return {
-            (task, model): IndexEntry(str(group.attrs["key"]), frozenset(field_names(group)))
-            for task, of_task in file.items()
-            for model in of_task
-            if isinstance(of_task.get(model, getlink=True), h5py.HardLink)
-            for group in [of_task[model]]
-        }
 
 
 def read_indexed(path: Path, name: str, rows: slice = slice(None)) -> np.ndarray:

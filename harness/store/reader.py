@@ -10,14 +10,13 @@ from typing import Any, Final
 import numpy as np
 
 from harness.errors import RunError, StoreError
-from harness.local.writing import read_json
 from harness.records import NOT_MEASURED, TOP, ImportedTable, RunKind, RunRecord, TaskLayout, Trials, array_field
 from harness.store import checks, imported, run_record
 from harness.store.cells import CellFolder, CellRecord, ShardFile, StoredCell, covers
 from harness.store.file_names import check_name
-from harness.store.index import read_indexed
-from harness.store.layout import LayoutHeader, read_layout, read_layout_header
-from harness.store.shards import Span, read_header, read_shard
+from harness.store.layout import LayoutHeader, read_classes, read_layout, read_layout_header
+from harness.store.seal import read_sealed
+from harness.store.shards import Span, damaged, read_header, read_shard, refuse_other
 
 _ATTEMPTS: Final = 5
 """How often a reader retries when files change while it reads them."""
@@ -58,11 +57,11 @@ class RunReader:
         """The table of an imported run. Raises RunError if the run holds trials, StoreError if it is damaged."""
         if self.kind != "imported":
             raise RunError(f"{self.path} holds trials, expected an imported table", remedy="harness import FORMAT FILE")
-        path = self.path / run_record.MEASURES
+        path, remedy = self.path / run_record.MEASURES, f"delete {self.path} and import the table again"
         try:
-            return imported.table_from_json(read_json(path))
+            return imported.table_from_json(read_sealed(path, remedy))
         except (FileNotFoundError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StoreError(f"{path} is damaged ({error!r}); delete {self.path} and import the table again") from error
+            raise StoreError(f"{path} is damaged ({error!r}); {remedy}") from error
 
     # --- tasks -------------------------------------------------------------------------------
 
@@ -76,12 +75,17 @@ class RunReader:
 
     def layout(self, task: str) -> TaskLayout:
         """The axes of `task`. Raises StoreError if there are none, or they are damaged."""
-        header = self._layout_header(task)
+        header = self.layout_header(task)
         if self._last_layout is None or self._last_layout[0] != f"{task} {header.content}":
             self._last_layout = f"{task} {header.content}", read_layout(self._layout_path(task))
         return self._last_layout[1]
 
-    def _layout_header(self, task: str) -> LayoutHeader:
+    def classes(self, task: str) -> tuple[str, ...]:
+        """Names of the classes of `task`."""
+        return read_classes(self._layout_path(task))
+
+    def layout_header(self, task: str) -> LayoutHeader:
+        """The header of the axes of `task`. Raises StoreError if there are none, or they are damaged."""
         try:
             return read_layout_header(self._layout_path(task))
         except FileNotFoundError:
@@ -102,9 +106,25 @@ class RunReader:
         places = [(task, model) for task in self.tasks() for model in self.models(task)]
         return {place: cell for place in places if (cell := self.cell(*place)) is not None}
 
+    def checked_cells(self) -> dict[tuple[str, str], StoredCell]:
+        """As `cells`, after the header of every shard has been compared with its cell: what a resume builds on.
+
+        Raises:
+            StoreError: a shard is damaged, or holds trials of another task, model, key or range of samples.
+        """
+        cells = self.cells()
+        for place in cells:
+            record, files = self.place(*place)
+            for file in files:
+                header = read_header(file.path)
+                refuse_other(file.path, record.origin, header)
+                if header.range != (file.low, file.high):
+                    raise damaged(file.path, f"holds samples {header.range}, expected {(file.low, file.high)}")
+        return cells
+
     def cell(self, task: str, model: str) -> StoredCell | None:
         """The stored state of one cell under its current key, None if it was never begun. Raises StoreError."""
-        folder = self._cell(task, model)
+        folder = self.folder(task, model)
         if folder.record() is None:
             return None
         record, files = self.place(task, model)
@@ -114,17 +134,18 @@ class RunReader:
             failed=folder.failure(record.job.key),
             provenance=record.provenance,
             layout=record.layout,
+            sessions=tuple(text for file in files for text in file.sessions),
         )
 
     def place(self, task: str, model: str) -> tuple[CellRecord, tuple[ShardFile, ...]]:
         """The current job of a cell, and the files with its trials. Raises StoreError if it was never begun."""
-        folder = self._cell(task, model)
+        folder = self.folder(task, model)
         for _ in range(_ATTEMPTS):
             record = folder.record()
             if record is None:
                 break
             try:
-                return record, folder.files(record.job.key)
+                return record, folder.files(record.origin)
             except FileNotFoundError:
                 continue  # a writer has just finished the cell under another key
         available = ", ".join(self.models(task)) or "none"
@@ -132,9 +153,10 @@ class RunReader:
 
     def is_stale(self, record: CellRecord) -> bool:
         """Whether the layout of the trials of `record` has been replaced since."""
-        return record.layout != self._layout_header(record.job.task).digest
+        return record.layout != self.layout_header(record.job.task).digest
 
-    def _cell(self, task: str, model: str) -> CellFolder:
+    def folder(self, task: str, model: str) -> CellFolder:
+        """The folder of one cell."""
         check_name("model", model)
         return CellFolder(self._task(task) / model)
 
@@ -221,7 +243,7 @@ class RunReader:
     def _refuse_unreadable(self, record: CellRecord, spans: Sequence[Span], layout: TaskLayout) -> None:
         job = record.job
         place, hint = f"{job.task} × {job.model} in {self.path}", "type its `harness run` command again"
-        failed = self._cell(job.task, job.model).failure(job.key)
+        failed = self.folder(job.task, job.model).failure(job.key)
         if failed is not None:
             raise StoreError(f"{place} failed: {failed}. To retry, {hint}")
         if self.is_stale(record):
@@ -230,53 +252,11 @@ class RunReader:
             done = sum(high - low for low, high in spans)
             raise StoreError(f"{place} is incomplete: {done} of {len(layout.sample_ids)} samples; to resume, {hint}")
 
-    # --- checking the index ------------------------------------------------------------------
-
     def check_index(self, task: str, model: str) -> None:
-        """Compare the trials that the index shows as measured with the existing shards.
+        """Compare the trials that the index shows as measured with the existing shards. Raises StoreError."""
+        from harness.store.shown import check_shown  # which derives an index from this reader
 
-        If HDF5 cannot open a source, for instance because file descriptors ran out, it silently returns fill values:
-        a reader who trusts the index alone can lose trials. Like users, this method reads the whole of `correct`.
-
-        Raises:
-            StoreError: they disagree, or either cannot be read.
-        """
-        for _ in range(_ATTEMPTS):
-            before = self._seen(task, model)
-            shown = self._shown(task, model)
-            after = self._seen(task, model)
-            n = max(len(shown), max((file.high for file in after[1]), default=0))
-            rows = {"least": np.zeros(n, bool), "most": np.zeros(n, bool), "shown": np.zeros(n, bool)}
-            rows["shown"][: len(shown)] = shown
-            for name, (_, files, _) in (("least", before), ("most", after)):
-                for file in files:
-                    rows[name][file.low : file.high] = True
-            lost = np.flatnonzero(rows["least"] & ~rows["shown"])
-            surplus = np.flatnonzero(rows["shown"] & ~rows["most"])
-            if not len(lost) and not len(surplus):
-                return
-            if before == after:
-                break
-        raise StoreError(
-            f"{task} × {model}: {self.path / run_record.INDEX} shows {len(lost)} stored samples as not measured, and "
-            f"{len(surplus)} that are not stored. Raise the limit on open files (type: ulimit -n 4096); if that does "
-            "not help, type the `harness run` command again, which rewrites the index"
-        )
-
-    def _seen(self, task: str, model: str) -> tuple[CellRecord, tuple[ShardFile, ...], int]:
-        """The files behind the index: two calls return the same if nothing has changed in between."""
-        index = self.path / run_record.INDEX
-        return (*self.place(task, model), index.stat().st_ino if index.exists() else 0)
-
-    def _shown(self, task: str, model: str) -> np.ndarray:
-        """(N,) whether the index shows all trials of a sample."""
-        index = self.path / run_record.INDEX
-        try:
-            correct = read_indexed(index, f"{task}/{model}/correct")
-        except FileNotFoundError:
-            raise StoreError(f"{index} is missing; type the `harness run` command again") from None
-        shown: np.ndarray = (correct != NOT_MEASURED).all(axis=1)
-        return shown
+        check_shown(self, task, model)
 
 
 def read_trials(run: str | Path, task: str, model: str) -> Trials:

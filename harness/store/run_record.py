@@ -11,8 +11,9 @@ from typing import Any, Final
 from harness.errors import CellError, RunError, StoreError, listed
 from harness.local.locking import HeldError, ProcessLock, marker_of
 from harness.local.provenance import versions
-from harness.local.writing import is_leftover, read_json, remembered
+from harness.local.writing import is_leftover, remembered
 from harness.records import RunKind, RunRecord
+from harness.store.seal import read_sealed
 
 FORMAT: Final = 1
 MANIFEST: Final = "run.json"
@@ -74,14 +75,15 @@ def read_run(path: Path) -> RunRecord:
 @remembered(64)
 def _parsed(file: Path) -> RunRecord:
     folder = file.parent
+    remedy = 'restore it from a copy; if you have edited it, delete its entry "digest"; or choose another --out'
     try:
-        document = read_json(file)
+        document = read_sealed(file, remedy)
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(
             f"{folder} holds no run ({_contents(folder)}). Expected a folder that `harness run` made",
             remedy=f"harness run --suite NAME --out {folder}",
         ) from None
-    damaged = f"{file} is not the manifest of a run; restore it, or use another folder"
+    damaged = f"{file} is not the manifest of a run; {remedy}"
     if not isinstance(document, dict) or "kind" not in document:
         raise StoreError(damaged)
     if document.get("format") != FORMAT:

@@ -211,6 +211,13 @@ def _header(file: h5py.File, path: Path) -> Header:
     )
 
 
+def refuse_other(path: Path, origin: Origin, header: Header) -> None:
+    """Raises StoreError if the shard `path` holds the trials of another cell, key or layout than `origin`."""
+    for field, expected, actual in zip(Origin._fields, origin, header.origin, strict=True):
+        if expected != actual:
+            raise damaged(path, f"holds trials of another {field}: expected {expected}, found {actual}")
+
+
 def field_names(group: h5py.Group) -> list[str]:
     """Names of the fields of trials in `group`, arrays after all others."""
     return [*(name for name in FILLS if name in group), *map(array_field, sorted(group.get(_ARRAYS, ())))]
@@ -232,9 +239,7 @@ def read_shard(
     """
     with opened(path) as file:
         header = _header(file, path)
-        for field, expected, actual in zip(Origin._fields, origin, header.origin, strict=True):
-            if expected != actual:
-                raise damaged(path, f"holds trials of another {field}: expected {expected}, found {actual}")
+        refuse_other(path, origin, header)
         datasets = {name: file[name] for name in names or header.tails}
         stored = {name: file[f"sha256/{name}"][:] for name in datasets}
         for index, (low, high) in enumerate(header.spans):

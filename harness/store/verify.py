@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.errors import StoreError
 from harness.local.writing import leftovers
 from harness.records import TaskLayout
 from harness.store.checks import field_problems, value_problems
-from harness.store.index import IndexEntry, indexed_cells, read_indexed
+from harness.store.index import read_indexed
 from harness.store.run_record import INDEX
 from harness.store.shards import Fields, Span, read_shard
+from harness.store.shown import ShownIndex, shown_index
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 
 Place = tuple[str, str]
-Shown = Mapping[Place, IndexEntry]
 
 
 def verify_run(run: RunReader) -> list[str]:
@@ -50,20 +50,22 @@ def _table_problems(run: RunReader) -> list[str]:
     return []
 
 
-def _index(run: RunReader, places: Sequence[Place]) -> tuple[Shown | None, list[str]]:
-    """The cells in the index, None if it cannot be read, and its problems."""
+def _index(run: RunReader, places: Sequence[Place]) -> tuple[ShownIndex | None, list[str]]:
+    """The index, None if it cannot be read or compared, and its problems."""
     path = run.path / INDEX
     try:
-        shown = indexed_cells(path)
+        shown = shown_index(run)
     except FileNotFoundError:
         return None, [f"{path} is missing; the next `harness run` with this --out writes it again"]
     except StoreError as error:
         return None, [str(error)]
-    surplus = sorted(shown.keys() - set(places))
-    return shown, [f"{path} shows {task} × {model}, which has no shards" for task, model in surplus]
+    surplus = sorted(shown.cells() - set(places))
+    current = [place for place in places if shown.is_current(*place)]
+    lines = [f"{path} shows {task} × {model}, which has no shards" for task, model in surplus]
+    return shown, [*lines, *shown.problems(current)]
 
 
-def _cell_problems(run: RunReader, layout: TaskLayout, model: str, shown: Shown | None) -> list[str]:
+def _cell_problems(run: RunReader, layout: TaskLayout, model: str, shown: ShownIndex | None) -> list[str]:
     try:
         record, files = run.place(layout.task, model)
         if run.is_stale(record):
@@ -71,16 +73,17 @@ def _cell_problems(run: RunReader, layout: TaskLayout, model: str, shown: Shown 
     except StoreError as error:
         return [str(error)]
     problems = list(_range_problems(files, len(layout.sample_ids)))
-    entry = (shown or {}).get((layout.task, model))
-    if shown is not None and (entry is None or entry.key != record.job.key):
+    fields = frozenset[str]()
+    if shown is not None and not shown.is_current(layout.task, model):
         problems.append("the index does not show its current trials; the next `harness run` with this --out fixes that")
-        entry = None
+    elif shown is not None:
+        fields = shown.fields(layout.task, model)
     for file in files:
         try:
-            problems += [f"{file.path}: {line}" for line in _shard_problems(run.path, record, file, layout, entry)]
+            problems += [f"{file.path}: {line}" for line in _shard_problems(run.path, record, file, layout, fields)]
         except (StoreError, FileNotFoundError) as error:
             problems.append(str(error))
-    if entry is not None:
+    if "correct" in fields:
         try:
             run.check_index(layout.task, model)
         except StoreError as error:
@@ -99,9 +102,13 @@ def _range_problems(files: tuple[ShardFile, ...], n: int) -> Iterator[str]:
 
 
 def _shard_problems(
-    path: Path, record: CellRecord, file: ShardFile, layout: TaskLayout, entry: IndexEntry | None
+    path: Path, record: CellRecord, file: ShardFile, layout: TaskLayout, indexed: frozenset[str]
 ) -> Iterator[str]:
-    """Problems of one shard and of its rows in the index; reads one span, and one virtual dataset, at a time."""
+    """Problems of one shard and of its rows in the index; reads one span, and one virtual dataset, at a time.
+
+    Args:
+        indexed: the fields that the index shows.
+    """
     end, conditions = file.low, len(layout.conditions)
     for (low, high), fields, _ in read_shard(file.path, record.origin):
         where = f"samples {low}-{high}"
@@ -112,9 +119,8 @@ def _shard_problems(
         if not problems and high <= len(layout.sample_ids):
             first_only = record.job.identity.first_choices_only
             problems = value_problems(fields, layout.targets[low:high], len(layout.classes), first_only, arrays)
-            if entry is not None:
-                shown = {name: array for name, array in fields.items() if name in entry.fields}
-                problems += _differences(path / INDEX, f"{layout.task}/{record.job.model}", (low, high), shown)
+            shown = {name: array for name, array in fields.items() if name in indexed}
+            problems += _differences(path / INDEX, f"{layout.task}/{record.job.model}", (low, high), shown)
         yield from (f"{where}: {problem}" for problem in problems)
         end = high
     if end != file.high:

@@ -25,25 +25,26 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from harness.local.locking import ProcessLock
-from harness.local.writing import leftovers, make_folder, write_json
+from harness.local.writing import leftovers, make_folder
 from harness.records import Job, TaskLayout, TrialBlock, array_field
 from harness.store import checks, run_record
-from harness.store.cells import CellRecord, ShardFile, covers
+from harness.store.cells import CellRecord, covers
+from harness.store.derived import indexed_tasks
 from harness.store.file_names import check_name
-from harness.store.index import IndexedCell, IndexedTask, write_index
+from harness.store.index import write_index
 from harness.store.layout import (
     RESERVED,
-    LayoutHeader,
     check_layout,
     layout_digest,
-    read_classes,
+    read_layout,
     read_layout_header,
     read_targets,
     write_layout,
 )
 from harness.store.reader import RunReader
 from harness.store.recent import RecentSpans
-from harness.store.shards import Span, as_stored, read_header
+from harness.store.seal import write_sealed
+from harness.store.shards import Span, as_stored
 
 SYNCING: Final = 8
 """Threads that wait for the disk together: a file system commits their requests together."""
@@ -91,7 +92,7 @@ class RunWriter(RunReader):
             exists = (path / run_record.MANIFEST).exists()
             manifest = dict(run.record.document) if exists else run_record.new_manifest("trials", json_settings)
             manifest["history"] = [*manifest["history"], run_record.history_entry(command)]
-            write_json(path / run_record.MANIFEST, manifest)
+            write_sealed(path / run_record.MANIFEST, manifest)
         return run
 
     # --- the manifest ------------------------------------------------------------------------
@@ -102,7 +103,7 @@ class RunWriter(RunReader):
         Raises:
             ValueError: a field that is fixed for a run (settings, kind, …).
         """
-        write_json(self.path / run_record.MANIFEST, run_record.extended(self.record.document, fields))
+        write_sealed(self.path / run_record.MANIFEST, run_record.extended(self.record.document, fields))
 
     # --- tasks -------------------------------------------------------------------------------
 
@@ -121,6 +122,7 @@ class RunWriter(RunReader):
         path = self._layout_path(layout.task)
         if path.exists():
             if read_layout_header(path).content == content:
+                read_layout(path)  # raises an error if it is damaged: the index is made of it
                 return
             # No index may show old trials beside new axes, not even for a moment.
             self._publish(tuple(task for task in self.tasks() if task != layout.task))
@@ -158,11 +160,11 @@ class RunWriter(RunReader):
             StoreError: the task has no layout, or the same key was used on another one.
         """
         check_name("model", job.model)
-        header = self._layout_header(job.task)
+        header = self.layout_header(job.task)
         if job.model in (*RESERVED, *header.attributes):
             raise ValueError(f"model {job.model!r} cannot be stored: {job.task} has an axis or attribute of that name")
         record = CellRecord(job=job, layout=header.digest, provenance=provenance, outputs=outputs)
-        self._cell(job.task, job.model).begin(record)
+        self.folder(job.task, job.model).begin(record)
 
     def commit(self, job: Job, span: Span, block: TrialBlock) -> None:
         """Store the trials of one span, durably.
@@ -171,7 +173,7 @@ class RunWriter(RunReader):
             ValueError: `job` was not begun, `span` is not a span of the layout, or `block` is invalid.
             CellError: the disk is full; the store is unchanged.
         """
-        folder, header = self._cell(job.task, job.model), self._layout_header(job.task)
+        folder, header = self.folder(job.task, job.model), self.layout_header(job.task)
         record, (low, high) = folder.current(job), span
         if low % header.span or not 0 <= low < high or high != min(low + header.span, header.samples):
             raise ValueError(f"{span} is no span of {job.task}: {header.samples} samples in steps of {header.span}")
@@ -192,12 +194,12 @@ class RunWriter(RunReader):
     def fail(self, job: Job, reason: str) -> None:
         """Store why `job` failed. Its committed spans stay. Raises CellError if the disk is full."""
         self._recent.forget(job.key)
-        folder = self._cell(job.task, job.model)
+        folder = self.folder(job.task, job.model)
         folder.fail(folder.current(job), reason)
 
     def clear_failure(self, job: Job) -> None:
         """Forget that `job` failed, if it did."""
-        self._cell(job.task, job.model).clear_failure(job.key)
+        self.folder(job.task, job.model).clear_failure(job.key)
 
     def finish(self, jobs: Sequence[Job]) -> None:
         """Put the spans of each job that is complete into one file, and rewrite the index.
@@ -211,13 +213,13 @@ class RunWriter(RunReader):
             for job in finished:
                 self._recent.forget(job.key)
             self.publish()
-            list(pool.map(lambda job: self._cell(job.task, job.model).tidy(job.key), finished))
+            list(pool.map(lambda job: self.folder(job.task, job.model).tidy(job.key), finished))
 
     def _consolidate(self, job: Job) -> bool:
-        folder = self._cell(job.task, job.model)
+        folder = self.folder(job.task, job.model)
         record = folder.current(job)
-        spans = [span for file in folder.files(job.key) for span in file.spans]
-        complete = covers(spans, self._layout_header(job.task)) and not self.is_stale(record)
+        spans = [span for file in folder.files(record.origin) for span in file.spans]
+        complete = covers(spans, self.layout_header(job.task)) and not self.is_stale(record)
         if complete and folder.failure(job.key) is None:
             folder.consolidate(record, self._recent.of(job.key))
             return True
@@ -230,7 +232,7 @@ class RunWriter(RunReader):
         untidy = [
             (folder, record.job.key)
             for task in self.tasks()
-            for folder in (self._cell(task, model) for model in self.models(task))
+            for folder in (self.folder(task, model) for model in self.models(task))
             if (record := folder.record()) is not None and folder.untidy(record.job.key)
         ]
         if untidy:
@@ -245,34 +247,4 @@ class RunWriter(RunReader):
         self._publish(self.tasks())
 
     def _publish(self, tasks: Sequence[str]) -> None:
-        write_index(self.path / run_record.INDEX, (self._indexed(task) for task in tasks))
-
-    def _indexed(self, task: str) -> IndexedTask:
-        header = self._layout_header(task)
-        places = [self.place(task, model) for model in self.models(task)]
-        cells = [self._indexed_cell(header, *place) for place in places if place[0].layout == header.digest]
-        classes = read_classes(self._layout_path(task))
-        return IndexedTask(name=task, layout=f"shards/{task}/layout.h5", header=header, classes=classes, cells=cells)
-
-    def _indexed_cell(self, header: LayoutHeader, record: CellRecord, files: Sequence[ShardFile]) -> IndexedCell:
-        """A cell of the index, with its existing files and the spans still to come."""
-        job, n = record.job, header.samples
-        folder = self._cell(job.task, job.model)
-        sources = [(file.low, file.high, file.path) for file in files]
-        for low in range(0, n, header.span):
-            if not any(file.low <= low < file.high for file in files):
-                span = low, min(low + header.span, n)
-                sources.append((*span, folder.span_path(job.key, span)))
-        failed = folder.failure(job.key)
-        return IndexedCell(
-            model=job.model,
-            attributes=record.attributes if failed is None else {**record.attributes, "failed": failed},
-            sources=[(low, high, path.relative_to(self.path).as_posix()) for low, high, path in sorted(sources)],
-            outputs=_outputs(files) if files else record.outputs,
-            arrays=job.identity.arrays,
-        )
-
-
-def _outputs(files: Sequence[ShardFile]) -> int | None:
-    tail = read_header(files[0].path).tails.get("logits")
-    return None if tail is None else tail[1]
+        write_index(self.path / run_record.INDEX, indexed_tasks(self, tasks))

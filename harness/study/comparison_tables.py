@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, cast
 
 from harness.errors import listed
 from harness.records import Table, TableCell
 from harness.study.comparing import VERDICTS, Comparison
+from harness.study.comparison_schema import ComparisonData, ComparisonEntry
 from harness.study.side import Side
 
 MOST_EQUAL = 60
@@ -17,7 +18,7 @@ MOST_EQUAL = 60
 COLUMNS = ("measure", "here", "there", "difference", "within", "verdict")
 
 
-def comparison_data(here: Side, there: Side, comparisons: Sequence[Comparison]) -> dict[str, Any]:
+def comparison_data(here: Side, there: Side, comparisons: Sequence[Comparison]) -> ComparisonData:
     """The comparison as one JSON-ready object."""
     counts = Counter(comparison.verdict for comparison in comparisons)
     return {
@@ -26,7 +27,7 @@ def comparison_data(here: Side, there: Side, comparisons: Sequence[Comparison]) 
         "counts": {verdict: counts[verdict] for verdict in VERDICTS},
         "settings": _settings(here, there),
         "only_here": sorted(set(here.models) - set(there.models)),
-        "comparisons": [asdict(comparison) for comparison in comparisons],
+        "comparisons": [cast(ComparisonEntry, asdict(comparison)) for comparison in comparisons],
     }
 
 

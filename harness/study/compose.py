@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import RequestError
+from harness.errors import RequestError, listed
 from harness.records import Erratum, ReasonKind, Remark, Study, StudyModel
+from harness.remarks import joined
 from harness.study.comparability import compared, tells_apart
 from harness.study.errata import (
     affected,
@@ -25,7 +26,7 @@ from harness.study.errata import (
     marked,
 )
 from harness.study.measuring import RowReader
-from harness.study.merging import merged
+from harness.study.merging import merged, mixtures
 from harness.study.missing import reason_of_definition, reason_of_part, reasons_of_measures
 from harness.study.protocols import standard_of
 from harness.study.rows import Definitions, Row, short_list, with_groups
@@ -33,6 +34,9 @@ from harness.study.trials import StoredTrials
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset, Probe
+
+MOST_FLAGGED = 12
+"""Most measures that a remark on a flag names; the JSON has the flags of each."""
 
 
 def compose(
@@ -68,7 +72,7 @@ def compose(
         biases={name: tuple(parts) for name, parts in biases.items()},
         axes={name: tuple(parts) for name, parts in axes.items()},
         ungrouped=ungrouped,
-        warnings=(*warnings, *group_remarks, *_flag_warnings(models, [*biases.values(), *axes.values()])),
+        warnings=(*warnings, *group_remarks, *_flag_warnings(models)),
         provenance=tuple(provenance),
         errata=tuple(erratum for erratum in dict.fromkeys(errata) if _carried(models, erratum)),
     )
@@ -150,7 +154,8 @@ def open_study(
     Raises:
         RequestError: no run, a run given twice, runs that share measures of a model or define a name differently, or a
             model measured with two checkpoints.
-        StoreError: stored trials are damaged.
+        StoreError: the description of a run is damaged, or none of its trials can be read. One damaged cell is missing,
+            with its reason.
     """
     from harness.store import RunReader
 
@@ -165,14 +170,15 @@ def open_study(
         run = RunReader.open(path)
         reader.add(run, str(path))
         errata[str(path)] = run.imported.errata if run.kind == "imported" else ()
-    rows = merged(marked(row, errata[row.run]) for row in reader.rows())
-    comparable, remarks = compared(rows, standard_of(probes, datasets or {}))
+    reader.refuse_unreadable()
+    rows = [marked(row, errata[row.run]) for row in reader.rows()]
+    comparable, remarks = compared(merged(rows), standard_of(probes, datasets or {}))
     composed = compose(
         comparable,
         reader.biases,
         reader.axes,
         ungrouped=ungrouped,
-        warnings=[*reader.warnings(), *remarks],
+        warnings=[*reader.warnings(), *joined(mixtures(rows)), *remarks],
         provenance=reader.provenance,
         errata=[erratum for of_run in errata.values() for erratum in of_run],
     )
@@ -210,17 +216,15 @@ def _mean(row: Row, parts: Sequence[str]) -> float:
     return math.fsum(numbers) / len(numbers)
 
 
-def _flag_warnings(models: Sequence[StudyModel], definitions: Iterable[Sequence[str]]) -> list[Remark]:
-    """One line for each flag of a measure that is part of a bias or axis, or has no condition.
+def _flag_warnings(models: Sequence[StudyModel]) -> list[Remark]:
+    """One line for each flag; incomparable measures have remarks of their own.
 
-    Other flags are shown with their measures only; incomparable measures have remarks of their own. Measures with the
-    same flag for the same models share a line; an erratum names its one measure.
+    Measures with the same flag for the same models share a line; an erratum names its one measure.
     """
-    parts = {part for names in definitions for part in names}
     flagged: dict[tuple[str, str], list[str]] = {}
     for model in models:
         for name, measure in model.measures.items():
-            for remark in measure.flags if name in parts or not measure.condition else ():
+            for remark in measure.flags:
                 if tells_apart(remark):
                     continue
                 flagged.setdefault((name, remark), []).append(model.name)
@@ -229,6 +233,8 @@ def _flag_warnings(models: Sequence[StudyModel], definitions: Iterable[Sequence[
         erratum_of = name if is_erratum(remark) else ""
         shared.setdefault((erratum_of, remark, tuple(names)), []).append(name)
     return [
-        Remark("erratum" if erratum_of else "flag", ", ".join(measures), f"{remark} ({short_list(names)})")
+        Remark(
+            "erratum" if erratum_of else "flag", listed(measures, most=MOST_FLAGGED), f"{remark} ({short_list(names)})"
+        )
         for (erratum_of, remark, names), measures in shared.items()
     ]

@@ -6,56 +6,28 @@ Cells are read one at a time, so memory does not grow with their number. A cell 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import PLUGIN_FAULTS, HarnessError, PluginError, RequestError, described
+from harness.errors import PLUGIN_FAULTS, HarnessError, RequestError, StoreError, described
 from harness.identity import difference
 from harness.names import task_of
 from harness.records import Measure, Reason, Remark
 from harness.remarks import joined
 from harness.study.code import CodesOfStudy
+from harness.study.expectations import flagged
 from harness.study.missing import reasons_of_parts, reasons_of_published
 from harness.study.protocols import Origin
+from harness.study.reduction import measures_of, with_params
 from harness.study.rows import Definitions, Row
+from harness.study.sound import Cells, cells_of
 from harness.study.superseded import network_of, superseded
-from harness.views import Views, measures_by_view
+from harness.views import Views
 
 if TYPE_CHECKING:
     from harness.interfaces import Probe
     from harness.store import RunReader
     from harness.store.cells import StoredCell
-
-
-def measures_of(probe: Probe, views: Views, dataset: str) -> dict[str, Measure]:
-    """The measures of one cell by full name: over all views of the dataset, and for each view.
-
-    Raises:
-        PluginError: the probe yields two measures with one name, or an object that is not a measure.
-    """
-    measures: dict[str, Measure] = {}
-    for measure in measures_by_view(probe, views):
-        if not isinstance(measure, Measure):
-            raise PluginError(f"probe {probe.name!r} yields {measure!r} as a measure; expected harness.Measure")
-        name = measure.full_name(dataset)
-        if name in measures:
-            raise PluginError(
-                f"probe {probe.name!r} yields two measures named {name!r}; give one another `name` or `condition`"
-            )
-        measures[name] = measure
-    return measures
-
-
-def with_params(probe: Probe, params: Mapping[str, Any]) -> Probe:
-    """`probe` with stored parameters, lists turned back into tuples. Raises PluginError for an unknown parameter."""
-    available = {parameter.name for parameter in fields(probe)}
-    unknown = sorted(set(params) - available)
-    if unknown:
-        raise PluginError(
-            f"probe {probe.name!r} has no parameter {unknown[0]!r}, but stored trials were made with it. "
-            f"Available: {', '.join(sorted(available)) or 'none'}. Install the version of the probe that made them"
-        )
-    return replace(probe, **{name: _tuples(value) for name, value in params.items()})
 
 
 class RowReader:
@@ -74,6 +46,7 @@ class RowReader:
         self._remarks: list[tuple[str, Remark]] = []
         self._defined_by: dict[str, str] = {}
         self._produced_by: dict[str, str] = {}
+        self.damage: list[StoreError] = []
         self._codes = CodesOfStudy()
 
     def add(self, run: RunReader, label: str) -> None:
@@ -81,7 +54,7 @@ class RowReader:
 
         Raises:
             RequestError: it defines a bias or axis differently from an earlier run.
-            StoreError: stored trials are damaged.
+            StoreError: the description of the run is damaged. A damaged cell is missing, with the reason.
         """
         record = run.record
         self._codes.same |= record.same_numbers
@@ -114,6 +87,11 @@ class RowReader:
             missing_parts = [part for part in parts if part not in row.measures]
             yield replace(row, missing=(*reasons_of_parts(missing_parts, self._produced_by, row.missing), *row.missing))
 
+    def refuse_unreadable(self) -> None:
+        """Raise the StoreError of the first damaged cell if nothing at all can be read."""
+        if self.damage and not any(row.measures for row in self._rows):
+            raise self.damage[0]
+
     def warnings(self) -> list[Remark]:
         """Stored remarks, and remarks on code; with several runs, each stored remark names its run."""
         several = len(self.provenance) > 1
@@ -135,16 +113,21 @@ class RowReader:
                 self._defined_by.setdefault(name, label)
 
     def _add_trials(self, run: RunReader, label: str) -> None:
-        cells, planned = run.cells(), run.record.planned
-        replaced = superseded(cells)
-        models = run.record.models
-        tasks = dict.fromkeys([*planned, *(task for task, _ in cells)])
-        for model in dict.fromkeys([*models, *(model for _, model in cells)]):
+        cells, planned = cells_of(run), run.record.planned
+        replaced = superseded(cells.sound)
+        models, places = run.record.models, {**cells.sound, **cells.damaged}
+        tasks = dict.fromkeys([*planned, *(task for task, _ in places)])
+        wanted, lacking = 0, 0
+        for model in dict.fromkeys([*models, *(model for _, model in places)]):
             builder = _RowBuilder(self, run, label, model, cells, replaced)
             for task in tasks:
-                if (task, model) in cells or model in planned.get(task, {}):
+                if (task, model) in places or model in planned.get(task, {}):
                     builder.add(task, planned.get(task, {}).get(model))
             self._rows.append(builder.build(models[model].group if model in models else None))
+            wanted, lacking = wanted + len(builder.tasks) + builder.lacking, lacking + builder.lacking
+        if lacking:
+            text = f"incomplete: {lacking} of {wanted} cells have no result; what is missing is listed with its reason"
+            self._remarks.append((label, Remark("incomplete", label, text)))
 
     def note(self, cell: StoredCell, measures: Iterable[str]) -> None:
         """Record which task yields which measures, and by which code."""
@@ -161,33 +144,46 @@ class _RowBuilder:
         run: RunReader,
         label: str,
         model: str,
-        cells: Mapping[tuple[str, str], StoredCell],
+        cells: Cells,
         old: Mapping[tuple[str, str], str],
     ) -> None:
-        self.reader, self.run, self.label, self.model, self.cells, self.old = reader, run, label, model, cells, old
+        self.reader, self.run, self.label, self.model, self.old = reader, run, label, model, old
+        self.cells, self.damaged = cells.sound, cells.damaged
         self.measures: dict[str, Measure] = {}
         self.missing: list[Reason] = []
         self.tasks: dict[str, Mapping[str, Any]] = {}
+        self.lacking = 0
+        self.doubled: set[str] = set()
         self.origins: dict[str, Origin] = {}
 
     def add(self, task: str, planned: Reason | None) -> None:
         """Add the measures of one task, or the reason why there are none; `planned`: the reason given by the plan."""
-        reason = self._unusable(task, planned) or self._unmet(task)
-        measures = reason or self._measured(task)
+        try:
+            reason = self._unusable(task, planned) or self._unmet(task)
+            measures = reason or self._measured(task)
+        except HarnessError as error:
+            self.reader.damage += [error] if isinstance(error, StoreError) else []
+            measures = Reason.of_error("task", task, error)
         if isinstance(measures, Reason):
             self.missing.append(measures)
+            self.lacking += measures is not planned
             return
-        shared = sorted(set(measures) & set(self.measures))
-        if shared:
-            raise PluginError(
-                f"{shared[0]} of {self.model} is measured by two tasks, one of them {task}; rename it in one"
-            )
+        self._set_shared_aside(task, measures)
         cell = self.cells[task, self.model]
         self.measures.update(measures)
         self.tasks[task] = network_of(cell.job)
         origin = Origin.of(cell, [self.cells[needed, self.model] for needed in self._required(task)])
         self.origins.update(dict.fromkeys(measures, origin))
         self.reader.note(cell, measures)
+
+    def _set_shared_aside(self, task: str, measures: dict[str, Measure]) -> None:
+        """Take measures that another task yields too out of both: nobody knows which of them is meant."""
+        for name in sorted(set(measures) & (set(self.measures) | self.doubled)):
+            text = f"measured by two tasks, one of them {task}; rename it in one"
+            self.missing.append(Reason(kind="measure", subject=name, text=text))
+            self.doubled.add(name)
+            del measures[name]
+            self.measures.pop(name, None)
 
     def _unmet(self, task: str) -> Reason | None:
         """Why the trials required by the probe of `task` cannot be used; None if they can."""
@@ -210,11 +206,13 @@ class _RowBuilder:
             return self._reason(task, f"measured under other conditions: {error}", self._rerun)
         probe = self._probe(task)
         try:
-            return measures_of(probe, views, task_of(task).dataset)
+            measures, set_aside = measures_of(probe, views, task_of(task).dataset)
         except HarnessError:
             raise
         except PLUGIN_FAULTS as error:  # a plugin's mistake makes only its own cells missing, with a reason
             return self._reason(task, f"probe {probe.name!r} cannot reduce the stored trials: {described(error)}")
+        self.missing += set_aside
+        return measures
 
     @property
     def _rerun(self) -> str:
@@ -241,7 +239,7 @@ class _RowBuilder:
             name=self.model,
             group=group,
             run=self.label,
-            measures=self.measures,
+            measures=flagged(self.measures, self.run.record.models.get(self.model)),
             missing=tuple(self.missing),
             tasks=frozenset(self.tasks),
             origins=self.origins,
@@ -249,7 +247,9 @@ class _RowBuilder:
         )
 
     def _unusable(self, task: str, planned: Reason | None) -> Reason | None:
-        """Why the stored trials of `task` give no measures; None if they do."""
+        """Why the stored trials of `task` give no measures; None if they do. Raises StoreError for damaged ones."""
+        if (task, self.model) in self.damaged:
+            raise self.damaged[task, self.model]
         cell = self.cells.get((task, self.model))
         if cell is None:
             return planned or self._reason(task, "not run")
@@ -281,7 +281,3 @@ class _RowBuilder:
         if not changed and self.run.layout(task).sample_ids != self.run.layout(cell.job.task).sample_ids:
             changed = "its samples differ"
         return self._reason(task, f"{changed}; rerun both", self._rerun) if changed else None
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.errors import RequestError
+from harness.records import Remark
 from harness.study.rows import Row
 from harness.study.superseded import network_change
 
@@ -15,6 +17,15 @@ def merged(rows: Iterable[Row]) -> list[Row]:
     for row in rows:
         by_name[row.name] = _merge(by_name[row.name], row) if row.name in by_name else row
     return list(by_name.values())
+
+
+def mixtures(rows: Sequence[Row]) -> Iterator[Remark]:
+    """A remark on each model with published numbers beside others: only its name says that they are of one network."""
+    for name, count in Counter(row.name for row in rows if row.measures).items():
+        of_model = [row for row in rows if row.name == name and row.measures]
+        if count > 1 and any(row.network is None for row in of_model):
+            text = f"one row of {' and '.join(row.run for row in of_model)}: published numbers name no checkpoint"
+            yield Remark("comparability", name, text)
 
 
 def _merge(first: Row, second: Row) -> Row:

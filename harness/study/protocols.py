@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
@@ -27,7 +28,7 @@ class Origin:
     Attributes:
         task: the task whose probe yields the measure. identity: that of its cell.
         required: probe -> identity of the cell whose trials the measure needs too.
-        machine: the device on which the cell was computed; empty for imported decisions.
+        machine: the devices on which the cell was computed; empty for imported decisions.
         code: kind of plugin -> digest of its code; built-in plugins have none.
         tensors: digests of the network's tensors; empty where unknown.
     """
@@ -44,12 +45,12 @@ class Origin:
         """The origin of the measures of `cell`, whose probe needs the trials of the cells `required`."""
         identity = cell.job.identity
         facts = MACHINE if identity.settings.get("device_type") == "cpu" else MACHINE[:1]
-        machine = {name: cell.provenance[name] for name in facts if name in cell.provenance}
+        sessions = [json.loads(text) for text in cell.sessions] or [cell.provenance]
         return cls(
             task=cell.job.task,
             identity=identity,
             required={other.job.task.partition("@")[0]: other.job.identity for other in required},
-            machine={} if identity.first_choices_only else machine,
+            machine={} if identity.first_choices_only else _machine(sessions, facts),
             code=cell.job.code,
             tensors=cell.job.tensors,
         )
@@ -166,6 +167,12 @@ def _of_required(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
 def _section(path: str) -> str:
     """``probe``, ``dataset``, …; of a required probe ``requires.accuracy.probe``."""
     return ".".join(path.split(".")[: 3 if path.startswith("requires.") else 1])
+
+
+def _machine(sessions: Sequence[Mapping[str, Any]], facts: Sequence[str]) -> dict[str, str]:
+    """Fact -> its value, or all its values if the sessions that computed a cell differ."""
+    values = {name: dict.fromkeys(str(session[name]) for session in sessions if name in session) for name in facts}
+    return {name: " and ".join(of_fact) for name, of_fact in values.items() if of_fact}
 
 
 def _declared(probe: Probe) -> dict[str, Any]:

@@ -7,25 +7,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import RequestError
+from harness.names import dataset_in
 from harness.records import ImportedTable
 from harness.study.measuring import RowReader
 from harness.study.missing import reasons_of_published
-from harness.study.protocols import Origin, Standard
+from harness.study.protocols import Origin, Standard, standard_of
 from harness.study.side import Samples, Side
 
 if TYPE_CHECKING:
-    from harness.interfaces import Importer, Probe
-    from harness.store import RunReader
+    from harness.interfaces import Dataset, Importer, Probe
+    from harness.store import RunReader, StoredCell
 
 SETTINGS: Final = ("seed", "precision", "device_type", "batch_size")
 """Settings of a run that can move its numbers; the effect of ``--limit`` is stated with each measure."""
 
 
-def run_side(path: Path, probes: Mapping[str, Probe], standard: Standard) -> Side:
+def run_side(path: Path, probes: Mapping[str, Probe], datasets: Mapping[str, Dataset]) -> Side:
     """The measures of a run, with its settings and protocols.
 
     Args:
-        standard: the protocol of published numbers, as which those of an imported run count.
+        probes, datasets: installed ones by name.
 
     Raises:
         RequestError, StoreError: as `harness.study.compose.open_study`.
@@ -38,24 +39,36 @@ def run_side(path: Path, probes: Mapping[str, Probe], standard: Standard) -> Sid
     table = run.imported if run.kind == "imported" else None
     cells = {} if table else run.cells()
     settings = dict(run.settings)
-    limit = settings.get("limit")
-    partial = {name: f"{path}: {remarks[0]}" for name, remarks in run.record.warnings.items() if remarks}
-    if limit is not None:
-        partial = {"*": f"{path}: --limit {limit}"}
     return Side(
         label=str(path),
         models={row.name: row.measures for row in rows},
         missing={row.name: row.missing for row in rows},
-        partial=partial,
+        partial=_parts(run, cells, datasets),
         origins={row.name: row.origins for row in rows},
         cells={place: Origin.of(cell) for place, cell in cells.items()},
         samples=lambda task: _samples(run, task),
-        standard=standard if table else None,
+        standard=standard_of(probes, datasets) if table else None,
         settings={name: settings[name] for name in SETTINGS if name in settings},
         probes=table.probes if table else {},
         errata=table.errata if table else (),
         tolerances=table.tolerances if table else (),
     )
+
+
+def _parts(
+    run: RunReader, cells: Mapping[tuple[str, str], StoredCell], datasets: Mapping[str, Dataset]
+) -> dict[str, str]:
+    """Dataset -> which part of it was measured; of those whose complete size is known."""
+    limit = run.settings.get("limit")
+    if limit is not None:
+        return {"*": f"{run.path}: --limit {limit}"}
+    parts = {}
+    for (task, _), cell in cells.items():
+        name, images = dataset_in(task), cell.job.identity.images
+        release = datasets[name].release() if name in datasets else None
+        if release is not None and images is not None and images < release.images:
+            parts[name] = f"{run.path}: {images:,} of {release.images:,} images"
+    return parts
 
 
 def _samples(run: RunReader, task: str) -> Samples:

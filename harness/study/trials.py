@@ -25,15 +25,16 @@ class StoredTrials:
     @cached_property
     def _places(self) -> dict[str, dict[str, Path]]:
         from harness.store import RunReader
+        from harness.study.sound import cells_of, is_complete
         from harness.study.superseded import superseded
 
         places: dict[str, dict[str, Path]] = {}
         for path in self._paths:
             run = RunReader.open(path)
-            cells = run.cells() if run.kind == "trials" else {}
+            cells = cells_of(run).sound if run.kind == "trials" else {}
             old = superseded(cells)
             for (task, model), cell in cells.items():
-                if cell.failed is None and cell.complete(run.layout(task)) and (task, model) not in old:
+                if is_complete(run, (task, model), cell) and (task, model) not in old:
                     places.setdefault(task, {})[model] = path
         return places
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from harness.discovery.loader import Plugins
     from harness.interfaces import Importer
     from harness.study.comparing import Comparison
-    from harness.study.protocols import Standard
     from harness.study.side import Side
 
 
@@ -40,20 +39,19 @@ def compare_runs(
         StoreError: stored trials are damaged.
     """
     from harness.study.comparing import compare
-    from harness.study.protocols import standard_of
     from harness.study.sides import run_side
 
-    standard = standard_of(plugins.probes, plugins.datasets)
-    own, reference = run_side(run, plugins.probes, standard), _other_side(against, table, data, plugins, standard)
+    own, reference = run_side(run, plugins.probes, plugins.datasets), _other_side(against, table, data, plugins)
     return ComparedRuns(own=own, reference=reference, comparisons=compare(own, reference))
 
 
-def _other_side(against: str, table: Path | None, data: Sequence[str], plugins: Plugins, standard: Standard) -> Side:
+def _other_side(against: str, table: Path | None, data: Sequence[str], plugins: Plugins) -> Side:
     """The run in the folder `against`, else the published table that the importer `against` reads."""
+    from harness.study.protocols import standard_of
     from harness.study.sides import run_side, table_side
 
     if table is None and (Path(against) / "run.json").is_file():
-        return run_side(Path(against), plugins.probes, standard)
+        return run_side(Path(against), plugins.probes, plugins.datasets)
     if against not in plugins.importers:
         available = ", ".join(sorted(plugins.importers)) or "none"
         problem = "no published table" if table is not None else "neither a run folder nor a published table"
@@ -67,7 +65,7 @@ def _other_side(against: str, table: Path | None, data: Sequence[str], plugins: 
         raise RequestError(
             f"no file {path} to compare with{_origin(importer)}", remedy=f"--against {against} --table FILE"
         )
-    return table_side(importer, path, standard)
+    return table_side(importer, path, standard_of(plugins.probes, plugins.datasets))
 
 
 def _table_below(importer: Importer, data: Sequence[str]) -> Path:

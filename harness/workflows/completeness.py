@@ -6,22 +6,39 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import RequestError
+from harness.errors import CheckpointError, RequestError
+from harness.records import Reason
 
 if TYPE_CHECKING:
     from harness.planning.plan import Plan
 
 
 def refuse_empty(plan: Plan, suite: str | None) -> None:
-    """Raises RequestError if no cell of the plan can be computed."""
-    reasons = [cell for cell in plan.cells if cell.job is None]
-    if len(reasons) < len(plan.cells):
+    """Raises RequestError, with each reason once, if no cell of the plan can be computed."""
+    if any(cell.job is not None for cell in plan.cells):
         return
-    absent = [cell for cell in reasons if cell.status == "missing"]
-    if absent:
-        remedy = f"harness doctor --suite {suite}" if suite else "harness list datasets"
-        raise RequestError(f"nothing can run: {absent[0].reason}. See: {remedy}")
-    raise RequestError(f"nothing can run: {reasons[0].reason}. See: harness info {reasons[0].model}")
+    absent = [cell for cell in plan.cells if cell.status == "missing"]
+    if not absent:
+        raise RequestError(f"nothing can run: {plan.cells[0].reason}. See: harness info {plan.cells[0].model}")
+    causes = "; ".join(dict.fromkeys(cell.reason for cell in absent))
+    see = f"harness doctor --suite {suite}" if suite else "harness list datasets" if plan.missing else ""
+    raise RequestError(f"nothing can run: {causes}" + (f". See: {see}" if see else ""))
+
+
+def usable(plan: Plan, refused: Mapping[str, RequestError]) -> Plan:
+    """`plan` without the models that cannot be loaded.
+
+    Raises:
+        RequestError: no other is left to compute; the message names all of them.
+    """
+    pending = {name for planned in plan.passes for name in planned.models}
+    if refused and pending <= refused.keys():
+        errors = list(refused.values())
+        raise (
+            errors[0] if len(errors) == 1 else CheckpointError(f"no model can be loaded: {'; '.join(map(str, errors))}")
+        )
+    cells = [(cell.task, cell.model) for cell in plan.cells if cell.model in refused]
+    return plan.set_aside({(task, name): Reason.of_error("task", task, refused[name]) for task, name in cells})
 
 
 def lost_cells(out: Path, plan: Plan, failures: Mapping[tuple[str, str], str]) -> dict[tuple[str, str], str]:

@@ -8,16 +8,17 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import RequestError
 from harness.records import Progress
-from harness.workflows.completeness import lost_cells, refuse_empty
+from harness.workflows.completeness import lost_cells, refuse_empty, usable
+from harness.workflows.describing import describe
 from harness.workflows.display import Display, display_of
 from harness.workflows.run_result import RunResult
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from harness.planning.plan import Plan
     from harness.planning.request import RunRequest, Selection
-    from harness.records import RunRecord, Suite
     from harness.store import RunWriter
     from harness.workflows.options import House
 
@@ -59,7 +59,7 @@ def plan_run(
     same = existing.record.same_numbers if existing else frozenset[tuple[str, str]]()
     code = CodeInUse(makers=selection.makers, same=same, accept=request.same_numbers)
     with (display or display_of(None)).digesting() as watch:
-        plan = resolve(selection, settings, request.data, existing.cells() if existing else {}, watch, code)
+        plan = resolve(selection, settings, request.data, existing.checked_cells() if existing else {}, watch, code)
     refuse_changed_files(plan, existing.record.contents if existing else {}, out)
     return plan
 
@@ -77,9 +77,11 @@ def execute_run(
     """Select, plan, load, create and execute. Raises RequestError before anything is written, RunInterrupted."""
     from harness.engine.networks import load_first
     from harness.planning.code import refuse_other_code
-    from harness.planning.request import record_checkpoints, select
+    from harness.planning.request import select
     from harness.planning.tensors import with_tensors
-    from harness.store import RunWriter
+    from harness.planning.weight_files import record_checkpoints
+    from harness.store import RunReader, RunWriter
+    from harness.study.expectations import unexpected
 
     selection = select(request, house.registry)
     torch_device = pick_device(device, out)
@@ -88,8 +90,8 @@ def execute_run(
     display.planned(plan)
     refuse_empty(plan, request.suite)
     with display.checking():
-        networks = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
-        plan = with_tensors(plan, selection)
+        loaded = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
+        plan = with_tensors(usable(plan, loaded.refused), selection)
     record_checkpoints(plan, selection)
     with _stop_on_signal() as stop, RunWriter.create(out, settings=asdict(plan.settings), command=command) as opened:
         try:
@@ -98,7 +100,8 @@ def execute_run(
                     opened,
                     plan,
                     selection,
-                    networks,
+                    loaded.kept,
+                    remarks=loaded.remarks,
                     device=torch_device,
                     workers=workers,
                     progress=progress,
@@ -108,7 +111,10 @@ def execute_run(
         except KeyboardInterrupt:
             raise RunInterrupted(f"finished spans are stored in {out}; the same call resumes") from None
     failures = {**failures, **lost_cells(out, plan, failures)}
-    return RunResult(path=out, plan=plan, failures=failures, plugins=house.plugins)
+    notes = [f"{name}: {remark}" for name, remarks in loaded.remarks.items() for remark in remarks]
+    if any(spec.expected for spec in selection.models):
+        notes += unexpected(RunReader.open(out), house.plugins.probes)
+    return RunResult(path=out, plan=plan, failures=failures, plugins=house.plugins, notes=tuple(notes))
 
 
 def compute(
@@ -120,6 +126,7 @@ def compute(
     device: torch.device,
     progress: Progress,
     command: Sequence[str],
+    remarks: Mapping[str, Sequence[str]] | None = None,
     workers: int | None = None,
     stop: threading.Event | None = None,
 ) -> dict[tuple[str, str], str]:
@@ -127,13 +134,14 @@ def compute(
 
     Args:
         networks: the networks that are already loaded; this function takes ownership.
+        remarks: model -> what its source says of its weights.
     """
     from harness.engine.execute import execute
     from harness.engine.numerics import device_facts
     from harness.engine.resources import Engine
     from harness.local.provenance import provenance
 
-    for remark in _describe(opened, plan, selection):
+    for remark in describe(opened, plan, selection, remarks or {}):
         progress.warn(remark)
     engine = Engine(
         run=opened,
@@ -147,67 +155,6 @@ def compute(
         stop=stop or threading.Event(),
     )
     return execute(plan, engine)
-
-
-def _describe(opened: RunWriter, plan: Plan, selection: Selection) -> list[str]:
-    """Write everything but trials to the run folder: groups, planned cells, definitions, remarks, layouts.
-
-    Returns:
-        Remarks on definitions that the suite replaces; they are stored too.
-    """
-    from harness.planning.contents import contents_of
-
-    suite = selection.suite
-    redefined = redefinitions(opened.record, suite) if suite else {}
-    opened.update_manifest(
-        study={
-            "biases": {name: list(parts) for name, parts in (suite.biases if suite else {}).items()},
-            "axes": {name: list(parts) for name, parts in (suite.axes if suite else {}).items()},
-        },
-        models={spec.name: {"group": spec.group, "title": spec.title} for spec in selection.models},
-        **_planned(plan),
-        warnings={**{task.dataset.name: list(task.manifest.remarks) for task in plan.tasks}, **redefined},
-        contents=contents_of(plan),
-        **_accepted(opened, plan),
-    )
-    for task in plan.tasks:
-        opened.put_layout(task.layout)
-    # Finish cells that a killed run had completed, and rewrite the index in any case.
-    opened.finish([cell.job for cell in plan.cells if cell.job and cell.status == "stored"])
-    return [remark for remarks in redefined.values() for remark in remarks]
-
-
-def redefinitions(record: RunRecord, suite: Suite) -> dict[str, list[str]]:
-    """Bias or axis -> one remark, where `suite` replaces what the run defines; the latest definition holds."""
-    remarks = {}
-    for earlier, latest in ((record.biases, suite.biases), (record.axes, suite.axes)):
-        for name, parts in latest.items():
-            before = earlier.get(name)
-            if before is not None and set(before) != set(parts):
-                text = (
-                    f"redefined by suite {suite.name!r} as {', '.join(parts)}; before, in this run, {', '.join(before)}"
-                )
-                remarks[name] = [f"{name}: {text}. The latest definition holds for all models of the run"]
-    return remarks
-
-
-def _accepted(opened: RunWriter, plan: Plan) -> dict[str, Any]:
-    """The changes of code that leave all numbers the same, after those that were accepted before; empty if none."""
-    if not plan.accepted:
-        return {}
-    return {"same_numbers": [*opened.record.document.get("same_numbers", ()), *map(asdict, plan.accepted)]}
-
-
-def _planned(plan: Plan) -> dict[str, dict[str, dict[str, str]]]:
-    """Task -> model -> why the cell cannot be computed (empty: it can); and the remedy where it cannot."""
-    planned: dict[str, dict[str, str]] = {}
-    remedies: dict[str, dict[str, str]] = {}
-    for cell in plan.cells:
-        because = cell.because if cell.job is None else None
-        planned.setdefault(cell.task, {})[cell.model] = because.text if because else ""
-        if because:
-            remedies.setdefault(cell.task, {})[cell.model] = because.remedy
-    return {"planned": planned, "remedies": remedies} if remedies else {"planned": planned}
 
 
 def pick_device(requested: str, out: Path) -> torch.device:

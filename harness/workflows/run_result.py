@@ -26,12 +26,14 @@ class RunResult:
         failures: cells that failed in this run -> reason. They are stored as failed; the same call retries them.
         plan: the plan before the run.
         plugins: the plugins of the run.
+        notes: remarks on the weights of the models, and on numbers that are not as their entries expect.
     """
 
     path: Path
     failures: Reasons
     plan: Plan = field(repr=False)
     plugins: Plugins = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def cells(self) -> int:
@@ -55,8 +57,8 @@ class RunResult:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Warnings that are stored with the results, such as partial data."""
-        return tuple(self.plan.remarks)
+        """Warnings that are stored with the results, such as partial data, and `notes`."""
+        return (*self.plan.remarks, *self.notes)
 
     @property
     def complete(self) -> bool:

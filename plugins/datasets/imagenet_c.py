@@ -39,7 +39,11 @@ USUAL = tuple(corruption for corruption in ALL if corruption not in ARCHIVES["ex
 
 @dataclass(frozen=True, kw_only=True)
 class ImageNetC(CorruptedImageNet):
-    """``<corruption>/<1 to 5>/<wnid>/ILSVRC2012_val_*.JPEG``: 19 corruptions in 5 severities, or some of them."""
+    """``<corruption>/<1 to 5>/<wnid>/ILSVRC2012_val_*.JPEG``: 19 corruptions in 5 severities, or some of them.
+
+    With the usual 15, probe ``accuracy`` gives ``mce``, the mean corruption error normalised by AlexNet (mCE), beside
+    ``mean-error``, the unnormalised mean.
+    """
 
     name: str = "imagenet-c"
     path: str = "imagenet-c"

@@ -62,8 +62,8 @@ def refuse_other_units(percentages: Columns, ratios: Columns, clean: str, hard: 
         for row, value, others in _judged(positive, needed):
             if value <= 1 and APART * value < others.low and others.near(100 * value):
                 raise _refusal(row, column, value, "a percentage, and it is a hundred times below the others")
-    for column, values in ratios.items():
-        for row, value, others in _judged(_without(values, guessing), len(values) / 2):
+    for column, numbers in ratios.items():
+        for row, value, others in _judged(_without(numbers, guessing), len(numbers) / 2):
             if value > max(1, APART * others.high) and others.near(value / 100):
                 raise _refusal(row, column, value, "a fraction, and it is a hundred times above the others")
 

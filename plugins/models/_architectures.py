@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
-from harness import CheckpointError, ModelSpec, UnknownNameError
+from harness import CheckpointError, ModelSpec, Preprocessing, UnknownNameError
 
 if TYPE_CHECKING:
     import torch
+
+
+INTERPOLATIONS: Mapping[str, Literal["bilinear", "bicubic"]] = {"bilinear": "bilinear", "bicubic": "bicubic"}
+"""Names in timm and torchvision -> those of `Preprocessing`."""
 
 
 def build(spec: ModelSpec) -> torch.nn.Module:
@@ -30,6 +36,44 @@ def build(spec: ModelSpec) -> torch.nn.Module:
         f"model {spec.name!r}: arch {spec.arch!r} must be timm:NAME or torchvision:NAME, such as "
         "torchvision:resnet50, or zoo:FRONT, such as zoo:plain"
     )
+
+
+def fixed_size(arch: str) -> int | None:
+    """Side in pixels of the images that a timm network takes, where its name says that it takes one size only.
+
+    timm names transformers of fixed size after their patches and their size: ``vit_tiny_patch16_384``.
+    """
+    import re
+
+    match = re.fullmatch(r"(?:timm:)?\w*patch\d+_(?:\w+_)?(\d{3,4})(?:\..*)?", arch)
+    return int(match[1]) if match else None
+
+
+def native_timm(name: str) -> Preprocessing | None:
+    """Size, resize and interpolation that timm states for `name`; None if it states none that can be had here.
+
+    The resize is floor(size / crop_pct), as in timm's evaluation: of the shorter side, or of both where timm squashes.
+    """
+    import timm
+
+    config = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+    if config is None or config.input_size[1] != config.input_size[2]:
+        return None
+    size = int(config.input_size[1])
+    side = math.floor(size / config.crop_pct)
+    resizes: dict[str, int | tuple[int, int]] = {"center": side, "squash": (side, side)}
+    resize, interpolation = resizes.get(config.crop_mode), INTERPOLATIONS.get(config.interpolation)
+    if resize is None or interpolation is None:
+        return None
+    return Preprocessing(resize=resize, size=size, interpolation=interpolation)
+
+
+def native_torchvision(weights: Any) -> Preprocessing | None:
+    """Size, resize and interpolation that torchvision states for `weights` (``ResNet50_Weights.IMAGENET1K_V1``)."""
+    transforms = weights.transforms()
+    (size,), (resize,) = transforms.crop_size, transforms.resize_size
+    interpolation = INTERPOLATIONS.get(transforms.interpolation.value)
+    return None if interpolation is None else Preprocessing(resize=resize, size=size, interpolation=interpolation)
 
 
 def build_timm(name: str, outputs: int, seed: int | None = None, pool: str | None = None) -> torch.nn.Module:

@@ -1,47 +1,45 @@
-"""From checkpoint files to a network with exactly these weights: the loader that all sources share.
-
-Loading is strict. A plain dict is rebuilt from the file, so that files written before BatchNorm counted its batches
-still fit: torch then fills in the 53 (or so) ``num_batches_tracked``, which no evaluation reads.
-"""
+"""From checkpoint files to a network with exactly these weights: the loader that all sources share."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import (
     CheckpointError,
+    Contents,
     Download,
-    LoadingRecipe,
     ModelSpec,
     Scheme,
     check_digest,
     expected_digest,
     locate_first,
-    read_state_dict,
+    read_checkpoint,
     sha256_of,
+    shards_of,
 )
+
+from ._normalization import disagreeing, of_another_configuration, refuse_other
+from ._recipe import adapted, by_position, listed, problems, renamed, used_keys, with_rows
+from ._search import Suggestion, Target, as_yaml, described, suggestion
 
 if TYPE_CHECKING:
     import torch
 
     State = dict[str, torch.Tensor]
 
-_COUNTER = "num_batches_tracked"
-_SHOWN = 4
-
 
 def weight_files(spec: ModelSpec, schemes: Mapping[str, Scheme] | None = None) -> tuple[Path, ...]:
-    """The checkpoint file, followed by the head file if the recipe has one.
+    """The checkpoint file, the head file if the recipe has one, and the shards that either names if it is an index.
 
     Raises:
         CheckpointError: a file is not on this machine.
     """
     head = (spec.recipe.head,) if spec.recipe.head is not None else ()
-    return (locate_first(spec, spec.weights, schemes), *(locate_first(spec, (uri,), schemes) for uri in head))
+    files = (locate_first(spec, spec.weights, schemes), *(locate_first(spec, (uri,), schemes) for uri in head))
+    return (*files, *(shard for path in files for shard in shards_of(path)))
 
 
 def with_weights(
@@ -49,12 +47,15 @@ def with_weights(
 ) -> torch.nn.Module:
     """`network` with the weights in `files`, its normalization in front, in eval mode.
 
+    Its attribute `remarks` says what must be known about the weights.
+
     Args:
-        files: the checkpoint, and its head if there is one (`weight_files`).
+        files: the checkpoint, its head if there is one, and their shards (`weight_files`).
         downloads: their URIs (`ModelSource.downloads`), for digests in file names.
 
     Raises:
-        CheckpointError: a file is unsafe, damaged, not the pinned one, or does not load strictly.
+        CheckpointError: a file is unsafe, damaged, not the pinned one, or does not load strictly; it holds other
+            weights or another normalization that the entry says nothing about.
     """
     from harness import normalized
 
@@ -62,18 +63,17 @@ def with_weights(
     for position, path in enumerate(files):
         if expected := expected_digest(spec, position, path, downloads):
             check_digest(spec, path, sha256_of(path), expected)
-    state = _state(spec, files)
+    contents = _read(spec, files[0])
+    head = _head(spec, files)
     if [_stamp(path) for path in files] != before:
         raise CheckpointError(f"model {spec.name!r}: {files[0]} changed while it was read; try again")
-    place = f"model {spec.name!r}: {' + '.join(str(path) for path in files)}"
-    if spec.recipe.match == "position":
-        state = _by_position(network, state, place)
-    _check_fit(network, state, place, spec.arch or "the network")
-    try:
-        network.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        raise CheckpointError(f"{place} does not fit {spec.arch}: {' '.join(str(error).split())}") from error
-    return normalized(network, spec.mean, spec.std)
+    state, used = _fitting(network, spec, contents, head, files)
+    _load(network, state, spec, files)
+    found = disagreeing(spec, contents.loaded, _keys(spec, contents), used)
+    left_out = refuse_other(spec, f"model {spec.name!r}: {files[0]}", found)
+    ready = normalized(network, spec.mean, spec.std)
+    ready.remarks = (*left_out, *of_another_configuration(spec))  # type: ignore[assignment]
+    return ready
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
@@ -81,127 +81,120 @@ def _stamp(path: Path) -> tuple[int, int, int]:
     return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
-def _state(spec: ModelSpec, files: Sequence[Path]) -> State:
-    """Steps 1 to 7 of the loader contract: read, unwrap, select, strip, drop, rename, merge the head."""
+def _place(spec: ModelSpec, files: Sequence[Path]) -> str:
+    shown = files[: 2 if spec.recipe.head else 1]
+    return f"model {spec.name!r}: {' + '.join(str(path) for path in shown)}"
+
+
+def _read(spec: ModelSpec, path: Path) -> Contents:
+    try:
+        return read_checkpoint(path, spec.recipe.safe_globals)
+    except CheckpointError as error:
+        raise CheckpointError(f"model {spec.name!r}: {error.reason}", remedy=error.remedy) from error
+
+
+def _head(spec: ModelSpec, files: Sequence[Path]) -> State:
+    """The tensors of the second file under the network's names; none without one."""
     recipe = spec.recipe
-    place = f"model {spec.name!r}: {files[0]}"
-    state = _renamed(_selected(_read(files[0], recipe.wrapper_keys, recipe), recipe, place), recipe.rename, place)
-    for head_file in files[1:]:
-        head = _renamed(_read(head_file, recipe.head_wrapper_keys, recipe), recipe.head_rename, place)
-        duplicates = [key for key in head if key in state]
-        if duplicates:
-            raise CheckpointError(
-                f"{place} and its head {head_file} both contain {_listed(duplicates)}; "
-                "leave one out with `drop` in the entry"
-            )
-        state.update(head)
-    return state
+    if recipe.head is None:
+        return {}
+    contents = _read(spec, files[1])
+    state = contents.state_dict(recipe.head_wrapper_keys, recipe.drop, "head_wrapper_keys")
+    return renamed(state, recipe.head_rename, f"model {spec.name!r}: {files[1]}")
 
 
-def _read(path: Path, wrapper_keys: Sequence[str], recipe: LoadingRecipe) -> State:
-    return read_state_dict(path, wrapper_keys, recipe.safe_globals)
+def _keys(spec: ModelSpec, contents: Contents) -> tuple[str, ...]:
+    return spec.recipe.wrapper_keys or contents.usual_keys()
 
 
-def _selected(state: State, recipe: LoadingRecipe, place: str) -> State:
-    """Keys that start with the selected prefix, without the prefixes to strip and the keys to drop."""
-    prefix = recipe.select_prefix or ""
-    selected = {key: value for key, value in state.items() if key.startswith(prefix)}
-    if not selected:
+def _fitting(
+    network: torch.nn.Module, spec: ModelSpec, contents: Contents, head: State, files: Sequence[Path]
+) -> tuple[State, set[str]]:
+    """The state dict of the network, and the keys of the file that it comes from. Raises CheckpointError."""
+    recipe, needed, place = spec.recipe, network.state_dict(), _place(spec, files)
+    target = Target(needed=needed, outputs=spec.outputs, head=head, background=spec.label_space == "imagenet-1k")
+    try:
+        chosen = contents.state_dict(recipe.wrapper_keys, recipe.drop)
+    except CheckpointError as error:
+        raise CheckpointError(f"model {spec.name!r}: {error.reason}{_any_hint(contents, spec, target)}") from error
+    state = adapted(chosen, recipe, needed, f"model {spec.name!r}: {files[0]}")
+    if duplicates := [key for key in head if key in state]:
         raise CheckpointError(
-            f"{place}: no key starts with {prefix!r} (`select_prefix`); the {len(state)} keys begin {_listed(state)}"
+            f"model {spec.name!r}: {files[0]} and its head {files[1]} both contain {listed(duplicates)}; "
+            "leave one out with `drop` in the entry"
         )
-    stripped: State = {}
-    for key, value in selected.items():
-        short = key
-        for strip in recipe.strip_prefixes:
-            short = short.removeprefix(strip)
-        _put(stripped, short, value, place)
-    return {key: value for key, value in stripped.items() if not any(fnmatchcase(key, glob) for glob in recipe.drop)}
+    state = with_rows({**state, **head}, recipe, needed, spec.outputs, place)
+    if recipe.match == "position":
+        state = by_position(state, needed, place)
+    if found := problems(state, needed):
+        text = f"{place} does not fit {spec.arch or 'the network'}: {', '.join(found)}"
+        raise CheckpointError(text + _hint(contents, chosen, spec, target))
+    return state, used_keys(chosen, recipe)
 
 
-def _renamed(state: State, rename: Sequence[tuple[str, str]], place: str) -> State:
-    renamed: State = {}
-    for key, value in state.items():
-        new = key
-        for pattern, replacement in rename:
-            try:
-                new = re.sub(pattern, replacement, new)
-            except (re.error, IndexError) as error:
-                raise CheckpointError(
-                    f"{place}: rename {pattern!r} -> {replacement!r} is not a regular expression and replacement "
-                    f"({error})"
-                ) from error
-        _put(renamed, new, value, place)
-    return renamed
+def _load(network: torch.nn.Module, state: State, spec: ModelSpec, files: Sequence[Path]) -> None:
+    try:
+        network.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        text = " ".join(str(error).split())
+        raise CheckpointError(f"{_place(spec, files)} does not fit {spec.arch}: {text}") from error
 
 
-def _put(state: State, key: str, value: torch.Tensor, place: str) -> None:
-    if key in state:
-        raise CheckpointError(
-            f"{place}: two keys become {key!r} by `strip_prefixes` or `rename`; choose one with `select_prefix`"
-        )
-    state[key] = value
+def _hint(contents: Contents, chosen: State, spec: ModelSpec, target: Target) -> str:
+    """Which recipe would load the file: for the state dict that is chosen, else for another one in it."""
+    if elsewhere := _elsewhere(chosen, spec, target):
+        return elsewhere
+    best = suggestion(chosen, spec.recipe, target)
+    if not (best and best.fits):
+        others = _suggestions(contents, spec, target)
+        best = next((one for one in others if one.fits), best or next(iter(others), None))
+    return described(best, _beside(contents, spec, best)) if best else ""
 
 
-def _by_position(network: torch.nn.Module, state: State, place: str) -> State:
-    """`state` under the network's names, paired by position; all shapes and leaf names must agree."""
-    counted = any(_leaf(key) == _COUNTER for key in state)
-    needed = {key: value for key, value in network.state_dict().items() if counted or _leaf(key) != _COUNTER}
-    pairs = zip(state.items(), needed.items(), strict=False)  # unequal lengths raise below, with a better message
-    for position, ((file_key, tensor), (network_key, parameter)) in enumerate(pairs):
-        if _leaf(file_key) != _leaf(network_key) or tensor.shape != parameter.shape:
-            raise CheckpointError(
-                f"{place} does not match by position: at position {position} the file has {file_key!r} of shape "
-                f"{tuple(tensor.shape)}, the network {network_key!r} of shape {tuple(parameter.shape)}"
-            )
-    if len(state) != len(needed):
-        unmatched = list(state)[len(needed) :] or list(needed)[len(state) :]
-        raise CheckpointError(
-            f"{place} does not match by position: it has {len(state)} tensors, the network needs {len(needed)}; "
-            f"from position {min(len(state), len(needed))} on one side only: {_listed(unmatched)}"
-        )
-    return dict(zip(needed, state.values(), strict=True))
-
-
-def _leaf(key: str) -> str:
-    return key.rpartition(".")[2]
-
-
-def _check_fit(network: torch.nn.Module, state: State, place: str, arch: str) -> None:
-    needed = network.state_dict()
-    shared = [key for key in state if key in needed]
-    differing = [text for key in shared if (text := _difference(key, state[key], needed[key]))]
-    missing = [key for key in needed if key not in state and _leaf(key) != _COUNTER]
-    unexpected = [key for key in state if key not in needed]
-    problems = [
-        *([f"{len(missing)} keys missing ({_listed(missing)})"] if missing else []),
-        *([f"{len(unexpected)} unexpected ({_listed(unexpected)})"] if unexpected else []),
-        *([f"{len(differing)} that differ: {_listed(differing, '; ')}"] if differing else []),
-    ]
-    if problems:
-        hint = _prefix_hint(missing, unexpected)
-        raise CheckpointError(f"{place} does not fit {arch}: {', '.join(problems)}{hint}")
-
-
-def _difference(key: str, tensor: torch.Tensor, parameter: torch.Tensor) -> str:
-    if tensor.shape != parameter.shape:
-        return f"{key} has shape {tuple(tensor.shape)}, the network needs {tuple(parameter.shape)}"
-    # Copying converts silently, and turns quantized or complex weights into nonsense.
-    if tensor.is_floating_point() != parameter.is_floating_point() and _leaf(key) != _COUNTER:
-        return f"{key} has dtype {tensor.dtype}, the network needs {parameter.dtype}"
+def _elsewhere(chosen: State, spec: ModelSpec, target: Target) -> str:
+    """What to change in the entry outside its recipe: the pooling of a transformer, or the number of outputs."""
+    state = adapted(chosen, spec.recipe, target.needed, "") | dict(target.head)
+    if (spec.arch or "").startswith("timm:"):
+        for here, there, pool in (("fc_norm.weight", "norm.weight", "avg"), ("norm.weight", "fc_norm.weight", "token")):
+            if here in state and there in target.needed and not (there in state or here in target.needed):
+                return f". Its pooling is another one: write `options: {{global_pool: {pool}}}` in the entry"
+    widths = {len(state[key]) for key in state if key in target.needed and target.is_classifier(key, state[key])}
+    if len(widths) == 1 and not (target.background and widths == {target.outputs + 1}):
+        (width,) = widths
+        return f". It answers {width} classes: write `outputs: {width}` in the entry, and their `label_space`"
     return ""
 
 
-def _prefix_hint(missing: Sequence[str], unexpected: Sequence[str]) -> str:
-    """What to write in the entry if the only problem is a prefix of every key."""
-    if not missing or not unexpected or not unexpected[0].endswith(missing[0]):
+def _any_hint(contents: Contents, spec: ModelSpec, target: Target) -> str:
+    """The whole recipe for each state dict of the file that loads; nothing where unwrapping is all that is needed."""
+    found = [one for one in _suggestions(contents, spec, target) if one.fits]
+    if all(one.recipe.wrapper_keys and not _steps(one) for one in found):
         return ""
-    prefix = unexpected[0].removesuffix(missing[0])
-    if {prefix + key for key in missing} <= set(unexpected):
-        return f". Its keys carry a prefix: set `select_prefix: {prefix}` and `strip_prefixes: [{prefix}]` in the entry"
-    return ""
+    lines = " or ".join(f"`recipe: {as_yaml(one.recipe)}`{_beside(contents, spec, one)}" for one in found[:4])
+    return f". The whole of it: {lines}"
 
 
-def _listed(names: Iterable[str], separator: str = ", ") -> str:
-    listed = list(names)
-    return separator.join(listed[:_SHOWN]) + (f"{separator}… {len(listed)} in all" if len(listed) > _SHOWN else "")
+def _steps(found: Suggestion) -> bool:
+    recipe = found.recipe
+    return bool(recipe.select_prefix or recipe.strip_prefixes or recipe.drop or recipe.rename or recipe.rows)
+
+
+def _suggestions(contents: Contents, spec: ModelSpec, target: Target) -> list[Suggestion]:
+    groups = [group for group in contents.weights if group.named]
+    found = (
+        suggestion(group.tensors, replace(spec.recipe, wrapper_keys=group.keys), target)
+        for group in groups
+        if group.keys
+    )
+    return [one for one in found if one]
+
+
+def _beside(contents: Contents, spec: ModelSpec, found: Suggestion) -> str:
+    """The lines on the normalization that the entry needs beside the suggested recipe."""
+    if not found.fits:
+        return ""
+    keys = found.recipe.wrapper_keys or contents.usual_keys()
+    used = used_keys(contents.state_dict(keys, found.recipe.drop), found.recipe)
+    entry = replace(spec, recipe=found.recipe)
+    lines = dict.fromkeys(one.lines(spec) for one, _ in disagreeing(entry, contents.loaded, keys, used))
+    return "".join(f" and {line}" for line in lines)

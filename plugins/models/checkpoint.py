@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import ModelSource, ModelSpec, hookimpl
+from harness import ModelSource, ModelSpec, Preprocessing, hookimpl
 
-from ._architectures import build
+from ._architectures import build, fixed_size, native_timm
 from ._weights import weight_files, with_weights
 
 if TYPE_CHECKING:
@@ -44,6 +44,15 @@ class Checkpoint(ModelSource):
     def files(self, spec: ModelSpec) -> Sequence[Path]:
         """The checkpoint, and the head file if there is one. Raises CheckpointError if one is not on this machine."""
         return weight_files(spec)
+
+    def image_size(self, spec: ModelSpec) -> int | None:
+        """The size in the name of one of timm's transformers: ``timm:vit_tiny_patch16_384``."""
+        return fixed_size(spec.arch or "") if (spec.arch or "").startswith("timm:") else None
+
+    def native(self, spec: ModelSpec) -> Preprocessing | None:
+        """Of a timm network what timm states for its name; the file may have been trained otherwise."""
+        library, _, name = (spec.arch or "").partition(":")
+        return native_timm(name) if library == "timm" else None
 
     def load(self, spec: ModelSpec) -> torch.nn.Module:
         """The network, strictly loaded. Raises CheckpointError naming file and keys if anything does not fit."""

@@ -12,9 +12,19 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from harness import AbsentError, CheckpointError, Download, ModelSource, ModelSpec, cached, hookimpl, split_hub
+from harness import (
+    AbsentError,
+    CheckpointError,
+    Download,
+    ModelSource,
+    ModelSpec,
+    Preprocessing,
+    cached,
+    hookimpl,
+    split_hub,
+)
 
-from ._architectures import build_timm
+from ._architectures import build_timm, fixed_size, native_timm
 from ._weights import weight_files, with_weights
 
 if TYPE_CHECKING:
@@ -53,6 +63,14 @@ class Timm(ModelSource):
         if not spec.options.get("pretrained", True):
             return ()
         return super().downloads(replace(spec, weights=tuple(_on_the_hub(spec, uri) for uri in spec.weights)))
+
+    def image_size(self, spec: ModelSpec) -> int | None:
+        """The size in the name of a transformer: ``vit_tiny_patch16_384``."""
+        return fixed_size(spec.arch or "")
+
+    def native(self, spec: ModelSpec) -> Preprocessing | None:
+        """Input size, crop and interpolation of timm's configuration; imports timm."""
+        return native_timm(_arch(spec))
 
     def load(self, spec: ModelSpec) -> torch.nn.Module:
         """The network, strictly loaded, or with random weights that depend only on `init_seed` (and on torch)."""

@@ -11,12 +11,22 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from harness import AbsentError, CheckpointError, Download, ModelSource, ModelSpec, UnknownNameError, cached, hookimpl
+from harness import (
+    AbsentError,
+    CheckpointError,
+    Download,
+    ModelSource,
+    ModelSpec,
+    Preprocessing,
+    UnknownNameError,
+    cached,
+    hookimpl,
+)
 
-from ._architectures import build_torchvision
+from ._architectures import build_torchvision, native_torchvision
 from ._weights import weight_files, with_weights
 
 if TYPE_CHECKING:
@@ -38,6 +48,11 @@ class Torchvision(ModelSource):
         weights = dict.fromkeys(_on_the_net(spec, uri) for uri in spec.weights)  # both forms may name one file
         return super().downloads(replace(spec, weights=tuple(weights)))
 
+    def native(self, spec: ModelSpec) -> Preprocessing | None:
+        """The transforms that torchvision recommends for the first of its own weights that the entry names."""
+        weights = next(filter(None, (_published(spec, uri) for uri in spec.weights)), None)
+        return None if weights is None else native_torchvision(weights)
+
     def load(self, spec: ModelSpec) -> torch.nn.Module:
         """The network, strictly loaded; a published file must have the digest in its name."""
         if not spec.arch:
@@ -50,6 +65,17 @@ class Torchvision(ModelSource):
 def _on_the_net(spec: ModelSpec, uri: str) -> str:
     scheme, _, name = uri.partition(":")
     return _url(spec, name) if scheme == "torchvision" else uri
+
+
+def _published(spec: ModelSpec, uri: str) -> Any:
+    """torchvision's weights that `uri` names or leads to; None if there are none."""
+    from torchvision import models
+
+    name = (spec.arch or "").removeprefix("torchvision:")
+    if name not in models.list_models(module=models):
+        return None
+    names = {str(weights): weights for weights in models.get_model_weights(name)}
+    return names.get(uri.removeprefix("torchvision:")) or next((w for w in names.values() if w.url == uri), None)
 
 
 def _weight_file(spec: ModelSpec, name: str) -> Path:

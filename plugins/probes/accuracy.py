@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from harness import Batch, Measure, Probe, Trials, accuracy_measures, hookimpl, is_correct, share
 
 from ._chance import SIGNIFICANCE, guessing_p
+from ._corruption_error import corruption_errors
+from ._permutation import explained_by_exchange
 from ._subsets import among_all_outputs, of_kept, of_variants
 
 if TYPE_CHECKING:
@@ -27,12 +29,17 @@ class Accuracy(Probe):
     significantly above guessing, see `is_chance_level`: such a network is most likely broken (wrong weights, label
     order or normalization), and everything divided by its accuracy is noise. Significantly below guessing the flag is
     ``below-chance`` instead: a sound network gets there on images selected against such networks (2 of the 7,500 of
-    ImageNet-A for torchvision's first ResNet-50), or by always deciding for a rare class. ``top5`` carries ``trivial``
-    if there are at most five classes.
+    ImageNet-A for torchvision's first ResNet-50), or by always deciding for a rare class. If one exchange of the
+    classes makes most decisions right, a further flag says so: the classifier's rows are in another order. ``top5``
+    carries ``trivial`` if there are at most five classes.
 
     The dataset's attribute ``variant`` gives ``top1/<variant>``, and its attribute ``kept`` gives ``ood-top1``, pooled
     over the samples where that is ``yes`` (the OOD accuracy of Geirhos et al. 2021). If the classes are a subset of the
     outputs and the run stores logits, ``top1-all-outputs`` is the accuracy of decisions among all outputs.
+
+    On ImageNet-C with the usual 15 corruptions in 5 severities, ``mce`` is the mean corruption error (mCE): the error
+    under each corruption divided by that of AlexNet, then averaged; ``mean-error`` is the mean error without that
+    division.
     """
 
     name: ClassVar[str] = "accuracy"
@@ -59,11 +66,15 @@ class Accuracy(Probe):
         """``top1``, ``correct`` and ``n``, without flags: under a strong corruption a sound network may guess."""
         return accuracy_measures(trials, CONDITION, "")
 
+    def measures_of_levels(self, levels: Mapping[str, Trials]) -> Iterable[Measure]:
+        """``mce`` and ``mean-error`` of ImageNet-C."""
+        return corruption_errors(levels, CONDITION)
+
 
 def _chance_flags(trials: Trials) -> tuple[str, ...]:
-    """``chance-level`` or ``below-chance``, as defined in `Accuracy`; none without trials.
+    """``chance-level`` or ``below-chance``, as defined in `Accuracy`, and the exchange of the classes that explains it.
 
-    Several rows of one image count as one trial, which errs on the side of a flag.
+    None without trials. Several rows of one image count as one trial, which errs on the side of a flag.
     """
     targets, n = trials.layout.targets, len(trials.correct) // trials.repeats
     if not n:
@@ -72,7 +83,9 @@ def _chance_flags(trials: Trials) -> tuple[str, ...]:
     hits = int(trials.correct.sum()) // trials.repeats
     if not is_chance_level(hits, n, guessing):
         return ()
-    return (BELOW_CHANCE if is_below_chance(hits, n, guessing) else CHANCE_LEVEL,)
+    level = BELOW_CHANCE if is_below_chance(hits, n, guessing) else CHANCE_LEVEL
+    exchange = explained_by_exchange(trials, trials.column(CONDITION))
+    return (level, exchange) if exchange else (level,)
 
 
 def _top5(trials: Trials) -> Measure:

@@ -3,10 +3,10 @@
     python -m tests.helpers.kill_run 100
 
 Every run is the real command in a process of its own (forked, so that torch and the harness are imported once): two
-models, two tasks, many spans, consolidation, index. After each kill: every span whose commit had returned is read back,
-from the shards and through ``index.h5`` with plain h5py, and compared with an uninterrupted run; then the same command
-goes on where the killed one stopped. A run that completes must equal the uninterrupted one bit for bit and pass
-`verify`.
+models, three tasks, one of which stores named arrays, many spans, consolidation, index. After each kill: every span
+whose commit had returned is read back, from the shards and through ``index.h5`` with plain h5py, and compared with an
+uninterrupted run; then the same command goes on where the killed one stopped. A run that completes must equal the
+uninterrupted one bit for bit and pass `verify`.
 """
 
 import contextlib
@@ -38,9 +38,45 @@ datasets:
 """
 COMMAND = (
     "run --registry models.yaml --data . --device cpu --batch-size 4 --workers 1 "
-    "--task band-pass@small --models a b --out"
+    "--plugins probes --task band-pass@small --task quarters@small --models a b --out"
 ).split()
 FIELDS = ("top5", "logp", "correct")
+PROBE = '''
+from dataclasses import dataclass
+from typing import ClassVar
+
+from harness import ArraySpec, Probe, accuracy_measures, hookimpl
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quarters(Probe):
+    """The image, with means and counts of its quarters. Made for this test."""
+
+    name: ClassVar[str] = "quarters"
+
+    def conditions(self, size):
+        return ("clean", "dark")
+
+    def arrays(self, size):
+        return {"means": ArraySpec(shape=(3, 2, 2)), "bright": ArraySpec(dtype="int32")}
+
+    def stimuli(self, batch):
+        import torch
+
+        for condition, factor in (("clean", 1), ("dark", 0.5)):
+            stimulus = batch.images * factor
+            means = torch.nn.functional.adaptive_avg_pool2d(stimulus, 2)
+            bright = (stimulus > 0.25).flatten(1).sum(dim=1).int()
+            yield condition, stimulus, {"means": means, "bright": bright}
+
+    def measures(self, trials):
+        return accuracy_measures(trials, "clean")
+
+
+@hookimpl
+def harness_probes():
+    return [Quarters()]
+'''
 
 
 @dataclass
@@ -96,7 +132,12 @@ def import_everything() -> None:
 def everything(out: Path) -> dict:
     """All trials of a finished run."""
     run = RunReader.open(out)
-    return {place: {name: getattr(run.read(*place), name) for name in FIELDS} for place in run.cells()}
+    return {place: _fields(run.read(*place)) for place in run.cells()}
+
+
+def _fields(trials):
+    decisions = {name: getattr(trials, name) for name in FIELDS}
+    return {**decisions, **{f"arrays/{name}": trials.array(name) for name in trials.arrays}}
 
 
 def check(out: Path, acknowledged: Path, reference: dict, tally: Tally) -> None:
@@ -117,14 +158,16 @@ def check(out: Path, acknowledged: Path, reference: dict, tally: Tally) -> None:
             tally.acknowledged += 1
             covered = any(a <= rows.start and rows.stop <= b for a, b in cells[task, model].spans)
             expected = reference[task, model]
-            whole = all(index[task][model][name][rows].tobytes() == expected[name][rows].tobytes() for name in FIELDS)
+            whole = all(index[task][model][name][rows].tobytes() == expected[name][rows].tobytes() for name in expected)
             tally.lost += not (covered and whole)
 
 
 def same(one: dict, other: dict) -> bool:
     """Equal bit for bit."""
     return one.keys() == other.keys() and all(
-        one[place][name].tobytes() == other[place][name].tobytes() for place in one for name in FIELDS
+        one[place].keys() == other[place].keys()
+        and all(one[place][name].tobytes() == other[place][name].tobytes() for name in one[place])
+        for place in one
     )
 
 
@@ -137,11 +180,14 @@ def campaign(kills: int, folder: Path, seed: int = 0) -> Tally:
     try:
         write_images(folder / "val")
         (folder / "models.yaml").write_text(CONFIG)
+        (folder / "probes").mkdir()
+        (folder / "probes" / "quarters.py").write_text(PROBE)
         import_everything()
         began = time.monotonic()
         assert os.waitpid(start(folder / "reference", folder / "reference.txt"), 0)[1] == 0
         duration = time.monotonic() - began
         reference = everything(folder / "reference")
+        assert {"arrays/means", "arrays/bright"} < reference["quarters@small", "a"].keys()
         out, acknowledged = folder / "run", folder / "acknowledged.txt"
         while tally.kills < kills:
             child = start(out, acknowledged)

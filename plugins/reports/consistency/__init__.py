@@ -17,14 +17,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from harness import Report, Study, Table, Trials, hookimpl, statistics
+from harness import Remark, Report, Study, StudyModel, Table, Trials, hookimpl, statistics
 
 from .schema import ConditionEntry, ConsistencyData, DatasetEntry, Means, ObserverEntry, PairEntry
 from .tables import all_tables
 
 CONDITION = "clean"
-PROBES = ("accuracy", "shape-bias")
-"""Probes that show unmodified images; the decisions of either are compared."""
+MEASURES = {"accuracy": "top1", "shape-bias": "shape-bias"}
+"""Probes that show unmodified images -> one of their measures; the decisions of either are compared."""
 VARIANT, KEPT = "variant", "kept"
 """Attributes of a dataset: each image's condition, and whether the benchmark counts it."""
 HUMANS = "humans"
@@ -76,7 +76,7 @@ def _datasets(study: Study) -> dict[str, dict[str, str]]:
     tasks_of: dict[str, dict[str, str]] = {}
     for task, models in study.trial_reader.cells().items() if study.trial_reader else ():
         probe, _, dataset = task.partition("@")
-        for model in models if probe in PROBES else ():
+        for model in models if probe in MEASURES else ():
             before = tasks_of.setdefault(dataset, {}).setdefault(model, task)
             tasks_of[dataset][model] = min(before, task)
     return dict(sorted(tasks_of.items()))
@@ -116,12 +116,26 @@ def _pairs(study: Study, dataset: str, tasks: Mapping[str, str]) -> Iterator[Pai
     read = {m.name: study.trial_reader.read(tasks[m.name], m.name) for m in study.models if m.name in tasks}
     usable = {name: trials for name, trials in read.items() if CONDITION in trials.layout.conditions}
     aligned = _aligned(usable)
+    protocols = {model.name: _protocol(model, tasks[model.name]) for model in study.models if model.name in usable}
     for first, second in combinations(usable, 2):
-        yield _compared(aligned, dataset, first, second)
+        unlike = "" if protocols[first] == protocols[second] else protocols[first] or protocols[second]
+        yield _compared(aligned, dataset, first, second, unlike)
 
 
-def _compared(aligned: _Aligned, dataset: str, first: str, second: str) -> PairEntry:
-    """Means over conditions for one pair, and the values of each condition."""
+def _protocol(model: StudyModel, task: str) -> str:
+    """How the images of a task were shown otherwise than to most observers; empty if they were not."""
+    probe, _, dataset = task.partition("@")
+    measure = model.measures.get(f"{MEASURES[probe]}@{dataset}")
+    flags = () if measure is None else measure.flags
+    return "; ".join(flag.text for flag in flags if isinstance(flag, Remark) and flag.kind == "comparability")
+
+
+def _compared(aligned: _Aligned, dataset: str, first: str, second: str, unlike: str) -> PairEntry:
+    """Means over conditions for one pair, and the values of each condition.
+
+    Args:
+        unlike: why the images that the two saw are not the same; empty if they are.
+    """
     left, right = aligned.correct[first], aligned.correct[second]
     seen_by_both = (left >= 0) & (right >= 0)
     shared = seen_by_both & aligned.kept
@@ -139,6 +153,8 @@ def _compared(aligned: _Aligned, dataset: str, first: str, second: str) -> PairE
         "conditions": [],
         "reason": None,
     }
+    if unlike:
+        return {**pair, "reason": unlike}
     if not shared.any():
         kept = " in conditions that the benchmark keeps" if seen_by_both.any() else ""
         return {**pair, "reason": f"no shared images{kept}"}

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any, cast
 
-from harness import Erratum, Figure, Measure, Reason, Report, Study, StudyModel, Table, hookimpl, statistics
+from harness import Erratum, Figure, Measure, Reason, Remark, Report, Study, StudyModel, Table, hookimpl, statistics
 
 from .figures import all_figures
 from .schema import CorrelationData, Details, ErratumEntry, Interval, Missing, ModelEntry, Numbers, Rank
@@ -187,6 +187,8 @@ def _details(measure: Measure) -> Details:
     details = cast(Details, {key: value for key, value in facts.items() if value is not None})
     if measure.flags:
         details["flags"] = list(measure.flags)
+    if any(isinstance(flag, Remark) and flag.kind == "comparability" for flag in measure.flags):
+        details["comparable"] = False
     return details
 
 

@@ -131,11 +131,11 @@ def _curves_of(models: Sequence[ModelEntry], cutoffs: Mapping[float, str]) -> tu
     series = []
     for label, members in curves.items():
         complete = [
-            model for model in members if any(model["measures"].get(name) is not None for name in cutoffs.values())
+            model for model in members if any(_comparable(model, name) is not None for name in cutoffs.values())
         ]
         points = []
         for cutoff, name in cutoffs.items():
-            values = [model["measures"].get(name) for model in complete]
+            values = [_comparable(model, name) for model in complete]
             numbers = [value for value in values if value is not None]
             if numbers and len(numbers) == len(complete):
                 points.append((cutoff, sum(numbers) / len(numbers)))
@@ -143,6 +143,12 @@ def _curves_of(models: Sequence[ModelEntry], cutoffs: Mapping[float, str]) -> tu
             x, y = zip(*points, strict=True)
             series.append(Series(label=label, x=x, y=y, line=True))
     return tuple(series)
+
+
+def _comparable(model: ModelEntry, name: str) -> float | None:
+    """The value of a measure; None if it is missing, or means something else than those of the other models."""
+    comparable = model["details"].get(name, {}).get("comparable", True)
+    return model["measures"].get(name) if comparable else None
 
 
 def _own_label(model: ModelEntry) -> str:

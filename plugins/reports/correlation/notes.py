@@ -10,8 +10,10 @@ from harness import Reason
 from .schema import CorrelationData, Interval, Missing, ModelEntry
 
 Reasons = Mapping[tuple[str, str], Missing]
-MOST_REASONS = 3
+MOST_REASONS = 12
 """With more reasons than this for the same values (one for each checkpoint, say), only two are printed in full."""
+MOST_NAMES = 6
+"""Most names of measures, tasks or models in a line of reasons."""
 
 
 def errata_notes(data: CorrelationData, names: Sequence[str]) -> Iterator[str]:
@@ -50,6 +52,30 @@ def reason_notes(data: CorrelationData, models: Sequence[ModelEntry], names: Seq
         if unlisted:
             members = [name for _, names_of_reason in unlisted for name in names_of_reason]
             yield f"– {', '.join(affected)}: {len(members)} more, with reasons in --format json: {', '.join(members)}"
+
+
+def other_reasons(data: CorrelationData, shown: Sequence[str]) -> Iterator[str]:
+    """One line for each reason why a task or measure is missing, other than those below the table of `shown`."""
+    definitions = {**data["biases"], **data["axes"]}
+    models_of: dict[tuple[str, str], list[str]] = {}
+    for model in data["models"]:
+        printed = {reason for _, reason in _causes(model, shown, definitions)}
+        lacking = [name for name in shown if value_of(model, name) is None]
+        named = {part for name in lacking for part in [name, *definitions.get(name, ())]}
+        for entry in model["missing"]:
+            explained = (entry["kind"] == "measure" and entry["subject"] in named) or _line(entry) in printed
+            if entry["kind"] in ("task", "measure") and not explained:
+                models_of.setdefault((_line(entry), entry["subject"]), []).append(model["name"])
+    subjects_of: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (reason, subject), models in models_of.items():
+        subjects_of.setdefault((reason, tuple(models)), []).append(subject)
+    for (reason, names), subjects in subjects_of.items():
+        yield f"– {_short(subjects)}: {reason}: {_short(names)}"
+
+
+def _short(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _causes(

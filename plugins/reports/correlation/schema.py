@@ -24,13 +24,17 @@ class Rank(TypedDict):
 
 
 class Details(TypedDict, total=False):
-    """Facts about one measure beside its value; an unknown one is left out."""
+    """Facts about one measure beside its value; an unknown one is left out.
+
+    `comparable` is False, or absent: the measure means something else than that of the other models.
+    """
 
     unit: str
     low: float
     high: float
     n: int
     flags: list[str]
+    comparable: bool
 
 
 class Missing(TypedDict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from harness import Remark, Table, TableCell
 
@@ -12,6 +13,7 @@ from .notes import (
     ends_of,
     errata_notes,
     is_percent,
+    other_reasons,
     precision_notes,
     reason_notes,
     spread_of,
@@ -27,7 +29,14 @@ SIDE_BY_SIDE = 6
 
 def all_tables(data: CorrelationData) -> list[Table]:
     """Every table, the most important first."""
-    return [*_models(data), *_places(data), *_intervals(data), *coefficient_tables(data), *_remarks(data)]
+    return [
+        *_models(data),
+        *_places(data),
+        *_intervals(data),
+        *coefficient_tables(data),
+        *_missing(data),
+        *_remarks(data),
+    ]
 
 
 # --- models -----------------------------------------------------------------------------------
@@ -36,12 +45,44 @@ def all_tables(data: CorrelationData) -> list[Table]:
 def _models(data: CorrelationData) -> Iterator[Table]:
     biases, axes = list(data["biases"]), list(data["axes"])
     if not biases and not axes:
-        yield _values(data, "Models", _unconditioned(data["models"]))
+        yield from _measures(data)
     elif len(biases) + len(axes) <= SIDE_BY_SIDE:
         yield _values(data, "Models", [*biases, *axes])
     else:
         kinds = (("biases", biases), ("generalization", axes))
         yield from (_values(data, f"Models: {kind}", names) for kind, names in kinds if names)
+
+
+def _shown(data: CorrelationData) -> list[str]:
+    """What the tables of models show: biases and axes; without them, measures."""
+    return [*data["biases"], *data["axes"]] or measures_shown(data["models"])[0]
+
+
+def _measures(data: CorrelationData) -> Iterator[Table]:
+    """The measures of each model, where no bias and no axis is defined."""
+    names, others = measures_shown(data["models"])
+    table = _values(data, "Models", names)
+    if others:
+        listed = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+        note = f"Not shown: {len(others)} measures under single conditions ({listed}); see --format json"
+        table = replace(table, note="\n".join(filter(None, [table.note, note])))
+    yield table
+
+
+def measures_shown(models: Sequence[ModelEntry]) -> tuple[list[str], list[str]]:
+    """The measures that a table of models shows, and those that it does not.
+
+    Shown are measures over all conditions; of a dataset that has none, those under single conditions, if they are few.
+    Counts of images and of correct ones are left out unless there is nothing else.
+    """
+    names = list(dict.fromkeys(name for model in models for name in model["measures"]))
+    values = [name for name in names if not name.startswith(("n@", "correct@"))] or names
+    whole = [name for name in values if "/" not in name]
+    covered = {name.partition("@")[2] for name in whole}
+    single = [name for name in values if "/" in name and name.partition("@")[2].partition("/")[0] not in covered]
+    if whole and len(single) > SIDE_BY_SIDE:
+        single = []
+    return [*whole, *single], [name for name in values if name not in {*whole, *single}]
 
 
 def _values(data: CorrelationData, title: str, names: Sequence[str]) -> Table:
@@ -101,11 +142,6 @@ def _by_group(models: Sequence[ModelEntry]) -> list[ModelEntry]:
     return sorted(models, key=lambda m: groups.index(m["group"]) if m["group"] is not None else len(groups))
 
 
-def _unconditioned(models: Sequence[ModelEntry]) -> list[str]:
-    names = dict.fromkeys(name for model in models for name in model["measures"])
-    return [name for name in names if "/" not in name and not name.startswith(("n@", "correct@"))]
-
-
 def _numbers(values: Sequence[float | None], percent: bool = False) -> list[TableCell]:
     """The cells of one column, with as many decimals as its largest number allows."""
     largest = max((abs(value) for value in values if value is not None), default=0.0)
@@ -135,6 +171,13 @@ def _intervals(data: CorrelationData) -> Iterator[Table]:
 
 
 # --- remarks ----------------------------------------------------------------------------------
+
+
+def _missing(data: CorrelationData) -> Iterator[Table]:
+    """Tasks and measures that are missing and concern no column of the tables above."""
+    rows = tuple((TableCell(line),) for line in other_reasons(data, _shown(data)))
+    if rows:
+        yield Table(title="Missing elsewhere, and why", columns=("what: reason: models",), rows=rows)
 
 
 def _remarks(data: CorrelationData) -> Iterator[Table]:

@@ -79,7 +79,7 @@ def tar_bytes() -> bytes:
         (tar_bytes(), "a tar archive"),
         (b"\x1f\x8b\x08\x00rest", "a compressed archive"),
         ('{"error": "quota exceeded – später"}'.encode(), "a text file"),
-        (b"\x89HDF\r\n\x1a\nrest", "an unknown kind of file"),
+        (b"\x89HDF\r\n\x1a\nrest", "an HDF5 file"),
     ],
     ids=["html", "lfs", "empty", "tar", "gzip", "text", "hdf5"],
 )

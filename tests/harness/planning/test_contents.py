@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.data.manifest import WITNESSES, lowest_hashes
+from harness.planning import contents
 from harness.plugins.datasets.imagenet_c import ImageNetC
 from tests.harness.data.test_decoding import noise
 from tests.helpers.trees import WNIDS
@@ -63,15 +64,16 @@ def test_a_view_rewritten_at_equal_size_is_named_when_the_run_is_continued(measu
     assert measure(out="another")[0] == 0
 
 
-def test_a_run_that_recorded_nothing_is_continued_and_records(measure):
+def test_a_run_that_recorded_nothing_is_continued_and_records(measure, monkeypatch):
     """Runs of earlier versions."""
-    assert measure()[0] == 0
-    document = json.loads(Path("run/run.json").read_text())
-    recorded = document.pop("contents")
-    assert list(recorded["foggy"]) == [f"fog-{severity}" for severity in range(1, 6)]
-    Path("run/run.json").write_text(json.dumps(document))
-    assert measure()[0] == 0
-    assert json.loads(Path("run/run.json").read_text())["contents"] == recorded
+    with monkeypatch.context() as earlier:
+        earlier.setattr(contents, "contents_of", lambda plan: {})
+        assert measure()[0] == 0
+    assert not json.loads(Path("run/run.json").read_text()).get("contents")
+    code, out, err = measure()
+    assert code == 0 and "1 of 1 cells" in out + err
+    recorded = json.loads(Path("run/run.json").read_text())["contents"]["foggy"]
+    assert list(recorded) == [f"fog-{severity}" for severity in range(1, 6)]
 
 
 def test_files_of_other_sizes_are_measured_again_and_recorded_anew(measure):

@@ -134,6 +134,7 @@ def forget_tensors():
     for file in Path("run").rglob("cell.json"):
         document = json.loads(file.read_text())
         document["job"].pop("tensors", None)
+        document.pop("digest", None)
         file.write_text(json.dumps(document))
     Path(os.environ["HARNESS_CACHE"], "tensors.json").unlink(missing_ok=True)
 

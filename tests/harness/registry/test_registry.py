@@ -380,7 +380,7 @@ MISTAKES = {
         "datasets:\n  d: {plugin: photos, interpol: bicubic}", 2,
         "did you mean 'interpolation'? Available: plugin, path, resize, size, interpolation, params",
     ),
-    "no size": ("datasets: {d: {plugin: photos, size: null}}", 1, "input should be a valid integer, got nothing"),
+    "no size": ("datasets: {d: {plugin: photos, size: null}}", 1, "expected the side of the crop in pixels, or native"),
     "parameter": ("datasets:\n  d: {plugin: photos, params: {severty: 2}}", 2, "'severty'; did you mean 'severity'?"),
     "reserved": ("datasets: {d: {plugin: photos, params: {path: a}}}", 1, "parameter 'path'. Available: severity"),
     "parameter type": ("datasets: {d: {plugin: photos, params: {severity: 1.5}}}", 1, "parameter severity: input"),

@@ -34,7 +34,7 @@ def shards(path: Path, job=JOB) -> list[Path]:
 # --- kills -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kills", [10, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [10, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(7200)])])
 def test_killed_writers_lose_nothing(tmp_path, kills):
     tally = campaign(tmp_path, kills, seed=kills)
     assert tally.kills == kills
@@ -387,7 +387,7 @@ def test_full_disk_on_opening_is_a_refusal(path, monkeypatch):
     def full(*_):
         raise CellError("12 bytes did not fit on the disk")
 
-    monkeypatch.setattr("harness.store.writer.write_json", full)
+    monkeypatch.setattr("harness.store.writer.write_sealed", full)
     with pytest.raises(Exception, match="did not fit") as refused:
         create(path)
     assert refused.value.exit_code == 2

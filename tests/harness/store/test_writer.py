@@ -528,7 +528,7 @@ def test_refusal_leaves_nothing_behind(tmp_path, monkeypatch, existing):
     def refuse(path, value):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("harness.store.writer.write_json", refuse)
+    monkeypatch.setattr("harness.store.writer.write_sealed", refuse)
     with pytest.raises(RunError, match=r"cannot write to .*Permission denied.*choose another --out"):
         create(folder)
     assert content(tmp_path) == before

@@ -514,6 +514,47 @@ def test_what_differs_ends_with_1(harness, tiny_tree, tmp_path, published, verdi
     assert verdict in (tmp_path / "table.csv").read_text()
 
 
+REMARKING = """
+from dataclasses import dataclass
+from harness import hookimpl
+from harness.plugins.datasets.imagenet import ImageNet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remarking(ImageNet):
+    name: str = "remarking"
+    path: str = "imagenet/val"
+
+    def release(self):
+        return None
+
+    def remarks(self, samples):
+        return ["three images have an alpha channel"]
+
+
+@hookimpl
+def harness_datasets():
+    return [Remarking()]
+"""
+
+
+def test_a_remark_on_the_images_does_not_widen_the_tolerance(command_line, tiny_tree, tmp_path):
+    """Only the number of images tells that a part of the dataset was measured."""
+    tiny_tree(classes=4, images=6, folder=tmp_path / "data" / "imagenet" / "val")
+    (tmp_path / "models.yaml").write_text(MODELS)
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "tiny.py").write_text(IMPORTER.replace("@imagenet", "@remarking"))
+    (tmp_path / "plugins" / "remarking.py").write_text(REMARKING)
+    (tmp_path / "tiny.txt").write_text("0.05")
+    options = ("--registry", "models.yaml", "--plugins", "plugins")
+    words = ("--data", "data", "--models", "plain", "--task", "accuracy@remarking", "--out", "one")
+    assert command_line("run", *options, *words)[0] == 0
+    words = ("one", "--against", "tiny", "--table", "tiny.txt", "--format", "json")
+    code, out, err = command_line("compare", *words, *options)
+    (found,) = json.loads(out)["comparisons"]
+    assert (code, found["verdict"], found["reason"]) == (1, "differs", "made up"), err
+
+
 def test_the_published_table_agrees_with_itself(harness, real):
     published = real / "paper" / "benchmark.csv"
     assert harness("import", "paper", published, "--out", "table")[0] == 0

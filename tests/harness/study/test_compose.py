@@ -21,9 +21,10 @@ from harness import (
     TaskLayout,
     accuracy_measures,
 )
+from harness.identity import job_of
 from harness.output.formats import render
 from harness.plugins.reports.correlation import Correlation
-from harness.records import Identity, Job, TrialBlock
+from harness.records import Identity, TrialBlock
 from harness.store import RunWriter, store_table
 from harness.study.compose import compose, mended, open_study
 from harness.study.errata import flag
@@ -141,8 +142,9 @@ def test_flags_become_warnings():
         Row(name=f"m{i}", group=None, run="r", measures={"top1@a": flagged, "top1@a/low-pass-0.1": by_condition})
         for i in range(4)
     ]
-    assert compose(rows[:2], {}, {}).warnings == ("top1@a: chance-level (m0, m1)",)
-    assert compose(rows, {}, {}, warnings=["first"]).warnings == ("first", "top1@a: chance-level (4 models)")
+    both = "top1@a, top1@a/low-pass-0.1"
+    assert compose(rows[:2], {}, {}).warnings == (f"{both}: chance-level (m0, m1)",)
+    assert compose(rows, {}, {}, warnings=["first"]).warnings == ("first", f"{both}: chance-level (4 models)")
 
 
 def test_measures_flagged_alike_for_the_same_models_share_a_line():
@@ -204,16 +206,19 @@ class Doubled(Clean):
 
 
 def test_measures_have_full_names():
-    found = measures_of(Clean(), Views.of(make_trials(["plain"]), ["plain"]), "photos")
+    found, set_aside = measures_of(Clean(), Views.of(make_trials(["plain"]), ["plain"]), "photos")
     assert set(found) == {"top1@photos", "correct@photos", "n@photos"}
+    assert set_aside == []
 
 
-def test_two_measures_of_one_name_and_other_things_are_refused():
-    trials, twice = Views.of(make_trials(["plain"]), ["plain"]), Measure(name="x", value=1.0)
-    with pytest.raises(PluginError, match="probe 'clean' yields two measures named 'x@photos'"):
-        measures_of(Doubled(yields=(twice, twice)), trials, "photos")
-    with pytest.raises(PluginError, match=r"yields 0\.5 as a measure"):
-        measures_of(Doubled(yields=(0.5,)), trials, "photos")
+def test_two_measures_of_one_name_and_other_things_are_set_aside():
+    trials = Views.of(make_trials(["plain"]), ["plain"])
+    first, second, other = (Measure(name=name, value=value) for name, value in (("x", 1.0), ("x", 2.0), ("y", 3.0)))
+    found, (twice, thing) = measures_of(Doubled(yields=(first, 0.5, other, second)), trials, "photos")
+    assert found == {"y@photos": other}  # nobody knows which of the two is meant
+    assert (twice.kind, twice.subject) == ("measure", "x@photos")
+    assert "probe 'clean' yields two measures named 'x@photos'" in twice.text
+    assert "yields 0.5 as a measure" in thing.text
 
 
 def test_stored_parameters_become_tuples_again():
@@ -274,12 +279,12 @@ class Lab:
             "dataset": {"name": "photos", "n": samples},
             "settings": dict(self.settings),
         }
-        job = Job(
-            task=task, model=model, key=f"{abs(hash(str((task, identity)))):064x}"[-64:], identity=Identity(identity)
-        )
+        job = job_of(task, model, Identity(identity))
         run.begin(job, {"created": changes["created"]} if "created" in changes else {})
         correct = np.arange(samples) < hits
-        for low, high in layout.spans()[:spans]:
+        for at, (low, high) in enumerate(layout.spans()[:spans]):
+            if "sessions" in changes:
+                run.begin(job, changes["sessions"][at])
             run.commit(job, (low, high), _block(correct[low:high]))
         if failed:
             run.fail(job, failed)
@@ -403,12 +408,46 @@ def test_cells_on_replaced_samples_are_missing(lab):
     assert new.measures["n@photos"].value == 32
 
 
-def test_damaged_trials_are_an_error(lab):
+@pytest.mark.parametrize("file", ["*/all.h5", "cell.json"])
+def test_a_damaged_cell_costs_its_own_measures_alone(lab, file):
+    path = lab.run("a", [clean("bad"), clean("good")])
+    (damaged,) = path.glob(f"shards/*/bad/{file}")
+    damaged.write_bytes(damaged.read_bytes()[:-4000] if file != "cell.json" else b"{")
+    study = open_study([path], PROBES)
+    models = {model.name: model for model in study.models}
+    assert models["good"].axes == {"ID": 0.5} and models["bad"].axes == {"ID": None}
+    assert str(damaged) in lines(models["bad"])["clean@photos"]
+    (remark,) = [text for text in study.warnings if "incomplete" in text]
+    assert "1 of 2 cells have no result" in remark
+    assert study.trial_reader.cells()["clean@photos"][-1] == "good"
+
+
+def test_damaged_trials_are_an_error_where_nothing_else_can_be_read(lab):
     path = lab.run("a", [clean()])
     shard = next(path.glob("shards/*/m/*/all.h5"))
     shard.write_bytes(shard.read_bytes()[:-4000])
     with pytest.raises(StoreError):
         open_study([path], PROBES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Same(Clean):
+    name: ClassVar[str] = "ratio"
+
+    def measures(self, trials):
+        yield Measure(name="top1", value=0.25)
+
+
+def test_a_measure_of_two_tasks_is_set_aside(lab):
+    model = only(open_study([lab.run("a", [clean(), ratio()])], {"clean": Clean(), "ratio": Same()}))
+    assert "top1@photos" not in model.measures and "n@photos" in model.measures and model.axes == {"ID": None}
+    assert "measured by two tasks, one of them ratio@photos" in lines(model)["top1@photos"]
+
+
+def test_parameters_that_the_installed_probe_refuses_cost_its_measures_alone(lab):
+    model = only(open_study([lab.run("a", [clean(), ratio(params={"size": 3})])], PROBES))
+    assert model.axes == {"ID": 0.5}
+    assert "no parameter 'size'" in lines(model)["ratio@photos"]
 
 
 def test_runs_of_other_settings_are_warned_about(lab):
@@ -420,6 +459,15 @@ def test_runs_of_other_settings_are_warned_about(lab):
     assert study.warnings == (f"clean@photos: m2 {reason}; left out of biases, axes and ranks",)
     assert [model.axes["ID"] for model in study.models] == [0.5, None]
     assert lines(study.models[1])["top1@photos"] == reason
+
+
+def test_cells_of_other_machines_are_told_even_if_only_a_span_is(lab):
+    here, there = ({"device": f"cpu, {threads} threads"} for threads in (2, 8))
+    cells = [clean(f"m{at}", sessions=[here] * 3) for at in range(3)] + [clean("m3", sessions=[there, here, here])]
+    study = open_study([lab.run("a", cells)], PROBES)
+    change = "machine.device changed: cpu, 2 threads -> cpu, 8 threads and cpu, 2 threads"
+    assert study.warnings == (f"clean@photos: m3: {change}, so numbers are equal up to rounding",)
+    assert [model.axes["ID"] for model in study.models] == [0.5] * 4
 
 
 def test_disjoint_runs_of_one_model_merge(lab):
@@ -459,6 +507,42 @@ def test_an_imported_table_stands_beside_a_run(lab, tmp_path):
     assert study.ungrouped
     assert study.warnings == ("top1@photos: erratum: x (published)",)
     assert (study.provenance[0]["title"], study.provenance[0]["license"]) == ("Table", "CC0")
+
+
+def test_published_and_measured_numbers_of_one_name_are_one_row_with_a_remark(lab, tmp_path):
+    published = {"top1@others": Measure(name="top1", value=0.7)}
+    model = ImportedModel(name="m", group=None, measures=published)
+    table = ImportedTable(title="T", source="s", license="l", models=(model,), biases={}, axes={"ID": ("top1@photos",)})
+    store_table(tmp_path / "table", table, source_sha256="0" * 64, command=["harness"])
+    own = lab.run("a", [clean()])
+    study = open_study([tmp_path / "table", own], PROBES)
+    assert set(only(study).measures) > {"top1@others", "top1@photos"}
+    text = f"m: one row of {tmp_path / 'table'} and {own}: published numbers name no checkpoint"
+    assert study.warnings == (text,)
+    assert open_study([own], PROBES).warnings == ()
+
+
+def test_own_parameters_beside_published_numbers_are_set_apart(lab, tmp_path):
+    measures = {name: Measure(name=name.partition("@")[0], value=0.3) for name in ("top1@photos", "ratio@photos")}
+    definitions = {"biases": {"ratio": ["ratio@photos"]}, "axes": {"ID": ["top1@photos"]}}
+    table = ImportedTable(
+        title="T",
+        source="s",
+        license="l",
+        models=(ImportedModel(name="p", group="g", measures=measures),),
+        biases={"ratio": ("ratio@photos",)},
+        axes={"ID": ("top1@photos",)},
+    )
+    store_table(tmp_path / "table", table, source_sha256="0" * 64, command=["harness"])
+    cells = [one for name in ("usual", "odd") for one in (clean(name), ratio(name))]
+    cells[-1]["params"] = {"scale": [3.0]}
+    study = open_study([tmp_path / "table", lab.run("a", cells, study=definitions)], PROBES)
+    assert {model.name: model.biases["ratio"] for model in study.models} == {"p": 0.3, "usual": 0.5, "odd": None}
+    assert None not in [model.axes["ID"] for model in study.models]
+    (remark,) = study.warnings
+    assert remark.startswith(
+        "ratio@photos: odd cannot be compared with the published numbers: probe.params.scale changed"
+    )
 
 
 HALVED = Erratum(measure="top1@photos", title="was halved", scale=2.0, offset=0.0)

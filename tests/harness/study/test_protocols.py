@@ -1,5 +1,6 @@
 """What a measure was made of, and how two such protocols differ."""
 
+import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import ClassVar
 
@@ -73,11 +74,11 @@ def test_the_device_is_part_of_the_numerics():
     assert (change.path, change.effect) == ("machine.device", "rounding")
 
 
-def stored(provenance, tensors=(), code=None, **changes):
+def stored(provenance, tensors=(), code=None, sessions=(), **changes):
     job = Job(
         task="accuracy@photos", model="m", key="0" * 64, identity=identity(**changes), code=code or {}, tensors=tensors
     )
-    return Origin.of(StoredCell(job=job, spans=(), failed=None, provenance=provenance, layout=""))
+    return Origin.of(StoredCell(job=job, spans=(), failed=None, provenance=provenance, layout="", sessions=sessions))
 
 
 MACHINE = {"device": "cpu, 2 threads", "device_model": "A", "cpu_capability": "AVX2", "threads": 2, "created": "today"}
@@ -88,6 +89,13 @@ def test_the_processor_is_compared_where_both_cells_record_it(fact):
     (change,) = changes(stored(MACHINE), stored({**MACHINE, fact: "other"}))
     assert (change.path, change.effect) == (f"machine.{fact}", "rounding")
     assert changes(stored(MACHINE), stored({"device": "cpu, 2 threads"})) == ()
+
+
+def test_a_cell_that_was_continued_on_another_machine_has_both():
+    first, second = (json.dumps({**MACHINE, "device_model": name}) for name in "AB")
+    (change,) = changes(stored(MACHINE), stored(MACHINE, sessions=(first, second)))
+    assert (change.path, change.now) == ("machine.device_model", "A and B")
+    assert changes(stored(MACHINE), stored(MACHINE, sessions=(first, first))) == ()
 
 
 def test_the_processor_beside_a_gpu_does_not_count():

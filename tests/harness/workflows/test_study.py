@@ -135,7 +135,7 @@ def test_trials_that_are_not_there_have_their_reason(small, task, model, kind, w
 def test_it_is_short_to_look_at_and_escapes_what_strangers_wrote(small):
     assert (
         repr(small)
-        == "<study of 5 models, 2 biases, 1 axis, 3 warnings; .measures(), .correlations(), .trials(task, model)>"
+        == "<study of 5 models, 2 biases, 1 axis, 4 warnings; .measures(), .correlations(), .trials(task, model)>"
     )
     first, *others = small.models
     hostile = replace(small, models=(replace(first, name="<script>", group="[red]"), *others), warnings=("<img>",))

@@ -313,3 +313,133 @@ def test_first_choices_alone_give_no_top5():
     measures = {measure.name: measure for measure in Accuracy().measures(trials)}
     assert measures["top1"].value is not None
     assert (measures["top5"].value, measures["top5"].reason) == (None, "only first choices are known")
+
+
+# --- classes in another order ----------------------------------------------------------------
+
+
+def answers(rng, classes, n, right, order):
+    """Decisions of a network with accuracy `right` whose class c is answered as ``order[c]``; (N, 5) and (N, 1)."""
+    targets = np.arange(n) % classes
+    choices = np.where(rng.random(n) < right, targets, rng.integers(0, classes, n))
+    top5 = np.full((n, 5), -1)
+    top5[:, 0] = np.asarray(order)[choices]
+    return top5, targets[:, None]
+
+
+def test_a_head_in_another_order_is_diagnosed():
+    """The rows of the last layer in reverse order: nothing is right, and one permutation explains all of it."""
+    top5, targets = answers(np.random.default_rng(0), 16, 160, 1.0, np.arange(16)[::-1])
+    flags = measured(top5, targets, classes=16)["top1"].flags
+    assert flags[0] == BELOW_CHANCE and "one permutation of the outputs top1 would be 1.000" in flags[1]
+
+
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_permutation_is_told_from_noise(data):
+    """Whatever the order, a sound network behind it is seen; guesses, and answers of few classes, are not."""
+    classes, seed = data.draw(st.integers(4, 30)), data.draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    order = np.roll(rng.permutation(classes), 1)
+    right = data.draw(st.floats(0.75, 1.0))
+    top5, targets = answers(rng, classes, 30 * classes, right, order)
+    flags = measured(top5, targets, classes=classes)["top1"].flags
+    share = (np.argsort(order)[top5[:, 0]] == targets[:, 0]).mean()
+    for flag in flags[1:]:
+        assert abs(float(flag.rpartition(" ")[2]) - share) < 0.15
+    assert len(flags) == 2 or not flags or "chance" not in flags[0] or share < 0.35 + 0.7 / classes
+    few = data.draw(st.integers(1, max(1, classes // 5)))
+    guessed = np.where(np.arange(5) == 0, rng.integers(0, few, (30 * classes, 1)), -1)
+    assert len(measured(guessed, targets, classes=classes)["top1"].flags) <= 1
+
+
+@pytest.mark.parametrize(("shift", "words"), [(1, "1 after it"), (-1, "1 before it"), (7, "7 after it")])
+def test_a_shift_is_diagnosed_with_few_images_of_many_classes(shift, words):
+    """Forty images of a thousand classes fix no permutation, but they do fix a shift."""
+    rng = np.random.default_rng(1)
+    targets = rng.permutation(1000)[:40]
+    top5 = np.full((40, 5), -1)
+    top5[:, 0] = (targets + shift) % 1000
+    flags = measured(top5, targets[:, None])["top1"].flags
+    assert words in flags[1] and "shift of the outputs top1 would be 1.000" in flags[1]
+    top5[:, 0] = rng.permutation(1000)[targets]
+    assert len(measured(top5, targets[:, None])["top1"].flags) == 1
+
+
+def test_half_of_each_class_judges():
+    from harness.plugins.probes._permutation import _every_other
+
+    wanted = np.repeat(np.random.default_rng(0).permutation(np.repeat(np.arange(6), 8)), 3)
+    judges = _every_other(wanted, 3)
+    assert [judges[wanted == one].sum() for one in range(6)] == [12] * 6
+    assert (judges.reshape(-1, 3).all(axis=1) | ~judges.reshape(-1, 3).any(axis=1)).all()
+
+
+def test_the_order_found_is_the_best_of_all(monkeypatch):
+    from itertools import permutations
+
+    from harness.plugins.probes import _permutation
+
+    monkeypatch.setattr(_permutation, "_least", lambda classes: 0)
+    rng = np.random.default_rng(2)
+    for _ in range(5):
+        wanted, choices = rng.integers(0, 5, 60), rng.integers(0, 5, 60)
+        best = max((np.array(order)[wanted] == choices).sum() for order in permutations(range(5)))
+        found = _permutation._best_order(wanted, choices, 5)
+        assert sorted(found) == list(range(5)) and (found[wanted] == choices).sum() == best
+
+
+# --- mean corruption error --------------------------------------------------------------------
+
+# What hendrycks/robustness prints for AlexNet (ImageNet-C/test.py), in the order of the paper.
+HENDRYCKS = """gaussian_noise .886428 shot_noise .894468 impulse_noise .922640 defocus_blur .819880 glass_blur .826268
+motion_blur .785948 zoom_blur .798360 snow .866816 frost .826572 fog .819324 brightness .564592 contrast .853204
+elastic_transform .646056 pixelate .717840 jpeg_compression .606500""".split()
+ERRORS = dict(zip(HENDRYCKS[::2], map(float, HENDRYCKS[1::2]), strict=True))
+EXTRA = ("speckle_noise", "saturate")
+
+
+def corrupted(names, seed=0, n=40, severities=5):
+    """Random decisions on n images under corruptions; each has its own difficulty."""
+    views = [f"{name}-{severity}" for name in names for severity in range(1, severities + 1)]
+    draw = np.random.default_rng(seed)
+    return views, draw.random((n, len(views))) < draw.uniform(0.1, 0.9, len(views))
+
+
+def test_mean_corruption_error_is_that_of_the_paper_beside_the_plain_mean():
+    views, correct = corrupted([*EXTRA, *reversed(ERRORS)])
+    found = named(list(in_views(seen_in(views, correct))))
+    errors = {c: np.mean([1 - correct[:, views.index(f"{c}-{s}")].mean() for s in range(1, 6)]) for c in ERRORS}
+    assert found["mce@d"].value == pytest.approx(np.mean([errors[c] / ERRORS[c] for c in ERRORS]), abs=1e-12)
+    assert found["mean-error@d"].value == pytest.approx(np.mean(list(errors.values())), abs=1e-12)
+    assert (found["mce@d"].unit, found["mce@d"].direction, found["mce@d"].n) == ("1", "lower", 40)
+    assert found["mce@d"].low < found["mce@d"].value < found["mce@d"].high
+    usual = [at for at, view in enumerate(views) if not view.startswith(EXTRA)]
+    alone = named(list(in_views(seen_in([views[at] for at in usual], correct[:, usual]))))
+    assert alone["mean-error@d"].value == pytest.approx(1 - alone["top1@d"].value, abs=1e-12)
+    assert alone["mce@d"] == found["mce@d"]  # whatever else there is
+
+
+def test_alexnet_itself_has_a_mean_corruption_error_of_1():
+    n = 1000
+    views = [f"{name}-{severity}" for name in ERRORS for severity in range(1, 6)]
+    wrong = [round(n * ERRORS[view.rpartition("-")[0]]) for view in views]
+    found = named(list(in_views(seen_in(views, np.arange(n)[:, None] >= np.array(wrong)))))
+    assert found["mce@d"].value == pytest.approx(1, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("names", "severities", "classes"),
+    [(list(ERRORS)[:14], 5, 1000), (list(ERRORS), 3, 1000), (list(ERRORS), 5, 200), (["fog"], 5, 1000)],
+)
+def test_without_all_of_imagenet_c_there_is_no_mean_corruption_error(names, severities, classes):
+    views, correct = corrupted(names, severities=severities)
+    more = {} if classes == 1000 else {"classes": tuple(f"class-{k}" for k in range(classes))}
+    found = named(list(in_views(seen_in(views, correct, **more))))
+    assert "mce@d" not in found and "mean-error@d" not in found
+
+
+def test_info_names_the_mean_corruption_error(command_line):
+    for name in ("imagenet-c-15", "accuracy"):
+        code, out, _ = command_line("info", name)
+        assert code == 0 and "mCE" in out and "AlexNet" in out

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from harness import Study, StudyModel, TaskLayout, Trials
+from harness import Measure, Remark, Study, StudyModel, TaskLayout, Trials
 from harness.output.formats import render, to_csv, to_json
 from harness.plugins.importers.model_vs_human import ModelVsHuman
 from harness.plugins.reports.consistency import BETWEEN, ErrorConsistency
@@ -207,6 +207,22 @@ def test_only_decisions_on_unmodified_images_count():
 def test_two_tasks_of_one_dataset_count_once():
     both = [trials(random_truths(1, 9)), trials(random_truths(1, 9), "shape-bias@a")]
     assert len(report({"x": both, "y": both})["pairs"]) == 1
+
+
+def test_observers_who_saw_other_images_are_not_compared():
+    """Otherwise than most: m3 and m4 alike, m5 in a way of its own."""
+    given = study({f"m{at}": [trials([True, False, True])] for at in range(1, 6)})
+
+    def flagged(model):
+        texts = {"m3": "cut to 64 pixels", "m4": "cut to 64 pixels", "m5": "in grey"}
+        flags = [Remark("comparability", "top1@a", texts[model.name])] if model.name in texts else []
+        return replace(model, measures={"top1@a": Measure(name="top1", value=0.5, flags=(*flags, "another flag"))})
+
+    data = ErrorConsistency().data(replace(given, models=tuple(map(flagged, given.models))))
+    reasons = {(pair["first"], pair["second"]): pair["reason"] for pair in data["pairs"]}
+    assert {pair for pair, reason in reasons.items() if reason is None} == {("m1", "m2"), ("m3", "m4")}
+    assert reasons["m1", "m3"] == reasons["m3", "m5"] == "cut to 64 pixels" and reasons["m2", "m5"] == "in grey"
+    assert all(pair["kappa"] is None for pair in data["pairs"] if pair["reason"])
 
 
 @pytest.mark.parametrize("reader", [None, Reader({})], ids=["tables alone", "no cells"])

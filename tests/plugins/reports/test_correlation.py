@@ -11,7 +11,7 @@ import pytest
 import yaml
 from scipy import stats
 
-from harness import Measure, proportion
+from harness import Measure, Remark, proportion
 from harness.output.formats import render, to_json
 from harness.plugins.importers.paper import Paper
 from harness.plugins.reports.correlation import Correlation, interval_of
@@ -109,12 +109,12 @@ def test_one_reason_for_several_values_is_told_once():
 def test_as_many_reasons_as_models_are_not_all_told_and_no_model_is_dropped():
     lost = [
         model(f"gone{i}", [None] * 5, missing=absences(tasks={"t@cc": f"no file {i}", "accuracy@a": f"no file {i}"}))
-        for i in range(9)
+        for i in range(14)
     ]
     notes = notes_of(report([*rising(), *lost]))
     assert "– shape, noise, ID: no file 0: gone0" in notes and "no file 2" not in notes
-    assert "– shape, noise, ID: 7 more, with reasons in --format json: gone2, gone3, gone4" in notes
-    assert all(f"gone{i}" in notes for i in range(9))
+    assert "– shape, noise, ID: 12 more, with reasons in --format json: gone2, gone3, gone4" in notes
+    assert all(f"gone{i}" in notes for i in range(14))
 
 
 def notes_of(data):
@@ -309,6 +309,15 @@ def test_curves_are_models_while_they_are_few_and_else_means_of_groups():
         (0.1,),
     )  # one of them has no 0.5, and a mean of the others is another thing
     assert second.y == pytest.approx(((sum(range(8)) / 10 + 0.35) / 9,))
+
+
+def test_curves_are_without_what_means_something_else():
+    odd = filtered("odd", "g", {0.1: 0.9, 0.5: 0.9})
+    flag = Remark("comparability", "", "cut to 64 pixels")
+    odd = replace(odd, measures={name: replace(measure, flags=(flag,)) for name, measure in odd.measures.items()})
+    rows = [filtered("m1", "g", {0.1: 0.2, 0.5: 0.8}), odd]
+    (curve,) = figures(Correlation().data(compose(rows, {}, {})))["low-pass-a"].series
+    assert (curve.label, curve.y) == ("m1", (0.2, 0.8))
 
 
 @pytest.mark.parametrize("rows", [[], rising(1), rising(3), rising(12)], ids=len)

@@ -12,6 +12,7 @@ from harness import open_study
 from harness.plugins.reports import consistency, correlation
 from harness.plugins.reports.consistency import schema as of_consistency
 from harness.plugins.reports.correlation import schema as of_correlation
+from harness.study import comparison_schema as of_comparison
 from tests.helpers.command import run
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "report-json.md"
@@ -70,11 +71,18 @@ def test_the_data_of_a_report_is_as_its_schema_says(schema, harness, data):
     ]
 
 
-@pytest.mark.parametrize("schema", SCHEMAS)
-def test_every_key_is_documented(schema):
+def test_the_data_of_a_comparison_is_as_its_schema_says(harness, data):
+    assert run(harness)[0] == 0 and run(harness, "--seed", 7, out="other")[0] == 0
+    document = json.loads(harness("compare", "run", "--against", "other", "--format", "json")[1])
+    assert document["comparisons"][0]["changes"][0]["path"] == "settings.seed"
+    assert list(violations(document, of_comparison.ComparisonData)) == []
+
+
+@pytest.mark.parametrize("module", [of_correlation, of_consistency, of_comparison])
+def test_every_key_is_documented(module):
     text = DOCUMENT.read_text("utf-8")
     sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL))
-    for name, entry in entries(SCHEMAS[schema][1]).items():
+    for name, entry in entries(module).items():
         documented = set(re.findall(r"^\| `(\w+)` \|", sections[name], re.MULTILINE))
         own = get_type_hints(entry).keys()
         for base in BASES - {entry}:
