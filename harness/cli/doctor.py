@@ -23,7 +23,6 @@ from harness.cli.options import (
 from harness.cli.words import estimate_lines, named, size, state_lines, work
 from harness.errors import advised
 from harness.output.formats import show
-from harness.planning.doctor import ON_FIRST_USE
 from harness.records import Table, TableCell
 
 if TYPE_CHECKING:
@@ -220,6 +219,8 @@ def _totals(findings: Sequence[Finding]) -> Iterator[str]:
     if fetched or by_hand:
         yield f"to get: {_amount(fetched)} by `harness fetch`, {_amount(by_hand)} by hand"
     downloaded = [finding for finding in items if finding.kind == "model" and finding.trust]
+    from harness.planning.doctor import ON_FIRST_USE
+
     if unpublished := sum(finding.trust == ON_FIRST_USE for finding in downloaded):
         yield f"no digest is published for {unpublished} of {len(downloaded)} checkpoints: {ON_FIRST_USE}"
     sized = [finding for finding in items if finding.stops or finding.disk_bytes is not None]

@@ -44,13 +44,15 @@ def report(
     plugins: PluginFolders = None,
 ) -> None:
     """Measures of one or more runs, and how far biases explain generalization."""
+    from harness.discovery.loader import load_plugins
     from harness.output.formats import FORMATS, render
     from harness.workflows.study import opened
 
     choice("format", form, FORMATS)
-    house = open_house(registry, plugins)
-    plugin = house.plugins.report(name)
-    study = opened(runs, house.plugins, apply_errata=apply_errata, ungrouped=ungrouped, sort=sort)
+    # A report needs no registry; one that is given is checked.
+    installed = open_house(registry, plugins).plugins if registry else load_plugins(plugins or ())
+    plugin = installed.report(name)
+    study = opened(runs, installed, apply_errata=apply_errata, ungrouped=ungrouped, sort=sort)
     if figure is not None:
         _figure(plugin, study, figure, form, output)
         return

@@ -78,7 +78,7 @@ def to_csv(tables: Sequence[Table]) -> str:
         text = io.StringIO()
         text.writelines(f"# {line}\n" for line in [table.title, *table.note.splitlines()])
         writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-        writer.writerow(table.columns)
+        writer.writerow(table.keys or table.columns)
         writer.writerows(zip(*([_value(cell) for cell in column.cells] for column in columns_of(table)), strict=True))
         blocks.append(text.getvalue())
     return "\n".join(blocks)

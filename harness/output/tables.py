@@ -116,7 +116,7 @@ class _Fit:
         return sum(widths) + sum(self.gaps(columns))
 
 
-_FITS = (_Fit(None, None, False, 2), _Fit(32, None, False, 2), _Fit(32, None, True, 2), _Fit(18, 10, True, 1))
+_FITS = (_Fit(None, None, False, 2), _Fit(32, None, False, 2), _Fit(28, 12, False, 1))
 """From no loss to the most that is still readable; the first that is narrow enough is used."""
 _PROSE = _Fit(8, 8, False, 2)
 

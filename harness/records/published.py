@@ -59,6 +59,7 @@ class ImportedTable:
     """A published table of results: read-only measures that any report accepts beside one's own runs.
 
     Attributes:
+        titles: bias, axis or group -> short title for tables and figures.
         errata: its known errors. tolerances: for comparisons; the first that matches a measure applies.
         probes: glob over full names (``shape-bias@*``) -> name of the probe that measures it, with default parameters;
             the first that matches applies. Measures of other probes are not compared with the table.
@@ -70,6 +71,7 @@ class ImportedTable:
     models: tuple[ImportedModel, ...]
     biases: Mapping[str, tuple[str, ...]]
     axes: Mapping[str, tuple[str, ...]]
+    titles: Mapping[str, str] = field(default_factory=dict)
     errata: tuple[Erratum, ...] = ()
     tolerances: tuple[Tolerance, ...] = ()
     probes: Mapping[str, str] = field(default_factory=dict)

@@ -37,6 +37,7 @@ class RunRecord:
         planned: task -> model -> why the cell could not be computed; None where it could.
         biases: name -> full names of the measures whose mean it is.
         axes: likewise.
+        titles: bias, axis or group -> short title.
         warnings: dataset -> remarks about its data; model -> remarks about its weights.
         contents: dataset -> view -> SHA-256 over some files of that view; older runs record none.
         importer: name of the importer of the run's decisions; None for other runs.
@@ -50,6 +51,7 @@ class RunRecord:
     planned: Mapping[str, Mapping[str, Reason | None]]
     biases: Mapping[str, tuple[str, ...]]
     axes: Mapping[str, tuple[str, ...]]
+    titles: Mapping[str, str]
     warnings: Mapping[str, tuple[Remark, ...]]
     contents: Mapping[str, Mapping[str, str]]
     importer: str | None
@@ -74,6 +76,7 @@ class RunRecord:
             planned=_planned(document.get("planned", {}), document.get("remedies", {})),
             biases={name: tuple(parts) for name, parts in study.get("biases", {}).items()},
             axes={name: tuple(parts) for name, parts in study.get("axes", {}).items()},
+            titles={name: str(title) for name, title in study.get("titles", {}).items()},
             warnings={
                 name: tuple(_remark(name, str(text)) for text in texts)
                 for name, texts in document.get("warnings", {}).items()

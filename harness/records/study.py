@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from harness.records.measure import Measure
@@ -47,6 +47,7 @@ class Study:
 
     Attributes:
         biases, axes: name -> full names of the measures whose mean it is.
+        titles: bias, axis or group -> short title for tables and figures, where the suite gives one.
         ungrouped: whether statistics over models include models without a group.
         warnings: remarks stored with the results (partial data, chance-level accuracy, …); most are a `Remark`.
         provenance: one mapping per run.
@@ -58,6 +59,7 @@ class Study:
     models: tuple[StudyModel, ...]
     biases: Mapping[str, tuple[str, ...]]
     axes: Mapping[str, tuple[str, ...]]
+    titles: Mapping[str, str] = field(default_factory=dict)
     ungrouped: bool = False
     warnings: tuple[str, ...] = ()
     provenance: tuple[Mapping[str, Any], ...] = ()

@@ -29,6 +29,7 @@ class Suite:
 
     Attributes:
         biases, axes: name -> measures whose mean it is (``shape-bias: [shape-bias@cue-conflict]``).
+        titles: bias, axis or group -> short title for tables and figures.
         preprocessing: dataset name -> resize and crop that replace the dataset's own.
     """
 
@@ -38,4 +39,5 @@ class Suite:
     tasks: tuple[TaskSpec, ...] = ()
     biases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
     preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)

@@ -48,9 +48,15 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table that fits into 80 columns; `note` is shown below it."""
+    """A table that fits into 80 columns.
+
+    Attributes:
+        columns: the headings. keys: names of the columns in CSV, where they differ from the headings.
+        note: shown below it.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[TableCell, ...], ...]
     note: str = ""
+    keys: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from typing import Final
 
 from harness.discovery.loader import BUILT_INS, Plugins, load_plugins
 from harness.discovery.parameters import OF_DATASETS, with_parameters
-from harness.errors import PluginError, RegistryError, RequestError, UnknownNameError, blamed
+from harness.errors import PluginError, RegistryError, RequestError, UnknownNameError, blamed, listed
 from harness.interfaces import Dataset, ModelSource, Probe
 from harness.names import dataset_of, task_of
 from harness.records import ModelSpec, Suite, TaskSpec
@@ -162,6 +162,13 @@ class Registry:
         for position, task in enumerate(suite.tasks):
             with self.located("suites", suite.name, "tasks", position):
                 self.probe_for(task)
+        named = {*suite.biases, *suite.axes, *(spec.group for spec in self.models_matching(suite.models))}
+        for name in suite.titles.keys() - named if suite.models else ():
+            with self.located("suites", suite.name, "titles", name):
+                available = listed(sorted(filter(None, named)), most=12)
+                raise RequestError(
+                    f"title of {name!r}, which is no bias, axis or group of the suite; these are: {available}"
+                )
         for kind, definitions in (("biases", suite.biases), ("axes", suite.axes)):
             for name, measures in definitions.items():
                 with self.located("suites", suite.name, kind, name):

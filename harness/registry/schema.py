@@ -41,6 +41,9 @@ from harness.registry.fields import (
 from harness.registry.mistakes import refuse
 from harness.registry.yaml_nodes import Document, read_yaml
 
+MOST_TITLE = 16
+"""Most characters of a short title: several stand side by side in 80 columns."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetEntry:
@@ -216,6 +219,7 @@ class _Suite(_Entry):
     tasks: Annotated[tuple[Annotated[_Task, BeforeValidator(as_task)], ...], Field(min_length=1)]
     biases: dict[Text, Measures] = {}
     axes: dict[Text, Measures] = {}
+    titles: dict[Text, Annotated[str, Field(min_length=1, max_length=MOST_TITLE)]] = {}
     preprocessing: dict[PluginName, _Crop] = {}
 
     @model_validator(mode="after")
@@ -223,6 +227,7 @@ class _Suite(_Entry):
         distinct(tuple(task.task for task in self.tasks))
         for name in self.biases.keys() & self.axes.keys():
             raise ValueError(f"{name!r} is both a bias and an axis")
+        distinct(tuple(self.titles.values()))
         unused = self.preprocessing.keys() - {task_of(task.task).dataset for task in self.tasks}
         if unused:
             raise ValueError(f"preprocessing is given for {sorted(unused)[0]!r}, which no task of the suite uses")
@@ -237,6 +242,7 @@ class _Suite(_Entry):
             tasks=tuple(TaskSpec(probe=form.probe, dataset=form.dataset, params=params) for form, params in forms),
             biases=self.biases,
             axes=self.axes,
+            titles=self.titles,
             preprocessing={key: crop.record() for key, crop in self.preprocessing.items()},
         )
 

@@ -31,7 +31,7 @@ def export_run(run: Path, output: Path, damage: Damage | None = None) -> int:
     One cell is held in memory at a time.
 
     Args:
-        damage: receives the cells that cannot be read, which are left out.
+        damage: receives the cells that cannot be read, which are left out; None: they are errors.
 
     Returns:
         The number of trials written.
@@ -43,8 +43,11 @@ def export_run(run: Path, output: Path, damage: Damage | None = None) -> int:
     if output.suffix not in SUFFIXES:
         raise RequestError(f"cannot export to {output.name!r}: expected a file ending in {', '.join(SUFFIXES)}")
     opened = RunReader.open(run)
-    damage = {} if damage is None else damage
-    damage.update(damaged_cells(opened) if opened.kind == "trials" else {})
+    damaged = damaged_cells(opened) if opened.kind == "trials" else {}
+    if damage is None:
+        _refuse_damaged(damaged)
+        damage = {}
+    damage.update(damaged)
     if opened.kind != "trials" or not complete_cells(opened):
         _refuse_damaged(damage)
         raise RequestError(f"{run} holds no complete cell to export ({opened.kind}). See: harness report {run}")

@@ -43,6 +43,7 @@ def table_from_json(stored: Mapping[str, Any]) -> ImportedTable:
         models=models,
         biases=biases,
         axes=axes,
+        titles=stored.get("titles", {}),
         errata=tuple(Erratum(**fields) for fields in stored.get("errata", ())),
         tolerances=tuple(Tolerance(**fields) for fields in stored.get("tolerances", ())),
         probes=dict(stored.get("probes", {})),

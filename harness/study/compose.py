@@ -44,6 +44,7 @@ def compose(
     biases: Definitions,
     axes: Definitions,
     *,
+    titles: Mapping[str, str] | None = None,
     ungrouped: bool = False,
     warnings: Sequence[str] = (),
     provenance: Sequence[Mapping[str, Any]] = (),
@@ -53,6 +54,7 @@ def compose(
 
     Args:
         biases, axes: name -> full names of the measures whose mean it is.
+        titles: short titles of biases, axes and groups.
         ungrouped: whether statistics over models include models without a group.
         errata: those of the imported tables; only errata that some measure carries as a flag are kept.
 
@@ -71,6 +73,7 @@ def compose(
         models=models,
         biases={name: tuple(parts) for name, parts in biases.items()},
         axes={name: tuple(parts) for name, parts in axes.items()},
+        titles=dict(titles or {}),
         ungrouped=ungrouped,
         warnings=(*warnings, *group_remarks, *_flag_warnings(models)),
         provenance=tuple(provenance),
@@ -108,6 +111,7 @@ def mended(study: Study) -> Study:
         rows,
         biases,
         axes,
+        titles=study.titles,
         ungrouped=study.ungrouped,
         warnings=[*kept, *_correction_remarks(study, left_out)],
         provenance=study.provenance,
@@ -177,6 +181,7 @@ def open_study(
         comparable,
         reader.biases,
         reader.axes,
+        titles=reader.titles,
         ungrouped=ungrouped,
         warnings=[*reader.warnings(), *joined(mixtures(rows)), *remarks],
         provenance=reader.provenance,

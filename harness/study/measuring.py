@@ -41,6 +41,7 @@ class RowReader:
         self.probes = probes
         self.biases: dict[str, tuple[str, ...]] = {}
         self.axes: dict[str, tuple[str, ...]] = {}
+        self.titles: dict[str, str] = {}
         self.provenance: list[dict[str, Any]] = []
         self._rows: list[Row] = []
         self._remarks: list[tuple[str, Remark]] = []
@@ -64,6 +65,7 @@ class RowReader:
             table = run.imported
             origin.update(title=table.title, source=table.source, license=table.license)
             self._define(label, table.biases, table.axes)
+            self.titles = {**table.titles, **self.titles}
             self._rows += [
                 Row(
                     name=model.name,
@@ -77,6 +79,7 @@ class RowReader:
             ]
         else:
             self._define(label, record.biases, record.axes)
+            self.titles = {**record.titles, **self.titles}
             self._add_trials(run, label)
         self.provenance.append({**origin, "run": label, "kind": run.kind})
 

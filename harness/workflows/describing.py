@@ -30,6 +30,7 @@ def describe(opened: RunWriter, plan: Plan, selection: Selection, remarks: Mappi
         study={
             "biases": {name: list(parts) for name, parts in (suite.biases if suite else {}).items()},
             "axes": {name: list(parts) for name, parts in (suite.axes if suite else {}).items()},
+            **({"titles": dict(suite.titles)} if suite and suite.titles else {}),
         },
         models={spec.name: _model(spec) for spec in selection.models},
         **_planned(plan),

@@ -84,7 +84,17 @@ AXES: Mapping[str, tuple[str, ...]] = {
     "Concepts": ("top1@imagenet-sketch", "top1@imagenet-r", "top1@stylized"),
     "Adversarial": ("top1@imagenet/pgd-40-low",),
 }
-
+TITLES: Mapping[str, str] = {
+    "shape-bias": "shape bias",
+    "low-frequency-bias": "LF bias",
+    "high-frequency-bias": "HF bias",
+    "critical-band-bandwidth": "CB width",
+    "critical-band-center-frequency": "CB center",
+    "critical-band-peak-noise-sensitivity": "peak noise",
+    "training_recipes": "recipes",
+    "adversarial_training": "adversarial",
+}
+"""Short titles, as those of the suite `paper`."""
 
 IMAGES: Mapping[str, int] = {
     "imagenet": 50_000,
@@ -295,6 +305,7 @@ class Paper(Importer):
             models=tuple(models[name] for name in dict.fromkeys([*studied, *models])),
             biases=BIASES,
             axes=AXES,
+            titles=TITLES,
             errata=ERRATA,
             tolerances=TOLERANCES,
             probes=PROBES,

@@ -110,9 +110,9 @@ def is_chance_level(hits: int, n: int, guessing: float) -> bool:
 
 def is_below_chance(hits: int, n: int, guessing: float) -> bool:
     """Whether `hits` correct of `n` are fewer than guessing gives: one-sided binomial test, p < 0.001."""
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
-    return bool(binom.cdf(hits, n, min(guessing, 1.0)) < SIGNIFICANCE)
+    return hits < n and bool(bdtr(hits, n, min(guessing, 1.0)) < SIGNIFICANCE)
 
 
 @hookimpl

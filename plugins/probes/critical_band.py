@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -193,11 +194,18 @@ def fit(indices: np.ndarray) -> Channel:
     Raises:
         ChannelError: all thresholds are equal, or the search did not converge.
     """
-    from scipy.optimize import least_squares
-
     indices = np.asarray(indices, dtype=np.float64)
     if np.ptp(indices) == 0:
         raise ChannelError(f"all {len(indices)} thresholds are {indices[0]:g}: no band stands out")
+    return _fitted(tuple(indices.tolist()))
+
+
+@lru_cache(4096)
+def _fitted(thresholds: tuple[float, ...]) -> Channel:
+    """`fit`, once for equal thresholds: few patterns occur."""
+    from scipy.optimize import least_squares
+
+    indices = np.array(thresholds)
     bands = np.arange(len(indices), dtype=np.float64)
 
     def residuals(parameters: np.ndarray) -> np.ndarray:

@@ -42,6 +42,7 @@ class Correlation(Report):
             "models": _models(study),
             "biases": {name: list(parts) for name, parts in study.biases.items()},
             "axes": {name: list(parts) for name, parts in study.axes.items()},
+            "titles": dict(study.titles),
             "units": _units(study),
             "correlations": [
                 {"bias": bias, "generalization": axis, **numbers}
@@ -60,7 +61,7 @@ class Correlation(Report):
         }
 
     def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
-        """Models, then coefficients over all models, by group and among the biases, then remarks."""
+        """Coefficients over all models, the models, coefficients in detail, what is missing, and remarks."""
         return all_tables(cast(CorrelationData, data))
 
     def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness import Table, TableCell, statistics
 
-from .notes import errata_notes
+from .notes import errata_notes, label, title_of
 from .schema import AxisCoefficient, BiasCoefficient, CorrelationData
 
 Coefficient = AxisCoefficient | BiasCoefficient
@@ -19,22 +19,25 @@ LEGEND = (
 )
 
 
-def coefficient_tables(data: CorrelationData) -> Iterator[Table]:
+def coefficient_tables(data: CorrelationData) -> tuple[list[Table], list[Table]]:
+    """The matrix of biases and axes over all models, which answers the question, and the tables that detail it."""
     across, among = (list(_selections(data[key])) for key in ("correlations", "bias_correlations"))
     if across and not _defined(across[0]):
-        yield _nothing(across[0])
-        return
+        return [], [_nothing(across[0])]
+    answer, details = [], []
     if across:
         overall, *subsets = across
         errata = "\n".join(errata_notes(data, [*data["biases"], *data["axes"]]))
-        yield _matrix(overall, LEGEND, _undefined_sets(subsets), errata)
-        yield _full(overall)
-        yield from _apart(overall, subsets)
+        answer = [_matrix(data, overall, LEGEND, _undefined_sets(data, subsets), errata)]
+        details = [_full(data, overall), *_apart(data, overall, subsets)]
     if among and _defined(among[0]):
-        yield _matrix(among[0], LEGEND)
+        details.append(_matrix(data, among[0], LEGEND))
+    return answer, details
 
 
-def _apart(overall: Sequence[Coefficient], subsets: Sequence[Sequence[Coefficient]]) -> Iterator[Table]:
+def _apart(
+    data: CorrelationData, overall: Sequence[Coefficient], subsets: Sequence[Sequence[Coefficient]]
+) -> Iterator[Table]:
     """All models, one group and its complement side by side, for the group whose removal changes ρ most."""
     sets = {entries[0]["models"]: entries for entries in subsets}
     changes = {
@@ -47,16 +50,17 @@ def _apart(overall: Sequence[Coefficient], subsets: Sequence[Sequence[Coefficien
     most = max(changes, key=lambda name: changes[name])
     three = (overall, sets[most], sets[f"not {most}"])
     rows = [
-        (TableCell(entry["bias"]), TableCell(_partner(entry)), *map(_coefficient, (entry, inside, outside)))
+        (label(data, entry["bias"]), label(data, _partner(entry)), *map(_coefficient, (entry, inside, outside)))
         for entry, inside, outside in zip(*three, strict=True)
     ]
     most_models = [max(entry["n"] for entry in entries) for entries in three]
     sizes = ", ".join(f"{label} {n}" for label, n in zip(APART, most_models, strict=True))
     halves = [(label, _near_zero(n)) for label, n in zip(APART, most_models, strict=True)]
     widths = ", ".join(f"{label} ±{half:.2f}" for label, half in halves if half is not None)
-    listed = ", ".join(f"{name} {changes[name]:.2f}" for name in sorted(changes, key=lambda name: -changes[name]))
+    ordered = sorted(changes, key=lambda name: -changes[name])
+    listed = ", ".join(f"{title_of(data, name)} {changes[name]:.2f}" for name in ordered)
     yield Table(
-        title=f"Spearman's ρ with {most} set apart",
+        title=f"Spearman's ρ with {title_of(data, most)} set apart",
         columns=("bias", "axis", *APART),
         rows=tuple(rows),
         note=f"models: {sizes}. Holm's correction within each column.\n"
@@ -95,7 +99,7 @@ def _partner(entry: Coefficient) -> str:
     return entry["other"] if "other" in entry else entry["generalization"]
 
 
-def _matrix(entries: Sequence[Coefficient], *notes: str) -> Table:
+def _matrix(data: CorrelationData, entries: Sequence[Coefficient], *notes: str) -> Table:
     """Biases as rows, axes as columns. If the columns are biases too, each pair appears once, below the diagonal."""
     among = "other" in entries[0]
     places = [(_partner(e), e["bias"]) if among else (e["bias"], _partner(e)) for e in entries]
@@ -104,9 +108,10 @@ def _matrix(entries: Sequence[Coefficient], *notes: str) -> Table:
     subject = "all models" if entries[0]["models"] == "all" else f"models: {entries[0]['models']}"
     return Table(
         title=f"Spearman's ρ {'among biases' if among else 'of biases and generalization'}, {subject}",
-        columns=("bias", *columns),
-        rows=tuple((TableCell(row), *(cells.get((row, column), BLANK) for column in columns)) for row in rows),
-        note="\n".join(filter(None, [_sizes(entries), *_gaps(entries), *notes])),
+        columns=("bias", *(title_of(data, name) for name in columns)),
+        keys=("bias", *columns),
+        rows=tuple((label(data, row), *(cells.get((row, column), BLANK) for column in columns)) for row in rows),
+        note="\n".join(filter(None, [_sizes(data, entries), *_gaps(entries), *notes])),
     )
 
 
@@ -127,11 +132,12 @@ def _stars(entry: Coefficient) -> str:
     return "**" if entry["p_holm"] is not None and entry["p_holm"] < 0.05 else "*"
 
 
-def _sizes(entries: Sequence[Coefficient]) -> str:
+def _sizes(data: CorrelationData, entries: Sequence[Coefficient]) -> str:
     """The number of models, and the precision of a coefficient with that many."""
     counts = [entry["n"] for entry in entries]
     usual = max(counts, key=lambda n: (counts.count(n), n))
-    exceptions = [f"{e['bias']} × {_partner(e)} n = {e['n']}" for e in entries if e["n"] != usual]
+    pairs = [(title_of(data, e["bias"]), title_of(data, _partner(e)), e["n"]) for e in entries if e["n"] != usual]
+    exceptions = [f"{bias} × {partner} n = {n}" for bias, partner, n in pairs]
     half = _near_zero(usual)
     width = "" if half is None else f" (95 % interval of a ρ near 0: ±{half:.2f})"
     return f"n = {usual} models{width}" + (f", but {', '.join(exceptions)}" if exceptions else "")
@@ -147,19 +153,26 @@ def _gaps(entries: Sequence[Coefficient]) -> Iterator[str]:
     yield from (f"– {reason}" for reason in reasons)
 
 
-def _undefined_sets(subsets: Sequence[Sequence[Coefficient]]) -> str:
-    undefined = [f"{entries[0]['models']} {entries[0]['reason']}" for entries in subsets if not _defined(entries)]
+def _undefined_sets(data: CorrelationData, subsets: Sequence[Sequence[Coefficient]]) -> str:
+    firsts = [entries[0] for entries in subsets if not _defined(entries)]
+    undefined = [f"{_set_title(data, first['models'])} {first['reason']}" for first in firsts]
     return f"No coefficients for: {', '.join(undefined)}" if undefined else ""
 
 
-def _full(entries: Sequence[Coefficient]) -> Table:
+def _set_title(data: CorrelationData, models: str) -> str:
+    """``recipes`` or ``not recipes`` for a group and its complement."""
+    negation = "not " if models.startswith("not ") else ""
+    return negation + title_of(data, models.removeprefix("not "))
+
+
+def _full(data: CorrelationData, entries: Sequence[Coefficient]) -> Table:
     """Value, interval and p-values of each coefficient."""
     rows = []
     for entry in entries:
         value = entry["spearman"]
         numbers = [_plain(value), _plain(entry["low"]), _plain(entry["high"]), _p(entry["p"]), _p(entry["p_holm"])]
         rows.append(
-            (TableCell(entry["bias"]), TableCell(_partner(entry)), TableCell(str(entry["n"]), entry["n"]), *numbers)
+            (label(data, entry["bias"]), label(data, _partner(entry)), TableCell(str(entry["n"]), entry["n"]), *numbers)
         )
     return Table(
         title="The same with 95 % intervals and p-values, all models",

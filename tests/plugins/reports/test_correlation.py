@@ -559,3 +559,43 @@ def test_a_stored_group_with_the_name_of_another_set_is_shown_under_another_name
     assert entry(data, "shape", "ID")["n"] == 13
     text = " ".join(render(Correlation(), data).split())
     assert f"the models of group '{group}' are shown as 'group-{group}'" in text
+
+
+# --- short titles -----------------------------------------------------------------------------
+
+LONG = "critical-band-peak-noise-sensitivity"
+
+
+def titled():
+    biases = {LONG: BIASES["shape"], "noise": BIASES["noise"]}
+    titles = {LONG: "peak noise", "Robust": "rob.", "adversarial_training": "adversarial"}
+    rows = [*rising(6, "adversarial_training"), *rising(7, "h")]
+    return Correlation().data(compose(rows, biases, AXES, titles=titles))
+
+
+def test_titles_stand_in_tables_and_figures_and_names_in_csv_and_json():
+    data = titled()
+    text, table = render(Correlation(), data), render(Correlation(), data, "csv")
+    assert "peak noise" in text and LONG not in text and "adversarial_training " not in text
+    assert f'"{LONG}"' in table and '"adversarial_training"' in table and '"peak noise"' not in table
+    assert json.loads(to_json(data))["titles"][LONG] == "peak noise"
+    figure = next(one for one in Correlation().figures(data) if one.name == f"scatter-{LONG}-ID")
+    assert figure.x_label == "peak noise" and [one.label for one in figure.series] == ["adversarial", "h"]
+
+
+def test_the_answer_comes_first_and_nothing_is_wider_than_80_columns():
+    data = titled()
+    titles = [table.title for table in Correlation().tables(data)]
+    assert titles[0] == "Spearman's ρ of biases and generalization, all models"
+    assert max(map(len, render(Correlation(), data).splitlines())) <= 80
+    few = Correlation().data(compose(rising(3), BIASES, AXES))
+    assert Correlation().tables(few)[0].title == "Models (3)"  # without coefficients, the models are the answer
+
+
+def test_the_published_table_at_80_columns_has_whole_headings_and_readable_names(table):
+    text = render(Correlation(), Correlation().data(as_study(table, titles=table.titles)))
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not re.search(r"(^| )(criti|frequ|bandw|sensi|Robus|Conce|Adver)\.", text)
+    assert any(line.startswith("robust_resnet50_l2_eps0.05 ") for line in lines)
+    assert "peak noise" in lines[8]
