@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from harness.data.manifest import Manifest, dataset_identity
 from harness.identity import ENGINE, canonical_json, difference, digest_of, job_of, leaves, library_versions
+from harness.planning.answers import check_effort, checked_names, inapplicable
 from harness.planning.code import CodeInUse, compared
 from harness.planning.plan import MissingTask, Pass, Plan, PlannedCell, PlannedTask, Settings, Status
 from harness.planning.preprocessing import Natives, shown_to
-from harness.records import Identity, Job, LabelSpace, ProbeIdentity, Reason, TaskLayout, checked_arrays, columns_of
+from harness.records import Identity, Job, ProbeIdentity, Reason, TaskLayout, checked_arrays, columns_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 LEAST_SPAN = 16
 """Least samples per shard. The span is part of every cell's identity: another value would make stored cells stale."""
-MOST_NAMES: Final = 10_000
-"""Views of a dataset, or conditions of a probe: each is a column of every cell."""
-_NAME: Final = re.compile(r"[^@/\s\x00-\x1f]+")
 SAME = "same tensors, other file"
 RESIDENT_MODELS = 48
 """Networks kept on the device at once, so that each image is decoded once for all of them; the study's 48 ResNet-50
@@ -37,10 +33,7 @@ take 4.9 GB. More models need further passes, so memory stays bounded."""
 def plan_task(name: str, probe: Probe, dataset: Dataset, manifest: Manifest, batch_size: int) -> PlannedTask:
     """Resolve one task. Raises ValueError if the probe cannot serve the dataset's image size or its views."""
     space, samples, size = dataset.label_space(), manifest.samples, dataset.preprocessing.size
-    if not isinstance(space, LabelSpace):
-        raise ValueError(f"label_space() returned {reprlib.repr(space)}, expected a harness.LabelSpace")
-    if type(effort := probe.effort()) is not int or effort < 1:
-        raise ValueError(f"effort() returned {effort!r}, expected a number of forwards from 1 up")
+    check_effort(probe)
     conditions = columns_for(probe, dataset)
     layout = TaskLayout(
         task=name,
@@ -73,20 +66,8 @@ def columns_for(probe: Probe, dataset: Dataset) -> tuple[str, ...]:
     Raises:
         ValueError: the probe cannot serve the image size, or names of views and conditions clash, or are no names.
     """
-    views = _names("views", dataset.views())
-    return columns_of(views, _names("conditions", probe.conditions(dataset.preprocessing.size)))
-
-
-def _names(what: str, names: Any) -> tuple[str, ...]:
-    """What a plugin answers, as names that can be part of a measure. Raises ValueError."""
-    if not isinstance(names, tuple | list):
-        raise ValueError(f"{what}() returned {reprlib.repr(names)}, expected a tuple of names")
-    if len(names) > MOST_NAMES:
-        raise ValueError(f"{what}() returned {len(names):,} names, expected at most {MOST_NAMES:,}")
-    for name in names:
-        if not isinstance(name, str) or (name and not _NAME.fullmatch(name)):
-            raise ValueError(f"{what}() names {reprlib.repr(name)}; a name is text without white space, '/' and '@'")
-    return tuple(names)
+    views = checked_names("views", dataset.views())
+    return columns_of(views, checked_names("conditions", probe.conditions(dataset.preprocessing.size)))
 
 
 def arrays_for(probe: Probe, dataset: Dataset) -> dict[str, ArraySpec]:
@@ -293,27 +274,6 @@ def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: StoredCell
         return cell("stored")
     stored_spans = f"{len(spans) - len(missing_spans)} of {len(spans)} spans stored"
     return cell("resume", missing_spans, stored_spans, "some spans stored")
-
-
-def inapplicable(task: PlannedTask, model: ModelSpec) -> Reason | None:
-    """Why `model` cannot be judged on `task`; None if it can."""
-    space = task.dataset.label_space()
-    if model.label_space != space.model_label_space:
-        has, needs = f"answers in {model.label_space}", f"needs {space.model_label_space}"
-    elif model.outputs != space.outputs:
-        has, needs = f"has {model.outputs} outputs", f"is judged by {space.outputs}"
-    else:
-        return None
-    advice = ""
-    if model.label_space == space.model_label_space and model.outputs == space.outputs + 1:
-        lines = f'`outputs: {space.outputs}` and `recipe: {{rows: "1:{model.outputs}"}}`'
-        advice = f"; if the first is a background class, write {lines} in the entry"
-    return Reason(
-        kind="task",
-        subject=task.name,
-        text=f"{model.name} {has}, {task.dataset.name} {needs}{advice}",
-        general=f"the model {has}, the dataset {needs}{advice}",
-    )
 
 
 def _changes(before: Identity, now: Identity) -> str:

@@ -73,8 +73,8 @@ def test_every_measure_of_a_built_in_probe_is_found_on_a_dataset_with_and_withou
             own = made_trials(other, dataset, "random").layout.conditions
             more = make_trials(columns_of(views, own) if views else own, classes=classes, attributes=attributes)
             needed[required] = Views.of(more, own)
-        stored = measures_of(probe, Views.of(trials, conditions, needed), dataset.name)
-        assert set(stored) <= expected
+        stored, problems = measures_of(probe, Views.of(trials, conditions, needed), dataset.name)
+        assert stored and set(stored) <= expected and problems == []
 
 
 @settings(max_examples=20, deadline=None)
