@@ -38,18 +38,16 @@ def export_run(run: Path, output: Path, damage: Damage | None = None) -> int:
 
     Raises:
         RequestError: unknown suffix, unwritable file, or no Parquet library.
-        StoreError: no cell can be read; nothing is left at `output`.
+        StoreError: no cell can be read, or one cannot and `damage` is None; nothing is left at `output`.
     """
     if output.suffix not in SUFFIXES:
         raise RequestError(f"cannot export to {output.name!r}: expected a file ending in {', '.join(SUFFIXES)}")
     opened = RunReader.open(run)
-    damaged = damaged_cells(opened) if opened.kind == "trials" else {}
-    if damage is None:
-        _refuse_damaged(damaged)
-        damage = {}
-    damage.update(damaged)
-    if opened.kind != "trials" or not complete_cells(opened):
+    strict, damage = damage is None, {} if damage is None else damage
+    damage.update(damaged_cells(opened) if opened.kind == "trials" else {})
+    if strict or opened.kind != "trials" or not complete_cells(opened):
         _refuse_damaged(damage)
+    if opened.kind != "trials" or not complete_cells(opened):
         raise RequestError(f"{run} holds no complete cell to export ({opened.kind}). See: harness report {run}")
     partial = output.with_name(output.name + ".partial")
     try:
@@ -59,7 +57,7 @@ def export_run(run: Path, output: Path, damage: Damage | None = None) -> int:
             rows = _to_csv(opened, partial, damage)
         else:
             rows = _to_parquet(opened, partial, damage)
-        if not rows:
+        if strict or not rows:
             _refuse_damaged(damage)
         partial.replace(output)
     except OSError as error:

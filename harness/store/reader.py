@@ -13,6 +13,7 @@ from harness.errors import RunError, StoreError, listed
 from harness.records import NOT_MEASURED, TOP, ImportedTable, RunKind, RunRecord, TaskLayout, Trials, array_field
 from harness.store import checks, imported, run_record
 from harness.store.cells import CellFolder, CellRecord, ShardFile, StoredCell, covers
+from harness.store.direct import read_bytes
 from harness.store.file_names import check_name
 from harness.store.layout import LayoutHeader, read_classes, read_layout, read_layout_header
 from harness.store.seal import read_sealed
@@ -199,7 +200,7 @@ class RunReader:
         logp = np.full((*shape, TOP), np.nan, np.float16)
         correct = np.full(shape, NOT_MEASURED, np.uint8)
         for file in files:
-            for (low, high), fields, _ in read_shard(file.path, record.origin, ("top5", "logp", "correct")):
+            for (low, high), fields in read_bytes(file.path, record.origin, ("top5", "logp", "correct")):
                 problems = checks.field_problems(fields, high - low, shape[1])
                 if problems or not file.low <= low < high <= file.high:
                     raise StoreError(f"{file.path} does not fit: {'; '.join(problems) or f'samples {low}-{high}'}")

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -108,6 +108,8 @@ class Header:
         provenance: JSON texts, one for each distinct provenance of the spans, newest last.
         tails: field -> shape of one sample's trials, ``{"top5": (C, 5), …}``.
         dtypes: field -> its type, ``<i2``.
+        offsets: field -> where its bytes begin in the file; only of a header that was read.
+        digests: field -> SHA-256 of each span's bytes; likewise.
     """
 
     origin: Origin
@@ -115,6 +117,8 @@ class Header:
     provenance: tuple[str, ...]
     tails: Mapping[str, tuple[int, ...]]
     dtypes: Mapping[str, str]
+    offsets: Mapping[str, int] = field(default_factory=dict)
+    digests: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def facts(self) -> list[Any]:
@@ -221,6 +225,10 @@ def _header(file: h5py.File, path: Path) -> Header:
         provenance=(*(json.dumps(entry) for entry in earlier), str(attributes["provenance"])),
         tails=tails,
         dtypes={name: dataset.dtype.str for name, dataset in stored.items()},
+        offsets={
+            name: int(place) for name, dataset in stored.items() if (place := dataset.id.get_offset()) is not None
+        },
+        digests={name: [text.decode() for text in file[f"sha256/{name}"][:].tolist()] for name in stored},
     )
     if not is_intact(attributes, header.facts) or header.range != (attributes["low"], attributes["high"]):
         raise damaged(path, "is damaged: its header does not match its digest")
@@ -229,9 +237,9 @@ def _header(file: h5py.File, path: Path) -> Header:
 
 def refuse_other(path: Path, origin: Origin, header: Header) -> None:
     """Raises StoreError if the shard `path` holds the trials of another cell, key or layout than `origin`."""
-    for field, expected, actual in zip(Origin._fields, origin, header.origin, strict=True):
+    for part, expected, actual in zip(Origin._fields, origin, header.origin, strict=True):
         if expected != actual:
-            raise damaged(path, f"holds trials of another {field}: expected {expected}, found {actual}")
+            raise damaged(path, f"holds trials of another {part}: expected {expected}, found {actual}")
 
 
 def field_names(group: h5py.Group) -> list[str]:
@@ -257,13 +265,12 @@ def read_shard(
     with opened(path) as file:
         refuse_other(path, origin, header)
         datasets = {name: file[name] for name in names or header.tails}
-        stored = {name: file[f"sha256/{name}"][:] for name in datasets}
         for index, (low, high) in enumerate(header.spans):
             if within is not None and (high <= within[0] or low >= within[1]):
                 continue
             rows = slice(low - header.range[0], high - header.range[0])
             fields = {name: _read(name, dataset, rows) for name, dataset in datasets.items()}
-            digests = {name: stored[name][index].decode() for name in fields}
+            digests = {name: header.digests[name][index] for name in fields}
             mismatched = [name for name, array in fields.items() if _digest(array) != digests[name]]
             if mismatched:
                 raise damaged(path, f"is damaged: {', '.join(mismatched)} of samples {low}-{high} do not match SHA-256")

@@ -232,6 +232,13 @@ def test_any_other_number_is_noticed(channel, value, which, name, tmp_path, stat
             Checkpoint().load(spec)
 
 
+def test_a_file_that_contains_itself_ends(tmp_path, network, state):
+    knot = {"state_dict": dict(state)}
+    knot |= {f"k{number}": knot for number in range(300)}
+    torch.save(knot, tmp_path / "w.pth")
+    assert_same(load(tmp_path, entry()), network, some_images())
+
+
 def test_a_normalization_that_does_nothing_says_that_there_is_none(tmp_path, state):
     numbers = {"normalize.mean": three([0.0, 0.0, 0.0]), "normalize.std": three([1.0, 1.0, 1.0])}
     torch.save({**prefixed(state, "net."), **numbers}, tmp_path / "w.pth")
