@@ -20,11 +20,16 @@ from harness.store.layout import LayoutHeader, layout_digest
 from harness.store.seal import read_sealed, write_sealed
 from harness.store.shards import Header, Origin, Span, StoredSpan, read_header, refuse_other, write_shard
 
-_ALL: Final = "all.h5"
+ALL: Final = "all.h5"
 _RECORD: Final = "cell.json"
 _FAILED: Final = "failed.json"
 _SPAN: Final = re.compile(r"(\d{6,})-(\d{6,})\.h5")
 _SHORT_KEY: Final = re.compile(r"[0-9a-f]{16}")
+
+
+def span_name(span: Span) -> str:
+    """Name of the file of one committed span; names sort like the spans."""
+    return f"{span[0]:06d}-{span[1]:06d}.h5"
 
 
 class ShardFile(NamedTuple):
@@ -38,7 +43,7 @@ class ShardFile(NamedTuple):
 
 
 def _is_kept(file: ShardFile, recent: Mapping[Span, Committed]) -> bool:
-    return file.path.name != _ALL and file.spans[0] in recent
+    return file.path.name != ALL and file.spans[0] in recent
 
 
 class Committed(NamedTuple):
@@ -204,8 +209,8 @@ class CellFolder:
     # --- shards ------------------------------------------------------------------------------
 
     def span_path(self, key: str, span: Span) -> Path:
-        """The file of one committed span; names sort like the spans."""
-        return self.of_key(key) / f"{span[0]:06d}-{span[1]:06d}.h5"
+        """The file of one committed span."""
+        return self.of_key(key) / span_name(span)
 
     def files(self, origin: Origin) -> tuple[ShardFile, ...]:
         """The files with the trials of `origin`, by sample; spans that ``all.h5`` covers are left out.
@@ -214,7 +219,7 @@ class CellFolder:
             StoreError: ``all.h5`` is damaged, or belongs to another cell.
             FileNotFoundError: it was just deleted, because the cell was finished under another key.
         """
-        spans, consolidated = list(self._span_files(origin.key)), self.of_key(origin.key) / _ALL
+        spans, consolidated = list(self._span_files(origin.key)), self.of_key(origin.key) / ALL
         # Check only after listing: if `all.h5` had existed before, spans may have been deleted while they were listed.
         if consolidated.exists():
             header = read_header(consolidated)
@@ -260,11 +265,11 @@ class CellFolder:
         files = self.files(record.origin)
         if len(files) > 1:
             kept = {file.path: recent[file.spans[0]] for file in files if _is_kept(file, recent)}
-            write_consolidated(self.of_key(record.job.key) / _ALL, record.origin, files, kept)
+            write_consolidated(self.of_key(record.job.key) / ALL, record.origin, files, kept)
 
     def untidy(self, key: str) -> bool:
         """Whether the cell is finished, but still has files that it no longer needs."""
-        return (self.of_key(key) / _ALL).exists() and bool(self._superfluous(key))
+        return (self.of_key(key) / ALL).exists() and bool(self._superfluous(key))
 
     def tidy(self, key: str) -> None:
         """Delete files that a finished cell no longer needs. Call it only after the index has been replaced."""
@@ -282,7 +287,7 @@ class CellFolder:
         folders = [entry for entry in self.path.iterdir() if entry.is_dir() and _SHORT_KEY.fullmatch(entry.name)]
         others = [folder for folder in folders if folder != self.of_key(key)]
         spans = list(self._span_files(key))
-        if not spans or not (self.of_key(key) / _ALL).exists():
+        if not spans or not (self.of_key(key) / ALL).exists():
             return others
-        low, high = read_header(self.of_key(key) / _ALL).range
+        low, high = read_header(self.of_key(key) / ALL).range
         return others + [file.path for file in spans if low <= file.low and file.high <= high]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import h5py
@@ -10,6 +11,7 @@ import numpy as np
 
 from harness.errors import StoreError, listed
 from harness.records import NOT_MEASURED
+from harness.store.cells import ALL, span_name
 from harness.store.derived import indexed_tasks
 from harness.store.index import fill_index, read_indexed
 from harness.store.run_record import INDEX
@@ -183,15 +185,35 @@ def _attribute(group: h5py.Group, name: str) -> tuple[Any, ...]:
 def _dataset(dataset: h5py.Dataset) -> tuple[Any, ...]:
     kind = dataset.id.get_type()
     plain = kind.equal(h5py.h5t.py_create(dataset.dtype))
-    sources = [
-        (source.file_name, source.dset_name, *_selection(source.vspace), *_selection(source.src_space))
-        for source in (dataset.virtual_sources() if dataset.is_virtual else ())
-    ]
+    sources = _merged(_source(source) for source in (dataset.virtual_sources() if dataset.is_virtual else ()))
     attributes = [(name, *_attribute(dataset, name)) for name in dataset.attrs]
     return ("dataset", (dataset.dtype.str, plain), dataset.shape, repr(dataset.fillvalue), sources, attributes)
 
 
-def _selection(space: h5py.h5s.SpaceID) -> tuple[Any, ...]:
-    kind = space.get_select_type()
-    bounds = space.get_select_bounds() if kind == h5py.h5s.SEL_HYPERSLABS else None
-    return space.shape, kind, bounds, space.get_select_npoints()
+def _source(source: Any) -> tuple[Any, ...]:
+    """One source of a virtual dataset: folder, rows and the rest; with the name of the file, unless it is as expected.
+
+    A consolidated cell may be shown from its spans until the index is written again: all of it is there twice.
+    """
+    space, shape = source.vspace, source.vspace.shape
+    if space.get_select_type() != h5py.h5s.SEL_HYPERSLABS:
+        return source.file_name, source.dset_name, shape, space.get_select_type(), space.get_select_npoints()
+    (low, *first), (last, *ends) = space.get_select_bounds()
+    folder, _, name = source.file_name.rpartition("/")
+    expected = {span_name((low, last + 1)), *([ALL] if (low, last + 1) == (0, shape[0]) else [])}
+    whole = (first, ends, space.get_select_npoints()) == (
+        [0] * len(first), [side - 1 for side in shape[1:]], (last + 1 - low) * prod(shape[1:])
+    )  # fmt: skip
+    rest = source.src_space.shape, source.src_space.get_select_type(), source.src_space.get_select_npoints()
+    return folder, source.dset_name, shape, rest, "" if name in expected else name, whole, (low, last + 1)
+
+
+def _merged(sources: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The sources, where rows that follow each other are joined."""
+    merged: list[tuple[Any, ...]] = []
+    for *rest, rows in sources:
+        joins = merged and isinstance(rows, tuple) and merged[-1][:-1] == tuple(rest)
+        if joins and merged[-1][-1][1] == rows[0]:
+            rows = merged.pop()[-1][0], rows[1]
+        merged.append((*rest, rows))
+    return merged

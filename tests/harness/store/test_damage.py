@@ -105,11 +105,13 @@ def _finish(path) -> bool:
 def test_consolidation_that_stopped_before_the_index_is_ended_by_the_next_writer(path, monkeypatch):
     with create(path) as run:
         fill(run, LAYOUT, JOB)
+        run.publish()
         monkeypatch.setattr(run, "publish", lambda: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             run.finish([JOB])
     assert len(shards(path)) == 4
     assert_equal_trials(RunReader.open(path).read(TASK, JOB.model), LAYOUT, JOB)
+    assert verify_run(RunReader.open(path)) == []  # the index shows the same trials from other files
     create(path).close()
     assert [one.name for one in shards(path)] == ["all.h5"]
     assert verify_run(RunReader.open(path)) == []
