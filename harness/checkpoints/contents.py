@@ -35,11 +35,13 @@ class Weights:
         keys: the keys that lead to them, outermost first: the recipe's `wrapper_keys`.
         tensors: name (or position, in a list) -> tensor.
         named: whether they have names, so that a network can be loaded from them.
+        others: names of what lies beside them and is no tensor.
     """
 
     keys: tuple[str, ...]
     tensors: Mapping[str, torch.Tensor]
     named: bool = True
+    others: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         count = len(self.tensors)
@@ -221,7 +223,9 @@ def _groups(value: Any, keys: tuple[str, ...], seen: set[int]) -> Iterator[Weigh
     items = [(str(key), item) for key, item in (value.items() if isinstance(value, Mapping) else enumerate(value))]
     tensors = {key: item for key, item in items if _is_tensor(item)}
     if tensors:
-        yield Weights(keys=keys, tensors=tensors, named=isinstance(value, Mapping) and _by_name(value))
+        others = tuple(key for key, item in items if not _is_tensor(item))
+        named = isinstance(value, Mapping) and _by_name(value)
+        yield Weights(keys=keys, tensors=tensors, named=named, others=others)
     for key, item in items:
         yield from _groups(item, (*keys, key), seen)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -79,10 +81,20 @@ def _is_onnx(head: bytes, path: Path) -> bool:
 
 def _command(kind: str, path: Path) -> str:
     """What to type to get a checkpoint out of the file; empty where no command does it."""
-    out = path.with_name(f"{path.stem}-weights.pth")
+    file, out = quoted(path), quoted(path.with_name(f"{path.stem}-weights.pth"))
     code = {
-        "TorchScript": f"torch.save(torch.jit.load('{path}', map_location='cpu').state_dict(), '{out}')",
-        "pt2": f"torch.save(dict(torch.export.load('{path}').state_dict), '{out}')",
-        "npz": f"torch.save({{k: torch.from_numpy(v) for k, v in numpy.load('{path}').items()}}, '{out}')",
+        "TorchScript": f'torch.save(torch.jit.load({file}, map_location="cpu").state_dict(), {out})',
+        "pt2": f"torch.save(dict(torch.export.load({file}).state_dict), {out})",
+        "npz": f"torch.save({{k: torch.from_numpy(v) for k, v in numpy.load({file}).items()}}, {out})",
     }
-    return f'python -c "import numpy, torch; {code[kind]}"' if kind in code else ""
+    return command("numpy, torch", code[kind]) if kind in code else ""
+
+
+def command(modules: str, code: str) -> str:
+    """A command that runs `code` in Python, quoted for a shell."""
+    return f"python -c {shlex.quote(f'import {modules}; {code}')}"
+
+
+def quoted(path: Path) -> str:
+    """A path as a string in Python code, whatever characters it has."""
+    return json.dumps(str(path))

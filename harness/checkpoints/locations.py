@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from importlib import metadata
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from harness.checkpoints.shards import beside, is_index, shard_by_key
 from harness.errors import AbsentCheckpointError, CheckpointError
 from harness.local.cache import DISTRIBUTION, cache_dir
 from harness.records import Download, ModelSpec
@@ -84,12 +86,25 @@ def locate_first(
 
 
 def remote_files(spec: ModelSpec) -> tuple[tuple[Download, ...], ...]:
-    """Downloads of the checkpoint, and of the head if there is one, each in order of preference."""
+    """Downloads of the checkpoint, of the head if there is one, and of their shards, each in order of preference.
+
+    The shards of a checkpoint are known once its index is on this machine.
+    """
     whole = tuple(_download(uri, spec.bytes, spec.sha256) for uri in spec.weights if _is_remote(uri))
     head = spec.recipe.head
-    if head is None or not _is_remote(head):
-        return (whole,)
-    return whole, (_download(head, None, spec.recipe.head_sha256),)
+    heads = (_download(head, None, spec.recipe.head_sha256),) if head is not None and _is_remote(head) else ()
+    shards = [shard for mirrors in (whole, heads) for shard in _shards(spec, mirrors)]
+    return (whole, *((heads,) if heads else ()), *shards)
+
+
+def _shards(spec: ModelSpec, mirrors: Sequence[Download]) -> Iterator[tuple[Download, ...]]:
+    """The mirrors of each shard, beside those of the index that is on this machine; none for other files."""
+    indices = [download.uri for download in mirrors if is_index(PurePosixPath(download.uri.partition("?")[0]))]
+    here = next((path for uri in indices if (path := locate(spec, uri)).is_file()), None)
+    names: dict[str, None] = {}
+    with suppress(CheckpointError):  # a damaged index is fetched again, and whoever loads it says what is wrong
+        names = dict.fromkeys(shard_by_key(here).values()) if here else {}
+    yield from (tuple(Download(uri=beside(uri, name)) for uri in indices) for name in names)
 
 
 def digest_in_name(uri: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from harness.errors import AbsentCheckpointError, CheckpointError
@@ -12,7 +12,7 @@ from harness.errors import AbsentCheckpointError, CheckpointError
 INDEX_SUFFIX: Final = ".index.json"
 
 
-def is_index(path: Path) -> bool:
+def is_index(path: PurePath) -> bool:
     """Whether the name of `path` is that of an index of shards, perhaps of one that is being downloaded."""
     return path.name.removesuffix(".part").endswith(INDEX_SUFFIX)
 
@@ -35,6 +35,12 @@ def shards_of(path: Path) -> tuple[Path, ...]:
             general="a part of the checkpoint is not on this machine",
         )
     return shards
+
+
+def beside(uri: str, name: str) -> str:
+    """The URI of the file `name` beside the index at `uri`: ``hf:OWNER/REPO:model.safetensors.index.json``."""
+    base = uri.partition("?")[0]
+    return base[: max(base.rfind("/"), base.rfind(":")) + 1] + name
 
 
 def shard_by_key(path: Path) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.data.inspection import Header, header_of
 from harness.data.modes import as_rgb
 from harness.errors import PLUGIN_FAULTS, ImageError
 
@@ -69,9 +70,14 @@ def pixels(dataset: Dataset, sample: Sample) -> np.ndarray:
 
 def content_digest(dataset: Dataset, sample: Sample) -> str:
     """SHA-256 over mode, size and RGB pixels of one image before resize and crop. Raises ImageError like `pixels`."""
+    return content_and_header(dataset, sample)[0]
+
+
+def content_and_header(dataset: Dataset, sample: Sample) -> tuple[str, Header]:
+    """`content_digest`, and what the header of the same image says."""
     with _named(dataset, sample), _opened(dataset, sample) as image:
-        header = f"{image.mode} {image.width} {image.height}\n".encode()
-        return hashlib.sha256(header + as_rgb(image).tobytes()).hexdigest()
+        mode = f"{image.mode} {image.width} {image.height}\n".encode()
+        return hashlib.sha256(mode + as_rgb(image).tobytes()).hexdigest(), header_of(image)
 
 
 def _opened(dataset: Dataset, sample: Sample) -> Image.Image:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from harness.data.modes import is_cut
-from harness.errors import listed
+from harness.data.modes import DEEP_GREY, is_cut, refusal
+from harness.errors import DatasetError, listed
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from harness.interfaces import Dataset
     from harness.records import Preprocessing, Sample
 
@@ -30,12 +32,14 @@ class Header:
     """What the header of one image file says.
 
     Attributes:
-        format: as Pillow names it (``JPEG``). tables: quantization tables of a JPEG, which say its quality.
+        mode, format: as Pillow names them (``RGB``, ``JPEG``).
+        tables: quantization tables of a JPEG, which say its quality.
         size: width and height in pixels.
         has_alpha: an alpha channel or a transparent colour. is_cut: 16 bits a channel, of which 8 are decoded.
         is_animated: several frames, of which the first is used.
     """
 
+    mode: str
     format: str
     tables: tuple[tuple[int, ...], ...]
     size: tuple[int, int]
@@ -49,34 +53,58 @@ Headers = Mapping[str, Sequence[Header | None]]
 
 
 def headers_of(dataset: Dataset, samples: Sequence[Sample]) -> list[Header | None]:
-    """The header of each image; None where it is no image, which the decoder reports when it gets there."""
+    """The header of each image; None where it is no image, which the decoder reports when it gets there.
+
+    Raises:
+        DatasetError: an image has a mode without a defined conversion to RGB.
+    """
     with ThreadPoolExecutor(_READERS, thread_name_prefix="look") as pool:
-        return list(pool.map(lambda sample: _header(dataset, sample), samples))
+        headers = list(pool.map(lambda sample: _header(dataset, sample), samples))
+    for sample, header in zip(samples, headers, strict=True):
+        if header and (reason := refusal(header.mode)):
+            raise DatasetError(f"image {sample.id} of {dataset.name} {reason} ({sample.path})")
+    return headers
+
+
+def header_of(image: Image.Image) -> Header:
+    """What the header of an opened image says."""
+    return Header(
+        mode=image.mode,
+        format=image.format or "",
+        tables=tuple(tuple(table) for table in getattr(image, "quantization", {}).values()),
+        size=image.size,
+        has_alpha=image.has_transparency_data,
+        is_cut=is_cut(image),
+        is_animated=image.format != "MPO" and getattr(image, "is_animated", False),
+    )
 
 
 def _header(dataset: Dataset, sample: Sample) -> Header | None:
     try:
         with dataset.image(sample) as image:
-            return Header(
-                format=image.format or "",
-                tables=tuple(tuple(table) for table in getattr(image, "quantization", {}).values()),
-                size=image.size,
-                has_alpha=image.has_transparency_data,
-                is_cut=is_cut(image),
-                is_animated=image.format != "MPO" and getattr(image, "is_animated", False),
-            )
+            return header_of(image)
     except (Exception, SystemExit):  # noqa: BLE001 - plugins and decoders raise anything; this image is decoded, and named, later
         return None
 
 
-def remarks_on(headers: Headers, preprocessing: Preprocessing) -> Iterator[str]:
-    """What must be known about these images beside results: what is dropped, and files unlike the others."""
-    yield from _dropped(headers, lambda header: header.has_alpha, "an alpha channel, which is dropped")
+def any_deep_grey(headers: Headers) -> bool:
+    """Whether an image has grey values of 16 bits."""
+    return any(header is not None and header.mode in DEEP_GREY for seen in headers.values() for header in seen)
+
+
+def remarks_on(headers: Headers, preprocessing: Preprocessing, made: Sequence[Header] = ()) -> Iterator[str]:
+    """What must be known about these images beside results: what is dropped, and files unlike the others.
+
+    Args:
+        made: headers of generated images, whatever their views.
+    """
+    every = {**headers, "": [*headers.get("", ()), *made]}
+    yield from _dropped(every, lambda header: header.has_alpha, "an alpha channel, which is dropped")
     yield from _dropped(
-        headers, lambda header: header.is_cut, "16 bits in each of several channels, of which the upper 8 are used"
+        every, lambda header: header.is_cut, "16 bits in each of several channels, of which the upper 8 are used"
     )
-    yield from _dropped(headers, lambda header: header.is_animated, "several frames, of which the first is used")
-    yield from _enlarged_crops(headers, preprocessing)
+    yield from _dropped(every, lambda header: header.is_animated, "several frames, of which the first is used")
+    yield from _enlarged_crops(every, preprocessing)
     yield from _strays(headers)
     yield from _unlike(headers, lambda header: header.format, "file format")
     yield from _unlike(headers, lambda header: header.tables, "JPEG quality")

@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import os
-import stat
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.data.inspection import Headers, equal_files, headers_of, remarks_on
+from harness.data.files import contents_of, digests_of, joint_digest, sizes_of
+from harness.data.inspection import Header, Headers, any_deep_grey, equal_files, headers_of, remarks_on
 from harness.data.promises import checked_samples
 from harness.errors import DatasetError, ImageError
-from harness.local.cache import cache_dir
-from harness.local.digests import SETTLED_NS, fingerprint
-from harness.local.writing import write_whole
 from harness.records import Remark
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset
     from harness.records import Sample
 
-
-log = logging.getLogger(__name__)
-Hashed = tuple[int, int, int, str]
-"""Size in bytes, times of modification and of change in ns, SHA-256: a file whose first three are
-unchanged is not read again. The time of change cannot be set back; ``cp -p`` sets back the time of modification."""
 WITNESSES = 8
 """Files of each view that are read for its digest, so that files of equal size by design are distinguished too."""
 LOOKED_AT = 32
 """Images of each view whose headers are looked at, and whose bytes are compared with those of the other views."""
+LOOKED_AT_ALONE = 256
+"""Likewise, of a dataset with one view, whose files are all read for the digest in any case."""
 MADE_WITNESSES = 32
 """Images that are generated for the digest of a dataset without files or views; with views, one image a view."""
 
@@ -131,6 +121,37 @@ def build(
     Raises:
         DatasetError: no samples, or two with the same id; an unreadable file, or an image that cannot be generated.
     """
+    scanned = _scanned(dataset, root)
+    selected = lowest_hashes(scanned, limit)
+    folders = {view: dataset.folder(root, view) for view in dataset.views()}
+    looked_at = lowest_hashes(selected, LOOKED_AT if folders else LOOKED_AT_ALONE)
+    hashes = {} if folders else digests_of(root, [sample.path for sample in selected if sample.path], progress)
+    total = hashlib.sha256()
+    for sample in selected:
+        content = hashes.get(sample.path, "") if sample.path else ""
+        _add(total, sample.id, sample.targets, sample.attributes, content)
+    contents = _add_views(total, folders, selected, looked_at, progress)
+    made = _add_made(total, dataset, made_witnesses(selected, folders))
+    headers = _headers(dataset, looked_at, folders)
+    if any_deep_grey(headers):
+        _add(total, "grey values of 16 bits are scaled")  # before, they were clipped: other numbers
+    remarks = list(dataset.remarks(scanned))
+    if limit is not None and limit < len(scanned):
+        remarks.append(f"--limit: {len(selected):,} of {len(scanned):,} images")
+    remarks += equal_files({view: list(digests.values()) for view, digests in contents.items()})
+    remarks += remarks_on(headers, dataset.preprocessing, made)
+    return Manifest(
+        samples=tuple(selected),
+        total=len(scanned),
+        digest=total.hexdigest(),
+        remarks=tuple(Remark("data", dataset.name, remark) for remark in remarks),
+        folders=folders,
+        contents={view: joint_digest(digests) for view, digests in contents.items()},
+    )
+
+
+def _scanned(dataset: Dataset, root: Path) -> list[Sample]:
+    """The samples below `root`, in any order. Raises DatasetError if there are none, or two with the same id."""
     scanned = checked_samples(dataset, dataset.samples(root))
     if not scanned:
         raise DatasetError(f"dataset {dataset.name!r} has no images in {root}")
@@ -138,38 +159,40 @@ def build(
     if len(ids) < len(scanned):
         doubled, _ = Counter(sample.id for sample in scanned).most_common(1)[0]
         raise DatasetError(f"dataset {dataset.name!r} has two samples with the id {doubled!r} in {root}")
-    selected = lowest_hashes(scanned, limit)
-    folders = {view: dataset.folder(root, view) for view in dataset.views()}
-    hashes = {} if folders else _file_digests(root, [sample.path for sample in selected if sample.path], progress)
-    total = hashlib.sha256()
-    for sample in selected:
-        content = hashes.get(sample.path, "") if sample.path else ""
-        total.update(json.dumps([sample.id, sample.targets, sample.attributes, content]).encode() + b"\n")
-    looked_at = lowest_hashes(selected, LOOKED_AT)
+    return scanned
+
+
+def _add(total: hashlib._Hash, *values: object) -> None:
+    total.update(json.dumps(values).encode() + b"\n")
+
+
+def _add_views(
+    total: hashlib._Hash,
+    folders: Mapping[str, Path | None],
+    selected: Sequence[Sample],
+    looked_at: Sequence[Sample],
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, dict[str, str]]:
+    """Digest the files of each view; returns view -> id -> SHA-256 of each file in `looked_at`."""
     contents: dict[str, dict[str, str]] = {}
     for number, (view, folder) in enumerate(folders.items(), 1):
         if folder is not None:
-            sizes = _sizes(folder, selected)
-            contents[view] = _contents(folder, looked_at)
-            read = [contents[view][sample.id] for sample in lowest_hashes(looked_at, WITNESSES)]
-            total.update(json.dumps([view, sizes, read]).encode() + b"\n")
+            sizes = sizes_of(folder, selected)
+            contents[view] = contents_of(folder, looked_at)
+            _add(total, view, sizes, [contents[view][sample.id] for sample in lowest_hashes(looked_at, WITNESSES)])
         if progress:
             progress(number * len(selected), len(folders) * len(selected))
-    for sample in made_witnesses(selected, folders):
-        total.update(json.dumps([sample.view, sample.id, _made_content(dataset, sample)]).encode() + b"\n")
-    remarks = list(dataset.remarks(scanned))
-    if limit is not None and limit < len(scanned):
-        remarks.append(f"--limit: {len(selected):,} of {len(scanned):,} images")
-    remarks += equal_files({view: list(digests.values()) for view, digests in contents.items()})
-    remarks += remarks_on(_headers(dataset, looked_at, folders), dataset.preprocessing)
-    return Manifest(
-        samples=tuple(selected),
-        total=len(scanned),
-        digest=total.hexdigest(),
-        remarks=tuple(Remark("data", dataset.name, remark) for remark in remarks),
-        folders=folders,
-        contents={view: _joint(digests) for view, digests in contents.items()},
-    )
+    return contents
+
+
+def _add_made(total: hashlib._Hash, dataset: Dataset, witnesses: Sequence[Sample]) -> list[Header]:
+    """Digest generated images; returns their headers."""
+    headers = []
+    for sample in witnesses:
+        content, header = _made_content(dataset, sample)
+        _add(total, sample.view, sample.id, content)
+        headers.append(header)
+    return headers
 
 
 def _headers(dataset: Dataset, samples: Sequence[Sample], folders: Mapping[str, Path | None]) -> Headers:
@@ -183,61 +206,15 @@ def _headers(dataset: Dataset, samples: Sequence[Sample], folders: Mapping[str, 
     }
 
 
-def _sizes(folder: Path, samples: Sequence[Sample]) -> list[int]:
-    """Bytes of each sample's file in one view. Raises DatasetError if a file is missing."""
-    prefix = os.fspath(folder)
-    try:
-        found = [os.stat(f"{prefix}/{sample.id}") for sample in samples]  # noqa: PTH116 - millions: no Path each
-    except OSError as error:
-        raise DatasetError(
-            f"cannot read {error.filename}: {error.strerror}. Fix the files, or fetch them again"
-        ) from error
-    for sample, status in zip(samples, found, strict=True):
-        if not stat.S_ISREG(status.st_mode):
-            raise _irregular(folder / sample.id)
-    return [status.st_size for status in found]
-
-
-def _contents(folder: Path, samples: Sequence[Sample]) -> dict[str, str]:
-    """Id -> SHA-256 of its file in one view. Raises DatasetError if one cannot be read."""
-    with ThreadPoolExecutor() as pool:
-        digests = pool.map(lambda sample: _content(folder / sample.id), samples)
-        return dict(zip([sample.id for sample in samples], digests, strict=True))
-
-
-def _joint(digests: Mapping[str, str]) -> str:
-    """One SHA-256 over ids and digests."""
-    return hashlib.sha256(json.dumps(sorted(digests.items())).encode()).hexdigest()
-
-
-def _content(path: Path) -> str:
-    """SHA-256 of a file. Raises DatasetError if it cannot be read, or is a FIFO, a device or a folder."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise _irregular(path)
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _made_content(dataset: Dataset, sample: Sample) -> str:
-    """SHA-256 of a generated image. Raises DatasetError if it cannot be generated."""
-    from harness.data.decoding import content_digest
+def _made_content(dataset: Dataset, sample: Sample) -> tuple[str, Header]:
+    """SHA-256 and header of a generated image. Raises DatasetError if it cannot be generated."""
+    from harness.data.decoding import content_and_header
 
     try:
-        return content_digest(dataset, sample)
+        return content_and_header(dataset, sample)
     except ImageError as error:
         code = f"{type(dataset).__module__}.{type(dataset).__qualname__}.image"
         raise DatasetError(f"{error}. Fix {code}, or leave {dataset.name} out") from error
-
-
-def _unreadable(path: Path, error: OSError) -> DatasetError:
-    return DatasetError(f"cannot read {path}: {error.strerror}. Fix or remove the file")
-
-
-def _irregular(path: Path) -> DatasetError:
-    return DatasetError(f"{path} is no regular file, but a folder, FIFO or device. Remove it")
 
 
 def dataset_identity(dataset: Dataset, manifest: Manifest) -> dict[str, object]:
@@ -246,48 +223,3 @@ def dataset_identity(dataset: Dataset, manifest: Manifest) -> dict[str, object]:
     fields.pop("path")
     fields["preprocessing"] = dataset.preprocessing.document()
     return {**fields, "version": dataset.version, "n": len(manifest.samples), "manifest": manifest.digest}
-
-
-def _file_digests(root: Path, paths: Sequence[Path], progress: Callable[[int, int], None] | None) -> dict[Path, str]:
-    """SHA-256 of each file; files whose size and times match the cache are not read again."""
-    memory = cache_dir() / "manifests" / f"{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:24]}.json"
-    remembered = _remembered(memory)
-    digests: dict[Path, str] = {}
-    fresh: dict[str, Hashed] = {}
-
-    def digest(path: Path) -> tuple[Path, str, Hashed]:
-        key = os.path.relpath(path, root)
-        try:
-            size, modified, changed = fingerprint(path)
-            before = remembered.get(key)
-            if before and before[:3] == (size, modified, changed):
-                return path, key, before
-        except OSError as error:
-            raise _unreadable(path, error) from error
-        return path, key, (size, modified, changed, _content(path))
-
-    with ThreadPoolExecutor() as pool:
-        for count, (path, key, hashed) in enumerate(pool.map(digest, paths), 1):
-            digests[path], fresh[key] = hashed[3], hashed
-            if progress and (count % 256 == 0 or count == len(paths)):
-                progress(count, len(paths))
-    young = time.time_ns() - SETTLED_NS
-    settled = {key: hashed for key, hashed in fresh.items() if max(hashed[1:3]) < young}
-    if any(remembered.get(key) != hashed for key, hashed in settled.items()):
-        _remember(memory, {**remembered, **settled})
-    return digests
-
-
-def _remembered(memory: Path) -> dict[str, Hashed]:
-    try:
-        return {key: (*value[:3], value[3]) for key, value in json.loads(memory.read_text()).items()}
-    except (OSError, ValueError, LookupError, TypeError):  # missing or damaged: only a cache, rebuilt below
-        return {}
-
-
-def _remember(memory: Path, entries: dict[str, Hashed]) -> None:
-    try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(memory, json.dumps(entries))
-    except OSError as error:  # only a cache: the next run reads the files again
-        log.warning("cannot remember digests in %s: %s", memory, error.strerror)

@@ -36,8 +36,15 @@ def as_rgb(image: Image.Image) -> Image.Image:
         return image.convert("RGB")
     if image.mode in DEEP_GREY:
         return _scaled(image).convert("RGB")
-    held = _NAMED.get(image.mode, "no image format that is known here")
-    raise ImageError(f"has the mode {image.mode} ({held}), which has no exact RGB. {_SAVE}")
+    raise ImageError(refusal(image.mode))
+
+
+def refusal(mode: str) -> str:
+    """Why an image of `mode` is refused, as ``has the mode …``; empty if it is converted."""
+    if mode in EIGHT_BIT or mode in DEEP_GREY:
+        return ""
+    held = _NAMED.get(mode, "no image format that is known here")
+    return f"has the mode {mode} ({held}), which has no exact RGB. {_SAVE}"
 
 
 def _scaled(image: Image.Image) -> Image.Image:

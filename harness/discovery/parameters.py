@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from harness.discovery.contract import check_parameters
-from harness.errors import PluginError, RequestError, UnknownNameError
+from harness.errors import PluginError, RequestError, UnknownNameError, blamed
 from harness.interfaces import Dataset, Probe
 
 OF_DATASETS: Final = frozenset({"name", "path", "preprocessing"})
@@ -30,7 +30,8 @@ def with_parameters(plugin: T, params: Mapping[str, Any], label: str, reserved: 
     Raises:
         UnknownNameError: there is no such parameter; the message lists the available ones.
         RequestError: a value has the wrong type, or `plugin` rejects it.
-        PluginError: the plugin's own types cannot be resolved, or a value of them could not be stored.
+        PluginError: the plugin's own types cannot be resolved, a value of them could not be stored, or it raises
+            anything but ValueError.
     """
     if not params:
         return plugin
@@ -39,10 +40,11 @@ def with_parameters(plugin: T, params: Mapping[str, Any], label: str, reserved: 
         if name not in available:
             raise UnknownNameError("parameter", name, available, f"These are the parameters of {label}")
     values = {name: _typed(plugin, name, value, label) for name, value in params.items()}
-    try:
-        changed = replace(plugin, **values)
-    except ValueError as error:
-        raise RequestError(f"{label} refuses {_listed(params)}: {error}") from error
+    with blamed(f"{label} with {_listed(params)}"):
+        try:
+            changed = replace(plugin, **values)
+        except ValueError as error:
+            raise RequestError(f"{label} refuses {_listed(params)}: {error}") from error
     check_parameters(changed, label)
     return changed
 

@@ -198,7 +198,8 @@ class Recorder:
         self._warn(f"failed: {job.model} on {job.task}: {reason}")
         try:
             self._run.fail(job, reason)
-        except (OSError, CellError) as error:  # a full disk fails cells, and cannot store the failure either
+        except (OSError, CellError, ValueError) as error:
+            # A full disk fails cells and cannot store the failure either; nor can a folder that was deleted meanwhile.
             self._warn(f"the failure of {job.model} on {job.task} could not be stored: {error}")
 
 

@@ -139,15 +139,14 @@ class Sweep:
             place: [] for place in pending if self.jobs[place].key not in self.recorder.failures
         }
         views = self.planned.dataset.views() or ("",)
-        for _ in views:
+        for view in views:
             self.pixels = self._decoded(decoded)
             batch = self._batch_of(samples)
             for task in self.planned.tasks:
-                models = [model for name, model in answers if name == task.name]
-                result = self._task(task, batch, models, sum(name == task.name for name, _ in pending))
-                self._fail({(task.name, model): reason for model, reason in result.failures.items()}, answers)
-                for model, decisions in result.decisions.items():
-                    answers[task.name, model] += decisions
+                self._answer(task, batch, answers, sum(name == task.name for name, _ in pending))
+                # A whole batch of many networks takes long: what a task has finished must not be lost with the others.
+                if view == views[-1] and not self.isolate and offset + len(samples) < self.end:
+                    self._put(span, offset, answers, task.name)
         if not self.isolate or offset + len(samples) == span[1]:
             self._fail(self.forwards.evidence.faults(), answers)
         if offset + len(samples) == self.end:
@@ -155,6 +154,20 @@ class Sweep:
         for place, decisions in answers.items():
             self.recorder.put(self.jobs[place], span, offset, decisions)
         self.engine.progress.advance(len(samples) * len(views), 0)
+
+    def _answer(self, task: PlannedTask, batch: Batch, answers: dict[Place, list[Decisions]], cells: int) -> None:
+        """Add the decisions of one task to `answers`; cells that fail leave them. `cells`: as in `_task`."""
+        models = [model for name, model in answers if name == task.name]
+        result = self._task(task, batch, models, cells)
+        self._fail({(task.name, model): reason for model, reason in result.failures.items()}, answers)
+        for model, decisions in result.decisions.items():
+            answers[task.name, model] += decisions
+
+    def _put(self, span: Span, offset: int, answers: dict[Place, list[Decisions]], task: str) -> None:
+        """Hand over the decisions of one task on this batch, without those that its evidence speaks against."""
+        self._fail(self.forwards.evidence.faults(), answers)
+        for place in [place for place in answers if place[0] == task]:
+            self.recorder.put(self.jobs[place], span, offset, answers.pop(place))
 
     def _decoded(self, decoded: Iterator[tuple[Sequence[Sample], np.ndarray]]) -> np.ndarray:
         """The next batch's pixels. Raises ImageError, also if making them changed global settings."""

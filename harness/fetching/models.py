@@ -60,9 +60,11 @@ class ModelFetch:
                 files = self._requests()
                 if not files:
                     return self._missing(str(needed))
-            fetched = [
-                fetcher.fetch(self.spec.name, self._valid_first(mirrors), self._check_fetched) for mirrors in files
-            ]
+            fetched: list[FetchedFile] = []
+            while rest := self._requests()[len(fetched) :]:  # an index, once it is here, names further files
+                fetched += [
+                    fetcher.fetch(self.spec.name, self._valid_first(mirrors), self._check_fetched) for mirrors in rest
+                ]
             self._record(fetched)
             self.source.files(self.spec)  # raises if the source does not look where its downloads go
         except HarnessError as error:

@@ -6,8 +6,10 @@ cannot reduce made trials may yield any name.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -89,7 +91,7 @@ class _Names:
     def _of(self, probe: Probe, dataset: Dataset, made: str) -> Iterator[str]:
         """Full names of the measures of `probe`; if it fails, every name counts as one of them."""
         try:
-            with warnings.catch_warnings(action="ignore"):
+            with warnings.catch_warnings(action="ignore"), redirect_stdout(sys.stderr):
                 yield from measure_names(probe, dataset, self._probes, made)
         except (Exception, SystemExit):  # noqa: BLE001 - a plugin may fail in any way on trials that were never made
             yield _ANY

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.checkpoints import pins
 from harness.checkpoints.reading import digests_of
-from harness.errors import AbsentCheckpointError, CheckpointError, PluginError, blamed
+from harness.errors import AbsentCheckpointError, CheckpointError, PluginError, RequestError, blamed
 from harness.records import Reason
 
 if TYPE_CHECKING:
@@ -21,23 +21,33 @@ def digests_of_models(selection: Selection) -> tuple[dict[str, tuple[str, ...]],
     """Model -> digests of its files, and model -> why they are missing or cannot be used.
 
     Raises:
-        AbsentCheckpointError: a model requested by name has no file on this machine.
+        AbsentCheckpointError: models requested by name have no file on this machine; the message names all of them.
+        CheckpointError, PluginError: no model can be used, and not only because files are missing.
     """
     digests: dict[str, tuple[str, ...]] = {}
-    absent: dict[str, Reason] = {}
-    demanded: list[AbsentCheckpointError] = []
+    errors: dict[str, RequestError] = {}
     for spec in selection.models:
         try:
             files = files_of(selection, spec)
-            digests[spec.name] = tuple(digests_of(files))
-            pins.check(spec, files, digests[spec.name], recording=False)
+            made = tuple(digests_of(files))
+            pins.check(spec, files, made, recording=False)
+            digests[spec.name] = made
         except (CheckpointError, PluginError) as error:
-            absent[spec.name] = Reason.of_error("task", "", error)
-            if isinstance(error, AbsentCheckpointError) and spec.name in selection.demanded:
-                demanded.append(error)
-    if demanded:
-        raise demanded[0] if len(demanded) == 1 else AbsentCheckpointError("; ".join(map(str, demanded)))
-    return digests, absent
+            errors[spec.name] = error
+    _refuse(selection, digests, errors)
+    return digests, {name: Reason.of_error("task", "", error) for name, error in errors.items()}
+
+
+def _refuse(selection: Selection, usable: Collection[str], errors: Mapping[str, RequestError]) -> None:
+    """Raise what stops the whole request, all of it at once."""
+    absent = {name: error for name, error in errors.items() if isinstance(error, AbsentCheckpointError)}
+    demanded = [error for name, error in absent.items() if name in selection.demanded]
+    stops: Sequence[RequestError] = demanded or (list(errors.values()) if not usable and errors != absent else [])
+    if len(stops) == 1:
+        raise stops[0]
+    if stops:
+        kind = AbsentCheckpointError if demanded else CheckpointError
+        raise kind("; ".join(map(str, stops)))
 
 
 def files_of(selection: Selection, spec: ModelSpec) -> Sequence[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Literal
 
 from harness.records.arrays import ArraySpec
@@ -35,6 +36,7 @@ IMAGES: Final = ("dataset.manifest", "dataset.n")
 """Dotted paths that say which images were seen, rather than how."""
 
 
+@cache
 def effect_of(leaf: str) -> Effect:
     """What a change of `leaf`, a dotted path in an identity, does to numbers."""
     return _EFFECTS.get(leaf) or _EFFECTS.get(leaf.partition(".")[0]) or "meaning"
@@ -111,9 +113,12 @@ class Identity:
 
     @property
     def network(self) -> Mapping[str, Any]:
-        """Checkpoint and loading; empty where they are not recorded."""
-        network: Mapping[str, Any] = self.document.get("model", {})
-        return network
+        """Checkpoint and loading; empty where they are not recorded.
+
+        Not the resize and crop that the model states: they are recorded for tasks on datasets that leave them to it.
+        """
+        stated: Mapping[str, Any] = self.document.get("model", {})
+        return {name: value for name, value in stated.items() if name != "preprocessing"}
 
     @property
     def images(self) -> int | None:

@@ -146,6 +146,8 @@ def read_layout_header(path: Path) -> LayoutHeader:
 
 
 def _layout_header(file: h5py.File) -> LayoutHeader:
+    if file.attrs["format"] != FORMAT:
+        raise ValueError(f"it is of format {file.attrs['format']}, this harness reads {FORMAT}")
     return LayoutHeader(
         samples=len(file["sample_id"]),
         conditions=len(file["condition"]),

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from harness.errors import RunError, StoreError
+from harness.errors import RunError, StoreError, listed
 from harness.records import NOT_MEASURED, TOP, ImportedTable, RunKind, RunRecord, TaskLayout, Trials, array_field
 from harness.store import checks, imported, run_record
 from harness.store.cells import CellFolder, CellRecord, ShardFile, StoredCell, covers
@@ -111,17 +111,28 @@ class RunReader:
         """As `cells`, after the header of every shard has been compared with its cell: what a resume builds on.
 
         Raises:
-            StoreError: a shard is damaged, or holds trials of another task, model, key or range of samples.
+            StoreError: a cell or shard is damaged, or a shard holds trials of another task, model, key or range of
+                samples; it lists all of them.
         """
-        cells = self.cells()
-        for place in cells:
-            record, files = self.place(*place)
-            for file in files:
-                header = read_header(file.path)
-                refuse_other(file.path, record.origin, header)
-                if header.range != (file.low, file.high):
-                    raise damaged(file.path, f"holds samples {header.range}, expected {(file.low, file.high)}")
+        cells: dict[tuple[str, str], StoredCell] = {}
+        problems: list[str] = []
+        for place in [(task, model) for task in self.tasks() for model in self.models(task)]:
+            try:
+                if cell := self.cell(*place):
+                    self._check_headers(*self.place(*place))
+                    cells[place] = cell
+            except StoreError as error:
+                problems.append(str(error))
+        if problems:
+            raise StoreError(listed(problems, separator="; "))
         return cells
+
+    def _check_headers(self, record: CellRecord, files: Sequence[ShardFile]) -> None:
+        for file in files:
+            header = read_header(file.path)
+            refuse_other(file.path, record.origin, header)
+            if header.range != (file.low, file.high):
+                raise damaged(file.path, f"holds samples {header.range}, expected {(file.low, file.high)}")
 
     def cell(self, task: str, model: str) -> StoredCell | None:
         """The stored state of one cell under its current key, None if it was never begun. Raises StoreError."""

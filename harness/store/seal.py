@@ -10,13 +10,28 @@ from harness.errors import StoreError
 from harness.identity import digest_of
 from harness.local.writing import read_json, write_json
 
-_DIGEST: Final = "digest"
+DIGEST: Final = "digest"
 _ALGORITHM: Final = "sha256:"
+
+
+def stated_digest(content: Any) -> str:
+    """The digest of JSON-ready content, as a file states it."""
+    return _ALGORITHM + digest_of(content)
+
+
+def is_intact(stated: Mapping[str, Any], content: Any) -> bool:
+    """Whether `content` matches the digest in `stated`; files of earlier versions state none.
+
+    A digest under another name is a damaged name: such a file is not one of an earlier version.
+    """
+    if DIGEST in stated:
+        return bool(stated[DIGEST] == stated_digest(content))
+    return not any(isinstance(value, str) and value.startswith(_ALGORITHM) for value in stated.values())
 
 
 def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
     """Replace the JSON file `path`, with the digest of `content` as a further entry. Raises ValueError, CellError."""
-    write_json(path, {**content, _DIGEST: _ALGORITHM + digest_of(content)})
+    write_json(path, {**content, DIGEST: stated_digest(content)})
 
 
 def read_sealed(path: Path, remedy: str) -> Any:
@@ -34,10 +49,7 @@ def read_sealed(path: Path, remedy: str) -> Any:
         raise StoreError(f"{error}; {remedy}") from error
     if not isinstance(stored, dict):
         return stored
-    content = {name: value for name, value in stored.items() if name != _DIGEST}
-    # A digest under another name is a damaged name: the file is not one of an earlier version.
-    misplaced = [value for value in content.values() if isinstance(value, str) and value.startswith(_ALGORITHM)]
-    intact = stored[_DIGEST] == _ALGORITHM + digest_of(content) if _DIGEST in stored else not misplaced
-    if not intact:
+    content = {name: value for name, value in stored.items() if name != DIGEST}
+    if not is_intact(stored, content):
         raise StoreError(f"{path} is damaged: its content does not match its digest; {remedy}")
     return content

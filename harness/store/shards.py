@@ -6,8 +6,8 @@ copy that sketch and the arrays to the disk.
 
 A shard holds `top5` (n, C, 5) int16, `logp` (n, C, 5) float16, `correct` (n, C) uint8, perhaps `logits`
 (n, C, outputs) float16 and the probe's `arrays/<name>` (n, C, …), contiguous and uncompressed; `spans` (s, 2) int64,
-the committed ranges in it, in order; `sha256/<field>` (s,), the digest of each span's bytes; and the origin of the
-trials as attributes.
+the committed ranges in it, in order; `sha256/<field>` (s,), the digest of each span's bytes; and as attributes the
+origin and provenance of the trials, with a digest of both and of the spans.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import h5py
 import numpy as np
@@ -27,6 +27,7 @@ import numpy as np
 from harness.errors import StoreError
 from harness.local.writing import Patch, remembered, replace_file
 from harness.records import NOT_MEASURED, array_field
+from harness.store.seal import DIGEST, is_intact, stated_digest
 from harness.store.sketch import Sketch
 
 FORMAT: Final = 1
@@ -53,6 +54,12 @@ def written(path: Path) -> Iterator[h5py.File]:
     replace_file(path, sketch.patches(), sketch.size)
 
 
+_UNREADABLE: Final = (
+    OSError, LookupError, RuntimeError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError,
+)  # fmt: skip
+"""What h5py raises for damaged files: an object may be of another kind than its name says, a size beyond all memory."""
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
     """`path` for reading, without a lock. Raises FileNotFoundError, or StoreError if it is damaged or not readable."""
@@ -61,7 +68,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except FileNotFoundError:
         raise
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except _UNREADABLE as error:
         if isinstance(error, OSError) and error.errno:  # the file may be intact, and this process out of resources
             raise StoreError(f"{path} cannot be read: {error}") from error
         raise damaged(path, f"cannot be read: {error}") from error
@@ -114,6 +121,11 @@ class Header:
     digests: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
+    def facts(self) -> list[Any]:
+        """What the header states of the trials, JSON-ready; their own digests cover the rest."""
+        return [self.origin, self.spans, [json.loads(text) for text in self.provenance]]
+
+    @property
     def range(self) -> Span:
         """(low, high) of all samples in the file."""
         return self.spans[0][0], self.spans[-1][1]
@@ -161,6 +173,7 @@ def write_shard(path: Path, header: Header, digests: Mapping[str, Sequence[str]]
         file.create_dataset("spans", data=np.array(header.spans, dtype="<i8"), track_times=False)
         file.attrs.update(header.origin._asdict())
         file.attrs.update({"format": FORMAT, "low": low, "high": high, "provenance": header.provenance[-1]})
+        file.attrs[DIGEST] = stated_digest(header.facts)
         if len(header.provenance) > 1:
             file.attrs["earlier_provenance"] = json.dumps([json.loads(text) for text in header.provenance[:-1]])
 
@@ -206,7 +219,7 @@ def _header(file: h5py.File, path: Path) -> Header:
     if not gapless or set(rows.values()) != {spans[-1][1] - spans[0][0]}:
         raise damaged(path, f"contradicts itself: spans {spans}, rows {rows}")
     earlier = json.loads(attributes.get("earlier_provenance", "[]"))
-    return Header(
+    header = Header(
         origin=Origin(*(str(attributes[name]) for name in Origin._fields)),
         spans=spans,
         provenance=(*(json.dumps(entry) for entry in earlier), str(attributes["provenance"])),
@@ -217,6 +230,9 @@ def _header(file: h5py.File, path: Path) -> Header:
         },
         digests={name: [text.decode() for text in file[f"sha256/{name}"][:].tolist()] for name in stored},
     )
+    if not is_intact(attributes, header.facts) or header.range != (attributes["low"], attributes["high"]):
+        raise damaged(path, "is damaged: its header does not match its digest")
+    return header
 
 
 def refuse_other(path: Path, origin: Origin, header: Header) -> None:

@@ -137,10 +137,7 @@ def shown_index(run: RunReader) -> ShownIndex:
     """The index of `run`, and what it should be. Raises FileNotFoundError, StoreError."""
     path = run.path / INDEX
     with opened(path) as file:
-        try:
-            facts = dict(_facts(file, "", 0))
-        except MemoryError as error:
-            raise StoreError(f"{path} is damaged: {error}; {_REMEDY}") from error
+        facts = dict(_facts(file, "", 0))
     sketch = Sketch()
     with h5py.File(sketch, "w") as file:
         fill_index(file, indexed_tasks(run, _readable(run)))

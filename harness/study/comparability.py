@@ -99,7 +99,7 @@ def _unlike_most(column: Mapping[str, Origin]) -> dict[str, _Departure]:
     """The models whose protocol is not that of most; decisions of people follow any with which they agree."""
     variants: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for model, origin in column.items():
-        key = tuple(sorted((path, repr(value)) for path, value in origin.meaning().items() if value is not None))
+        key = tuple(sorted((path, repr(value)) for path, value in origin.meaning.items() if value is not None))
         variants.setdefault(key, []).append(model)
     full = [models for models in variants.values() if not column[models[0]].identity.first_choices_only]
     usual = max(full or variants.values(), key=len, default=[])
@@ -162,7 +162,7 @@ def _numerics(rows: Sequence[Row]) -> Iterator[Remark]:
 
 def _facts(origin: Origin, effect: Effect) -> dict[str, Any]:
     """Dotted path -> value of what the cell records and has this effect; imported decisions record nothing."""
-    return {path: value for path, value in origin.facts().items() if effect_of(path) == effect}
+    return {path: value for path, value in origin.facts.items() if effect_of(path) == effect}
 
 
 def _most_frequent(facts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.data.manifest import Manifest, dataset_identity
@@ -21,7 +22,7 @@ MACHINE: Final = ("device", "device_model", "cpu_capability")
 """Facts in a cell's provenance that can change the last digits of logits; of a GPU its name alone, the device."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Origin:
     """The stored cells that a measure is reduced from.
 
@@ -55,17 +56,18 @@ class Origin:
             tensors=cell.job.tensors,
         )
 
-    def facts(self) -> dict[str, Any]:
+    @cached_property
+    def facts(self) -> Mapping[str, Any]:
         """Dotted path -> value of everything that can change the measure."""
         facts = leaves({**self.identity.document, "machine": self.machine, "code": self.code})
         for name, identity in self.required.items():
             facts |= _of_required(name, {key: identity.document.get(key) for key in ("probe", "layout")})
         return facts
 
-    def meaning(self) -> dict[str, Any]:
+    @cached_property
+    def meaning(self) -> Mapping[str, Any]:
         """Those of `facts` that two measures must share to mean the same, whatever their networks."""
-        facts = self.facts()
-        return {path: value for path, value in facts.items() if _effect(path, facts, facts) == "meaning"}
+        return {path: value for path, value in self.facts.items() if _effect(path, self.facts, self.facts) == "meaning"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def changes(before: Origin, now: Origin) -> tuple[Change, ...]:
     Older cells record less of the machine; imported decisions record their probe, but neither checkpoint, images nor
     settings: beside them, only what both record counts.
     """
-    old, new = before.facts(), now.facts()
+    old, new = before.facts, now.facts
     both = old.keys() & new.keys()
     paths = both | {path for path in old.keys() | new.keys() if _section(path) != "machine"}
     if before.identity.first_choices_only or now.identity.first_choices_only:
@@ -101,7 +103,7 @@ def departures(origin: Origin, standard: Mapping[str, Any]) -> tuple[Change, ...
 
     A parameter that is not recorded had its default.
     """
-    facts, sections = origin.facts(), {_section(path) for path in standard}
+    facts, sections = origin.facts, {_section(path) for path in standard}
     recorded = {path for path in facts if _section(path) in sections and path not in IMAGES}
     return tuple(
         _changes(recorded & standard.keys() if origin.identity.first_choices_only else recorded, standard, facts)
@@ -155,9 +157,9 @@ def _changes(paths: Iterable[str], old: Mapping[str, Any], new: Mapping[str, Any
 
 
 def _effect(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Effect:
-    recorded = all("dataset.manifest" in facts for facts in (old, new))
-    own = path.split(".", 2)[2] if path.startswith("requires.") else path
-    return "meaning" if path == "settings.limit" and not recorded else effect_of(own)
+    if path == "settings.limit" and not all("dataset.manifest" in facts for facts in (old, new)):
+        return "meaning"  # nothing else says which images these are
+    return effect_of(path.split(".", 2)[2] if path.startswith("requires.") else path)
 
 
 def _of_required(name: str, document: Mapping[str, Any]) -> dict[str, Any]:

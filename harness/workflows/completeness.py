@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import CheckpointError, RequestError
+from harness.errors import CheckpointError, RequestError, RunError, StoreError
 from harness.records import Reason
 
 if TYPE_CHECKING:
@@ -45,11 +45,15 @@ def lost_cells(out: Path, plan: Plan, failures: Mapping[tuple[str, str], str]) -
     """Cells that this run computed and that are not whole in the run folder at its end -> why.
 
     Raises:
-        RunError, StoreError: the folder is no run any more, or a file in it is damaged.
+        StoreError: the folder is no run any more, or a file in it is damaged.
     """
     from harness.store import RunReader
 
-    reader, lost = RunReader.open(out), {}
+    try:
+        reader = RunReader.open(out)
+    except RunError as error:
+        raise StoreError(f"the run folder was changed while the run went on: {error}") from error
+    lost = {}
     spans = {task.name: set(task.layout.spans()) for task in plan.tasks}
     for cell in plan.cells:
         place = (cell.task, cell.model)

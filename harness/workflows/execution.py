@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from harness.errors import RequestError
+from harness.errors import RequestError, RunError, StoreError
 from harness.records import Progress
 from harness.workflows.completeness import lost_cells, refuse_empty, usable
 from harness.workflows.describing import describe
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from harness.planning.plan import Plan
     from harness.planning.request import RunRequest, Selection
-    from harness.store import RunWriter
+    from harness.store import RunReader, RunWriter, StoredCell
     from harness.workflows.options import House
 
 
@@ -58,10 +58,19 @@ def plan_run(
     refuse_locked(out)
     same = existing.record.same_numbers if existing else frozenset[tuple[str, str]]()
     code = CodeInUse(makers=selection.makers, same=same, accept=request.same_numbers)
+    cells = _sound_cells(existing) if existing else {}
     with (display or display_of(None)).digesting() as watch:
-        plan = resolve(selection, settings, request.data, existing.checked_cells() if existing else {}, watch, code)
+        plan = resolve(selection, settings, request.data, cells, watch, code)
     refuse_changed_files(plan, existing.record.contents if existing else {}, out)
     return plan
+
+
+def _sound_cells(run: RunReader) -> dict[tuple[str, str], StoredCell]:
+    """The stored cells. Raises RunError if one is damaged: nothing is computed on top of it."""
+    try:
+        return run.checked_cells()
+    except StoreError as error:
+        raise RunError(str(error)) from error
 
 
 def execute_run(
@@ -91,9 +100,8 @@ def execute_run(
     refuse_empty(plan, request.suite)
     with display.checking():
         loaded = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
-    plan = usable(plan, loaded.refused)
+        plan = with_tensors(usable(plan, loaded.refused), selection)
     record_checkpoints(plan, selection)
-    plan = with_tensors(plan, selection)
     with _stop_on_signal() as stop, RunWriter.create(out, settings=asdict(plan.settings), command=command) as opened:
         try:
             with display.computing() as progress:

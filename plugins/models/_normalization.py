@@ -157,7 +157,7 @@ def normalizations(loaded: Any, keys: tuple[str, ...], used: Collection[str]) ->
 
     In a state dict one of the two is enough; elsewhere (a configuration) both must be there.
     """
-    for place, items in _places(loaded, ()):
+    for place, items in _places(loaded, (), set()):
         dotted = ".".join((*place, ""))
         inside = place == keys or _has_tensors(items)
         triples = {name: triple for name, value in items.items() if name not in used and (triple := _triple(value))}
@@ -220,15 +220,16 @@ def _triple(value: Any) -> tuple[Triple, float] | None:
     return (red, green, blue), tolerance
 
 
-def _places(value: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
-    """Every mapping in `value` with the keys that lead to it; what belongs to an optimizer is left out."""
+def _places(value: Any, keys: tuple[str, ...], seen: set[int]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """Every mapping in `value`, each once, with the keys that lead to it; what belongs to an optimizer is left out."""
     items = vars(value) if isinstance(value, Namespace) else value
-    if len(keys) > _DEPTH or not isinstance(items, Mapping) or "param_groups" in items:
+    if len(keys) > _DEPTH or not isinstance(items, Mapping) or "param_groups" in items or id(items) in seen:
         return
+    seen.add(id(items))
     named = {str(key): item for key, item in items.items()}
     yield keys, named
     for key, item in named.items():
-        yield from _places(item, (*keys, key))
+        yield from _places(item, (*keys, key), seen)
 
 
 def _has_tensors(items: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ References: Salimans and Kingma 2016 (weight normalization), Miyato et al. 2018 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from harness import CheckpointError
@@ -88,8 +88,8 @@ def folded(
         CheckpointError: the recipe drops or renames a part.
     """
     stored, own = stored_in_parts(state), set(needed)
-    parts = {part for _, names in stored.values() for part in names}
-    if not stored or own & parts:
+    parts = {part: key for key, (_, names) in stored.items() for part in names}
+    if not stored or own & parts.keys():
         return state
     for key, (form, names) in stored.items():
         module = key.rpartition(".")[0]
@@ -100,8 +100,9 @@ def folded(
                     "recipe touches it: the network would get other numbers than the file's. Leave that line out: "
                     "the parts are put together before keys are renamed"
                 )
-    rest = {key: tensor for key, tensor in state.items() if key not in parts and not _is_remainder(key, stored)}
-    return rest | {key: form.product(*(state[name].float() for name in names)) for key, (form, names) in stored.items()}
+    whole = {key: form.product(*(state[name].float() for name in names)) for key, (form, names) in stored.items()}
+    places = {parts.get(key, key): tensor for key, tensor in state.items() if not _is_remainder(key, parts, stored)}
+    return {key: whole.get(key, tensor) for key, tensor in places.items()}  # in the order of the file
 
 
 def _touched(key: str, ending: str, drop: Sequence[str], rename: Sequence[tuple[str, str]]) -> bool:
@@ -114,7 +115,9 @@ def _touched(key: str, ending: str, drop: Sequence[str], rename: Sequence[tuple[
     return any(fnmatchcase(key, glob) for glob in drop) or not new.endswith(ending)
 
 
-def _is_remainder(key: str, stored: Iterable[str]) -> bool:
+def _is_remainder(key: str, parts: Collection[str], stored: Collection[str]) -> bool:
     """Whether `key` is a buffer beside the parts of a weight, in the module that put it together."""
+    if key in parts:
+        return False
     module, _, rest = key.rpartition("parametrizations.")
     return bool(rest) and module + rest.partition(".")[0] in stored

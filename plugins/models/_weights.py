@@ -113,10 +113,7 @@ def _fitting(
     """The state dict of the network, and the keys of the file that it comes from. Raises CheckpointError."""
     recipe, needed, place = spec.recipe, network.state_dict(), _place(spec, files)
     target = Target(needed=needed, outputs=spec.outputs, head=head, background=spec.label_space == "imagenet-1k")
-    try:
-        chosen = contents.state_dict(recipe.wrapper_keys, recipe.drop)
-    except CheckpointError as error:
-        raise CheckpointError(f"model {spec.name!r}: {error.reason}{_any_hint(contents, spec, target)}") from error
+    chosen = _chosen(contents, spec, target)
     state = adapted(chosen, recipe, needed, f"model {spec.name!r}: {files[0]}")
     if duplicates := [key for key in head if key in state]:
         raise CheckpointError(
@@ -130,6 +127,14 @@ def _fitting(
         text = f"{place} does not fit {spec.arch or 'the network'}: {', '.join(found)}"
         raise CheckpointError(text + _hint(contents, chosen, spec, target))
     return state, used_keys(chosen, recipe)
+
+
+def _chosen(contents: Contents, spec: ModelSpec, target: Target) -> State:
+    """The state dict that the recipe, or the usual place, names. Raises CheckpointError with what would load."""
+    try:
+        return contents.state_dict(spec.recipe.wrapper_keys, spec.recipe.drop)
+    except CheckpointError as error:
+        raise CheckpointError(f"model {spec.name!r}: {error.reason}{_any_hint(contents, spec, target)}") from error
 
 
 def _load(network: torch.nn.Module, state: State, spec: ModelSpec, files: Sequence[Path]) -> None:
@@ -166,12 +171,15 @@ def _elsewhere(chosen: State, spec: ModelSpec, target: Target) -> str:
 
 
 def _any_hint(contents: Contents, spec: ModelSpec, target: Target) -> str:
-    """The whole recipe for each state dict of the file that loads; nothing where unwrapping is all that is needed."""
-    found = [one for one in _suggestions(contents, spec, target) if one.fits]
-    if all(one.recipe.wrapper_keys and not _steps(one) for one in found):
-        return ""
-    lines = " or ".join(f"`recipe: {as_yaml(one.recipe)}`{_beside(contents, spec, one)}" for one in found[:4])
-    return f". The whole of it: {lines}"
+    """The recipe for each state dict of the file that loads, if it is more than unwrapping, and which do not load."""
+    found = _suggestions(contents, spec, target)
+    fitting, partial = [one for one in found if one.fits], [one for one in found if not one.fits]
+    lacking = [f"`{'.'.join(one.recipe.wrapper_keys)}` has {one.matched} of {one.of} keys" for one in partial]
+    text = f". {listed(lacking)}: not enough to load" if lacking else ""
+    if not any(map(_steps, fitting)):
+        return text
+    lines = " or ".join(f"`recipe: {as_yaml(one.recipe)}`{_beside(contents, spec, one)}" for one in fitting[:4])
+    return f"{text}. The whole of it: {lines}"
 
 
 def _steps(found: Suggestion) -> bool:
@@ -180,13 +188,15 @@ def _steps(found: Suggestion) -> bool:
 
 
 def _suggestions(contents: Contents, spec: ModelSpec, target: Target) -> list[Suggestion]:
-    groups = [group for group in contents.weights if group.named]
-    found = (
-        suggestion(group.tensors, replace(spec.recipe, wrapper_keys=group.keys), target)
-        for group in groups
-        if group.keys
-    )
-    return [one for one in found if one]
+    """What each state dict below a key of the file would need to load, which includes dropping what is no tensor."""
+    suggestions = []
+    for group in contents.weights:
+        if group.named and group.keys:
+            found = suggestion(group.tensors, replace(spec.recipe, wrapper_keys=group.keys), target)
+            if found:
+                recipe = replace(found.recipe, drop=(*found.recipe.drop, *group.others))
+                suggestions.append(replace(found, recipe=recipe))
+    return suggestions
 
 
 def _beside(contents: Contents, spec: ModelSpec, found: Suggestion) -> str:

@@ -33,6 +33,20 @@ def package(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.mark.parametrize(
+    ("index", "shard"),
+    [
+        ("hf:OWNER/REPO:model.safetensors.index.json", "hf:OWNER/REPO:a.safetensors"),
+        ("hf:OWNER/REPO:sub/model.safetensors.index.json", "hf:OWNER/REPO:sub/a.safetensors"),
+        ("https://host/x/model.safetensors.index.json?download=true", "https://host/x/a.safetensors"),
+    ],
+)
+def test_a_shard_lies_beside_its_index(index, shard):
+    from harness.checkpoints.shards import beside
+
+    assert beside(index, "a.safetensors") == shard
+
+
 def test_cache_folder(monkeypatch, tmp_path):
     assert cache_dir() == tmp_path / "cache"
     monkeypatch.setenv("HARNESS_CACHE", "~/there")

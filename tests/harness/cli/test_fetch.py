@@ -24,7 +24,7 @@ from tests.helpers.http_server import Answer, serving
 PLUGIN = '''
 from dataclasses import dataclass, replace
 from pathlib import Path
-from harness import Dataset, Download, LabelSpace, ModelSource, Release, Sample, hookimpl, locate_first
+from harness import Dataset, Download, LabelSpace, ModelSource, Release, Sample, hookimpl, locate_first, shards_of
 
 
 class Net(ModelSource):
@@ -34,7 +34,8 @@ class Net(ModelSource):
 
     def files(self, spec):
         head = (spec.recipe.head,) if spec.recipe.head else ()
-        return (locate_first(spec), *(locate_first(spec, (uri,)) for uri in head))
+        files = (locate_first(spec), *(locate_first(spec, (uri,)) for uri in head))
+        return (*files, *(shard for file in files for shard in shards_of(file)))
 
     def downloads(self, spec):
         here = lambda one: replace(one, uri=one.uri.replace("https://127", "http://127"))
@@ -146,6 +147,24 @@ def test_models_are_fetched_once_and_the_run_finds_them(harness, server, weights
     code, out, _ = harness("fetch", "--models", "one", "two", "three", "--format", "json")
     assert (code, {row["state"] for row in rows(out).values()}) == (0, {"present"})
     assert server.asked == []
+
+
+def test_shards_are_fetched_with_their_index(harness, server):
+    names = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    for number, name in enumerate(names):
+        server.put(f"/{name}", body=safetensors.torch.save({f"w{number}": torch.arange(9.0)}))
+    weight_map = {f"w{number}": name for number, name in enumerate(names)}
+    server.put("/model.safetensors.index.json", body=json.dumps({"weight_map": weight_map}).encode())
+    register(server, "sharded: {source: net, weights: 'HTTPS/model.safetensors.index.json'}")
+    code, out, err = harness("fetch", "--models", "sharded", "--format", "json")
+    assert code == 0, err
+    assert rows(out)["sharded"]["state"] == "fetched"
+    assert sorted(path.name for path in place("sharded", "x").parent.glob("*.safetensors")) == names
+    Path(place("sharded", names[1])).unlink()
+    before = len(server.asked)
+    assert harness("fetch", "--models", "sharded", "--format", "json")[0] == 0
+    assert {one.path for one in server.asked[before:]} == {f"/{names[1]}"}
+    assert rows(harness("fetch", "--models", "sharded", "--format", "json")[1])["sharded"]["state"] == "present"
 
 
 def test_only_the_file_that_is_missing_is_fetched(harness, server, weights):

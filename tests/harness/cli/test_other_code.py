@@ -165,6 +165,16 @@ def test_stored_cells_of_other_code_stop_the_run_and_both_ways_on_are_named(meas
     assert state() == before
 
 
+def test_an_entry_counts_with_the_code_of_its_plugin(measured, plugins):
+    """A dataset under another name, with other parameters."""
+    with Path("constant.yaml").open("a") as file:
+        file.write("datasets: {pale: {plugin: greys}}\n")
+    assert measured(task="faded@pale")[0] == 0
+    plugins(*EDITS["dataset greys"])
+    code, _, err = measured(task="faded@pale")
+    assert code == 2 and "dataset pale, version 1" in err and "mine/greys.py" in err
+
+
 def test_dry_run_says_it_for_each_cell_and_that_the_run_would_stop(measured, plugins):
     measured()
     plugins(*EDITS["probe faded"])

@@ -206,6 +206,29 @@ def test_a_release_that_fails_refuses_the_estimate(command_line, body):
     assert code == 2 and err.startswith("error: task accuracy@bad raised ") and "Traceback" not in err, (code, out, err)
 
 
+@pytest.mark.parametrize("body", [EXIT, RAISE, "int('x')", "object.__setattr__(self, 'strength', [1])",
+                                  "object.__setattr__(self, 'strength', float('nan'))"])  # fmt: skip
+@pytest.mark.parametrize("kind", ["probe", "dataset"])
+def test_parameters_that_make_a_plugin_fail_are_refused(command_line, kind, body):
+    """The plugin is fine with its own parameters, and fails with those of a registry file."""
+    text = {"probe": PROBE, "dataset": DATASET}[kind]
+    field = "    strength: float = 1.0\n\n    def __post_init__(self):\n        self.strength == 1.0 or BODY\n\n"
+    first = "    def conditions(" if kind == "probe" else "    def root("
+    text = text.replace(first, field.replace("BODY", body) + first, 1).replace("CHANGE", "")
+    Path("mine").mkdir()
+    Path("mine", "sabotage.py").write_text(text)
+    task = "{task: bad@shapes-64, params: {strength: 2.0}}" if kind == "probe" else "accuracy@other"
+    Path("suite.yaml").write_text(
+        "models: {plain: {source: dummy, options: {kind: brightness}}}\n"
+        + ("" if kind == "probe" else "datasets: {other: {plugin: bad, params: {strength: 2.0}}}\n")
+        + f"suites: {{all: {{models: [plain], tasks: [{task}]}}}}\n"
+    )
+    words = ("--plugins", "mine", "--registry", "suite.yaml", "--suite", "all", "--out", "run")
+    code, out, err = command_line("run", *words)
+    assert code == 2 and out == "" and len(err.strip().splitlines()) == 1, (code, out, err)
+    assert err.startswith("error: suite.yaml:") and "Traceback" not in err and not Path("run").exists()
+
+
 @pytest.mark.parametrize("kind", ["probe", "dataset"])
 @pytest.mark.parametrize("body", [EXIT, RAISE, "int('x')"])
 def test_info_ends_likewise(command_line, kind, body):

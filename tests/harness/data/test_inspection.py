@@ -237,6 +237,14 @@ def test_what_is_no_image_is_left_to_the_decoder(tmp_path):
     assert remarks(Files(), tmp_path) == []
 
 
+@pytest.mark.parametrize(("mode", "kind"), [("F", "TIFF"), ("LAB", "TIFF")])
+def test_a_mode_that_is_refused_is_refused_before_anything_runs(tmp_path, mode, kind):
+    noise(300, 300).save(tmp_path / "a.jpg")
+    Image.new(mode, (300, 300)).save(tmp_path / "b.tif", kind)
+    with pytest.raises(DatasetError, match=f"image b.tif of files has the mode {mode} .*8-bit RGB or grey .*b.tif"):
+        build(Files(), tmp_path)
+
+
 # --- what is no file -----------------------------------------------------------------------------
 
 
@@ -254,3 +262,32 @@ def test_a_fifo_device_or_folder_is_refused_at_once(three_views, kind, name):
     with pytest.raises(DatasetError) as caught:
         build(dataset, root)
     assert str(caught.value) == f"{place} is no regular file, but a folder, FIFO or device. Remove it"
+
+
+# --- generated images ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("views", [(), ("fog-1", "fog-2")], ids=["one view", "two views"])
+def test_generated_images_are_looked_at_too(tmp_path, views):
+    @dataclass(frozen=True, kw_only=True)
+    class Generated(Views):
+        def views(self):
+            return views
+
+        def folder(self, root, view):
+            return None
+
+        def samples(self, root):
+            return [Sample(id=f"{number}", targets=(0,)) for number in range(9)]
+
+        def image(self, sample):
+            return noise(32, 32, "RGBA", seed=int(sample.id))
+
+    seen = len(views) or 9
+    assert remarks(Generated(), tmp_path) == [
+        f"{seen} of {seen} images looked at have an alpha channel, which is dropped"
+    ]
+    (said,) = [
+        text for text in remarks(Generated(preprocessing=Preprocessing(resize=40, size=32)), tmp_path) if "crop" in text
+    ]
+    assert said.startswith(f"{seen} of {seen} images looked at are 32 x 32 pixels, the size of the crop")

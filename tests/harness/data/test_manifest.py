@@ -56,7 +56,7 @@ def test_a_file_is_read_once_and_again_when_it_changed(root, monkeypatch):
     import hashlib
 
     reads = []
-    monkeypatch.setattr("harness.data.manifest.SETTLED_NS", 0)  # the files are as young as this test
+    monkeypatch.setattr("harness.data.files.SETTLED_NS", 0)  # the files are as young as this test
     real = hashlib.file_digest
     monkeypatch.setattr(hashlib, "file_digest", lambda file, name: reads.append(file.name) or real(file, name))
     first = build(Files(), root)

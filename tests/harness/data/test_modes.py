@@ -1,6 +1,8 @@
 """Every mode of Pillow: converted value by value as NumPy says, or refused by name. Nothing is clipped."""
 
+import hashlib
 import io
+import json
 import struct
 import zlib
 
@@ -12,6 +14,7 @@ from PIL import Image
 
 from harness import ImageError, Preprocessing, Sample
 from harness.data.decoding import content_digest, pixels, preprocess
+from harness.data.manifest import build
 from harness.data.modes import DEEP_GREY, EIGHT_BIT, as_rgb, is_cut
 from tests.harness.data.test_decoding import Files, noise, oracle
 
@@ -167,3 +170,19 @@ def test_the_digest_of_a_generated_image_is_that_of_its_converted_pixels():
 
     digests = [content_digest(Generated(), Sample(id=value, targets=(0,))) for value in ("100", "100", "200")]
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_dataset_whose_pixels_have_changed_has_another_identity(tmp_path):
+    """Numbers of clipped images are not continued with scaled ones; those of other images are."""
+    grey = np.asarray(noise(40, 40, "L"))
+
+    def digests(values):
+        Image.fromarray(values).save(tmp_path / "x.png")
+        content = hashlib.sha256((tmp_path / "x.png").read_bytes()).hexdigest()
+        before = hashlib.sha256(json.dumps(["x.png", [0], [], content]).encode() + b"\n").hexdigest()
+        return before, build(Files(), tmp_path).digest
+
+    before, now = digests(grey)
+    assert before == now
+    before, now = digests(grey.astype(np.uint16) * 257)
+    assert before != now

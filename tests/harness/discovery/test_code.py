@@ -177,6 +177,34 @@ def test_helpers_are_followed_into_functions_and_packages_of_ones_own(tmp_path, 
     assert "ownnets" not in sys.modules, "nothing of it is imported to compute the digest"
 
 
+def test_an_installed_package_counts_with_its_own_helpers(tmp_path, monkeypatch):
+    """Its modules lie in a folder of installed packages, of which nothing else is followed."""
+    from types import SimpleNamespace
+
+    from harness.discovery import loader
+
+    site = tmp_path / "site-packages"
+    (site / "labprobes").mkdir(parents=True)
+    (site / "labprobes" / "__init__.py").write_text(PROBE)
+    (site / "labprobes" / "_helper.py").write_text("import otherlab\n" + HELPER)
+    (site / "otherlab.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(site)
+    dist = SimpleNamespace(name="lab-probes", version="1.0")
+
+    def digest():
+        for name in [name for name in sys.modules if name.startswith(("labprobes", "otherlab"))]:
+            monkeypatch.delitem(sys.modules, name)
+        entry = SimpleNamespace(name="x", value="labprobes", dist=dist, load=lambda: __import__("labprobes"))
+        monkeypatch.setattr(loader.metadata, "entry_points", lambda group: [entry])
+        return load_plugins().code("probe", "sharp")
+
+    before = digest()
+    (site / "otherlab.py").write_text("x = 2  # another installed package\n")
+    assert digest() == before
+    (site / "labprobes" / "_helper.py").write_text("import otherlab\n" + HELPER.replace("2.0", "3.25"))
+    assert before is not None and digest() != before
+
+
 def test_built_in_plugins_have_no_digest_and_installed_packages_are_not_followed(digest):
     plugins = load_plugins(entry_points=False)
     for kind, names in (

@@ -4,6 +4,7 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -17,7 +18,6 @@ from harness.errors import CheckpointError
 from harness.planning.plan import Settings
 from harness.planning.planner import plan, plan_task
 from harness.store import RunReader, RunWriter, verify_run
-from harness.store.index import indexed_cells
 from tests.helpers.engine import (
     Linear,
     Made,
@@ -345,6 +345,17 @@ def test_a_forward_within_an_attack_leaves_its_precision_alone():
         assert now() == strict == ("highest", False)
 
 
+def keys_in_index(run):
+    """(task, model) -> key of every cell that the index shows."""
+    with h5py.File(run / "index.h5", "r", locking=False) as file:
+        return {
+            (task, model): group.attrs["key"]
+            for task, of_task in file.items()
+            for model, group in of_task.items()
+            if isinstance(group, h5py.Group)
+        }
+
+
 def test_the_index_is_written_once_for_many_short_passes(tmp_path, monkeypatch):
     """Before the first forward it shows the cells of all passes, so that a commit never waits for it."""
     monkeypatch.setattr("harness.planning.planner.RESIDENT_MODELS", 1)
@@ -353,7 +364,7 @@ def test_the_index_is_written_once_for_many_short_passes(tmp_path, monkeypatch):
 
     def noted(opened):
         publish(opened)
-        shown.append(len(indexed_cells(opened.path / "index.h5")))
+        shown.append(len(keys_in_index(opened.path)))
 
     monkeypatch.setattr(RunWriter, "publish", noted)
     failures, planned = run(tmp_path / "run", networks)
@@ -371,7 +382,7 @@ def test_old_trials_stay_in_the_index_until_their_cell_is_begun_anew(tmp_path, m
 
     def noted(opened):
         publish(opened)
-        keys.append({model: one.key for (_, model), one in indexed_cells(opened.path / "index.h5").items()})
+        keys.append({model: key for (_, model), key in keys_in_index(opened.path).items()})
 
     monkeypatch.setattr(RunWriter, "publish", noted)
     monkeypatch.setattr(Plain, "version", 2)
@@ -380,3 +391,35 @@ def test_old_trials_stay_in_the_index_until_their_cell_is_begun_anew(tmp_path, m
     assert failures == {} and last == both_begun
     assert one_begun["two"] == first["two"] and one_begun["one"] != first["one"]
     assert both_begun["two"] != first["two"]
+
+
+class Impatient(Watch):
+    """Ctrl-C when so many forwards are done."""
+
+    def __init__(self, most):
+        super().__init__()
+        self.most = most
+
+    def advance(self, images, forwards):
+        super().advance(images, forwards)
+        if self.forwards >= self.most:
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_in_the_middle_of_a_batch_keeps_the_tasks_that_are_done(tmp_path):
+    """Two networks see 3 + 1 conditions of 16 images: after 100 forwards, 96 are those of the first task."""
+    networks = {"a": Linear(0), "b": Linear(1)}
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run", networks, batch_size=16, watch=Impatient(100))
+    cells = RunReader.open(tmp_path / "run").cells()
+    assert {place: cell.spans for place, cell in cells.items()} == {
+        ("shades@made", "a"): ((0, 16),),
+        ("shades@made", "b"): ((0, 16),),
+        ("plain@made", "a"): (),
+        ("plain@made", "b"): (),
+    }
+    watch = Watch()
+    assert run(tmp_path / "run", networks, batch_size=16, watch=watch)[0] == {}
+    assert watch.forwards == 2 * 4 * 50 - 96, "what was stored is not computed again"
+    run(tmp_path / "whole", networks, batch_size=16)
+    assert same(trials(tmp_path / "run"), trials(tmp_path / "whole"))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness.data.manifest import WITNESSES, lowest_hashes
-from harness.planning import contents
 from harness.plugins.datasets.imagenet_c import ImageNetC
+from harness.workflows import describing
 from tests.harness.data.test_decoding import noise
 from tests.helpers.trees import WNIDS
 
@@ -67,7 +67,7 @@ def test_a_view_rewritten_at_equal_size_is_named_when_the_run_is_continued(measu
 def test_a_run_that_recorded_nothing_is_continued_and_records(measure, monkeypatch):
     """Runs of earlier versions."""
     with monkeypatch.context() as earlier:
-        earlier.setattr(contents, "contents_of", lambda plan: {})
+        earlier.setattr(describing, "contents_of", lambda plan: {})
         assert measure()[0] == 0
     assert not json.loads(Path("run/run.json").read_text()).get("contents")
     code, out, err = measure()
@@ -87,3 +87,13 @@ def test_files_of_other_sizes_are_measured_again_and_recorded_anew(measure):
     after = json.loads(Path("run/run.json").read_text())["contents"]["foggy"]
     assert [view for view in before if before[view] != after[view]] == ["fog-2"]
     assert measure()[0] == 0
+
+
+def test_what_is_said_of_views_is_stored_with_the_run_and_reported(measure, command_line):
+    for path in Path("tree/fog/1", WNIDS[0]).iterdir():
+        Path("tree/fog/5", WNIDS[0], path.name).write_bytes(path.read_bytes())
+    assert measure()[0] == 0
+    said = "foggy: fog-1, fog-5 have the same files: 32 of 32 images compared are equal byte for byte"
+    assert said in json.loads(Path("run/run.json").read_text())["warnings"]["foggy"]
+    code, out, _ = command_line("report", "run")
+    assert code == 0 and said in " ".join(out.split())

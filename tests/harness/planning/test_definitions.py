@@ -113,12 +113,14 @@ class Odd(Probe):
     def measures(self, trials):
         if self.way == "exits":
             sys.exit(0)
+        if self.way == "prints":
+            print("here")
         if self.way == "raises":
             raise KeyError("no such attribute")
         if self.way == "endless":
             while True:
                 yield Measure(name="odd", value=1.0)
-        if trials.accuracy("clean") == {"rare": 1.0, "never": 2.0}[self.way]:
+        if trials.accuracy("clean") == {"rare": 1.0, "prints": 1.0, "never": 2.0}[self.way]:
             yield proportion("odd", trials.correct[:, 0])
         yield Measure(name="undefined", value=None, reason="there are no trials of a network")
 
@@ -132,6 +134,12 @@ def odd_suite(way, part):
 @pytest.mark.parametrize("way", ["rare", "exits", "raises", "endless"])
 def test_a_measure_that_is_rare_or_of_a_probe_that_fails_on_made_trials_is_not_refused(way):
     odd_suite(way, "odd@shapes-64")
+
+
+def test_what_a_probe_prints_meanwhile_does_not_reach_stdout(capsys):
+    odd_suite("prints", "odd@shapes-64")
+    out, err = capsys.readouterr()
+    assert out == "" and "here" in err
 
 
 def test_an_undefined_measure_counts_and_one_of_another_installed_probe_too():

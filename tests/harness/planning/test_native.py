@@ -19,10 +19,12 @@ models:
   small: {source: timm, arch: test_resnet, options: {pretrained: false, init_seed: 1}}
   squinting: {source: timm, arch: test_vit, options: {pretrained: false, init_seed: 2}}
   large: {source: timm, arch: resnet18.tv_in1k, options: {pretrained: false, init_seed: 3}}
+  rigid: {source: timm, arch: deit_tiny_patch16_224, options: {pretrained: false, init_seed: 4}}
   silent: {source: dummy, options: {kind: brightness}}
 datasets:
   own: {plugin: imagenet, path: data, size: native}
   fixed: {plugin: imagenet, path: data}
+  tiny: {plugin: imagenet, path: data, resize: 64, size: 64}
 """
 
 
@@ -34,7 +36,7 @@ def measure(command_line, tiny_tree, tmp_path):
     def run(*more, models=tuple(ARCHITECTURES), tasks=("accuracy@own",), out="run"):
         return command_line(
             "run", "--registry", "my.yaml", "--models", *models, "--task", *tasks, "--data", "own=data",
-            "--data", "fixed=data", "--device", "cpu", "--out", out, *more,
+            "--data", "fixed=data", "--data", "tiny=data", "--device", "cpu", "--out", out, *more,
         )  # fmt: skip
 
     return run
@@ -93,6 +95,13 @@ def test_a_network_of_no_stated_size_is_left_out_with_the_reason(measure):
     code, out, err = measure("--dry-run", models=("small", "silent"))
     assert code == 0
     assert "source 'dummy' states no size, resize and crop" in " ".join((out + err).split())
+
+
+def test_a_network_of_one_size_is_measured_at_its_own_and_the_rest_is_left_out_with_the_way_on(measure):
+    code, out, err = measure(models=("rigid",), tasks=("accuracy@own", "accuracy@tiny"))
+    assert (code, out) == (1, "") and "1 of 2 cells stored" in err
+    assert "rigid takes images of 224 pixels, tiny gives 64" in err and "or `size: native`, serves it" in err
+    assert measure(models=("rigid",), out="another")[0] == 0
 
 
 def test_the_run_says_that_sizes_differ(measure, command_line):

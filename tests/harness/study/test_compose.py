@@ -270,7 +270,7 @@ class Lab:
         run.put_layout(layout)
         probe = PROBES[task.partition("@")[0]]
         identity = {
-            "model": {"name": model, "checkpoint": [changes.get("checkpoint", "aa")]},
+            "model": {"name": model, "checkpoint": [changes.get("checkpoint", "aa")], **changes.get("network", {})},
             "probe": {
                 "name": changes.get("probe", probe.name),
                 "version": changes.get("version", 1),
@@ -383,6 +383,13 @@ def test_a_required_task_of_another_checkpoint_is_not_used(lab):
     assert "top1@photos" not in model.measures
     assert "measured with an earlier network (checkpoint changed: aa -> bb)" in lines(model)["clean@photos"]
     assert "needs clean@photos, which is not usable: measured with an earlier" in lines(model)["ratio@photos"]
+
+
+def test_one_network_may_see_one_dataset_at_its_own_size_and_another_as_all_networks_do(lab):
+    own_size = {"network": {"preprocessing": {"resize": 288, "size": 256}}}
+    other = {"task": "clean@others", "model": "m", "hits": 3, "created": AFTER, **own_size}
+    model = only(open_study([lab.run("a", [clean(created=BEFORE), other])], PROBES))
+    assert {"top1@photos", "top1@others"} <= set(model.measures) and model.missing == ()
 
 
 @pytest.mark.parametrize("latest", ["photos", "others"])

@@ -60,7 +60,7 @@ def test_if_none_can_be_loaded_all_are_named_and_nothing_is_written(run):
     code, _, err = run("unfit", "narrow")
     assert code == 2 and "fc.bias" in err and "logits" in err and not Path("run").exists()
     code, _, err = run("page")
-    assert code == 2 and "nothing can run" in err and "an HTML page" in err and not Path("run").exists()
+    assert code == 2 and "an HTML page" in err and not Path("run").exists()
 
 
 def test_what_was_stored_is_kept_when_a_checkpoint_breaks(run):
@@ -160,3 +160,41 @@ def test_an_expectation_is_checked_where_it_is_written(run, value, words):
     expecting(value)
     code, _, err = run("plain")
     assert code == 2 and "models.yaml:" in err and words in " ".join(err.split())
+
+
+SOURCE = """
+import sys
+from harness import ModelSource, hookimpl
+
+
+class Broken(ModelSource):
+    name = "broken"
+
+    def options(self, spec):
+        pass
+
+    def files(self, spec):
+        if spec.options.get("where") == "files":
+            raise KeyError("no such thing")
+        return ()
+
+    def load(self, spec):
+        sys.exit(0) if spec.options["where"] == "exit" else [][1]
+
+
+@hookimpl
+def harness_model_sources():
+    return [Broken()]
+"""
+
+
+@pytest.mark.parametrize("where", ["files", "exit", "load"])
+def test_a_source_that_fails_sets_its_own_models_aside(run, where):
+    Path("mine").mkdir()
+    Path("mine/broken.py").write_text(SOURCE)
+    with Path("models.yaml").open("a") as file:
+        file.write(f"  broken: {{source: broken, options: {{where: {where}}}}}\n")
+    code, _, err = run("broken", "plain", more=("--plugins", "mine"))
+    assert code == 1 and "1 of 2 cells stored" in err and "its source 'broken'" in " ".join(err.split())
+    code, _, err = run("broken", more=("--plugins", "mine"), out="other")
+    assert code == 2 and "its source 'broken'" in " ".join(err.split()) and not Path("other").exists()

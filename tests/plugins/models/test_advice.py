@@ -316,6 +316,20 @@ def run_command(message: str) -> None:
 # --- files of other programs -----------------------------------------------------------------
 
 
+def test_a_command_is_safe_whatever_the_files_name(tmp_path, network, state):
+    name = """a 'b' "c" $(touch marked) `touch marked`; é.npz"""
+    np.savez(tmp_path / name, **{key: value.numpy() for key, value in state.items()})
+    with pytest.raises(CheckpointError) as caught:
+        Checkpoint().load(spec_for(tmp_path / name))
+    text = str(caught.value)
+    done = subprocess.run(
+        text[text.index("python -c") :].replace("python", sys.executable, 1), shell=True, cwd=tmp_path, check=True
+    )
+    assert done.returncode == 0 and not (tmp_path / "marked").exists()
+    (made,) = tmp_path.glob("*-weights.pth")
+    assert_same(Checkpoint().load(spec_for(made)), network, some_images())
+
+
 def test_arrays_of_numpy_are_saved_as_tensors_by_the_advised_command(tmp_path, network, state):
     np.savez(tmp_path / "w.npz", **{key: value.numpy() for key, value in state.items()})
     message = refusal(tmp_path, entry(weights="file:w.npz"))

@@ -75,6 +75,19 @@ def test_an_average_without_names_is_not_dropped_unseen(tmp_path, state, other):
     assert torch.equal(load(tmp_path, entry(line)).state_dict()["fc.weight"], other["fc.weight"])
 
 
+def test_an_average_of_the_parameters_alone_is_said_not_to_load(tmp_path, state, other):
+    parameters = {key: value for key, value in state.items() if "running" not in key and "num_batches" not in key}
+    torch.save({"model": other, "ema": parameters}, tmp_path / "w.pth")
+    assert f"`ema` has {len(parameters)} of " in refusal(tmp_path, entry())
+
+
+def test_what_lies_in_an_average_and_is_no_tensor_is_dropped_by_the_advice(tmp_path, state, other):
+    torch.save({"model": other, "ema": {"decay": 0.99, **prefixed(state)}}, tmp_path / "w.pth")
+    *_, line = advised(refusal(tmp_path, entry()))
+    assert line == "recipe: {wrapper_keys: [ema], strip_prefixes: [module.], drop: [decay]}"
+    assert torch.equal(load(tmp_path, entry(line)).state_dict()["fc.weight"], state["fc.weight"])
+
+
 def test_equal_copies_are_one(tmp_path, network, state):
     torch.save({"state_dict": dict(state), "model": {k: v.clone() for k, v in state.items()}}, tmp_path / "w.pth")
     assert_same(load(tmp_path, entry()), network, some_images())
@@ -219,6 +232,13 @@ def test_any_other_number_is_noticed(channel, value, which, name, tmp_path, stat
             Checkpoint().load(spec)
 
 
+def test_a_file_that_contains_itself_ends(tmp_path, network, state):
+    knot = {"state_dict": dict(state)}
+    knot |= {f"k{number}": knot for number in range(300)}
+    torch.save(knot, tmp_path / "w.pth")
+    assert_same(load(tmp_path, entry()), network, some_images())
+
+
 def test_a_normalization_that_does_nothing_says_that_there_is_none(tmp_path, state):
     numbers = {"normalize.mean": three([0.0, 0.0, 0.0]), "normalize.std": three([1.0, 1.0, 1.0])}
     torch.save({**prefixed(state, "net."), **numbers}, tmp_path / "w.pth")
@@ -290,6 +310,32 @@ def test_weights_in_parts_are_put_together(parametrize, tmp_path):
     images = some_images()
     with torch.no_grad():
         torch.testing.assert_close(loaded(images), network(images), rtol=1e-3, atol=1e-3)
+
+
+def test_the_order_of_the_file_stays(tmp_path):
+    network = in_parts(torch.nn.utils.parametrizations.weight_norm)
+    from harness.plugins.models._parametrizations import folded
+
+    state = dict(network.state_dict())
+    plain = small_network().state_dict()
+    module = [key.rpartition(".")[0] for key in plain]
+    found = folded(state, plain, (), (), "")
+    assert found.keys() == plain.keys()
+    assert list(dict.fromkeys(key.rpartition(".")[0] for key in found)) == list(dict.fromkeys(module))
+
+
+@pytest.mark.parametrize("dim", [0, 1])
+def test_spectral_norm_of_either_side(dim):
+    from harness.plugins.models._parametrizations import folded
+
+    module = torch.nn.ConvTranspose2d(3, 5, 2) if dim else torch.nn.Linear(4, 6)
+    torch.nn.utils.spectral_norm(module)
+    module.eval()
+    images = torch.rand(2, 3, 4, 4) if dim else torch.rand(2, 4)
+    expected = module(images)
+    plain = type(module)(*((3, 5, 2) if dim else (4, 6)))
+    plain.load_state_dict(folded(dict(module.state_dict()), plain.state_dict(), (), (), ""))
+    torch.testing.assert_close(plain(images), expected)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""Flip bits of ``index.h5``, one at a time: `verify` notices, or nothing that a reader sees has changed.
+"""Flip bits of an HDF5 file of a run, one at a time: `verify` notices, or nothing that a reader sees has changed.
 
-    python -m tests.helpers.flip_index FOLDER STEP
+    python -m tests.helpers.flip_hdf5 FOLDER index.h5|layout.h5|all.h5 STEP
 
 HDF5 may die of a damaged file, or never come back; so the bits are flipped in a process of its own, which is started
 again behind the bit that has killed it.
@@ -30,18 +30,24 @@ MEMORY = 4 << 30
 
 def small_run(path: Path) -> None:
     """A finished cell of 16 images in two conditions, with texts of several kinds."""
-    layout, job = make_layout(n=16, classes=6, attributes=("texture",)), make_job()
+    layout = make_layout(n=16, span=8, classes=6, attributes=("texture",))
+    job = make_job()
     with create(path) as run:
         fill(run, layout, job)
         run.finish([job])
 
 
-def visible(path: Path) -> dict[str, object]:
-    """Everything in the index, read with plain h5py: names, attributes, types, shapes, fill values and values."""
+def visible(*files: Path) -> dict[str, object]:
+    """Everything in `files`, read with plain h5py: names, attributes, types, shapes, fill values and values.
+
+    All but digests, which say nothing of their own; and fill values only where a reader can meet them.
+    """
     seen: dict[str, object] = {}
 
     def walk(group: h5py.Group, place: str) -> None:
         for name, value in group.attrs.items():
+            if name == "digest":
+                continue
             seen[f"{place}@{name}"] = (np.asarray(value).tolist(), str(np.asarray(value).dtype))
         for name in group:
             item, inner = group[name], f"{place}/{name}"
@@ -51,21 +57,23 @@ def visible(path: Path) -> dict[str, object]:
             else:
                 values = item[()]
                 content = values.tobytes() if values.dtype.kind != "O" else values.tolist()
-                seen[inner] = (str(item.dtype), item.shape, repr(item.fillvalue), content, dict(item.attrs))
+                fill = repr(item.fillvalue) if item.is_virtual else ""
+                seen[inner] = (str(item.dtype), item.shape, fill, content, dict(item.attrs))
 
-    with h5py.File(path, "r", locking=False) as file:
-        walk(file, "")
+    for path in files:
+        with h5py.File(path, "r", locking=False) as file:
+            walk(file, path.name)
     return seen
 
 
-def flip(run: Path, bit: int, original: bytes, before: dict[str, object]) -> str:
+def flip(run: Path, flipped: Path, bit: int, original: bytes, before: dict[str, object]) -> str:
     """``invisible``, ``noticed``, or what a reader sees although `verify` sees nothing."""
-    index = run / "index.h5"
     content = bytearray(original)
     content[bit // 8] ^= 1 << bit % 8
-    index.write_bytes(content)
+    flipped.write_bytes(content)
+    os.utime(flipped, ns=(bit, bit))  # readers remember files by their time, and the clock ticks too slowly
     try:
-        after = visible(index)
+        after = visible(run / "index.h5", flipped)
     except Exception as error:  # noqa: BLE001 - a reader sees an error, which `verify` must see as well
         after = {"error": repr(error)}
     changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
@@ -74,36 +82,41 @@ def flip(run: Path, bit: int, original: bytes, before: dict[str, object]) -> str
     return "noticed" if verify_run(RunReader.open(run)) else f"unseen: {changed}"
 
 
-def child(run: Path, first: int, step: int, log: Path) -> None:
-    """Flip every `step`-th bit from `first` on; a line for each, before and after."""
+def child(run: Path, flipped: Path, bits: range, log: Path) -> None:
+    """Flip `bits`; a line for each, before and after."""
     original = (run.parent / "intact.h5").read_bytes()
-    (run / "index.h5").write_bytes(original)
-    before = visible(run / "index.h5")
+    flipped.write_bytes(original)
+    before = visible(run / "index.h5", flipped)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     with log.open("a") as lines:
-        for bit in range(first, 8 * len(original), step):
+        for bit in bits:
             lines.write(f"{bit} ")
             lines.flush()
             signal.alarm(SECONDS)
-            lines.write(flip(run, bit, original, before) + "\n")
+            lines.write(flip(run, flipped, bit, original, before) + "\n")
             lines.flush()
             signal.alarm(0)
 
 
-def campaign(folder: Path, step: int) -> Counter[str]:
-    """How many bits were noticed, invisible, killed the process, or were seen by a reader alone (with the first)."""
+def campaign(folder: Path, name: str, step: int) -> Counter[str]:
+    """How many bits were noticed, invisible, killed the process, or were seen by a reader alone.
+
+    Args:
+        name: of the file in the run. step: every `step`-th bit is flipped.
+    """
     run, log, tally, first = folder / "run", folder / "log", Counter[str](), 0
     small_run(run)
-    shutil.copy(run / "index.h5", folder / "intact.h5")
-    bits = 8 * (run / "index.h5").stat().st_size
+    (flipped,) = run.rglob(name)
+    shutil.copy(flipped, folder / "intact.h5")
+    bits = 8 * flipped.stat().st_size
     while first < bits:
         log.unlink(missing_ok=True)
         process = os.fork()
         if not process:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             try:
-                child(run, first, step, log)
+                child(run, flipped, range(first, bits, step), log)
                 os._exit(0)
             finally:
                 os._exit(1)
@@ -118,5 +131,5 @@ def campaign(folder: Path, step: int) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    for result, count in campaign(Path(sys.argv[1]), int(sys.argv[2])).most_common():
+    for result, count in campaign(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])).most_common():
         sys.stdout.write(f"{count} {result}\n")
