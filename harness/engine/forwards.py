@@ -118,6 +118,7 @@ def show(
     forwards: Forwards,
     contract: StimulusContract,
     *,
+    images: Fingerprint,
     isolate: bool,
 ) -> BatchResult:
     """Make the stimuli of `task`, and show each to every network before making the next.
@@ -125,12 +126,13 @@ def show(
     An error in a network fails its model; an error in the probe fails all models that have not failed yet.
 
     Args:
+        images: of the batch's images, as they are now.
         isolate: give every network a copy of its own, so that one that changes its input fails alone.
 
     Raises:
         SpoiledStimulusError: a network changed a stimulus in place; never with `isolate`.
     """
-    audience = _Audience(task, models, forwards, isolate)
+    audience = _Audience(task, models, forwards, images, isolate)
     try:
         count = 0
         with closed(task.probe.stimuli(batch)) as stimuli:
@@ -156,8 +158,10 @@ def show(
 class _Audience:
     """The networks that one task's stimuli are shown to, their decisions and failures."""
 
-    def __init__(self, task: PlannedTask, models: Sequence[str], forwards: Forwards, isolate: bool) -> None:
-        self.task, self.forwards, self.isolate = task, forwards, isolate
+    def __init__(
+        self, task: PlannedTask, models: Sequence[str], forwards: Forwards, images: Fingerprint, isolate: bool
+    ) -> None:
+        self.task, self.forwards, self.images, self.isolate = task, forwards, images, isolate
         self.decisions: dict[str, list[Decisions]] = {model: [] for model in models}
         self.failures: dict[str, str] = {}
         self.state = GlobalState()
@@ -178,7 +182,9 @@ class _Audience:
             self.forwards.evidence.range_of(
                 cells, range_subject(self.task.probe, shown.condition, batch), shown.stimulus
             )
-        fingerprint = None if self.isolate else Fingerprint(shown.stimulus)
+        fingerprint = None if self.isolate else self.images
+        if fingerprint is not None and shown.stimulus is not batch.images:
+            fingerprint = Fingerprint(shown.stimulus)
         for cell in cells:
             try:
                 effort = self.task.probe.effort()

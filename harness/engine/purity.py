@@ -83,25 +83,20 @@ def impurity(network: torch.nn.Module, images: torch.Tensor, alone: torch.Tensor
 
 
 class Steadiness:
-    """Whether networks answer at the end of a pass as they did at its beginning.
+    """Whether networks answer the witnesses at the end of each pass as they did before their first."""
 
-    Args:
-        size: side of the images in pixels. device: where the networks are.
-    """
+    def __init__(self) -> None:
+        self._answers: dict[tuple[str, int], torch.Tensor] = {}
 
-    def __init__(self, size: int, device: torch.device) -> None:
-        self._images = witnesses(size, device)
-        self._answers: dict[str, torch.Tensor] = {}
+    def note(self, model: str, size: int, network: torch.nn.Module) -> None:
+        """The answers of `network` to images of `size` pixels now, unless they are noted already."""
+        if (model, size) not in self._answers:
+            self._answers[model, size] = _answer(network, size)
 
-    def note(self, model: str, network: torch.nn.Module) -> None:
-        """The answers of `network` now."""
-        self._answers[model] = self._answer(network)
-
-    def fault(self, model: str, network: torch.nn.Module) -> str:
+    def fault(self, model: str, size: int, network: torch.nn.Module) -> str:
         """Why its answers are not those that were noted; empty if they are, or if none were noted."""
-        if model not in self._answers:
-            return ""
-        change = _change(self._answers[model], self._answer(network))
+        before = self._answers.get((model, size))
+        change = None if before is None else _change(before, _answer(network, size))
         if change is None:
             return ""
         difference, scale = change
@@ -110,10 +105,13 @@ class Steadiness:
             f"{difference:.3g} (largest logit {scale:.3g})"
         )
 
-    def _answer(self, network: torch.nn.Module) -> torch.Tensor:
-        with torch.inference_mode():
-            logits: torch.Tensor = network(self._images.clone())
-        return logits
+
+def _answer(network: torch.nn.Module, size: int) -> torch.Tensor:
+    """Logits (3, K) of the witnesses, on the device of the network."""
+    device = next((tensor.device for tensor in (*network.parameters(), *network.buffers())), None)
+    with torch.inference_mode():
+        logits: torch.Tensor = network(witnesses(size, device))
+    return logits
 
 
 def _change(first: torch.Tensor, second: torch.Tensor) -> tuple[float, float] | None:

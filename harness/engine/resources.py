@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from harness.engine.purity import Steadiness
+
 if TYPE_CHECKING:
     from harness.interfaces import ModelSource
     from harness.planning.plan import Settings
@@ -24,6 +26,7 @@ class Engine:
         specs: model name -> its registry entry. sources: source name -> plugin.
         networks: loaded networks, on the CPU or the device; the engine takes them over.
         stop: set from outside to stop the run before the next forward.
+        steadiness: what the networks answered at first.
     """
 
     run: RunWriter
@@ -35,6 +38,7 @@ class Engine:
     provenance: Mapping[str, Any]
     networks: dict[str, torch.nn.Module] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
+    steadiness: Steadiness = field(default_factory=Steadiness)
 
 
 def stored_outputs(settings: Settings, engine: Engine) -> dict[str, int] | None:

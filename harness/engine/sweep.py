@@ -15,7 +15,6 @@ from harness.engine.contract import Fingerprint, StimulusContract, changed_setti
 from harness.engine.forwards import BatchResult, Forwards, SpoiledStimulusError, show
 from harness.engine.global_state import GlobalState
 from harness.engine.networks import channels_last, load_network
-from harness.engine.purity import Steadiness
 from harness.engine.recorder import Recorder, Span
 from harness.engine.resources import Engine, stored_outputs
 from harness.errors import PLUGIN_FAULTS, CheckpointError, ImageError
@@ -40,7 +39,7 @@ class Sweep:
         }
         self.forwards = Forwards(engine, settings, planned.dataset.label_space())
         self.contract = StimulusContract(planned.tasks)
-        self.steadiness = Steadiness(planned.dataset.preprocessing.size, engine.device)
+        self.size = planned.dataset.preprocessing.size
         # On CUDA, a look at the values waits for the device: so once a span, and tasks and networks get copies.
         self.isolate = engine.device.type == "cuda"
 
@@ -99,7 +98,7 @@ class Sweep:
         # Not in inference mode: weights copied in that mode cannot be part of the gradients of a white-box probe.
         with torch.inference_mode(False):
             channels_last(engine.networks[name].to(engine.device))
-        self.steadiness.note(name, engine.networks[name])
+        engine.steadiness.note(name, self.size, engine.networks[name])
 
     def _schedule(self) -> list[tuple[Span, int, Sequence[Sample]]]:
         """(span, index of the first sample, samples) of every batch; boundaries are fixed, whatever is pending."""
@@ -184,11 +183,11 @@ class Sweep:
                 self.recorder.fail(self.jobs[place], reason)
 
     def _unsteady(self, answers: Mapping[Place, object]) -> dict[Place, str]:
-        """The cells of the networks that do not answer as they did when the pass began."""
+        """The cells of the networks that do not answer as they did at first."""
         faults: dict[Place, str] = {}
         for model in {model for _, model in answers}:
             try:
-                reason = self.steadiness.fault(model, self.engine.networks[model])
+                reason = self.engine.steadiness.fault(model, self.size, self.engine.networks[model])
             except PLUGIN_FAULTS as error:
                 reason = f"{model} raised {reason_of(error)}"
             if reason:
@@ -213,25 +212,27 @@ class Sweep:
             batch = replace(batch, images=batch.images.clone())
         fingerprint = Fingerprint(batch.images)
         if self.isolate:
-            result = self._answers(task, batch, models, isolate=True)
+            result = self._answers(task, batch, models, fingerprint, isolate=True)
             for model in result.decisions:
                 self.forwards.evidence.promise((task.name, model), fingerprint.unchanged(), _scribbled(task))
             return result
         try:
-            result = self._answers(task, batch, models, isolate=False)
+            result = self._answers(task, batch, models, fingerprint, isolate=False)
         except SpoiledStimulusError:
             batch.images.copy_(self._images())
-            result = self._answers(task, batch, models, isolate=True)
+            result = self._answers(task, batch, models, fingerprint, isolate=True)
         if fingerprint.unchanged():
             return result
         batch.images.copy_(self._images())
         return result.failed(_scribbled(task))
 
-    def _answers(self, task: PlannedTask, batch: Batch, models: Sequence[str], *, isolate: bool) -> BatchResult:
+    def _answers(
+        self, task: PlannedTask, batch: Batch, models: Sequence[str], images: Fingerprint, *, isolate: bool
+    ) -> BatchResult:
         """The decisions of `models` on the task's stimuli. Raises SpoiledStimulusError as `show`."""
         if isinstance(task.probe, WhiteBoxProbe):
             return attack(task, task.probe, batch, models, self.forwards, self.contract)
-        return show(task, batch, models, self.forwards, self.contract, isolate=isolate)
+        return show(task, batch, models, self.forwards, self.contract, images=images, isolate=isolate)
 
 
 def _scribbled(task: PlannedTask) -> str:

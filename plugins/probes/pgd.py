@@ -177,14 +177,14 @@ def without_gradient(gradient: torch.Tensor) -> torch.Tensor:
     """(B,) bool: whether the gradient (B, 3, S, S) of an image is zero, or not finite, so that no step follows it."""
     import torch
 
-    peak = torch.linalg.vector_norm(gradient, ord=math.inf, dim=(1, 2, 3))
-    blind: torch.Tensor = ~((peak > 0) & peak.isfinite())
-    return blind
+    flat = gradient.flatten(1)
+    peak = torch.maximum(flat.amax(1), -flat.amin(1))  # several times faster than the norm; NaN if one value is
+    return ~((peak > 0) & peak.isfinite())
 
 
 def _direction(gradient: torch.Tensor) -> torch.Tensor:
     """The sign of the gradient; 0 where it is not a number."""
-    return gradient.sign().nan_to_num(0.0)
+    return gradient.sign().nan_to_num_(0.0)
 
 
 @hookimpl

@@ -127,7 +127,7 @@ def madry(state: dict[str, torch.Tensor]) -> dict[str, Any]:
     """The robustness library's: a second copy under the attacker, whose values differ here so that a mix-up shows."""
     wrong = {key: value + 1 for key, value in state.items()}
     both = {**prefixed(state, "module.model."), **prefixed(wrong, "module.attacker.model.")}
-    both["module.normalizer.new_mean"] = torch.zeros(3)
+    both["module.normalizer.new_mean"] = torch.tensor([0.485, 0.456, 0.406])
     return {"model": both, "optimizer": {"state": {}}, "epoch": 90, "nat_prec1": torch.tensor(1.0)}
 
 

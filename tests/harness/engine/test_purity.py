@@ -178,10 +178,10 @@ def test_a_network_that_changes_while_it_runs_fails_alone(tmp_path):
 
 def test_rounding_is_steady():
     network = Linear(1)
-    steadiness = Steadiness(32, torch.device("cpu"))
-    assert steadiness.fault("one", network) == ""  # nothing noted
-    steadiness.note("one", network)
+    steadiness = Steadiness()
+    assert steadiness.fault("one", 32, network) == ""  # nothing noted
+    steadiness.note("one", 32, network)
     network.weight.data *= 1 + 1e-5
-    assert steadiness.fault("one", network) == ""
+    assert steadiness.fault("one", 32, network) == ""
     network.weight.data *= 1.01
-    assert "differ from those at the beginning" in steadiness.fault("one", network)
+    assert "differ from those at the beginning" in steadiness.fault("one", 32, network)
