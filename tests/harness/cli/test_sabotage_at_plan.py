@@ -176,7 +176,14 @@ def planned(command_line, monkeypatch):
     return call
 
 
-@pytest.mark.parametrize(("kind", "text"), CASES)
+EVERY_THIRD = [
+    case if number % 3 == 0 else pytest.param(*case.values, id=case.id, marks=pytest.mark.slow)
+    for number, case in enumerate(CASES)
+]
+"""The fast suite tries a third of the cases, of every kind; the slow one the others."""
+
+
+@pytest.mark.parametrize(("kind", "text"), EVERY_THIRD)
 def test_it_ends_with_exit_2_and_one_line(planned, kind, text):
     code, out, err = planned(kind, text)
     assert code == 2 and "Traceback" not in err, (code, out, err)

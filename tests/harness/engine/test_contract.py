@@ -92,7 +92,10 @@ def trials_of_complete(path):
     return out
 
 
-@pytest.mark.parametrize("at", [8, IMAGES - 1, "random"])
+LATER = [pytest.param(at, marks=pytest.mark.slow) for at in (8, IMAGES - 1)]
+
+
+@pytest.mark.parametrize("at", ["random", *LATER])
 @pytest.mark.parametrize("how", BREACHES)
 def test_a_probe_that_breaks_its_contract_on_any_batch_fails_alone(tmp_path, how, at, expected):
     at = int(np.random.default_rng(len(how)).integers(8, IMAGES)) if at == "random" else at

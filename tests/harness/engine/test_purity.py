@@ -135,7 +135,14 @@ def test_the_reason_names_what_is_likely():
 
 
 @pytest.mark.parametrize(
-    "name", ["resnet18", "vit_tiny_patch16_224", "convnext_atto", "swin_tiny_patch4_window7_224", "mixer_s32_224"]
+    "name",
+    [
+        "vit_tiny_patch16_224",
+        "convnext_atto",
+        pytest.param("resnet18", marks=pytest.mark.slow),
+        pytest.param("swin_tiny_patch4_window7_224", marks=pytest.mark.slow),
+        pytest.param("mixer_s32_224", marks=pytest.mark.slow),
+    ],
 )
 def test_networks_of_timm_with_random_weights_are_pure(name):
     import timm
