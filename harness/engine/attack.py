@@ -61,6 +61,8 @@ def _decisions_against(
         return log_probabilities(forwards.network(model, images), forwards.space)
 
     cell, decisions, count = (task.name, model), [], 0
+    if changes := forwards.state.changes():  # images are decoded ahead: whoever ran since the last look
+        raise CellError(changed_settings(f"dataset {task.dataset.name}", changes))
     with torch.inference_mode(False), torch.enable_grad(), forward_precision(forwards.settings):
         state = GlobalState()
         copied_batch = replace(batch, images=batch.images.clone())

@@ -61,12 +61,14 @@ class Forwards:
     Attributes:
         count: stimuli so far; a stimulus of an attack counts as often as its gradients cost forwards.
         evidence: what is noted of the stimuli of the span.
+        state: the global settings of the pass, as they were when it began.
     """
 
     def __init__(self, engine: Engine, settings: Settings, space: LabelSpace) -> None:
         self.engine, self.settings, self.space = engine, settings, space
         self.count = 0
         self.evidence = Evidence()
+        self.state = GlobalState()
 
     def network(self, model: str, images: torch.Tensor) -> torch.Tensor:
         """Logits (B, outputs) of `model`.
@@ -164,7 +166,7 @@ class _Audience:
         self.task, self.forwards, self.images, self.isolate = task, forwards, images, isolate
         self.decisions: dict[str, list[Decisions]] = {model: [] for model in models}
         self.failures: dict[str, str] = {}
-        self.state = GlobalState()
+        self.state = forwards.state
 
     @property
     def present(self) -> list[str]:

@@ -13,7 +13,6 @@ from harness.data.decoding import batches
 from harness.engine.attack import attack
 from harness.engine.contract import Fingerprint, StimulusContract, changed_settings, reason_of
 from harness.engine.forwards import BatchResult, Forwards, SpoiledStimulusError, show
-from harness.engine.global_state import GlobalState
 from harness.engine.networks import channels_last, load_network
 from harness.engine.recorder import Recorder, Span
 from harness.engine.resources import Engine, stored_outputs
@@ -170,9 +169,8 @@ class Sweep:
 
     def _decoded(self, decoded: Iterator[tuple[Sequence[Sample], np.ndarray]]) -> np.ndarray:
         """The next batch's pixels. Raises ImageError, also if making them changed global settings."""
-        state = GlobalState()
         pixels = next(decoded)[1]
-        if changes := state.changes():
+        if changes := self.forwards.state.changes():
             raise ImageError(changed_settings(f"dataset {self.planned.dataset.name}", changes))
         return pixels
 

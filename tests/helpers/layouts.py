@@ -123,11 +123,11 @@ def linear_head(state: dict[str, torch.Tensor]) -> dict[str, Any]:
     return {"epoch": 100, "state_dict": {f"module.linear.{key}": state[f"fc.{key}"] for key in ("weight", "bias")}}
 
 
-def madry(state: dict[str, torch.Tensor]) -> dict[str, Any]:
+def madry(state: dict[str, torch.Tensor], mean: tuple[float, ...] = (0.0, 0.0, 0.0)) -> dict[str, Any]:
     """The robustness library's: a second copy under the attacker, whose values differ here so that a mix-up shows."""
     wrong = {key: value + 1 for key, value in state.items()}
     both = {**prefixed(state, "module.model."), **prefixed(wrong, "module.attacker.model.")}
-    both["module.normalizer.new_mean"] = torch.tensor([0.485, 0.456, 0.406])
+    both["module.normalizer.new_mean"] = torch.tensor(mean)
     return {"model": both, "optimizer": {"state": {}}, "epoch": 90, "nat_prec1": torch.tensor(1.0)}
 
 

@@ -62,7 +62,7 @@ class Toy:
     def write_checkpoints(self):
         """Each network in the layout of its published file, where a download of it belongs."""
         layouts = {
-            "robust_resnet50_l2_eps3": lambda state: (madry(state), None),
+            "robust_resnet50_l2_eps3": lambda state: (madry(state, (0.485, 0.456, 0.406)), None),
             "resnet50_augmix_180ep": lambda state: ({"model": "resnet50", "state_dict": prefixed(state)}, None),
             "resnet50_dino": lambda state: (backbone(state), linear_head(state)),
         }
