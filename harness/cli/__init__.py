@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from harness.cli import compare, doctor, export, fetch, import_, info, list_, report, run, verify
-from harness.errors import HarnessError
+from harness.errors import PLUGIN_FAULTS, HarnessError
 
 app = typer.Typer(
     name="harness",
@@ -81,7 +81,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
-    except (SystemExit, GeneratorExit, Exception) as error:  # noqa: BLE001 - the outermost handler: see below
+    except PLUGIN_FAULTS as error:  # the outermost handler
         _end(error)
 
 

@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from harness.discovery.blame import THIRD_PARTY
 from harness.discovery.code import code_digest
 from harness.discovery.contract import Kind, Offer, offers_of
-from harness.errors import PluginError, RequestError, UnknownNameError
+from harness.errors import PLUGIN_FAULTS, PluginError, RequestError, UnknownNameError
 from harness.hookspecs import PROJECT
 from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report
 
@@ -168,7 +168,7 @@ def load_plugins(directories: Sequence[Path] = (), *, entry_points: bool = True)
     for entry in candidates:
         try:
             offers.extend(offers_of(entry.load(), entry.provider))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may fail in any way; it is recorded
+        except PLUGIN_FAULTS as error:  # a plugin may fail in any way; it is recorded
             text = "".join(traceback.format_exception(error))
             broken.append(BrokenPlugin(entry.provider, _one_line(error), text))
     return _assemble(offers, broken)

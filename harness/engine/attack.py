@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from harness.engine.arrays import shown_by
-from harness.engine.contract import StimulusContract, changed_settings, closed, range_subject, reason_of
+from harness.engine.contract import StimulusContract, closed, range_subject, reason_of
 from harness.engine.decisions import Decisions, log_probabilities
-from harness.engine.forwards import BatchResult, ForwardError, Forwards
+from harness.engine.forwards import BatchResult, Forwards
 from harness.engine.global_state import GlobalState
 from harness.engine.numerics import forward_precision
 from harness.errors import PLUGIN_FAULTS, CellError
@@ -40,7 +40,7 @@ def attack(
     for model in models:
         try:
             decisions[model] = _decisions_against(task, probe, batch, model, forwards, contract)
-        except (ForwardError, CellError) as error:
+        except CellError as error:
             failures[model] = str(error)
         except PLUGIN_FAULTS as error:
             failures[model] = f"{probe.name} against {model} raised {reason_of(error)}"
@@ -61,15 +61,15 @@ def _decisions_against(
         return log_probabilities(forwards.network(model, images), forwards.space)
 
     cell, decisions, count = (task.name, model), [], 0
-    if changes := forwards.state.changes():  # images are decoded ahead: whoever ran since the last look
-        raise CellError(changed_settings(f"dataset {task.dataset.name}", changes))
+    if fault := forwards.state.fault(f"dataset {task.dataset.name}"):  # images are decoded ahead, since the last look
+        raise CellError(fault)
     with torch.inference_mode(False), torch.enable_grad(), forward_precision(forwards.settings):
         state = GlobalState()
         copied_batch = replace(batch, images=batch.images.clone())
         with closed(probe.attacks(copied_batch, classifier)) as attacks:
             for count, item in enumerate(attacks, 1):
-                if changes := state.changes():
-                    raise CellError(changed_settings(f"probe {probe.name} against {model}", changes))
+                if fault := state.fault(f"probe {probe.name} against {model}"):
+                    raise CellError(fault)
                 with torch.inference_mode():
                     shown = shown_by(task, item, len(batch.sample_ids))
                     contract.check(task, count, shown.condition, shown.stimulus, batch.images.shape)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from harness.errors import CellError, described, listed
+from harness.errors import CellError, described
 
 if TYPE_CHECKING:
     from harness.interfaces import Probe
@@ -141,11 +141,6 @@ def closed(stimuli: Iterable[T]) -> Iterator[Iterator[T]]:
 def range_subject(probe: Probe, condition: str, batch: Batch) -> str:
     """The reason of a stimulus out of range, up to its values."""
     return f"probe {probe.name} left [0, 1] under {condition}, in the batch from {batch.sample_ids[0]} on"
-
-
-def changed_settings(who: str, changes: Sequence[str]) -> str:
-    """The reason of a plugin that changed global settings of torch or Pillow, which would change other cells."""
-    return f"{listed(changes)} changed while {who} ran; other cells rely on it, so it is set back"
 
 
 def reason_of(error: BaseException) -> str:

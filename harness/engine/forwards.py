@@ -12,7 +12,6 @@ from harness.engine.contract import (
     Fingerprint,
     Place,
     StimulusContract,
-    changed_settings,
     closed,
     range_subject,
     reason_of,
@@ -104,8 +103,8 @@ class Forwards:
             decisions = decide(logits, self.space, keep_logits=self.settings.store == "logits")
         except PLUGIN_FAULTS as error:
             raise ForwardError(f"{model} raised {reason_of(error)}") from error
-        if changes := state.changes():
-            raise ForwardError(changed_settings(model, changes))
+        if fault := state.fault(model):
+            raise ForwardError(fault)
         if fingerprint is not None:
             self.evidence.promise(cell, fingerprint.unchanged(), f"{model} changed its input in place")
         self.count += len(stimulus) * effort
@@ -139,8 +138,8 @@ def show(
         count = 0
         with closed(task.probe.stimuli(batch)) as stimuli:
             for count, item in enumerate(stimuli, 1):
-                if changes := audience.state.changes():
-                    raise CellError(changed_settings(f"probe {task.probe.name}", changes))
+                if fault := forwards.state.fault(f"probe {task.probe.name}"):
+                    raise CellError(fault)
                 shown = shown_by(task, item, len(batch.sample_ids))
                 contract.check(task, count, shown.condition, shown.stimulus, batch.images.shape)
                 audience.show(shown, batch)
@@ -166,7 +165,6 @@ class _Audience:
         self.task, self.forwards, self.images, self.isolate = task, forwards, images, isolate
         self.decisions: dict[str, list[Decisions]] = {model: [] for model in models}
         self.failures: dict[str, str] = {}
-        self.state = forwards.state
 
     @property
     def present(self) -> list[str]:
@@ -190,7 +188,7 @@ class _Audience:
         for cell in cells:
             try:
                 effort = self.task.probe.effort()
-                answer = self.forwards.decide(cell, shown, effort, self.state, isolate=self.isolate)
+                answer = self.forwards.decide(cell, shown, effort, self.forwards.state, isolate=self.isolate)
                 self.decisions[cell[1]].append(answer)
             except ForwardError as error:
                 self.failures[cell[1]] = str(error)

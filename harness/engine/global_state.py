@@ -83,6 +83,11 @@ class GlobalState:
                 names.append(name)
         return names
 
+    def fault(self, who: str) -> str:
+        """The reason of a plugin that changed settings, which would change other cells; empty if it changed none."""
+        names = self.changes()
+        return f"{listed(names)} changed while {who} ran; other cells rely on it, so it is set back" if names else ""
+
 
 def refuse_global_hooks() -> None:
     """Raises PluginError if hooks act on every network: what they return would be stored as the network's answers."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from harness.engine.allocator import keep_freed_memory
-from harness.engine.contract import changed_settings, reason_of
+from harness.engine.contract import reason_of
 from harness.engine.global_state import GlobalState, refuse_global_hooks
 from harness.engine.numerics import numerics
 from harness.engine.purity import impurity, witnesses
@@ -32,7 +32,7 @@ def load_network(spec: ModelSpec, source: ModelSource, size: int) -> torch.nn.Mo
     """
     state = GlobalState()
     try:
-        with blamed(f"model {spec.name!r}: its source {spec.source!r}"):
+        with blamed(spec.asked):
             network = source.load(spec).eval()
         _refuse_changes(spec, state)
         for parameter in network.parameters():
@@ -45,8 +45,8 @@ def load_network(spec: ModelSpec, source: ModelSource, size: int) -> torch.nn.Mo
 
 
 def _refuse_changes(spec: ModelSpec, state: GlobalState) -> None:
-    if changes := state.changes():
-        raise CheckpointError(changed_settings(f"model {spec.name!r} (source {spec.source!r})", changes))
+    if fault := state.fault(f"model {spec.name!r} (source {spec.source!r})"):
+        raise CheckpointError(fault)
 
 
 def _check(network: torch.nn.Module, spec: ModelSpec, images: torch.Tensor) -> None:

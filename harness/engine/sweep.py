@@ -11,7 +11,7 @@ import torch
 
 from harness.data.decoding import batches
 from harness.engine.attack import attack
-from harness.engine.contract import Fingerprint, StimulusContract, changed_settings, reason_of
+from harness.engine.contract import Fingerprint, StimulusContract, reason_of
 from harness.engine.forwards import BatchResult, Forwards, SpoiledStimulusError, show
 from harness.engine.networks import channels_last, load_network
 from harness.engine.recorder import Recorder, Span
@@ -170,8 +170,8 @@ class Sweep:
     def _decoded(self, decoded: Iterator[tuple[Sequence[Sample], np.ndarray]]) -> np.ndarray:
         """The next batch's pixels. Raises ImageError, also if making them changed global settings."""
         pixels = next(decoded)[1]
-        if changes := self.forwards.state.changes():
-            raise ImageError(changed_settings(f"dataset {self.planned.dataset.name}", changes))
+        if fault := self.forwards.state.fault(f"dataset {self.planned.dataset.name}"):
+            raise ImageError(fault)
         return pixels
 
     def _fail(self, faults: Mapping[Place, str], answers: dict[Place, list[Decisions]]) -> None:
@@ -211,8 +211,9 @@ class Sweep:
         fingerprint = Fingerprint(batch.images)
         if self.isolate:
             result = self._answers(task, batch, models, fingerprint, isolate=True)
+            unchanged = fingerprint.unchanged()
             for model in result.decisions:
-                self.forwards.evidence.promise((task.name, model), fingerprint.unchanged(), _scribbled(task))
+                self.forwards.evidence.promise((task.name, model), unchanged, _scribbled(task))
             return result
         try:
             result = self._answers(task, batch, models, fingerprint, isolate=False)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.errors import PLUGIN_FAULTS, HarnessError, PluginError, described
+from harness.errors import blamed
 from harness.records import Reason, Remark, columns_of
 
 if TYPE_CHECKING:
-    from harness.interfaces import Dataset, ModelSource
+    from harness.interfaces import Dataset
     from harness.planning.plan import PlannedTask
     from harness.planning.request import Selection
     from harness.records import ModelSpec, Preprocessing
@@ -31,18 +31,11 @@ def natives_of(selection: Selection) -> dict[str, Preprocessing | None]:
     """What the source of each model states; empty if no dataset asks for it. Raises PluginError for a broken source."""
     if not any(dataset.preprocessing.native for dataset in selection.datasets.values()):
         return {}
-    return {spec.name: _native(spec, selection.sources[spec.source]) for spec in selection.models}
-
-
-def _native(spec: ModelSpec, source: ModelSource) -> Preprocessing | None:
-    try:
-        return source.native(spec)
-    except HarnessError:
-        raise
-    except PLUGIN_FAULTS as error:
-        raise PluginError(
-            f"source {spec.source!r} cannot state the size of model {spec.name!r}: {described(error)}"
-        ) from error
+    natives = {}
+    for spec in selection.models:
+        with blamed(spec.asked):
+            natives[spec.name] = selection.sources[spec.source].native(spec)
+    return natives
 
 
 def shown_to(task: PlannedTask, model: ModelSpec, natives: Natives) -> PlannedTask | Reason:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.checkpoints.tensors import digests_of_tensors, recalled
 from harness.local.digests import path_of
 from harness.planning.plan import Pass, Plan, PlannedCell
+from harness.planning.weight_files import files_of
 
 if TYPE_CHECKING:
     from harness.planning.request import Selection
@@ -44,7 +45,7 @@ def files_of_stored(
 def _equal(spec: ModelSpec, selection: Selection, job: Job, now: Sequence[str]) -> bool:
     """Whether the present files of a model hold the tensors of a stored cell."""
     before = job.tensors or recalled(spec, job.identity.checkpoint) or _tensors_before(spec, job)
-    return bool(before) and before == digests_of_tensors(spec, selection.sources[spec.source].files(spec), now)
+    return bool(before) and before == digests_of_tensors(spec, files_of(selection, spec), now)
 
 
 def _tensors_before(spec: ModelSpec, job: Job) -> tuple[str, ...]:
@@ -60,9 +61,8 @@ def with_tensors(plan: Plan, selection: Selection) -> Plan:
     tensors: dict[str, tuple[str, ...]] = {}
     for cell in (cell for planned in plan.passes for cell in planned.cells if cell.job and cell.job.weight_files):
         spec = specs[cell.model]
-        source = selection.sources[spec.source]
-        if source.state_dicts and cell.model not in tensors and cell.job:
-            tensors[cell.model] = digests_of_tensors(spec, source.files(spec), cell.job.weight_files)
+        if selection.sources[spec.source].state_dicts and cell.model not in tensors and cell.job:
+            tensors[cell.model] = digests_of_tensors(spec, files_of(selection, spec), cell.job.weight_files)
 
     def of_cell(cell: PlannedCell) -> PlannedCell:
         made = tensors.get(cell.model)

@@ -52,10 +52,10 @@ def _refuse(selection: Selection, usable: Collection[str], errors: Mapping[str, 
 
 def files_of(selection: Selection, spec: ModelSpec) -> Sequence[Path]:
     """The files of a model. Raises CheckpointError if they are missing, PluginError if its source fails."""
-    with blamed(f"model {spec.name!r}: its source {spec.source!r}"):
+    with blamed(spec.asked):
         files = tuple(Path(path) for path in selection.sources[spec.source].files(spec))
     for path in (path for path in files if not path.is_file()):
-        raise PluginError(f"model {spec.name!r}: its source {spec.source!r} names {path}, which is not a file")
+        raise PluginError(f"{spec.asked} names {path}, which is not a file")
     return files
 
 

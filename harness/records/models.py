@@ -81,3 +81,8 @@ class ModelSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     expected: Mapping[str, tuple[float, float | None]] = field(default_factory=dict)
     base: Path = field(default_factory=Path)
+
+    @property
+    def asked(self) -> str:
+        """The model and who loads it, as messages name them: ``model 'mine': its source 'checkpoint'``."""
+        return f"model {self.name!r}: its source {self.source!r}"

@@ -86,7 +86,7 @@ class Registry:
         """
         with self.located("models", spec.name, "source"):
             source = self.plugins.model_source(spec.source)
-        with blamed(f"model {spec.name!r}: its source {spec.source!r}"):
+        with blamed(spec.asked):
             try:
                 source.options(spec)
             except ValueError as error:

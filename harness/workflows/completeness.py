@@ -54,16 +54,12 @@ def lost_cells(out: Path, plan: Plan, failures: Mapping[tuple[str, str], str]) -
     except RunError as error:
         raise StoreError(f"the run folder was changed while the run went on: {error}") from error
     lost = {}
-    spans = {task.name: set(task.layout.spans()) for task in plan.tasks}
+    layouts = {task.name: task.layout for task in plan.tasks}
     for cell in plan.cells:
         place = (cell.task, cell.model)
         if cell.job is None or not cell.pending or place in failures:
             continue
         stored = reader.cell(*place)
-        if stored is None or stored.job.key != cell.job.key:
-            lost[place] = "its trials are not in the run folder, as if another program had changed it; run it again"
-        elif absent := spans[cell.task] - set(stored.spans):
-            lost[place] = (
-                f"{len(absent)} of {len(spans[cell.task])} files of trials disappeared during the run; run it again"
-            )
+        if stored is None or stored.job.key != cell.job.key or not stored.complete(layouts[cell.task]):
+            lost[place] = "its trials are not whole in the run folder, which was changed meanwhile; run it again"
     return lost
