@@ -11,17 +11,21 @@ from harness.store.imported import store_table
 from harness.store.layout import RESERVED, check_layout
 from harness.store.reader import RunReader, read_trials
 from harness.store.run_record import INDEX, refuse_locked, refuse_occupied, refuse_unfit
+from harness.store.sound import Cells, cells_of, is_complete
 from harness.store.verify import verify_run
 from harness.store.writer import RunWriter
 
 __all__ = [
     "INDEX",
     "RESERVED",
+    "Cells",
     "RunReader",
     "RunWriter",
     "StoredCell",
+    "cells_of",
     "check_layout",
     "export_run",
+    "is_complete",
     "left_out",
     "read_trials",
     "refuse_locked",

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from harness.errors import RequestError, StoreError
 from harness.store.index import PlainCell, write_plain
 from harness.store.reader import RunReader
+from harness.store.sound import Cells, cells_of, is_complete
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from harness.records import TaskLayout, Trials
-    from harness.store.cells import StoredCell
 
 SUFFIXES = (".csv", ".parquet", ".h5")
 
@@ -44,10 +44,12 @@ def export_run(run: Path, output: Path, damage: Damage | None = None) -> int:
         raise RequestError(f"cannot export to {output.name!r}: expected a file ending in {', '.join(SUFFIXES)}")
     opened = RunReader.open(run)
     strict, damage = damage is None, {} if damage is None else damage
-    damage.update(damaged_cells(opened) if opened.kind == "trials" else {})
-    if strict or opened.kind != "trials" or not complete_cells(opened):
+    state = cells_of(opened) if opened.kind == "trials" else Cells({}, {})
+    damage.update(_damaged(opened, state))
+    complete = _complete(opened, state)
+    if strict or not complete:
         _refuse_damaged(damage)
-    if opened.kind != "trials" or not complete_cells(opened):
+    if not complete:
         raise RequestError(f"{run} holds no complete cell to export ({opened.kind}). See: harness report {run}")
     partial = output.with_name(output.name + ".partial")
     try:
@@ -107,29 +109,26 @@ def compact(run: RunReader, path: Path, damage: Damage | None = None) -> int:
 
 def complete_cells(run: RunReader) -> list[tuple[str, str]]:
     """(task, model) of the cells whose trials are all stored; not those whose state cannot be read."""
-    cells = sorted(_sound_cells(run).items())
-    return [place for place, cell in cells if cell.failed is None and cell.complete(run.layout(place[0]))]
+    return _complete(run, cells_of(run))
+
+
+def _complete(run: RunReader, cells: Cells) -> list[tuple[str, str]]:
+    return sorted(place for place, cell in cells.sound.items() if is_complete(run, place, cell))
 
 
 def damaged_cells(run: RunReader) -> Damage:
     """The cells whose state or axes cannot be read. Damaged trials are found when they are read."""
-    damage: Damage = {}
-    for place in _begun(run):
+    return _damaged(run, cells_of(run))
+
+
+def _damaged(run: RunReader, cells: Cells) -> Damage:
+    damage = dict(cells.damaged)
+    for place in cells.sound:
         try:
             run.layout(place[0])
-            run.cell(*place)
         except StoreError as error:
             damage[place] = error
     return damage
-
-
-def _begun(run: RunReader) -> list[tuple[str, str]]:
-    return [(task, model) for task in run.tasks() for model in run.models(task)]
-
-
-def _sound_cells(run: RunReader) -> dict[tuple[str, str], StoredCell]:
-    damage = damaged_cells(run)
-    return {place: cell for place in _begun(run) if place not in damage and (cell := run.cell(*place)) is not None}
 
 
 def _read(run: RunReader, place: tuple[str, str], damage: Damage) -> Trials | None:
@@ -149,7 +148,8 @@ def left_out(run: RunReader, output: Path) -> list[str]:
     Args:
         output: the file; only ``.h5`` has room for arrays.
     """
-    complete, cells, damage = set(complete_cells(run)), _sound_cells(run), damaged_cells(run)
+    state = cells_of(run)
+    complete, cells, damage = set(_complete(run, state)), state.sound, _damaged(run, state)
     planned = {(task, model) for task, models in run.record.planned.items() for model in models}
     reasons = []
     for task, model in sorted((planned | set(cells)) - complete - damage.keys()):

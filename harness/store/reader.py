@@ -102,10 +102,13 @@ class RunReader:
 
     # --- cells -------------------------------------------------------------------------------
 
+    def places(self) -> list[tuple[str, str]]:
+        """(task, model) of every cell that was begun, readable or not, sorted."""
+        return [(task, model) for task in self.tasks() for model in self.models(task)]
+
     def cells(self) -> dict[tuple[str, str], StoredCell]:
         """All cells by (task, model)."""
-        places = [(task, model) for task in self.tasks() for model in self.models(task)]
-        return {place: cell for place in places if (cell := self.cell(*place)) is not None}
+        return {place: cell for place in self.places() if (cell := self.cell(*place)) is not None}
 
     def checked_cells(self) -> dict[tuple[str, str], StoredCell]:
         """As `cells`, after the header of every shard has been compared with its cell: what a resume builds on.
@@ -116,7 +119,7 @@ class RunReader:
         """
         cells: dict[tuple[str, str], StoredCell] = {}
         problems: list[str] = []
-        for place in [(task, model) for task in self.tasks() for model in self.models(task)]:
+        for place in self.places():
             try:
                 if cell := self.cell(*place):
                     self._check_headers(*self.place(*place))

@@ -29,7 +29,7 @@ def verify_run(run: RunReader) -> list[str]:
     if run.kind == "imported":
         return _table_problems(run)
     problems = [f"{path} was left by a killed process; the next run removes it" for path in leftovers(run.path)]
-    places = [(task, model) for task in run.tasks() for model in run.models(task)]
+    places = run.places()
     shown, index_problems = _index(run, places)
     for task in run.tasks():
         try:

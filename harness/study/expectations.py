@@ -72,7 +72,7 @@ def _measured(run: RunReader, probes: Mapping[str, Probe], task: str, model: str
     stored = run.cells()[task, model]
     identity = stored.job.identity.probe
     probe = probes.get(identity.name)
-    if probe is None or probe.requires or stored.failed is not None or not stored.complete(run.layout(task)):
+    if probe is None or probe.requires or not stored.complete(run.layout(task)):
         return {}
     try:
         probe = with_params(probe, identity.params)

@@ -20,14 +20,12 @@ from harness.study.missing import reasons_of_parts, reasons_of_published
 from harness.study.protocols import Origin
 from harness.study.reduction import measures_of, with_params
 from harness.study.rows import Definitions, Row
-from harness.study.sound import Cells, cells_of
 from harness.study.superseded import network_of, superseded
 from harness.views import Views
 
 if TYPE_CHECKING:
     from harness.interfaces import Probe
-    from harness.store import RunReader
-    from harness.store.cells import StoredCell
+    from harness.store import Cells, RunReader, StoredCell
 
 
 class RowReader:
@@ -116,6 +114,8 @@ class RowReader:
                 self._defined_by.setdefault(name, label)
 
     def _add_trials(self, run: RunReader, label: str) -> None:
+        from harness.store import cells_of
+
         cells, planned = cells_of(run), run.record.planned
         replaced = superseded(cells.sound)
         models, places = run.record.models, {**cells.sound, **cells.damaged}

@@ -24,8 +24,7 @@ class StoredTrials:
 
     @cached_property
     def _places(self) -> dict[str, dict[str, Path]]:
-        from harness.store import RunReader
-        from harness.study.sound import cells_of, is_complete
+        from harness.store import RunReader, cells_of, is_complete
         from harness.study.superseded import superseded
 
         places: dict[str, dict[str, Path]] = {}

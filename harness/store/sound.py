@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from harness.errors import StoreError
 
 if TYPE_CHECKING:
-    from harness.store import RunReader
     from harness.store.cells import StoredCell
+    from harness.store.reader import RunReader
 
 Place = tuple[str, str]
 """Task and model."""
@@ -26,7 +26,7 @@ def cells_of(run: RunReader) -> Cells:
     """The state of every cell of `run`."""
     sound: dict[Place, StoredCell] = {}
     damaged: dict[Place, StoreError] = {}
-    for place in [(task, model) for task in run.tasks() for model in run.models(task)]:
+    for place in run.places():
         try:
             cell = run.cell(*place)
         except StoreError as error:
@@ -40,6 +40,6 @@ def cells_of(run: RunReader) -> Cells:
 def is_complete(run: RunReader, place: Place, cell: StoredCell) -> bool:
     """Whether all trials of the cell are stored; not if its layout cannot be read."""
     try:
-        return cell.failed is None and cell.complete(run.layout(place[0]))
+        return cell.complete(run.layout(place[0]))
     except StoreError:
         return False
