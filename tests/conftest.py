@@ -5,7 +5,7 @@ import pytest
 from tests.helpers.places import REAL as SHARED_REAL
 from tests.helpers.trees import write_tree
 
-pytest_plugins = ("tests.helpers.command", "tests.helpers.stored_runs")
+pytest_plugins = ("tests.helpers.command", "tests.helpers.small_checkpoints", "tests.helpers.stored_runs")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,7 +18,7 @@ from harness import CheckpointError, LoadingRecipe
 from harness.checkpoints.kinds import sniff
 from harness.checkpoints.reading import read_state_dict
 from harness.plugins.models.checkpoint import Checkpoint
-from tests.helpers.layouts import assert_same, refusal, small_network, some_images, spec_for
+from tests.helpers.layouts import assert_same, refusal, spec_for
 
 HTML = b"\n<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title></head></html>"
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 102\n"
@@ -27,21 +27,6 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 10
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture(scope="module")
-def network():
-    return small_network(seed=1)
-
-
-@pytest.fixture(scope="module")
-def state(network):
-    return network.state_dict()
-
-
-@pytest.fixture(scope="module")
-def images():
-    return some_images()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 
 from harness.store import RunReader
 from tests.helpers.command import run
+from tests.helpers.grey_images import GREYS
 
 PROBE = """
 from dataclasses import dataclass
@@ -33,38 +34,7 @@ class Faded(Probe):
 def harness_probes():
     return [Faded()]
 """
-DATASET = """
-from dataclasses import dataclass, field
-from harness import Dataset, LabelSpace, Preprocessing, Sample, hookimpl
-from pathlib import Path
-
-@dataclass(frozen=True, kw_only=True)
-class Greys(Dataset):
-    '''Grey images.'''
-    name: str = "greys"
-    preprocessing: Preprocessing = field(default_factory=lambda: Preprocessing(resize=None, size=32))
-
-    def root(self):
-        return Path(__file__).parent
-
-    def label_space(self):
-        classes = tuple(f"class-{number}" for number in range(1000))
-        return LabelSpace(name="thousand", classes=classes, model_label_space="imagenet-1k", outputs=1000)
-
-    def samples(self, root):
-        return [Sample(id=f"{number:02d}", targets=(number,)) for number in range(24)]
-
-    def image(self, sample):
-        from PIL import Image
-        return Image.new("RGB", (32, 32), (10 * int(sample.id),) * 3)
-
-    def remarks(self, samples):
-        return ()
-
-@hookimpl
-def harness_datasets():
-    return [Greys()]
-"""
+NO_REMARKS = "    def remarks(self, samples):\n        return ()"
 SOURCE = """
 from harness import ModelSource, hookimpl
 
@@ -105,7 +75,7 @@ def plugins(tmp_path):
     files = {
         "faded.py": PROBE,
         "_helper.py": "STRENGTH = 0.5\n",
-        "greys.py": DATASET,
+        "greys.py": GREYS.replace("CHANGE", NO_REMARKS),
         "constant.py": SOURCE,
         "_network.py": NETWORK,
     }

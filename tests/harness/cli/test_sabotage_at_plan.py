@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.grey_images import GREYS
+
 PROBE = """
 import sys
 from dataclasses import dataclass
@@ -30,38 +32,7 @@ CHANGE
 def harness_probes():
     return [Bad()]
 """
-DATASET = """
-import sys
-from dataclasses import dataclass, field
-from pathlib import Path
-from harness import Dataset, LabelSpace, Preprocessing, Sample, hookimpl
-
-@dataclass(frozen=True, kw_only=True)
-class Bad(Dataset):
-    '''Bad.'''
-    name: str = "bad"
-    preprocessing: Preprocessing = field(default_factory=lambda: Preprocessing(resize=None, size=32))
-
-    def root(self):
-        return Path(__file__).parent
-
-    def label_space(self):
-        classes = tuple(f"class-{number}" for number in range(1000))
-        return LabelSpace(name="thousand", classes=classes, model_label_space="imagenet-1k", outputs=1000)
-
-    def samples(self, root):
-        return [Sample(id=f"{number:02d}", targets=(number,)) for number in range(24)]
-
-    def image(self, sample):
-        from PIL import Image
-        return Image.new("RGB", (32, 32), (10 * int(sample.id),) * 3)
-
-CHANGE
-
-@hookimpl
-def harness_datasets():
-    return [Bad()]
-"""
+DATASET = GREYS.replace("Greys", "Bad").replace('"greys"', '"bad"')
 SOURCE = """
 import sys
 from pathlib import Path

@@ -6,12 +6,13 @@ from typing import ClassVar
 
 import pytest
 
-from harness import Dataset, Preprocessing, Probe
+from harness import Dataset, Preprocessing
 from harness.data.manifest import Manifest, dataset_identity
 from harness.plugins.probes.band_pass import BandPass
 from harness.records import FIRST_CHOICES, Identity, Job, effect_of
 from harness.store import StoredCell
 from harness.study.protocols import Origin, changes, departures, standard_of, told
+from tests.helpers.engine import Plain
 from tests.helpers.identities import DOCUMENT, PATHS, identity, origin, other
 
 
@@ -157,17 +158,8 @@ class Photos(Dataset):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clean(Probe):
+class Clean(Plain):
     name: ClassVar[str] = "accuracy"
-
-    def conditions(self, size):
-        return ("clean",)
-
-    def stimuli(self, batch):
-        yield "clean", batch.images
-
-    def measures(self, trials):
-        return ()
 
 
 def measured(probe, dataset, **changes):

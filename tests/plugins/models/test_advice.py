@@ -25,22 +25,6 @@ from harness.plugins.models.checkpoint import Checkpoint
 from tests.helpers.advice import advised, entry, load, refusal
 from tests.helpers.layouts import ARCH, assert_same, backbone, prefixed, small_network, some_images, spec_for
 
-
-@pytest.fixture(scope="module")
-def network():
-    return small_network(seed=1)
-
-
-@pytest.fixture(scope="module")
-def state(network):
-    return network.state_dict()
-
-
-@pytest.fixture(scope="module")
-def other():
-    return small_network(seed=2).state_dict()
-
-
 # --- the recipe that fits --------------------------------------------------------------------
 
 

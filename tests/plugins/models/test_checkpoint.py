@@ -26,7 +26,6 @@ from tests.helpers.layouts import (
     refusal,
     simclr,
     small_network,
-    some_images,
     spec_for,
     uncounted,
 )
@@ -35,21 +34,6 @@ from tests.helpers.layouts import (
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture(scope="module")
-def network():
-    return small_network(seed=1)
-
-
-@pytest.fixture(scope="module")
-def state(network):
-    return network.state_dict()
-
-
-@pytest.fixture(scope="module")
-def images():
-    return some_images()
 
 
 @pytest.fixture

@@ -19,21 +19,6 @@ from tests.helpers.layouts import assert_same, prefixed, small_network, some_ima
 MEAN, STD = (0.375, 0.25, 0.5), (0.25, 0.125, 0.5)
 
 
-@pytest.fixture(scope="module")
-def network():
-    return small_network(seed=1)
-
-
-@pytest.fixture(scope="module")
-def state(network):
-    return network.state_dict()
-
-
-@pytest.fixture(scope="module")
-def other():
-    return small_network(seed=2).state_dict()
-
-
 # --- several sets of weights -----------------------------------------------------------------
 
 
