@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -92,7 +93,7 @@ def compared(plan: Plan, stored: Mapping[tuple[str, str], StoredCell], code: Cod
     for job in kept:
         for change in code.changes(job):
             changes.setdefault(change, []).append(job)
-    unrecorded = _counted(name for job in kept for name in code.unrecorded(job))
+    unrecorded = Counter(name for job in kept for name in code.unrecorded(job))
     text = "from a version of the harness that did not note the code of plugins: whether it has changed is not known"
     remarks = tuple(
         Remark("comparability", name, f"{_cells(n)} {'is' if n == 1 else 'are'} {text}")
@@ -131,13 +132,6 @@ def _explained(cell: PlannedCell, changes: Mapping[CodeChange, Sequence[Job]]) -
     text = f"made by other code of {' and of '.join(subjects)}"
     earlier = f"{cell.because.text}; " if cell.because else ""
     return replace(cell, because=Reason(kind="task", subject=cell.task, text=earlier + text))
-
-
-def _counted(names: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-    return counts
 
 
 def _cells(number: int) -> str:
