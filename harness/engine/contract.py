@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -65,8 +66,8 @@ class Evidence:
     """
 
     def __init__(self) -> None:
-        self._ranges: list[tuple[Sequence[Place], str, torch.Tensor]] = []
-        self._promises: list[tuple[Place, str, torch.Tensor]] = []
+        self._ranges: list[tuple[Sequence[Place], str, Sequence[torch.Tensor]]] = []
+        self._promises: list[tuple[Place, str, Sequence[torch.Tensor]]] = []
 
     def range_of(self, cells: Sequence[Place], subject: str, stimulus: torch.Tensor) -> None:
         """Note the range of `stimulus`, which must be [0, 1].
@@ -74,11 +75,11 @@ class Evidence:
         Args:
             cells: the cells that it is shown to. subject: its reason (`range_subject`), which the values complete.
         """
-        self._ranges.append((cells, subject, torch.stack(torch.aminmax(stimulus))))
+        self._ranges.append((cells, subject, torch.aminmax(stimulus)))
 
     def promise(self, cell: Place, kept: torch.Tensor, reason: str) -> None:
         """Note whether a promise was kept, a () bool tensor; `reason` says what it means if not."""
-        self._promises.append((cell, reason, kept))
+        self._promises.append((cell, reason, (kept,)))
 
     def faults(self) -> dict[Place, str]:
         """Cell -> why its span must not be stored; forgets what was noted."""
@@ -87,19 +88,18 @@ class Evidence:
             if not (low >= 0.0 and high <= 1.0):
                 for cell in cells:
                     faults.setdefault(cell, f"{subject}: {low:.4g} to {high:.4g}")
-        for cell, reason, kept in _on_host(self._promises):
+        for cell, reason, (kept,) in _on_host(self._promises):
             if not kept:
                 faults.setdefault(cell, reason)
         self._ranges, self._promises = [], []
         return faults
 
 
-def _on_host(rows: Sequence[tuple[Any, str, torch.Tensor]]) -> list[tuple[Any, str, Any]]:
-    """The rows with the values of their tensors, which are read in one transfer."""
-    if not rows:
-        return []
-    values = torch.stack([tensor for _, _, tensor in rows]).tolist()
-    return [(subject, text, value) for (subject, text, _), value in zip(rows, values, strict=True)]
+def _on_host(rows: Sequence[tuple[Any, str, Sequence[torch.Tensor]]]) -> Iterator[tuple[Any, str, list[Any]]]:
+    """The rows with the values of their () tensors, which are read in one transfer."""
+    if rows:
+        values = iter(torch.stack([tensor for _, _, tensors in rows for tensor in tensors]).tolist())
+        yield from ((subject, text, [next(values) for _ in tensors]) for subject, text, tensors in rows)
 
 
 class Fingerprint:
@@ -112,7 +112,7 @@ class Fingerprint:
     """
 
     def __init__(self, images: torch.Tensor) -> None:
-        self._images = images
+        self._images = images.detach()
         self._sums = self._rows()
 
     def unchanged(self) -> torch.Tensor:
@@ -121,9 +121,17 @@ class Fingerprint:
 
     def _rows(self) -> torch.Tensor:
         side, device = self._images.shape[-1], self._images.device
-        weights = torch.arange(1, side + 1, device=device, dtype=torch.float32)
-        with torch.autocast(device.type, enabled=False):
-            return torch.mv(self._images.reshape(-1, side), weights / side)
+        if torch.is_autocast_enabled(device.type):  # within an attack; entering `autocast` takes longer than the sums
+            with torch.autocast(device.type, enabled=False):
+                return torch.mv(self._images.reshape(-1, side), _weights(side, device))
+        return torch.mv(self._images.reshape(-1, side), _weights(side, device))
+
+
+@lru_cache(16)
+def _weights(side: int, device: torch.device) -> torch.Tensor:
+    """(side,) float32 in (0, 1]: a different weight for each column of an image."""
+    with torch.inference_mode(False):
+        return torch.arange(1, side + 1, device=device, dtype=torch.float32) / side
 
 
 @contextmanager

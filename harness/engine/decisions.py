@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
+from torch.nn.functional import pad
 
 from harness.records import TOP, LabelSpace
 
@@ -52,10 +53,9 @@ def decide(logits: torch.Tensor, space: LabelSpace, *, keep_logits: bool = False
     logp = log_probabilities(logits, space)
     k = min(TOP, logp.shape[1])
     values, classes = logp.topk(k, dim=1)
-    top5 = torch.full((len(logits), TOP), -1, dtype=torch.int16, device=logits.device)
-    top_logp = torch.full((len(logits), TOP), math.nan, dtype=torch.float16, device=logits.device)
-    top5[:, :k] = classes.to(torch.int16)
-    top_logp[:, :k] = values.to(torch.float16)
+    top5, top_logp = classes.to(torch.int16), values.to(torch.float16)
+    if k < TOP:
+        top5, top_logp = pad(top5, (0, TOP - k), value=-1), pad(top_logp, (0, TOP - k), value=math.nan)
     kept = logits.half() if keep_logits else None  # infinite beyond 65,504, which `finite` must detect
     finite = torch.isfinite(logits if kept is None else kept).all()
     return Decisions(top5, top_logp, finite, kept)

@@ -38,7 +38,10 @@ def _hooks(name: str) -> Setting:
 
 SETTINGS: Final[dict[str, Setting]] = {
     "the default dtype (torch.set_default_dtype)": (torch.get_default_dtype, torch.set_default_dtype),
-    "the default device (torch.set_default_device)": (torch.get_default_device, torch.set_default_device),
+    "the default device (torch.set_default_device)": (
+        lambda: torch.empty(0).device,  # as `torch.get_default_device`, which takes much longer
+        torch.set_default_device,
+    ),
     "the number of threads (torch.set_num_threads)": (torch.get_num_threads, torch.set_num_threads),
     "the precision of products (torch.set_float32_matmul_precision)": (
         torch.get_float32_matmul_precision,

@@ -37,6 +37,9 @@ def numerics(settings: Settings) -> Iterator[None]:
 @contextmanager
 def forward_precision(settings: Settings) -> Iterator[None]:
     """Precision of the networks only: stimuli are always made in strict float32."""
+    if settings.precision == "fp32":
+        yield
+        return
     with ExitStack() as stack:
         if settings.precision == "bf16":
             stack.enter_context(torch.autocast(settings.device_type, dtype=torch.bfloat16))
