@@ -1,8 +1,8 @@
 """A YAML file as plain values with their line numbers. The only module that knows YAML.
 
-YAML 1.1 turns ``no`` into false, ``00676316`` into 228558 and ``12:30`` into 750, and reads ``1e-3`` as text. In a file
-whose values decide published numbers, none of this may go unnoticed: every such scalar is an error that says how to
-write the intended value.
+YAML 1.1 turns ``no`` into false, ``00676316`` into 228558 and ``12:30`` into 750, and reads ``1e-3`` and ``-.5`` as
+text. In a file whose values decide published numbers, none of this may go unnoticed: every such scalar is an error that
+says how to write the intended value.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _TAG: Final = "tag:yaml.org,2002:"
 _INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _DECIMAL: Final = re.compile(r"[-+]?[0-9]*\.[0-9]+([eE][-+][0-9]+)?|[-+]?[0-9]+\.([eE][-+][0-9]+)?")
 _EXPONENT: Final = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+|[-+]?\.[0-9_]+[eE][-+]?[0-9]+")
+_SIGNED_POINT: Final = re.compile(r"([-+])(\.[0-9][0-9_]*)")
 _BOOLEANS: Final = {"true": True, "false": False}
 
 Where = tuple[str | int, ...]
@@ -129,7 +130,7 @@ class _Reader:
         """The value of a scalar, if YAML reads it as it looks; else raises RegistryError."""
         raw, kind = str(node.value), node.tag.removeprefix(_TAG)
         if kind == "str":
-            if not node.style and _EXPONENT.fullmatch(raw):
+            if not node.style and (_EXPONENT.fullmatch(raw) or _SIGNED_POINT.fullmatch(raw)):
                 raise self.error(node, f"{raw} looks like a number, but YAML reads it as text; {_ways(raw)}")
             return raw
         if kind == "null":
@@ -155,7 +156,9 @@ class _Reader:
 
 
 def _ways(raw: str) -> str:
-    """How to write a number like 1e-3 so that YAML 1.1 agrees: with a point and a signed exponent."""
+    """How to write a number like 1e-3 or -.5 so that YAML 1.1 agrees: digits before the point, a signed exponent."""
+    if match := _SIGNED_POINT.fullmatch(raw):
+        return f"write {match[1]}0{match[2].replace('_', '')} for the number, or put it in quotes for text"
     mantissa, exponent = re.split("[eE]", raw.replace("_", ""), maxsplit=1)
     point = "" if "." in mantissa else ".0"
     sign = "" if exponent.startswith(("-", "+")) else "+"
