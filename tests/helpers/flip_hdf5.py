@@ -48,7 +48,7 @@ def visible(*files: Path) -> dict[str, object]:
         for name, value in group.attrs.items():
             if name == "digest":
                 continue
-            seen[f"{place}@{name}"] = (np.asarray(value).tolist(), str(np.asarray(value).dtype))
+            seen[f"{place}@{name}"] = (repr(np.asarray(value).tolist()), str(np.asarray(value).dtype))
         for name in group:
             item, inner = group[name], f"{place}/{name}"
             if isinstance(item, h5py.Group):
@@ -58,7 +58,7 @@ def visible(*files: Path) -> dict[str, object]:
                 values = item[()]
                 content = values.tobytes() if values.dtype.kind != "O" else values.tolist()
                 fill = repr(item.fillvalue) if item.is_virtual else ""
-                seen[inner] = (str(item.dtype), item.shape, fill, content, dict(item.attrs))
+                seen[inner] = (str(item.dtype), item.shape, fill, content, repr(sorted(item.attrs.items())))
 
     for path in files:
         with h5py.File(path, "r", locking=False) as file:
