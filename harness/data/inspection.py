@@ -191,20 +191,21 @@ def _looked_at(headers: Headers) -> str:
 
 
 def _enlarged(headers: Headers, preprocessing: Preprocessing) -> Iterator[str]:
-    """A remark if at least half of the images are ready crops, or smaller than crops, which the resize enlarges."""
-    side = preprocessing.size
-    if preprocessing.resize in (None, side, (side, side)):
+    """A remark if at least half of the images are squares of one size, as if prepared, which the resize enlarges."""
+    side, resize = preprocessing.size, preprocessing.resize
+    if resize in (None, side, (side, side)):
         return
     sizes = [header.size for seen in headers.values() for header in seen if header is not None]
-    ready, small = sizes.count((side, side)), sum(min(size) < side for size in sizes)
-    if 2 * ready >= len(sizes) > 0:
-        yield (
-            f"{ready} of {len(sizes)} images looked at are {side} x {side} pixels, the size of the crop, and are "
-            f"enlarged first ({preprocessing}); ready crops are used as stored with `resize: null` in a "
-            "dataset entry"
-        )
-    elif 2 * (ready + small) >= len(sizes) > 0:
-        yield f"{small} of {len(sizes)} images looked at are smaller than the crop, and are enlarged ({preprocessing})"
+    least = min(resize) if isinstance(resize, tuple) else resize or 0
+    squares = Counter(size for size in sizes if size[0] == size[1] < least)
+    for (square, _), count in squares.most_common(1):
+        if 2 * count >= len(sizes):
+            crop = ", the size of the crop," if square == side else ", as if prepared,"
+            yield (
+                f"{count} of {len(sizes)} images looked at are {square} x {square} pixels{crop} and are "
+                f"enlarged first ({preprocessing}); ready crops are used as stored with `resize: null` in a "
+                "dataset entry"
+            )
 
 
 def _unlike(headers: Headers, property_of: Callable[[Header], object], noun: str) -> Iterator[str]:

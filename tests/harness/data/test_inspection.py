@@ -202,13 +202,19 @@ def test_ready_crops_that_are_enlarged_are_remarked_on(tmp_path, ready, said):
     assert remarks(Files(preprocessing=Preprocessing(resize=224, size=224)), tmp_path) == []
 
 
-@pytest.mark.parametrize(("side", "said"), [(64, True), (200, True), (240, False), (300, False)])
-def test_images_smaller_than_the_crop_are_remarked_on(side, said, tmp_path):
+@pytest.mark.parametrize(("side", "said"), [(64, True), (240, True), (256, False), (300, False)])
+def test_squares_of_one_size_that_are_enlarged_are_remarked_on(side, said, tmp_path):
     for number in range(4):
-        noise(side, side + 7, seed=number).save(tmp_path / f"{number}.jpg", "JPEG")
-    noise(300, 300, seed=9).save(tmp_path / "9.jpg", "JPEG")
-    text = "4 of 5 images looked at are smaller than the crop, and are enlarged (resized to 256, cropped to 224)"
-    assert remarks(Files(), tmp_path) == [text] * said
+        noise(side, side, seed=number).save(tmp_path / f"{number}.jpg", "JPEG")
+    noise(300, 280, seed=9).save(tmp_path / "9.jpg", "JPEG")
+    text = (
+        f"4 of 5 images looked at are {side} x {side} pixels, as if prepared, and are enlarged first (resized to 256,"
+    )
+    found = remarks(Files(), tmp_path)
+    assert len(found) == said and all(one.startswith(text) for one in found)
+    for path in tmp_path.glob("?.jpg"):
+        noise(side, side + 7, seed=int(path.stem)).save(path, "JPEG")
+    assert remarks(Files(), tmp_path) == []
 
 
 # --- copies --------------------------------------------------------------------------------------
