@@ -28,7 +28,7 @@ unchanged is not read again. The time of change cannot be set back; ``cp -p`` se
 
 
 def sizes_of(folder: Path, samples: Sequence[Sample]) -> list[int]:
-    """Bytes of each sample's file in one view. Raises DatasetError if a file is missing."""
+    """Bytes of each sample's file in one view. Raises DatasetError if a file is missing or empty."""
     prefix = os.fspath(folder)
     try:
         found = [os.stat(f"{prefix}/{sample.id}") for sample in samples]  # noqa: PTH116 - millions: no Path each
@@ -39,7 +39,15 @@ def sizes_of(folder: Path, samples: Sequence[Sample]) -> list[int]:
     for sample, status in zip(samples, found, strict=True):
         if not stat.S_ISREG(status.st_mode):
             raise _irregular(folder / sample.id)
+    refuse_empty([folder / sample.id for sample, status in zip(samples, found, strict=True) if not status.st_size])
     return [status.st_size for status in found]
+
+
+def refuse_empty(paths: Sequence[Path]) -> None:
+    """Raise DatasetError if any file is empty: `paths` of those that are."""
+    if paths:
+        more = f", as are {len(paths) - 1:,} more" if len(paths) > 1 else ""
+        raise DatasetError(f"{paths[0]} is empty (0 bytes){more}: its copy or download broke off. Get it again")
 
 
 def contents_of(folder: Path, samples: Sequence[Sample]) -> dict[str, str]:
@@ -74,11 +82,16 @@ def _irregular(path: Path) -> DatasetError:
 
 
 def digests_of(root: Path, paths: Sequence[Path], progress: Callable[[int, int], None] | None) -> dict[Path, str]:
-    """SHA-256 of each file; files whose size and times match the cache are not read again."""
+    """SHA-256 of each file; files whose size and times match the cache are not read again.
+
+    Raises:
+        DatasetError: a file cannot be read, or is empty.
+    """
     memory = cache_dir() / "manifests" / f"{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:24]}.json"
     remembered = _remembered(memory)
     digests: dict[Path, str] = {}
     fresh: dict[str, Hashed] = {}
+    empty: list[Path] = []
 
     def digest(path: Path) -> tuple[Path, str, Hashed]:
         key = os.path.relpath(path, root)
@@ -94,8 +107,10 @@ def digests_of(root: Path, paths: Sequence[Path], progress: Callable[[int, int],
     with ThreadPoolExecutor() as pool:
         for count, (path, key, hashed) in enumerate(pool.map(digest, paths), 1):
             digests[path], fresh[key] = hashed[3], hashed
+            empty += [] if hashed[0] else [path]
             if progress and (count % 256 == 0 or count == len(paths)):
                 progress(count, len(paths))
+    refuse_empty(empty)
     young = time.time_ns() - SETTLED_NS
     settled = {key: hashed for key, hashed in fresh.items() if max(hashed[1:3]) < young}
     if any(remembered.get(key) != hashed for key, hashed in settled.items()):

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _READERS: Final = 16
 """Files opened in parallel: on a network disk, latency dominates."""
+_RARE: Final = 100
+_RAREST: Final = 5_000
+"""A copy among so many images is usual in published sets; one with another class is usual among more."""
 _MANY: Final = 10
 """A second format in a dataset of one view is remarked on from one image in so many: a few strays are usual."""
 
@@ -37,6 +40,7 @@ class Header:
         size: width and height in pixels.
         has_alpha: an alpha channel or a transparent colour. is_cut: 16 bits a channel, of which 8 are decoded.
         is_animated: several frames, of which the first is used.
+        refused: why the decoder will refuse it; empty if it will not.
     """
 
     mode: str
@@ -46,6 +50,7 @@ class Header:
     has_alpha: bool
     is_cut: bool
     is_animated: bool
+    refused: str = ""
 
 
 Headers = Mapping[str, Sequence[Header | None]]
@@ -61,8 +66,8 @@ def headers_of(dataset: Dataset, samples: Sequence[Sample]) -> list[Header | Non
     with ThreadPoolExecutor(_READERS, thread_name_prefix="look") as pool:
         headers = list(pool.map(lambda sample: _header(dataset, sample), samples))
     for sample, header in zip(samples, headers, strict=True):
-        if header and (reason := refusal(header.mode)):
-            raise DatasetError(f"image {sample.id} of {dataset.name} {reason} ({sample.path})")
+        if header and header.refused:
+            raise DatasetError(f"image {sample.id} of {dataset.name} {header.refused} ({sample.path})")
     return headers
 
 
@@ -76,6 +81,7 @@ def header_of(image: Image.Image) -> Header:
         has_alpha=image.has_transparency_data,
         is_cut=is_cut(image),
         is_animated=image.format != "MPO" and getattr(image, "is_animated", False),
+        refused=refusal(image),
     )
 
 
@@ -104,7 +110,7 @@ def remarks_on(headers: Headers, preprocessing: Preprocessing, made: Sequence[He
         every, lambda header: header.is_cut, "16 bits in each of several channels, of which the upper 8 are used"
     )
     yield from _dropped(every, lambda header: header.is_animated, "several frames, of which the first is used")
-    yield from _enlarged_crops(every, preprocessing)
+    yield from _enlarged(every, preprocessing)
     yield from _strays(headers)
     yield from _unlike(headers, lambda header: header.format, "file format")
     yield from _unlike(headers, lambda header: header.tables, "JPEG quality")
@@ -124,6 +130,30 @@ def equal_files(contents: Mapping[str, Sequence[str]]) -> Iterator[str]:
         counts = [count for (first, _), count in equal.items() if first in views]
         number = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
         yield (f"{listed(views)} have the same files: {number} of {compared} images compared are equal byte for byte")
+
+
+def copied_files(samples: Sequence[Sample], contents: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Remarks on images of one view that are the same file: one in a hundred and at least two, or of other classes.
+
+    Args:
+        contents: view (empty where there is only one) -> id -> digest of its file.
+    """
+    targets = {sample.id: sample.targets for sample in samples}
+    for view, digests in contents.items():
+        ids_of: dict[str, list[str]] = {}
+        for id, digest in digests.items():
+            ids_of.setdefault(digest, []).append(id)
+        same = [ids for ids in ids_of.values() if len(ids) > 1]
+        copies = sum(len(ids) - 1 for ids in same)
+        unlike = sum(targets[id] != targets[ids[0]] for ids in same for id in ids[1:])
+        if (copies > 1 and _RARE * copies >= len(digests)) or (unlike and _RAREST * unlike >= len(digests)):
+            first, second = max(same, key=lambda ids: (targets[ids[0]] != targets[ids[1]], len(ids)))[:2]
+            others = f", {unlike:,} of them of another class" if unlike else ""
+            where = f"in {view} " if view else ""
+            yield (
+                f"{where}{copies:,} of {len(digests):,} files are copies of others, byte for byte{others}: "
+                f"{second} is {first}"
+            )
 
 
 def _equal_pairs(contents: Mapping[str, Sequence[str]]) -> Counter[tuple[str, str]]:
@@ -160,19 +190,22 @@ def _looked_at(headers: Headers) -> str:
     return f"{sum(map(len, headers.values()))} images looked at"
 
 
-def _enlarged_crops(headers: Headers, preprocessing: Preprocessing) -> Iterator[str]:
-    """A remark if at least half of the images have the size of the crop, and are resized nevertheless."""
-    side = preprocessing.size
-    if preprocessing.resize in (None, side, (side, side)):
+def _enlarged(headers: Headers, preprocessing: Preprocessing) -> Iterator[str]:
+    """A remark if at least half of the images are squares of one size, as if prepared, which the resize enlarges."""
+    side, resize = preprocessing.size, preprocessing.resize
+    if resize in (None, side, (side, side)):
         return
     sizes = [header.size for seen in headers.values() for header in seen if header is not None]
-    ready = sizes.count((side, side))
-    if 2 * ready >= len(sizes) > 0:
-        yield (
-            f"{ready} of {len(sizes)} images looked at are {side} x {side} pixels, the size of the crop, and are "
-            f"enlarged first ({preprocessing}); ready crops are used as stored with `resize: null` in a "
-            "dataset entry"
-        )
+    least = min(resize) if isinstance(resize, tuple) else resize or 0
+    squares = Counter(size for size in sizes if size[0] == size[1] < least)
+    for (square, _), count in squares.most_common(1):
+        if 2 * count >= len(sizes):
+            crop = ", the size of the crop," if square == side else ", as if prepared,"
+            yield (
+                f"{count} of {len(sizes)} images looked at are {square} x {square} pixels{crop} and are "
+                f"enlarged first ({preprocessing}); ready crops are used as stored with `resize: null` in a "
+                "dataset entry"
+            )
 
 
 def _unlike(headers: Headers, property_of: Callable[[Header], object], noun: str) -> Iterator[str]:

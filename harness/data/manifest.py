@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.data.files import contents_of, digests_of, joint_digest, sizes_of
-from harness.data.inspection import Header, Headers, any_deep_grey, equal_files, headers_of, remarks_on
+from harness.data.inspection import Header, Headers, any_deep_grey, copied_files, equal_files, headers_of, remarks_on
 from harness.data.promises import checked_samples
 from harness.errors import DatasetError, ImageError
 from harness.records import Remark
@@ -138,6 +138,8 @@ def build(
     remarks = list(dataset.remarks(scanned))
     if limit is not None and limit < len(scanned):
         remarks.append(f"--limit: {len(selected):,} of {len(scanned):,} images")
+    by_id = {sample.id: hashes[sample.path] for sample in selected if sample.path in hashes}
+    remarks += copied_files(selected, contents or {"": by_id})
     remarks += equal_files({view: list(digests.values()) for view, digests in contents.items()})
     remarks += remarks_on(headers, dataset.preprocessing, made)
     return Manifest(

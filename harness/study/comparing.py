@@ -55,6 +55,8 @@ class Comparison:
 def compare(here: Side, there: Side) -> list[Comparison]:
     """Compare every measure of the other side, for each model on both sides, in the order of the other side.
 
+    A task that is missing on both sides stands for its measures.
+
     Raises:
         RequestError: the sides share no model, or no measure of a shared model.
     """
@@ -66,11 +68,18 @@ def compare(here: Side, there: Side) -> list[Comparison]:
         )
     comparisons = [comparison for model in shared for comparison in _comparisons(model, here, there)]
     if all(comparison.mine is None or comparison.theirs is None for comparison in comparisons):
-        raise RequestError(
-            f"{here.label} and {there.label} share {listed(shared)}, but no measure: "
-            f"{listed(here.models[shared[0]])} here, {listed(there.models[shared[0]])} there. Run the same tasks"
-        )
+        raise _no_measure(shared, comparisons, here, there)
     return comparisons
+
+
+def _no_measure(models: Sequence[str], comparisons: Sequence[Comparison], here: Side, there: Side) -> RequestError:
+    """The error for sides that share models and no measure; it says why measures are missing."""
+    first, reasons = models[0], dict.fromkeys(comparison.reason for comparison in comparisons)
+    why = f" ({listed(reasons, most=2, separator='; ')})" if reasons else ""
+    return RequestError(
+        f"{here.label} and {there.label} share {listed(models)}, but no measure: {listed(here.models[first])} here, "
+        f"{listed(there.models[first])} there{why}. Run the same tasks"
+    )
 
 
 def _comparisons(model: str, here: Side, there: Side) -> Iterator[Comparison]:
@@ -99,6 +108,18 @@ def _comparisons(model: str, here: Side, there: Side) -> Iterator[Comparison]:
                 reason=f"{there.label}: {reason}",
                 unit=measured.unit,
                 direction=measured.direction,
+            )
+    yield from _missing_on_both(model, here, there)
+
+
+def _missing_on_both(model: str, here: Side, there: Side) -> Iterator[Comparison]:
+    """The tasks of which both sides should have measures, and neither has any."""
+    for reason in here.missing.get(model, ()):
+        other = reason_for(there.missing.get(model, ()), "task", reason.subject) if reason.kind == "task" else None
+        if other is not None:
+            text = reason.line if reason.line == other.line else f"{reason.line}; {there.label}: {other.line}"
+            yield Comparison(
+                model=model, measure=reason.subject, verdict="not comparable", reason=f"{here.label}: {text}"
             )
 
 

@@ -45,4 +45,5 @@ class ComparisonData(TypedDict):
     counts: dict[str, int]
     settings: str
     only_here: list[str]
+    only_there: list[str]
     comparisons: list[ComparisonEntry]

@@ -27,6 +27,7 @@ def comparison_data(here: Side, there: Side, comparisons: Sequence[Comparison]) 
         "counts": {verdict: counts[verdict] for verdict in VERDICTS},
         "settings": _settings(here, there),
         "only_here": sorted(set(here.models) - set(there.models)),
+        "only_there": sorted(set(there.models) - set(here.models)),
         "comparisons": [cast(ComparisonEntry, asdict(comparison)) for comparison in comparisons],
     }
 
@@ -57,6 +58,8 @@ def comparison_tables(data: Mapping[str, Any], *, whole: bool = True) -> list[Ta
         notes.insert(0, f"{ok:,} measures are ok and not listed here: see --format csv or json")
     if data["settings"]:
         notes.append(f"settings differ: {data['settings']}; noise, attacks and last digits depend on them")
+    for name, side in (("only_here", "run"), ("only_there", "against")):
+        notes += [f"only in {data[side]}: {listed(data[name])}"] if data[name] else []
     title = f"{model_prefix}{data['run']} against {data['against']}: {counts}"
     if len(models) > 1 and not whole:
         tables = [_overview(data, models, title), *_by_model(models, shown)]

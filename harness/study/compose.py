@@ -75,7 +75,7 @@ def compose(
         axes={name: tuple(parts) for name, parts in axes.items()},
         titles=dict(titles or {}),
         ungrouped=ungrouped,
-        warnings=(*warnings, *group_remarks, *_flag_warnings(models)),
+        warnings=(*warnings, *group_remarks, *_unlike_parts(models, {**biases, **axes}), *_flag_warnings(models)),
         provenance=tuple(provenance),
         errata=tuple(erratum for erratum in dict.fromkeys(errata) if _carried(models, erratum)),
     )
@@ -219,6 +219,23 @@ def _mean(row: Row, parts: Sequence[str]) -> float:
     """The mean of measures that all have a value."""
     numbers = [number for part in parts if (number := row.measures[part].value) is not None]
     return math.fsum(numbers) / len(numbers)
+
+
+def _unlike_parts(models: Sequence[StudyModel], definitions: Definitions) -> Iterable[Remark]:
+    """A remark on each bias or axis that averages measures of different units, or of opposite directions."""
+    for name, parts in definitions.items():
+        found = {part: model.measures[part] for model in models for part in parts if part in model.measures}
+        measures = {part: measure for part, measure in found.items() if measure.value is not None}
+        units = {part: f"in {measure.unit}" for part, measure in measures.items()}
+        directions = {
+            part: f"{measure.direction} is better"
+            for part, measure in measures.items()
+            if measure.direction != "neither"
+        }
+        for facts in (units, directions):
+            if len(set(facts.values())) > 1:
+                told = listed((f"{part}: {fact}" for part, fact in facts.items()), most=MOST_FLAGGED)
+                yield Remark("comparability", name, f"the mean of unlike measures, which says little: {told}")
 
 
 def _flag_warnings(models: Sequence[StudyModel]) -> list[Remark]:

@@ -14,6 +14,7 @@ from harness.identity import difference
 from harness.names import task_of
 from harness.records import Measure, Reason, Remark
 from harness.remarks import joined
+from harness.study import commands
 from harness.study.code import CodesOfStudy
 from harness.study.expectations import flagged
 from harness.study.missing import reasons_of_parts, reasons_of_published
@@ -220,7 +221,7 @@ class _RowBuilder:
     @property
     def _rerun(self) -> str:
         """The command that computes the missing cells of the run."""
-        return f"harness run … --out {self.label}"
+        return commands.rerun(self.run.record, self.label)
 
     def _reason(self, task: str, text: str, remedy: str = "") -> Reason:
         return Reason(kind="task", subject=task, text=text, remedy=remedy)
@@ -271,7 +272,8 @@ class _RowBuilder:
         stored = cell.job.identity.probe
         probe = self.reader.probes.get(stored.name)
         if probe is None:
-            return self._reason(task, f"probe {stored.name!r} is not installed", "harness list probes")
+            remedy = commands.report(self.run.record, self.label)
+            return self._reason(task, f"probe {stored.name!r} is not installed", remedy)
         if probe.version != stored.version:
             text = f"made by version {stored.version} of probe {probe.name!r}, installed is {probe.version}"
             return self._reason(task, text, self._rerun)

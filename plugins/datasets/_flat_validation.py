@@ -104,10 +104,11 @@ def _labels(root: Path, dataset: str) -> tuple[Path, dict[int, str]]:
 def _of_solution(path: Path, dataset: str) -> dict[int, str]:
     """Image number -> wnid, from Kaggle's list: ``ILSVRC2012_val_00048981,n03995372 85 1 499 272``."""
     wnids: dict[int, str] = {}
-    for line, row in enumerate(csv.reader(_lines(path, dataset)), 1):
-        if line == 1 and row[:1] == ["ImageId"]:
+    for line, cells in enumerate(csv.reader(_lines(path, dataset)), 1):
+        row = [cell.strip() for cell in cells]
+        if not any(row) or (line == 1 and row[0].lower() == "imageid"):
             continue
-        number = number_of(f"{row[0]}.JPEG") if len(row) == 2 else None
+        number = number_of(f"{row[0].removesuffix('.JPEG')}.JPEG") if len(row) == 2 else None
         named = {word for word in row[-1].split() if WNID.fullmatch(word)} if row else set()
         if number is None or len(named) != 1 or not named <= indices().keys():
             raise _wrong_line(path, line, dataset, "an image and its wnid, ILSVRC2012_val_00048981,n03995372 …")
@@ -119,7 +120,7 @@ def _of_solution(path: Path, dataset: str) -> dict[int, str]:
 
 def _of_devkit(path: Path, dataset: str) -> dict[int, str]:
     """Image number -> wnid, from the devkit's ground truth: the id of image n in line n."""
-    wnid_of, ids = _devkit_ids(path, dataset), _lines(path, dataset)
+    wnid_of, ids = _devkit_ids(path, dataset), "\n".join(_lines(path, dataset)).rstrip().splitlines()
     if len(ids) != VALIDATION_IMAGES:
         raise DatasetError(
             f"dataset {dataset!r}: {path} has {len(ids):,} lines, expected {VALIDATION_IMAGES:,}. Get the whole list"

@@ -17,6 +17,8 @@ HARD_ROWS = 6
 """In a hard column a number is judged by all others, and by at least so many."""
 CHANCE = 0.2
 """Percent: guessing among 1,000 classes is half of it. A clean accuracy above, though at most 1, is a fraction."""
+STEP = 1e-4
+"""Numbers that are whole multiples of it may be rounded: they do not say out of how many images they are."""
 SOUND = 10.0
 """Percent: a network with so much clean accuracy is right in more than 1 % of the images of all but the hard sets."""
 
@@ -38,7 +40,26 @@ class _Others:
         return 0 < self.low and self.high <= SPREAD * self.low
 
 
-def refuse_other_units(percentages: Columns, ratios: Columns, clean: str, hard: Collection[str]) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """What is known of some columns.
+
+    Attributes:
+        clean: the column of accuracies on unmodified images.
+        harder: columns of accuracies on as many classes, of about the same images or harder ones.
+        hard: columns where accuracies below 1 % are ordinary: sets chosen against networks, and attacks.
+        images: column -> out of how many images its accuracies are.
+        relative: columns of accuracies relative to clean accuracy.
+    """
+
+    clean: str
+    harder: Collection[str]
+    hard: Collection[str]
+    images: Mapping[str, int]
+    relative: Collection[str]
+
+
+def refuse_other_units(percentages: Columns, ratios: Columns, meaning: Meaning) -> None:
     """Raise RequestError, with row and column, for the first number that is of another unit than its column.
 
     A network that guesses (its row has only tiny percentages) is not taken for a row of fractions: a hundred times
@@ -47,13 +68,14 @@ def refuse_other_units(percentages: Columns, ratios: Columns, clean: str, hard: 
     Args:
         percentages: columns of accuracies in percent.
         ratios: columns of numbers near one, or of fractions.
-        clean: the column of accuracies on unmodified images.
-        hard: columns where accuracies below 1 % are ordinary: sets chosen against networks, and attacks.
+        meaning: what is known of some of them.
     """
+    clean, hard = meaning.clean, meaning.hard
     guessing = _tiny_rows(percentages)
     sound = {column: _without(values, guessing) for column, values in percentages.items()}
     for row in guessing:
         _refuse_row_of_fractions(percentages, sound, clean, row)
+    _refuse_low_clean_accuracy(sound, meaning)
     for column, row, value in _beside_sound_accuracy(sound, clean, hard):
         raise _refusal(row, column, value, f"a percentage, as the {sound[clean][row]:g} of {clean}")
     for column, values in sound.items():
@@ -66,6 +88,47 @@ def refuse_other_units(percentages: Columns, ratios: Columns, clean: str, hard: 
         for row, value, others in _judged(_without(numbers, guessing), len(numbers) / 2):
             if value > max(1, APART * others.high) and others.near(value / 100):
                 raise _refusal(row, column, value, "a fraction, and it is a hundred times above the others")
+    _refuse_fractions_of_images(sound, meaning)
+    _refuse_above_all_images(ratios, sound.get(clean, {}), meaning)
+
+
+def _refuse_low_clean_accuracy(percentages: Columns, meaning: Meaning) -> None:
+    """Raise RequestError for a clean accuracy far below that on a harder set: a fraction, or an error."""
+    for row, value in percentages.get(meaning.clean, {}).items():
+        others = {column: percentages.get(column, {}).get(row, 0.0) for column in meaning.harder}
+        column = max(others, key=lambda name: others[name], default="")
+        if column and others[column] > max(1, 2 * value):
+            raise _refusal(
+                row, meaning.clean, value, f"a percentage of correct decisions, as the {others[column]:g} of {column}"
+            )
+
+
+def _refuse_fractions_of_images(percentages: Columns, meaning: Meaning) -> None:
+    """Raise RequestError for a number that is a whole number of images only if it is a fraction."""
+    for column, images in meaning.images.items():
+        for row, value in percentages.get(column, {}).items():
+            is_exact = not _is_whole(value / STEP, 1e-6)
+            if (
+                is_exact
+                and value <= 1
+                and _is_whole(value * images, 1e-3)
+                and not _is_whole(value * images / 100, 1e-2)
+            ):
+                text = f"a percentage: it is a whole number of {images:,} images as a fraction alone"
+                raise _refusal(row, column, value, text)
+
+
+def _refuse_above_all_images(ratios: Columns, clean: Mapping[str, float], meaning: Meaning) -> None:
+    """Raise RequestError for a relative accuracy with which more than all images would be right."""
+    for column in meaning.relative:
+        for row, value in ratios.get(column, {}).items():
+            if value * clean.get(row, 0.0) > 100 * (1 + STEP):
+                text = f"at most {100 / clean[row]:.2f}: with a clean accuracy of {clean[row]:g} more than all images"
+                raise _refusal(row, column, value, f"{text} would be right")
+
+
+def _is_whole(value: float, within: float) -> bool:
+    return abs(value - round(value)) <= within
 
 
 def _tiny_rows(percentages: Columns) -> list[str]:

@@ -19,15 +19,15 @@ from typing import Literal
 
 from harness import Erratum, ImportedModel, ImportedTable, Importer, Measure, RequestError, Tolerance, hookimpl
 
-from ._columns import refuse_other_units
+from ._columns import Meaning, refuse_other_units
 
 _Lines = list[tuple[int, Mapping[str, str]]]
 ABSENT = "not in the published table"
 NINETEEN = "note: mean over 19 corruptions, not the usual 15"
-HARD = ("top1_acc/imagenet-a", "top1_acc/PGD-40/low", "top1_acc/PGD-40/high")
-"""Columns where a sound network may have less than 1 %."""
 MOST_RATIO = 10.0
 """Largest plausible accuracy relative to clean accuracy: only a network that guesses comes above 1 by much."""
+MOST_OCTAVES, MOST_CYCLES = 32.0, 224.0
+"""Largest plausible width and center of a critical band: a fit may lie beyond what 224 pixels hold, but not by much."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "baseline": ("tv_resnet50",),
@@ -109,6 +109,20 @@ IMAGES: Mapping[str, int] = {
 
 BEYOND = 391 * 128 - IMAGES["imagenet"]
 """Excess of the divisor of the attack's accuracy: it counts 391 full batches of 128 images."""
+MEANING = Meaning(
+    clean="top1_acc/imagenet",
+    harder=tuple(f"top1_acc/imagenet-{name}" for name in ("v2", "real", "c", "cbar")),
+    hard=("top1_acc/imagenet-a", "top1_acc/PGD-40/low", "top1_acc/PGD-40/high"),
+    images={
+        "top1_acc/imagenet-a": IMAGES["imagenet-a"],
+        **{f"top1_acc/PGD-40/{level}": IMAGES["imagenet"] + BEYOND for level in ("low", "high")},
+    },
+    relative=tuple(
+        f"metric/bandpass/{short}/{cutoff}"
+        for short in ("LFC", "HFC")
+        for cutoff in ("0.01", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "0.99")
+    ),
+)
 _DIVISOR = (
     "with v in percent, 50,048 v / 100 is a whole number for all {n} published values, 50,000 v / 100 is not, and none "
     "is below 48; code/eval_imagenet_adv.py divides by its position, which goes up to 391 * 128 = 50,048"
@@ -237,15 +251,18 @@ def _sources() -> Iterator[_Source]:
                 direction="higher",
                 needed=False,
             )
-    quantities = (("bw", "bandwidth", "octaves"), ("cf", "center-frequency", "cycles/image"))
-    for short, word, unit in (*quantities, ("pns", "peak-noise-sensitivity", "1")):
-        name, column, most = f"critical-band-{word}", f"metric/criticalband/{short}", 1.0 if unit == "1" else math.inf
+    for short, word, unit, most in (
+        ("bw", "bandwidth", "octaves", MOST_OCTAVES),
+        ("cf", "center-frequency", "cycles/image", MOST_CYCLES),
+        ("pns", "peak-noise-sensitivity", "1", 1.0),
+    ):
+        name, column = f"critical-band-{word}", f"metric/criticalband/{short}"
         raw = _Source(
             name=f"{name}-raw",
             columns=(column,),
             dataset="imagenet",
             unit=unit,
-            most=most,
+            most=1.0 if unit == "1" else math.inf,
             signed=short == "bw",
             needed=False,
         )
@@ -316,7 +333,7 @@ def _refuse_other_units(path: Path, rows: _Lines, sources: Sequence[_Source]) ->
     """Raise RequestError for a fraction among percentages, or a percentage among fractions."""
 
     def columns(percent: bool) -> dict[str, dict[str, float]]:
-        bounded = [source for source in sources if source.percent == percent and math.isfinite(source.most)]
+        bounded = [source for source in sources if source.percent == percent and source.unit in ("fraction", "1")]
         names = [column for source in bounded for column in source.columns]
         texts = {
             name: [(line, row["model"].strip(), (row.get(name) or "").strip()) for line, row in rows] for name in names
@@ -326,7 +343,7 @@ def _refuse_other_units(path: Path, rows: _Lines, sources: Sequence[_Source]) ->
             for column, cells in texts.items()
         }
 
-    refuse_other_units(columns(True), columns(False), "top1_acc/imagenet", HARD)
+    refuse_other_units(columns(True), columns(False), MEANING)
 
 
 def _rows(path: Path, needed: Sequence[str]) -> _Lines:

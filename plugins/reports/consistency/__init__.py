@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from harness import Remark, Report, Study, StudyModel, Table, Trials, hookimpl, statistics
+from harness import Remark, Report, StoreError, Study, StudyModel, Table, Trials, hookimpl, statistics
 
 from .schema import ConditionEntry, ConsistencyData, DatasetEntry, Means, ObserverEntry, PairEntry
 from .tables import all_tables
@@ -56,13 +56,14 @@ class ErrorConsistency(Report):
     def data(self, study: Study) -> ConsistencyData:
         """``pairs`` of observers on each dataset, ``datasets`` and ``models``: their means over people and datasets."""
         groups = {model.name: model.group for model in study.models}
-        pairs = [pair for dataset, tasks in _datasets(study).items() for pair in _pairs(study, dataset, tasks)]
+        damaged: dict[tuple[str, str], list[str]] = {}
+        pairs = [pair for dataset, tasks in _datasets(study).items() for pair in _pairs(study, dataset, tasks, damaged)]
         per_dataset = list(_with_people(pairs, groups))
         return {
             "models": list(_over_datasets(per_dataset)),
             "datasets": per_dataset,
             "pairs": pairs,
-            "warnings": [*study.warnings, *_remarks(pairs, per_dataset)],
+            "warnings": [*study.warnings, *_remarks(pairs, per_dataset), *_missing(study, damaged)],
             "provenance": [dict(entry) for entry in study.provenance],
         }
 
@@ -109,11 +110,20 @@ def _aligned(trials: Mapping[str, Trials]) -> _Aligned:
 # --- pairs ------------------------------------------------------------------------------------
 
 
-def _pairs(study: Study, dataset: str, tasks: Mapping[str, str]) -> Iterator[PairEntry]:
-    """One entry for every pair of observers of one dataset, in the order of the study's models."""
-    if study.trial_reader is None:
-        return
-    read = {m.name: study.trial_reader.read(tasks[m.name], m.name) for m in study.models if m.name in tasks}
+def _pairs(
+    study: Study, dataset: str, tasks: Mapping[str, str], damaged: dict[tuple[str, str], list[str]]
+) -> Iterator[PairEntry]:
+    """One entry for every pair of observers of one dataset, in the order of the study's models.
+
+    Args:
+        damaged: (task, problem) -> observers whose trials cannot be read; it is added to.
+    """
+    read = {}
+    for name in (model.name for model in study.models if model.name in tasks and study.trial_reader is not None):
+        try:
+            read[name] = study.trial_reader.read(tasks[name], name)
+        except StoreError as error:
+            damaged.setdefault((tasks[name], str(error)), []).append(name)
     usable = {name: trials for name, trials in read.items() if CONDITION in trials.layout.conditions}
     aligned = _aligned(usable)
     protocols = {model.name: _protocol(model, tasks[model.name]) for model in study.models if model.name in usable}
@@ -250,6 +260,19 @@ def _over_datasets(entries: Sequence[DatasetEntry]) -> Iterator[ObserverEntry]:
             **means,
             "reason": "; ".join(reasons) or None,
         }
+
+
+def _missing(study: Study, damaged: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[str]:
+    """One line for each reason why observers lack decisions that could be compared."""
+    observers = {place: list(names) for place, names in damaged.items()}
+    told = {(name, task) for (task, _), names in damaged.items() for name in names}
+    for model in study.models:
+        for reason in model.missing:
+            probe = reason.subject.partition("@")[0]
+            if reason.kind == "task" and probe in MEASURES and (model.name, reason.subject) not in told:
+                observers.setdefault((reason.subject, reason.line), []).append(model.name)
+    for (task, line), names in observers.items():
+        yield f"no decisions on {task}: {line}: {', '.join(names)}"
 
 
 def _remarks(pairs: Sequence[PairEntry], with_people: Sequence[DatasetEntry]) -> Iterator[str]:

@@ -77,8 +77,9 @@ def _change(overall: Sequence[Coefficient], complement: Sequence[Coefficient]) -
 
 
 def _nothing(entries: Sequence[Coefficient]) -> Table:
-    reasons = ", ".join(dict.fromkeys(entry["reason"] or "" for entry in entries))
-    text = f"{reasons}; at least {statistics.LEAST_PAIRS} models with both numbers are needed"
+    text = ", ".join(dict.fromkeys(entry["reason"] or "" for entry in entries))
+    if any(entry["n"] < statistics.LEAST_PAIRS for entry in entries):
+        text += f"; at least {statistics.LEAST_PAIRS} models with both numbers are needed"
     return Table(title="Spearman's ρ of biases and generalization", columns=("all models",), rows=((TableCell(text),),))
 
 

@@ -80,8 +80,11 @@ def test_an_absent_plugin_and_an_old_version_are_named(harness, data, plug, monk
     monkeypatch.setattr(Accuracy, "version", 99)
     code, out, _ = harness("report", "run")
     assert code == 0
-    assert "shades@imagenet: probe 'shades' is not installed" in flat(out)
-    assert "accuracy@imagenet: made by version 1 of probe 'accuracy', installed is 99" in flat(out)
+    assert "shades@imagenet: probe 'shades' is not installed. Type: harness report run --plugins plug: plain" in flat(
+        out
+    )
+    assert "kept@imagenet/shade-1" in harness("report", "run", "--plugins", "plug", "--format", "json")[1]
+    assert "accuracy@imagenet: made by version 1 of probe 'accuracy', installed is 99. Type: harness run " in flat(out)
     assert "incomplete: 2 of 2 cells have no result" in flat(out)
 
 

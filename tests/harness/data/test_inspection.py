@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from harness import Dataset, DatasetError, LabelSpace, Preprocessing, Sample
-from harness.data.inspection import equal_files
+from harness.data.inspection import copied_files, equal_files
 from harness.data.manifest import LOOKED_AT, WITNESSES, build, lowest_hashes
 from harness.plugins.datasets.imagenet import ImageNet
 from tests.harness.data.test_decoding import Files, noise
 from tests.harness.data.test_modes import png
+from tests.helpers.trees import WNIDS, write_tree
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +200,70 @@ def test_ready_crops_that_are_enlarged_are_remarked_on(tmp_path, ready, said):
     ]
     assert remarks(Files(), tmp_path) == (expected if said else [])
     assert remarks(Files(preprocessing=Preprocessing(resize=224, size=224)), tmp_path) == []
+
+
+@pytest.mark.parametrize(("side", "said"), [(64, True), (240, True), (256, False), (300, False)])
+def test_squares_of_one_size_that_are_enlarged_are_remarked_on(side, said, tmp_path):
+    for number in range(4):
+        noise(side, side, seed=number).save(tmp_path / f"{number}.jpg", "JPEG")
+    noise(300, 280, seed=9).save(tmp_path / "9.jpg", "JPEG")
+    text = (
+        f"4 of 5 images looked at are {side} x {side} pixels, as if prepared, and are enlarged first (resized to 256,"
+    )
+    found = remarks(Files(), tmp_path)
+    assert len(found) == said and all(one.startswith(text) for one in found)
+    for path in tmp_path.glob("?.jpg"):
+        noise(side, side + 7, seed=int(path.stem)).save(path, "JPEG")
+    assert remarks(Files(), tmp_path) == []
+
+
+# --- copies --------------------------------------------------------------------------------------
+
+
+def test_two_classes_with_the_same_files_are_named(tmp_path):
+    """A folder that was copied into another one: half of its labels are wrong."""
+    first, second = (tmp_path / wnid for wnid in WNIDS[:2])
+    write_tree(tmp_path, 3, 4, (300, 280))
+    for path in first.iterdir():
+        (second / path.name.replace(first.name, second.name)).write_bytes(path.read_bytes())
+    found = [text for text in remarks(ImageNet(), tmp_path) if "copies" in text]
+    assert len(found) == 1 and found[0].startswith(
+        "4 of 12 files are copies of others, byte for byte, 4 of them of another class: n01443537/n01443537_"
+    )
+
+
+def test_a_view_in_which_all_images_are_one_is_named(three_views):
+    content = (three_views / "fog-2" / "00.JPEG").read_bytes()
+    for path in (three_views / "fog-2").iterdir():
+        path.write_bytes(content)
+    (text,) = remarks(Views(), three_views)
+    assert text.startswith("in fog-2 31 of 32 files are copies of others, byte for byte: ")
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), min_size=1, max_size=9))
+def test_copies_are_counted(files):
+    """`files`: content and class of each."""
+    samples = [Sample(id=f"{at}", targets=(target,)) for at, (_, target) in enumerate(files)]
+    said = list(copied_files(samples, {"": {f"{at}": str(content) for at, (content, _) in enumerate(files)}}))
+    copies = len(files) - len({content for content, _ in files})
+    first = {}
+    unlike = sum(first.setdefault(content, target) != target for content, target in files)
+    assert bool(said) == (copies > 1 or unlike > 0)
+    if said:
+        assert said[0].startswith(f"{copies} of {len(files)} files are copies")
+        assert (f", {unlike} of them of another class" in said[0]) == (unlike > 0)
+
+
+def test_an_empty_file_is_refused_before_anything_runs(three_views, tmp_path):
+    for name in ("03.JPEG", "39.JPEG"):
+        (three_views / "fog-3" / name).write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"fog-3/03\.JPEG is empty \(0 bytes\), as are 1 more: .* Get it again"):
+        build(Views(), three_views)
+    (tmp_path / "plain").mkdir()
+    noise(300, 280).save(tmp_path / "plain" / "0.jpg")
+    (tmp_path / "plain" / "1.jpg").touch()
+    with pytest.raises(DatasetError, match=r"plain/1\.jpg is empty \(0 bytes\): "):
+        build(Files(), tmp_path / "plain")
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])

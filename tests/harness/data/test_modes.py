@@ -112,8 +112,8 @@ def test_a_grey_file_of_sixteen_bits_has_the_pixels_of_its_eight_bit_twin(kind, 
 
 
 @pytest.mark.parametrize(
-    ("low", "high"), [(0, 255), (0, 65_536), (-1, 40_000), (-2_147_483_648, 2_147_483_647)],
-    ids=["8 bits in 16", "17 bits", "signed", "32 bits"],
+    ("low", "high"), [(0, 255), (0, 1_023), (0, 4_095), (0, 65_536), (-1, 40_000), (-2_147_483_648, 2_147_483_647)],
+    ids=["8 bits in 16", "10 bits in 16", "12 bits in 16", "17 bits", "signed", "32 bits"],
 )  # fmt: skip
 def test_grey_values_of_another_range_are_refused(low, high):
     values = np.array([[low, high]], dtype=np.int32)
@@ -131,6 +131,30 @@ def test_sixteen_bits_in_which_zero_is_white_are_refused():
     assert inverted.mode in DEEP_GREY and inverted.tag_v2[262] == 0
     with pytest.raises(ImageError, match="0 is white"):
         as_rgb(inverted)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16])
+def test_signed_values_are_refused_and_wide_ones_are_not(kind):
+    """Pillow takes 127 for a middle grey, and 32,767 for the half of white."""
+    for values, refused in ((np.full((4, 4), np.iinfo(kind).max, kind), True), (np.full((4, 4), 65_535, "i4"), False)):
+        file = io.BytesIO()
+        tags = {256: 4, 257: 4, 258: values.itemsize * 8, 259: 1, 262: 1, 277: 1, 278: 4, 279: values.nbytes, 339: 2}
+        entries = sorted({**tags, 273: 8 + 2 + 12 * 10 + 4}.items())
+        directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+        file.write(b"II*\0" + struct.pack("<IH", 8, 10) + directory + bytes(4) + values.tobytes())
+        image = Image.open(file)
+        if refused:
+            with pytest.raises(ImageError, match=r"has signed values.*8-bit RGB or grey"):
+                as_rgb(image)
+        else:
+            assert (np.asarray(as_rgb(image)) == 255).all()
+
+
+def test_colours_of_sixteen_bits_in_a_ppm_are_seen():
+    for white, cut in ((65_535, True), (255, False), (100, False)):
+        size = 6 if white > 255 else 3
+        content = b"P6\n2 2\n%d\n" % white + bytes(4 * size)
+        assert is_cut(Image.open(io.BytesIO(content))) == cut
 
 
 @pytest.mark.parametrize(("colour_type", "channels", "mode"), [(2, 3, "RGB"), (4, 2, "RGBA"), (6, 4, "RGBA")])

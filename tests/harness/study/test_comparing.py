@@ -153,6 +153,30 @@ def test_nothing_in_common_is_a_mistake():
         compare(side(a=0.5), side("table", b=0.5))
 
 
+def test_a_task_that_is_missing_on_both_sides_stands_for_its_measures():
+    tasks = {"accuracy@a": "failed: NaN", "accuracy@b": "no folder"}
+    mine = side(c=0.5, missing=absences(tasks=tasks))
+    theirs = side("table", c=0.5, missing=absences(tasks={"accuracy@a": "failed: NaN", "accuracy@z": "not run"}))
+    found = {one.measure: (one.verdict, one.reason) for one in compare(mine, theirs)}
+    assert found.keys() == {"top1@c", "accuracy@a"}
+    assert found["accuracy@a"] == ("not comparable", "mine: failed: NaN")
+    other = side("table", c=0.5, missing=absences(tasks={"accuracy@a": "not run"}))
+    (one,) = [one for one in compare(mine, other) if one.measure == "accuracy@a"]
+    assert one.reason == "mine: failed: NaN; table: not run"
+    with pytest.raises(RequestError, match=r"but no measure: none here, none there \(mine: failed: NaN\)\. Run"):
+        compare(side(missing=mine.missing["m"]), side("table", missing=theirs.missing["m"]))
+
+
+def test_models_of_one_side_alone_are_named():
+    mine, theirs = side(a=0.5), side("table", a=0.5)
+    mine = replace(mine, models={**mine.models, "x": {}})
+    theirs = replace(theirs, models={**theirs.models, **{f"y{at}": {} for at in range(6)}})
+    data = comparison_data(mine, theirs, compare(mine, theirs))
+    assert (data["only_here"], len(data["only_there"])) == (["x"], 6)
+    text = to_terminal(comparison_tables(data))
+    assert "only in mine: x\n" in text and "only in table: y0, y1, y2, y3, … (6 in all)" in text
+
+
 # --- what is shown ----------------------------------------------------------------------------
 
 

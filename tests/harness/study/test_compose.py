@@ -92,6 +92,31 @@ def test_a_missing_part_makes_the_axis_none_with_the_reason(given_row, reason):
     assert lines(model)["ID"] == reason
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "text"),
+    [
+        ({}, {}, ""),
+        ({"unit": "octaves"}, {"unit": "octaves"}, ""),
+        ({"unit": "octaves"}, {"unit": "fraction"}, "top1@a: in octaves, top1@b: in fraction"),
+        ({"direction": "higher"}, {"direction": "neither"}, ""),
+        (
+            {"direction": "higher"},
+            {"direction": "lower"},
+            "top1@a: higher is better, top1@b: lower is better",
+        ),
+    ],
+)
+def test_a_mean_of_unlike_measures_is_remarked_on(first, second, text):
+    given = row(top1_a=0.5, top1_b=0.25)
+    kinds = zip(given.measures.items(), (first, second), strict=True)
+    unlike = replace(given, measures={name: replace(measure, **kind) for (name, measure), kind in kinds})
+    study = compose([unlike], {}, AXES)
+    assert only(study).axes["ID"] == 0.375
+    assert [remark.text for remark in study.warnings] == [
+        "the mean of unlike measures, which says little: " + text
+    ] * bool(text)
+
+
 def test_a_part_whose_name_has_no_dataset_is_missing_like_any_other():
     """Published tables name their measures as they like."""
     model = only(compose([row(missing=absences(tasks={"accuracy@b": "failed: NaN"}))], {}, {"ID": ["error rate"]}))

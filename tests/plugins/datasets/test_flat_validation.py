@@ -87,6 +87,36 @@ def test_the_devkits_list_gives_the_identity_of_class_folders(table, place, tmp_
     assert build(ImageNet(), root).digest == build(ImageNet(), in_class_folders(tmp_path / "tree")).digest
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda text: "\ufeff" + text.replace("\r\n", "\n"),
+        lambda text: text + "\r\n\r\n",
+        lambda text: text.replace("\r\n", "\n\n"),
+        lambda text: text.replace(",", " , "),
+        lambda text: text.replace(",", ".JPEG,").replace("ImageId.JPEG", "imageid"),
+        lambda text: text.replace("ImageId,PredictionString\r\n", ""),
+    ],
+    ids=["bom and LF", "blank at the end", "blank lines", "blanks", "with suffix", "no header"],
+)
+def test_a_list_that_went_through_an_editor_is_read(changed, tmp_path):
+    root = images(tmp_path / "val")
+    solution(tmp_path)
+    path = tmp_path / "LOC_val_solution.csv"
+    path.write_text(changed(path.read_bytes().decode()), newline="")
+    assert [sample.targets for sample in ImageNet().samples(root)] == [
+        (indices()[label(painted(sample.path)[0])],) for sample in ImageNet().samples(root)
+    ]
+
+
+def test_blank_lines_at_the_end_of_the_ground_truth_are_no_labels(tmp_path):
+    root = images(tmp_path / "val", (1, 50_000))
+    devkit(tmp_path, "map_clsloc.txt")
+    with (tmp_path / "ILSVRC2012_validation_ground_truth.txt").open("a") as file:
+        file.write("\n\n")
+    assert len(list(ImageNet().samples(root))) == 2
+
+
 def test_of_two_lists_the_nearest_is_read(tmp_path):
     root = images(tmp_path / "a" / "val", (1,))
     devkit(tmp_path)

@@ -301,3 +301,44 @@ def test_a_network_that_an_attack_or_a_hard_set_defeats_is_imported(table, colum
     for one, value in zip(rows, ("1.7", "2.1", "5.4", "11.0", "30.1", "0.2", "0.0267"), strict=True):
         one[column] = value
     assert len(Paper().read(table(*rows)).models) == 7
+
+
+@pytest.mark.parametrize("factor", [0.01, 0.1, None], ids=["fractions", "tenths", "errors"])
+def test_a_clean_column_of_another_unit_is_refused(table, factor):
+    """The column by which the others are judged, alone in another unit: it is far below harder sets."""
+    rows = made_up()
+    for one in rows:
+        clean = float(one["top1_acc/imagenet"])
+        one["top1_acc/imagenet"] = str(100 - clean if factor is None else clean * factor)
+    with pytest.raises(RequestError, match=r"column top1_acc/imagenet has .*as the .* of top1_acc/imagenet-"):
+        Paper().read(table(*rows))
+
+
+@pytest.mark.parametrize(("column", "images"), paper.MEANING.images.items())
+@pytest.mark.parametrize("right", [1, 36, 349, 2_407])
+def test_a_fraction_of_whole_images_in_a_hard_column_is_refused(table, column, images, right):
+    rows = [{**one, column: str(100 * right / images)} for one in made_up()]
+    assert len(Paper().read(table(*rows)).models) == 7
+    rows[3][column] = str(right / images)
+    with pytest.raises(RequestError, match=rf"row 5 .*column {column} has [\d.e-]+, expected a percentage"):
+        Paper().read(table(*rows))
+
+
+def test_more_than_all_images_cannot_be_right(table):
+    """A relative accuracy of 1.5 is possible for a network with 60 % clean accuracy, of 1.7 is not."""
+    column = "metric/bandpass/LFC/0.3"
+    for value, refused in (("1.66", False), ("1.7", True)):
+        path = table(row(**{**dict.fromkeys(PERCENT, "60"), column: value}))
+        if not refused:
+            assert len(Paper().read(path).models) == 1
+            continue
+        with pytest.raises(RequestError, match=rf"column {column} has 1\.7, expected at most 1\.67: .* more than all"):
+            Paper().read(path)
+
+
+@pytest.mark.parametrize(("quantity", "value"), [("bw", "48.3"), ("cf", "259")])
+def test_a_critical_band_beyond_any_image_is_refused(table, quantity, value):
+    with pytest.raises(
+        RequestError, match=rf"column metric/criticalband/{quantity}_norm has {value}, expected .*from 0"
+    ):
+        Paper().read(table(row(**{f"metric/criticalband/{quantity}_norm": value})))

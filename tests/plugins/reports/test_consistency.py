@@ -7,10 +7,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from harness import Measure, Remark, Study, StudyModel, TaskLayout, Trials
+from harness import Measure, Remark, StoreError, Study, StudyModel, TaskLayout, Trials
 from harness.output.formats import render, to_csv, to_json
 from harness.plugins.importers.model_vs_human import ModelVsHuman
 from harness.plugins.reports.consistency import BETWEEN, ErrorConsistency
+from tests.helpers.reasons import absences
 
 CLASSES = ("bear", "cat", "dog")
 
@@ -241,3 +242,26 @@ def test_many_pairs_are_left_to_json():
     text = render(ErrorConsistency(), data)
     assert "18 more pairs: --format json" in text and any("'humans'" in line for line in data["warnings"])
     assert to_csv(ErrorConsistency().tables(data)).count("net12") >= 1
+
+
+def test_observers_without_decisions_are_named_with_the_reason():
+    class Torn(Reader):
+        def read(self, task, model):
+            if model == "torn":
+                raise StoreError("shard 0 is damaged")
+            return super().read(task, model)
+
+    found = {name: [trials(random_truths(seed))] for seed, name in enumerate(("one", "two", "torn"))}
+    cells = {("accuracy@a", name): several[0] for name, several in found.items()}
+    given = study(found, reader=Torn(cells))
+    lost = absences(tasks={"accuracy@a": "failed: NaN logits", "critical-band@a": "not run"})
+    given = replace(given, models=(*given.models, replace(given.models[0], name="gone", missing=lost)))
+    data = ErrorConsistency().data(given)
+    assert [(pair["first"], pair["second"]) for pair in data["pairs"]] == [("one", "two")]
+    expected = [
+        "no decisions on accuracy@a: shard 0 is damaged: torn",
+        "no decisions on accuracy@a: failed: NaN logits: gone",
+    ]
+    assert data["warnings"][-2:] == expected
+    text = " ".join(render(ErrorConsistency(), data, "terminal").split())
+    assert all(line in text for line in expected)

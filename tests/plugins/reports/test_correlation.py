@@ -153,6 +153,8 @@ def test_a_constant_is_named():
     rows = [model(f"m{i}", (0.2, i / 10, i / 10, i / 10, i / 10)) for i in range(6)]
     found = entry(report(rows), "shape", "ID")
     assert (found["spearman"], found["reason"]) == (None, "undefined (shape constant)")
+    text = render(Correlation(), report([model(f"m{i}", (0.2,) * 5) for i in range(6)]), "terminal")
+    assert "undefined (shape and ID constant)" in text and "at least 5 models" not in text
 
 
 def test_data_is_strict_json_with_the_promised_keys():
