@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 
 from harness import CheckpointError, ModelSpec
 
-from ._recipe import matches, origins
+from ._globs import matches
+from ._recipe import origins
 
 Triple = tuple[float, float, float]
 

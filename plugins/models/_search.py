@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from harness import CheckpointError, LoadingRecipe
 
+from ._globs import globs_for
 from ._recipe import (
     COUNTER,
     adapted,
@@ -21,7 +22,7 @@ from ._recipe import (
     used_keys,
     with_rows,
 )
-from ._strays import WRAPPERS, foreign_keys, globs_for, without_wrappers
+from ._strays import WRAPPERS, foreign_keys, without_wrappers
 
 if TYPE_CHECKING:
     import torch

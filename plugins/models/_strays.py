@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from harness import LoadingRecipe
 
-from ._recipe import COUNTER, leaf, matches, origins
+from ._globs import matches
+from ._recipe import COUNTER, leaf, origins
 
 if TYPE_CHECKING:
     import torch
@@ -74,22 +75,3 @@ def _of_second_norm(key: str, state: Tensors, used: Collection[str]) -> bool:
     norms = f"{module}.running_mean" in state and f"{parent}.running_mean" in used
     twin = f"{parent}.{last}"
     return norms and twin in used and state[twin].shape == state[key].shape
-
-
-def globs_for(stray: Collection[str], ready: Collection[str]) -> tuple[str, ...]:
-    """Globs that match `stray`, and nothing else among the keys `ready`."""
-    globs: list[str] = []
-    for key in stray:
-        if not matches(key, globs):
-            globs.append(_glob(key, ready, set(stray)))
-    return tuple(globs)
-
-
-def _glob(key: str, ready: Collection[str], stray: set[str]) -> str:
-    """The shortest glob that matches stray keys only: ``module.*``, else ``*.child.*`` or ``*leaf``, else the key."""
-    parts = key.split(".")
-    globs = [".".join((*parts[:length], "*")) for length in range(1, len(parts))]
-    globs += [f"*.{part}.*" for part in parts[1:-1] if not part.isdecimal()] + [f"*{parts[-1]}"]
-    covered = {glob: [other for other in ready if matches(other, [glob])] for glob in globs}
-    whole = [glob for glob in globs if all(other in stray for other in covered[glob])]
-    return max(whole, key=lambda glob: len(covered[glob]), default=key)

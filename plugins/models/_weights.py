@@ -21,6 +21,7 @@ from harness import (
 )
 
 from . import _advice
+from ._masks import unapplied
 from ._normalization import disagreeing, of_another_configuration, refuse_other
 from ._recipe import adapted, by_position, listed, problems, renamed, used_keys, with_rows
 from ._search import Target
@@ -71,6 +72,7 @@ def with_weights(
     _load(network, state, spec, files)
     found = disagreeing(spec, contents.loaded, _keys(spec, contents), used)
     left_out = refuse_other(spec, f"model {spec.name!r}: {files[0]}", found)
+    left_out += unapplied(spec, contents, _keys(spec, contents), used)
     ready = normalized(network, spec.mean, spec.std)
     ready.remarks = (*left_out, *of_another_configuration(spec))  # type: ignore[assignment]
     return ready

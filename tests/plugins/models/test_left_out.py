@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness import CheckpointError, LoadingRecipe, ModelSpec, read_checkpoint, read_state_dict
 from harness.plugins.models.checkpoint import Checkpoint
-from tests.helpers.advice import advised, entry, load, refusal
+from tests.helpers.advice import advised, entry, load, refusal, run_here
 from tests.helpers.layouts import assert_same, prefixed, small_network, some_images, spec_for
 
 MEAN, STD = (0.375, 0.25, 0.5), (0.25, 0.125, 0.5)
@@ -340,6 +340,84 @@ def test_a_part_is_not_passed_off_as_the_weight(parametrize, lines, tmp_path):
     message = refusal(tmp_path, entry(*lines))
     assert "is a part of a weight" in message and "touches it" in message
     load(tmp_path, entry())
+
+
+class Halved(torch.nn.Module):
+    """A parametrization of one's own, without tensors: the weight is half of what the file has."""
+
+    def forward(self, weight):
+        return weight / 2
+
+
+def halved(module):
+    torch.nn.utils.parametrize.register_parametrization(module, "weight", Halved())
+
+
+def orthogonal(module):
+    if isinstance(module, torch.nn.Linear):
+        torch.nn.utils.parametrizations.orthogonal(module)
+
+
+def two_norms(module):
+    torch.nn.utils.parametrizations.weight_norm(module)
+    torch.nn.utils.parametrizations.spectral_norm(module)
+
+
+@pytest.mark.parametrize("parametrize", [halved, orthogonal, two_norms])
+def test_a_parametrization_that_is_not_known_is_refused_whatever_is_renamed(parametrize, tmp_path):
+    torch.save(OrderedDict(in_parts(parametrize).state_dict()), tmp_path / "w.pth")
+    renamed = ["rename: [['parametrizations.weight.original[01]?$', weight]]", "drop: ['*.base', '*original0', '*._?']"]
+    for lines in ([], renamed):
+        message = refusal(tmp_path, entry(*lines))
+        assert "parametrization that is not known" in message or "touches it" in message
+        assert not advised(message)
+
+
+@pytest.mark.parametrize("parametrize", [old_weight_norm, torch.nn.utils.parametrizations.weight_norm, halved])
+def test_a_module_in_parts_that_the_network_does_not_have_is_dropped_whole(parametrize, tmp_path, network, state):
+    """The projector of DINO ends in a layer with weight norm."""
+    projector = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    parametrize(projector[0])
+    torch.save({**state, **prefixed(projector.state_dict(), "projector.")}, tmp_path / "w.pth")
+    assert_same(load(tmp_path, entry("drop: [projector.*]")), network, some_images())
+
+
+# --- masks -----------------------------------------------------------------------------------
+
+
+def masked(state):
+    """Masks of the convolutions that leave about half of their weights, and the weights that they leave."""
+    generator = torch.Generator().manual_seed(5)
+    masks = {key: (torch.rand(w.shape, generator=generator) > 0.5).float() for key, w in state.items() if w.ndim == 4}
+    return masks, OrderedDict((key, masks[key] * w if key in masks else w) for key, w in state.items())
+
+
+def lottery(state, masks):
+    return {**prefixed(state, "model."), **{f"mask_{key.replace('.', '_')}": mask for key, mask in masks.items()}}
+
+
+MASKED = {
+    "a dictionary beside": lambda state, masks: {"state_dict": state, "masks": masks, "epoch": 3},
+    "in the state dict, under other names": lottery,
+    "with a longer name": lambda state, masks: {"model": state, "mask": prefixed(masks, "net.")},
+}
+
+
+@pytest.mark.parametrize("content", MASKED.values(), ids=MASKED)
+def test_a_mask_that_is_not_applied_is_refused_and_the_advised_command_applies_it(content, tmp_path, state):
+    masks, left = masked(state)
+    torch.save(content(state, masks), tmp_path / "w.pth")
+    lines = ["select_prefix: model.", "strip_prefixes: [model.]"] if content is lottery else []
+    message = refusal(tmp_path, entry(*lines))
+    assert "masks that would remove weights" in message
+    run_here(message)
+    loaded = load(tmp_path, entry(*lines, weights="file:w-weights.pth")).state_dict()
+    assert all(torch.equal(loaded[key], tensor) for key, tensor in left.items())
+    kept = load(tmp_path, entry(*lines, "drop: [mask*]"))
+    assert torch.equal(kept.state_dict()["conv1.0.weight"], state["conv1.0.weight"])
+    assert any("masks" in remark for remark in kept.remarks)
+    torch.save(content(left, masks), tmp_path / "w.pth")  # an applied mask changes nothing
+    assert not any("masks" in remark for remark in load(tmp_path, entry(*lines)).remarks)
 
 
 def test_a_network_with_parts_of_its_own_gets_them():
