@@ -158,7 +158,8 @@ def _of_normalization(contents: Contents, spec: ModelSpec, found: Suggestion) ->
     except CheckpointError:
         return
     entry = replace(spec, recipe=found.recipe)
-    yield from (one.lines(spec) for one, _ in disagreeing(entry, contents.loaded, keys, used))
+    found = (one for one, _ in disagreeing(entry, contents.loaded, keys, used))
+    yield from (one.lines(spec) for one in found if not one.values)
 
 
 def _is_classifier(found: Suggestion) -> bool:

@@ -157,6 +157,27 @@ NORMALIZERS = {
         "rgb_std": three(STD),
     },
     "variance": lambda: {"norm.mean": three(MEAN), "norm.var": three([v * v for v in STD])},
+    "inverse deviation": lambda: {"norm.mean": three(MEAN), "norm.inv_std": three([1 / v for v in STD])},
+    "shift and scale": lambda: {"scaling.shift": three(MEAN, (1, 3, 1, 1)), "scaling.scale": three(STD, (1, 3, 1, 1))},
+    "scale, then offset": lambda: {
+        "pre.scale": three([1 / v for v in STD]),
+        "pre.offset": three([-m / s for m, s in zip(MEAN, STD, strict=True)]),
+    },
+    "a convolution of each channel": lambda: {
+        "front.weight": three([1 / v for v in STD], (3, 1, 1, 1)),
+        "front.bias": three([-m / s for m, s in zip(MEAN, STD, strict=True)], (3,)),
+    },
+    "a convolution that mixes nothing": lambda: {
+        "front.weight": torch.diag(three([1 / v for v in STD], (3,))).view(3, 3, 1, 1),
+        "front.bias": three([-m / s for m, s in zip(MEAN, STD, strict=True)], (3,)),
+    },
+    "a batch norm that scales": lambda: {
+        "0.running_mean": three([0.125, 0.25, 0.5], (3,)),
+        "0.running_var": three([1 - 1e-5] * 3, (3,)),
+        "0.weight": three([1 / v for v in STD], (3,)),
+        "0.bias": three([(b - m) / s for b, m, s in zip([0.125, 0.25, 0.5], MEAN, STD, strict=True)], (3,)),
+        "0.num_batches_tracked": torch.tensor(5),
+    },
 }
 
 
@@ -193,6 +214,50 @@ def test_a_normalization_beside_the_weights_counts_too(kind, tmp_path, state):
     mean, std, drop = advised(refusal(tmp_path, entry(allowed)))
     assert of_the_file(load(tmp_path, entry(allowed, mean, std))) == []
     assert len(of_the_file(load(tmp_path, entry(allowed, drop)))) == 1
+
+
+CONFIGURATIONS = {
+    "a pair": {"normalization": [MEAN, STD]},
+    "a pair in a tensor": {"stats": torch.tensor([MEAN, STD])},
+    "in a list of steps": {"transforms": [{"name": "Resize"}, {"name": "Normalize", "mean": MEAN, "std": STD}]},
+    "text of a program": {"meta": {"cfg": f"pre = dict(mean={[255 * v for v in MEAN]}, std={[255 * v for v in STD]})"}},
+    "text of a transform": {"transform": f"Compose(\n    ToTensor()\n    Normalize(mean={MEAN}, std={STD})\n)"},
+    "JSON": {"config": f'{{"image_mean": {list(MEAN)}, "image_std": {list(STD)}}}'},
+}
+
+
+@pytest.mark.parametrize("config", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_a_configuration_is_read_wherever_it_has_the_numbers(config, tmp_path, state):
+    torch.save({"state_dict": state, **config}, tmp_path / "w.pth")
+    mean, std, drop = advised(refusal(tmp_path, entry()))
+    assert (mean, std) == ("mean: [0.375, 0.25, 0.5]", "std: [0.25, 0.125, 0.5]")
+    assert of_the_file(load(tmp_path, entry(mean, std))) == []
+    assert len(of_the_file(load(tmp_path, entry(drop)))) == 1
+
+
+def test_numbers_of_unknown_meaning_must_be_the_entrys_or_be_named(tmp_path, state):
+    numbers = {"normalize.m": three(MEAN), "normalize.s": three(STD)}
+    torch.save({**prefixed(state, "net."), **numbers}, tmp_path / "w.pth")
+    recipe = "recipe: {select_prefix: net., strip_prefixes: [net.]}"
+    message = refusal(tmp_path, entry(recipe, "mean: [0.5, 0.5, 0.5]", "std: [0.5, 0.5, 0.5]"))
+    assert "normalize.m and normalize.s ([0.375, 0.25, 0.5], [0.25, 0.125, 0.5])" in message
+    (drop,) = advised(message)
+    assert of_the_file(load(tmp_path, entry(recipe, f"mean: {list(MEAN)}", f"std: {list(STD)}"))) == []
+    assert len(of_the_file(load(tmp_path, entry(recipe.replace("}", f", {drop}}}"))))) == 1
+
+
+NO_NORMALIZATION = {
+    "a temperature": {"logit_scale": torch.tensor(2.0), "logit_shift": torch.tensor(0.5)},
+    "a classifier of three classes": {"aux.weight": torch.ones(3, 8), "aux.bias": torch.ones(3)},
+    "a queue": {"queue.mean": torch.ones(5)},
+}
+
+
+@pytest.mark.parametrize("extra", NO_NORMALIZATION.values(), ids=NO_NORMALIZATION)
+def test_other_small_tensors_are_no_normalization(extra, tmp_path, network, state):
+    torch.save({**prefixed(state, "net."), **extra}, tmp_path / "w.pth")
+    recipe = "recipe: {select_prefix: net., strip_prefixes: [net.]}"
+    assert_same(load(tmp_path, entry(recipe)), network, some_images())
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
