@@ -131,7 +131,16 @@ class AbsentDatasetError(DatasetError):
 
 
 class CheckpointError(RequestError):
-    """A checkpoint is missing, not a checkpoint, unsafe to load, or does not fit its network."""
+    """A checkpoint is missing, not a checkpoint, unsafe to load, or does not fit its network.
+
+    Args:
+        finding: the reason without the lines of an entry that it advises, for a source that finds better ones; default:
+            `reason`.
+    """
+
+    def __init__(self, reason: str = "", *, remedy: str = "", general: str = "", finding: str = "") -> None:
+        super().__init__(reason, remedy=remedy, general=general)
+        self.finding = finding or reason
 
 
 class AbsentCheckpointError(CheckpointError):

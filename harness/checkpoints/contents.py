@@ -93,10 +93,8 @@ class Contents:
         for key in keys:
             found, value = _item(value, key)
             if not found:
-                raise CheckpointError(
-                    f"{self.path} has no key {key!r} to unwrap; it contains {_described(value)}"
-                    f"{self._advice(self.candidates(), recipe_key)}"
-                )
+                finding = f"{self.path} has no key {key!r} to unwrap; it contains {_described(value)}"
+                raise CheckpointError(finding + self._advice(self.candidates(), recipe_key), finding=finding)
         return value
 
     def usual_keys(self) -> tuple[str, ...]:
@@ -139,7 +137,8 @@ class Contents:
             CheckpointError: there is no such key, no state dict, or several that could be meant.
         """
         if not wrapper_keys and (rivals := self.rivals()):
-            raise CheckpointError(ambiguity(self.path, rivals, recipe_key))
+            finding, lines = ambiguity(self.path, rivals, recipe_key)
+            raise CheckpointError(finding + lines, finding=finding)
         keys = tuple(wrapper_keys) or self.usual_keys()
         return self._tensors(self.at(keys, recipe_key), keys, drop, recipe_key)
 
@@ -148,12 +147,14 @@ class Contents:
 
         if not has_tensors(value):
             inside = [group for group in self.candidates() if group.keys[: len(keys)] == tuple(keys)]
-            advice = self._advice(inside or self.candidates(), recipe_key)
-            raise CheckpointError(f"{self.path} contains no state dict, only {_described(value)}{advice}")
+            finding = f"{self.path} contains no state dict, only {_described(value)}"
+            raise CheckpointError(finding + self._advice(inside or self.candidates(), recipe_key), finding=finding)
         others = {key: item for key, item in value.items() if not isinstance(key, str) or not _is_tensor(item)}
         others = {key: item for key, item in others.items() if not matches(str(key), drop)}
         if others:
-            raise CheckpointError(self._no_tensors(others, recipe_key))
+            kinds = listed(f"{key!r} is a {type(item).__name__}" for key, item in others.items())
+            finding = f"{self.path}: {kinds}; a state dict maps names to tensors"
+            raise CheckpointError(finding + self._without(others, recipe_key), finding=finding)
         tensors = {key: item for key, item in value.items() if isinstance(item, torch.Tensor)}
         for key, item in tensors.items():
             if item.is_meta or item.layout is not torch.strided:
@@ -161,11 +162,10 @@ class Contents:
                 raise CheckpointError(f"{self.path}: {key!r} {text}")
         return {key: item.detach() for key, item in tensors.items()}
 
-    def _no_tensors(self, others: Mapping[Any, Any], recipe_key: str) -> str:
-        kinds = listed(f"{key!r} is a {type(item).__name__}" for key, item in others.items())
+    def _without(self, others: Mapping[Any, Any], recipe_key: str) -> str:
         lines = [f"leave out what is none with `drop: {flow(map(str, others))}` in the entry's recipe"]
         lines += [f"choose with `{recipe_key}: {flow(group.keys)}`" for group in self.candidates()]
-        return f"{self.path}: {kinds}; a state dict maps names to tensors: {' or '.join(lines[:4])}"
+        return f": {' or '.join(lines[:4])}"
 
     def _advice(self, groups: Sequence[Weights], recipe_key: str) -> str:
         if not groups:
@@ -174,14 +174,14 @@ class Contents:
         return f". It holds {listed(map(str, groups))}: write {lines} in the entry's recipe"
 
 
-def ambiguity(path: Path, rivals: Sequence[Weights], recipe_key: str = "wrapper_keys") -> str:
-    """The message for several state dicts of which one must be chosen."""
+def ambiguity(path: Path, rivals: Sequence[Weights], recipe_key: str) -> tuple[str, str]:
+    """What is said of several state dicts of which one must be chosen, and the lines that choose it."""
     named = [group for group in rivals if group.named]
     lines = " or ".join(f"`{recipe_key}: {flow(group.keys)}`" for group in named[:4])
     return (
         f"{path} holds {len(rivals)} sets of weights of the same shapes: {listed(map(str, rivals))}. They give other "
-        f"numbers (published ones are often those of the average), so the entry's recipe says which: write {lines}"
-    )
+        "numbers (published ones are often those of the average), so the entry's recipe says which"
+    ), f": write {lines}"
 
 
 def has_tensors(value: object) -> bool:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from harness import CheckpointError
 
+from ._globs import matches
+
 if TYPE_CHECKING:
     import torch
 
@@ -58,6 +60,8 @@ _FIRST: Final = re.compile(
     r"(?P<module>(?:.*\.)?)(?:parametrizations\.(?P<new>\w+)\.original0?|(?P<old>\w+)_(?:g|orig))"
 )
 """The key of the first part of a weight, in the newer or the older way of storing it."""
+_PARAMETRIZED: Final = re.compile(r"(?P<weight>(?:.*\.)?parametrizations\.\w+)\.")
+"""How keys begin that `torch.nn.utils.parametrize` writes: all parts of one weight begin alike."""
 
 
 def stored_in_parts(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[_Form, tuple[str, ...]]]:
@@ -82,13 +86,17 @@ def folded(
 
     Args:
         needed: the network's keys.
-        drop, rename: the recipe's; none may touch a part.
+        drop, rename: the recipe's; neither may touch a part, except where all parts of a weight are dropped.
 
     Raises:
-        CheckpointError: the recipe drops or renames a part.
+        CheckpointError: the recipe drops or renames a part, or a weight is stored in a form that is not known.
     """
-    stored, own = stored_in_parts(state), set(needed)
+    own = set(needed)
+    stored = {
+        key: one for key, one in stored_in_parts(state).items() if not all(matches(part, drop) for part in one[1])
+    }
     parts = {part: key for key, (_, names) in stored.items() for part in names}
+    _refuse_unknown(state, {*parts, *own}, drop, place)
     if not stored or own & parts.keys():
         return state
     for key, (form, names) in stored.items():
@@ -101,23 +109,35 @@ def folded(
                     "the parts are put together before keys are renamed"
                 )
     whole = {key: form.product(*(state[name].float() for name in names)) for key, (form, names) in stored.items()}
-    places = {parts.get(key, key): tensor for key, tensor in state.items() if not _is_remainder(key, parts, stored)}
+    places = {parts.get(key, key): tensor for key, tensor in state.items()}
     return {key: whole.get(key, tensor) for key, tensor in places.items()}  # in the order of the file
 
 
 def _touched(key: str, ending: str, drop: Sequence[str], rename: Sequence[tuple[str, str]]) -> bool:
     """Whether `drop` leaves `key` out, or `rename` changes its `ending`."""
-    from fnmatch import fnmatchcase
-
     new = key
     for pattern, replacement in rename:
         new = re.sub(pattern, replacement, new)
-    return any(fnmatchcase(key, glob) for glob in drop) or not new.endswith(ending)
+    return matches(key, drop) or not new.endswith(ending)
 
 
-def _is_remainder(key: str, parts: Collection[str], stored: Collection[str]) -> bool:
-    """Whether `key` is a buffer beside the parts of a weight, in the module that put it together."""
-    if key in parts:
-        return False
-    module, _, rest = key.rpartition("parametrizations.")
-    return bool(rest) and module + rest.partition(".")[0] in stored
+def _refuse_unknown(state: Iterable[str], understood: Collection[str], drop: Sequence[str], place: str) -> None:
+    """Raise CheckpointError for a weight that torch's parametrizations make in a way that is not in `_FORMS`.
+
+    One whose every part is dropped belongs to a module that the network does not have.
+    """
+    by_weight: dict[str, list[str]] = {}
+    for key in state:
+        if match := _PARAMETRIZED.match(key):
+            by_weight.setdefault(match["weight"], []).append(key)
+    for weight, keys in by_weight.items():
+        unknown = [key for key in keys if key not in understood]
+        if unknown and not all(matches(key, drop) for key in keys):
+            name = weight.replace("parametrizations.", "")
+            leaf = name.rpartition(".")[2]
+            raise CheckpointError(
+                f"{place}: {name!r} is made of {', '.join(keys)} by a parametrization that is not known here, so none "
+                "of them is the weight. Save the network without it, in the program that made it: "
+                f'torch.nn.utils.parametrize.remove_parametrizations(module, "{leaf}") for each such module, then '
+                "torch.save(network.state_dict(), FILE)"
+            )

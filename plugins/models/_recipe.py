@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from harness import CheckpointError, LoadingRecipe
 
+from ._globs import matches
 from ._parametrizations import folded
 
 if TYPE_CHECKING:
@@ -173,11 +173,6 @@ def _difference(key: str, tensor: torch.Tensor, parameter: torch.Tensor) -> str:
 def leaf(key: str) -> str:
     """The last part of a key: ``weight``."""
     return key.rpartition(".")[2]
-
-
-def matches(key: str, globs: Iterable[str]) -> bool:
-    """Whether any of the globs matches the whole key."""
-    return any(fnmatchcase(key, glob) for glob in globs)
 
 
 def listed(names: Iterable[str], separator: str = ", ") -> str:

@@ -1,14 +1,14 @@
-"""Which recipe would load a file that does not fit: found by trying, and proved before it is advised."""
+"""Which recipes would load a file that does not fit: found by trying, and proved before they are advised."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from harness import CheckpointError, LoadingRecipe
 
+from ._globs import globs_for
 from ._recipe import (
     COUNTER,
     adapted,
@@ -16,14 +16,13 @@ from ._recipe import (
     differ_in_rows,
     leaf,
     len_of,
-    listed,
-    matches,
     origins,
     problems,
     rows_of,
     used_keys,
     with_rows,
 )
+from ._strays import WRAPPERS, foreign_keys, without_wrappers
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
 
 _PREFIXES: Final = 4
 """Prefixes in one recipe; more are a renaming."""
+BACKGROUND: Final = (1001, 1008)
+"""Outputs of classifiers for ImageNet whose first one is a background class: 1008 has seven unused ones at its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +42,14 @@ class Target:
     Attributes:
         needed: the network's state dict. outputs: its number of logits.
         head: what a second file already gives.
-        background: whether one output too many may be a background class, first, as in networks from TensorFlow.
+        constants: buffers that the network makes itself: they are no part of its state dict.
+        background: whether the first of 1,001 outputs may be a background class, as in networks from TensorFlow.
     """
 
     needed: Tensors
     outputs: int
     head: Tensors
+    constants: Tensors
     background: bool = False
 
     @property
@@ -63,23 +66,28 @@ class Target:
         """Whether this tensor is the network's `key` for another number of outputs."""
         return len_of(self.needed[key]) == self.outputs and differ_in_rows(tensor, self.needed[key])
 
+    def has_background(self, tensor: torch.Tensor) -> bool:
+        """Whether the first row of a classifier's tensor may belong to a background class."""
+        return self.background and len_of(tensor) in BACKGROUND
+
     def takes(self, key: str, tensor: torch.Tensor) -> bool:
         """Whether the network's `key` could be this tensor, perhaps without its first row."""
         parameter = self.needed[key]
         return tensor.shape == parameter.shape or (
-            self.background and rows_of(tensor, parameter, self.rows, self.outputs) is not None
+            self.has_background(tensor) and rows_of(tensor, parameter, self.rows, self.outputs) is not None
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """The recipe that comes closest.
+    """The recipe that comes closest for the keys behind one prefix.
 
     Attributes:
         recipe: all of its steps. fits: whether the network loads with it, strictly.
         prefix: before the keys that match, in the file. matched: how many keys match. of: how many are needed.
         copies: further prefixes under which the keys lie once more.
-        missing: keys that the file does not have. left_out: how many keys of the file the recipe leaves out.
+        missing: keys that the file does not have. left_out: keys of the file that the recipe leaves out.
+        foreign: keys inside the network's own modules that it does not have: the file is of another architecture.
     """
 
     recipe: LoadingRecipe
@@ -89,30 +97,42 @@ class Suggestion:
     of: int
     copies: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    left_out: int = 0
+    left_out: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
-def suggestion(state: Tensors, recipe: LoadingRecipe, target: Target) -> Suggestion | None:
-    """The recipe that fits the tensors of one state dict best; None if not half of the network's keys are there.
+def suggestions(state: Tensors, recipe: LoadingRecipe, target: Target) -> tuple[Suggestion, ...]:
+    """The recipe that fits the tensors of one state dict best, and those for further copies of the keys in it.
+
+    Copies of equal values are one. None if not half of the network's keys are there.
 
     Args:
         recipe: the given one, whose head, wrapper and globals are kept.
     """
-    by_prefix = _votes(state, target)
-    if not by_prefix:
-        return _whole(state, replace(_bare(recipe), match="position"), target)
-    best = max(by_prefix, key=lambda prefix: len(by_prefix[prefix]))
-    matched = len(by_prefix[best])
-    copies = tuple(one for one, keys in by_prefix.items() if one != best and 2 * len(keys) > matched and len(keys) > 1)
-    if 2 * matched < len(target.keys):
-        return _whole(state, replace(_bare(recipe), match="position"), target)
-    missing = tuple(key for key in target.needed if key in target.keys - _covered(by_prefix))
-    facts = {"prefix": best, "matched": matched, "of": len(target.keys), "copies": copies}
-    for attempt in _attempts(state, _bare(recipe), target, by_prefix, best):
-        if fits(state, attempt, target):
-            left_out = len(state) - len(used_keys(state, attempt))
-            return Suggestion(recipe=attempt, fits=True, left_out=left_out, **facts)  # type: ignore[arg-type]
-    return Suggestion(recipe=recipe, fits=False, missing=missing, **facts)  # type: ignore[arg-type]
+    found = _by_prefix(state, recipe, target)
+    if not any(one.fits for one in found) and (plain := without_wrappers(state)):
+        inside = [_wrapped(one, state, plain) for one in _by_prefix(plain, recipe, target) if one.fits]
+        found = tuple(one for one in inside if fits(state, one.recipe, target)) or found
+    if found:
+        return found
+    whole, of = replace(_bare(recipe), match="position"), len(target.keys)
+    fitting = Suggestion(recipe=whole, fits=True, prefix="", matched=of, of=of)
+    return (fitting,) if fits(state, whole, target) else ()
+
+
+def _by_prefix(state: Tensors, recipe: LoadingRecipe, target: Target) -> tuple[Suggestion, ...]:
+    """Suggestions for the prefix with most of the network's keys, and for its copies; none below half of them."""
+    votes = _votes(state, target)
+    best = max(votes, key=lambda prefix: len(votes[prefix]), default="")
+    matched = votes.get(best, set())
+    if 2 * len(matched) < len(target.keys) or not matched:
+        return ()
+    copies = [prefix for prefix, keys in votes.items() if prefix != best and 2 * len(keys) > len(matched)]
+    others = [copy for copy in copies if not _equal(state, best, copy, votes[best] & votes[copy])]
+    first, *ways = _of_prefix(state, _bare(recipe), target, votes, best)
+    further = [one for other in others for one in _of_prefix(state, _bare(recipe), target, votes, other)]
+    # A classifier of another name belongs to one of the copies only.
+    return (replace(first, copies=tuple(copies)), *ways, *(one for one in further if not one.recipe.rename))
 
 
 def fits(state: Tensors, recipe: LoadingRecipe, target: Target) -> bool:
@@ -127,10 +147,52 @@ def fits(state: Tensors, recipe: LoadingRecipe, target: Target) -> bool:
     return not problems(ready, target.needed)
 
 
-def _whole(state: Tensors, recipe: LoadingRecipe, target: Target) -> Suggestion | None:
-    """`recipe` if it fits."""
-    of = len(target.keys)
-    return Suggestion(recipe=recipe, fits=True, prefix="", matched=of, of=of) if fits(state, recipe, target) else None
+def _equal(state: Tensors, prefix: str, other: str, keys: set[str]) -> bool:
+    """Whether the tensors behind two prefixes are the same."""
+    import torch
+
+    pairs = [(state.get(prefix + key), state.get(other + key)) for key in keys]
+    return all(one is not None and two is not None and torch.equal(one, two) for one, two in pairs)
+
+
+def _of_prefix(
+    state: Tensors, bare: LoadingRecipe, target: Target, votes: Mapping[str, set[str]], prefix: str
+) -> Iterator[Suggestion]:
+    """What loads the keys behind `prefix`, in as many ways as there are classifiers; else what is missing."""
+    covered: set[str] = set().union(*votes.values())
+    missing = tuple(key for key in target.needed if key in target.keys - covered)
+    found = Suggestion(recipe=bare, fits=False, prefix=prefix, matched=len(votes[prefix]), of=len(target.keys))
+    foreign: tuple[str, ...] = ()
+    for attempts in _attempts(state, bare, target, votes, prefix):
+        fitting = [attempt for attempt in attempts if fits(state, attempt, target)]
+        strange = {attempt: foreign_keys(state, attempt, target.needed, target.constants) for attempt in fitting}
+        foreign = foreign or next((keys for keys in strange.values() if keys), ())
+        if sound := [attempt for attempt in fitting if not strange[attempt]]:
+            for attempt in sound:
+                used = used_keys(state, attempt)
+                left_out = tuple(key for key in state if key not in used)
+                yield replace(found, recipe=attempt, fits=True, left_out=left_out)
+            return
+    yield replace(found, missing=missing, foreign=foreign)
+
+
+def _wrapped(found: Suggestion, state: Tensors, plain: Mapping[str, torch.Tensor]) -> Suggestion:
+    """A suggestion for keys without the names of wrappers, as one for the keys with them.
+
+    Args:
+        plain: the tensors of `state`, in the same order.
+    """
+    used = used_keys(plain, found.recipe)
+    left_out = tuple(key for key, short in zip(state, plain, strict=True) if short not in used)
+    steps = tuple(("^" + prefix.replace(".", r"\."), "") for prefix in found.recipe.strip_prefixes)
+    recipe = replace(
+        found.recipe,
+        select_prefix=None,
+        strip_prefixes=(),
+        drop=globs_for(left_out, state),
+        rename=((WRAPPERS.pattern, ""), *steps, *found.recipe.rename),
+    )
+    return replace(found, recipe=recipe, left_out=left_out)
 
 
 def _bare(recipe: LoadingRecipe) -> LoadingRecipe:
@@ -142,7 +204,11 @@ def _votes(state: Tensors, target: Target) -> dict[str, set[str]]:
     """Prefix of the file -> the network's keys that follow it there, with equal shapes."""
     votes: dict[str, set[str]] = {}
     keys = target.keys
-    for key, tensor in adapted(dict(state), LoadingRecipe(), target.needed, "").items():
+    try:
+        whole = adapted(dict(state), LoadingRecipe(), target.needed, "")
+    except CheckpointError:  # a weight in parts that cannot be put together: whoever loads it says so
+        return votes
+    for key, tensor in whole.items():
         parts = key.split(".")
         for start in range(len(parts)):
             short = ".".join(parts[start:])
@@ -151,41 +217,36 @@ def _votes(state: Tensors, target: Target) -> dict[str, set[str]]:
     return votes
 
 
-def _covered(by_prefix: Mapping[str, set[str]]) -> set[str]:
-    return set().union(*by_prefix.values())
-
-
 def _attempts(
-    state: Tensors, bare: LoadingRecipe, target: Target, by_prefix: Mapping[str, set[str]], best: str
-) -> Iterator[LoadingRecipe]:
-    """Recipes worth trying, the simplest first."""
-    one = replace(bare, strip_prefixes=(best,) if best else ())
-    several = replace(bare, strip_prefixes=tuple(filter(None, _cover(by_prefix, best))))
-    selected = replace(one, select_prefix=best) if best else one
-    whole = [
-        attempt for begun in (one, selected, several) for attempt in (begun, _with_classifier(state, begun, target))
-    ]
-    narrow = [replace(attempt, drop=_leftover(state, attempt, target)) for attempt in whole]
-    for attempt in dict.fromkeys((*whole, *narrow)):
-        yield attempt
-        if target.background:
-            yield replace(attempt, rows=target.rows)
+    state: Tensors, bare: LoadingRecipe, target: Target, votes: Mapping[str, set[str]], prefix: str
+) -> Iterator[list[LoadingRecipe]]:
+    """Recipes worth trying, the simplest first; those of one list differ in the classifier that they take."""
+    one = replace(bare, strip_prefixes=(prefix,) if prefix else ())
+    several = replace(bare, strip_prefixes=tuple(filter(None, _cover(votes, prefix))))
+    selected = replace(one, select_prefix=prefix) if prefix else one
+    begun = list(dict.fromkeys([one, selected, several]))
+    whole = [[start] for start in begun] + [_with_classifier(state, start, target) for start in begun]
+    narrow = [[replace(one, drop=_leftover(state, one, target)) for one in attempts] for attempts in whole]
+    for attempts in (*whole, *narrow):
+        yield attempts
+        if any(map(target.has_background, state.values())):
+            yield [replace(attempt, rows=target.rows) for attempt in attempts]
 
 
-def _cover(by_prefix: Mapping[str, set[str]], best: str) -> list[str]:
+def _cover(votes: Mapping[str, set[str]], best: str) -> list[str]:
     """Prefixes that together lead to most keys, the best first."""
-    cover, covered = [best], set(by_prefix[best])
+    cover, covered = [best], set(votes[best])
     while len(cover) < _PREFIXES:
-        further = max(by_prefix, key=lambda prefix: len(by_prefix[prefix] - covered))
-        if not by_prefix[further] - covered:
+        further = max(votes, key=lambda prefix: len(votes[prefix] - covered))
+        if not votes[further] - covered:
             break
         cover.append(further)
-        covered |= by_prefix[further]
+        covered |= votes[further]
     return cover
 
 
-def _with_classifier(state: Tensors, recipe: LoadingRecipe, target: Target) -> LoadingRecipe:
-    """`recipe` with a renaming of the classifier, where one other module of the file has exactly its tensors.
+def _with_classifier(state: Tensors, recipe: LoadingRecipe, target: Target) -> list[LoadingRecipe]:
+    """`recipe` with a renaming of the classifier, for each other module of the file that has exactly its tensors.
 
     No other module is renamed: equal shapes elsewhere do not make two modules the same.
     """
@@ -194,18 +255,16 @@ def _with_classifier(state: Tensors, recipe: LoadingRecipe, target: Target) -> L
     wanted = _modules({key: target.needed[key] for key in absent})
     spare = _modules({key: tensor for key, tensor in here.items() if key not in target.needed})
     if len(wanted) != 1:
-        return recipe
+        return []
     ((name, leaves),) = wanted.items()
     if not all(len(target.needed[f"{name}.{one}"]) == target.outputs for one in leaves):
-        return recipe
+        return []
     same = [
         other
         for other, held in spare.items()
         if held == leaves and all(target.takes(f"{name}.{one}", here[f"{other}.{one}"]) for one in leaves)
     ]
-    if len(same) != 1:
-        return recipe
-    return replace(recipe, rename=(("^" + same[0].replace(".", r"\.") + r"\.", f"{name}."),))
+    return [replace(recipe, rename=(("^" + one.replace(".", r"\.") + r"\.", f"{name}."),)) for one in same]
 
 
 def _short(state: Tensors, recipe: LoadingRecipe) -> dict[str, str]:
@@ -230,56 +289,4 @@ def _leftover(state: Tensors, recipe: LoadingRecipe, target: Target) -> tuple[st
     except CheckpointError:
         return ()
     moved = {key for key in ready if any(key.startswith(old[1:].replace("\\", "")) for old, _ in recipe.rename)}
-    stray = [key for key in ready if key not in target.needed and key not in moved]
-    globs: list[str] = []
-    for key in stray:
-        if not matches(key, globs):
-            globs.append(_glob(key, ready, set(stray)))
-    return tuple(globs)
-
-
-def _glob(key: str, ready: Tensors, stray: set[str]) -> str:
-    """The shortest glob of the form ``module.*`` that matches stray keys only; else the key."""
-    parts = key.split(".")
-    for length in range(1, len(parts)):
-        glob = ".".join((*parts[:length], "*"))
-        if all(other in stray for other in ready if matches(other, [glob])):
-            return glob
-    return key
-
-
-def described(found: Suggestion, beside: str = "") -> str:
-    """What the message says about a suggestion. `beside`: what the entry needs beside the recipe."""
-    counted = f"{found.matched} of {found.of} keys match" + (f" after `{found.prefix}`" if found.prefix else "")
-    counted += f"; the same keys lie under {listed(f'`{one}`' for one in found.copies)} too" if found.copies else ""
-    if found.fits:
-        careful = f" (which leaves out {found.left_out} other keys of the file)" if found.left_out else ""
-        careful += " (if the first output is a background class)" if found.recipe.rows else ""
-        return f". {counted}. It loads with `recipe: {as_yaml(found.recipe)}`{beside}{careful}"
-    if not found.prefix and not found.copies:
-        return ""
-    lacking = f"; not in the file: {listed(found.missing)}" if found.missing else ""
-    head = ". If another file holds the classifier, give its URI as `head`" if _is_classifier(found) else ""
-    return f". {counted}{lacking}{head}"
-
-
-def _is_classifier(found: Suggestion) -> bool:
-    return 0 < len(found.missing) <= 2 and len(Counter(key.rpartition(".")[0] for key in found.missing)) == 1
-
-
-def as_yaml(recipe: LoadingRecipe) -> str:
-    """The recipe as one line of YAML, without what is left at its default."""
-    import yaml
-
-    default = asdict(LoadingRecipe())
-    given = {name: value for name, value in asdict(recipe).items() if value != default[name] and name != "rows"}
-    plain = {name: _plain(value) for name, value in given.items()}
-    lines = [
-        yaml.safe_dump({name: value}, default_flow_style=True, width=1e9).strip()[1:-1] for name, value in plain.items()
-    ]
-    lines += [f'rows: "{recipe.rows}"'] if recipe.rows else []
-    return "{" + ", ".join(lines) + "}"
-
-
-def _plain(value: Any) -> Any:
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+    return globs_for([key for key in ready if key not in target.needed and key not in moved], ready)

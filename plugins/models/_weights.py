@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +20,11 @@ from harness import (
     shards_of,
 )
 
+from . import _advice
+from ._masks import unapplied
 from ._normalization import disagreeing, of_another_configuration, refuse_other
 from ._recipe import adapted, by_position, listed, problems, renamed, used_keys, with_rows
-from ._search import Suggestion, Target, as_yaml, described, suggestion
+from ._search import Target
 
 if TYPE_CHECKING:
     import torch
@@ -71,6 +72,7 @@ def with_weights(
     _load(network, state, spec, files)
     found = disagreeing(spec, contents.loaded, _keys(spec, contents), used)
     left_out = refuse_other(spec, f"model {spec.name!r}: {files[0]}", found)
+    left_out += unapplied(spec, contents, _keys(spec, contents), used)
     ready = normalized(network, spec.mean, spec.std)
     ready.remarks = (*left_out, *of_another_configuration(spec))  # type: ignore[assignment]
     return ready
@@ -112,7 +114,13 @@ def _fitting(
 ) -> tuple[State, set[str]]:
     """The state dict of the network, and the keys of the file that it comes from. Raises CheckpointError."""
     recipe, needed, place = spec.recipe, network.state_dict(), _place(spec, files)
-    target = Target(needed=needed, outputs=spec.outputs, head=head, background=spec.label_space == "imagenet-1k")
+    target = Target(
+        needed=needed,
+        outputs=spec.outputs,
+        head=head,
+        constants={key: buffer for key, buffer in network.named_buffers() if key not in needed},
+        background=spec.label_space == "imagenet-1k",
+    )
     chosen = _chosen(contents, spec, target)
     state = adapted(chosen, recipe, needed, f"model {spec.name!r}: {files[0]}")
     if duplicates := [key for key in head if key in state]:
@@ -125,7 +133,7 @@ def _fitting(
         state = by_position(state, needed, place)
     if found := problems(state, needed):
         text = f"{place} does not fit {spec.arch or 'the network'}: {', '.join(found)}"
-        raise CheckpointError(text + _hint(contents, chosen, spec, target))
+        raise CheckpointError(text + _advice.of_the_chosen(contents, chosen, spec, target))
     return state, used_keys(chosen, recipe)
 
 
@@ -134,7 +142,7 @@ def _chosen(contents: Contents, spec: ModelSpec, target: Target) -> State:
     try:
         return contents.state_dict(spec.recipe.wrapper_keys, spec.recipe.drop)
     except CheckpointError as error:
-        raise CheckpointError(f"model {spec.name!r}: {error.reason}{_any_hint(contents, spec, target)}") from error
+        raise CheckpointError(f"model {spec.name!r}: {_advice.instead_of(error, contents, spec, target)}") from error
 
 
 def _load(network: torch.nn.Module, state: State, spec: ModelSpec, files: Sequence[Path]) -> None:
@@ -143,68 +151,3 @@ def _load(network: torch.nn.Module, state: State, spec: ModelSpec, files: Sequen
     except RuntimeError as error:
         text = " ".join(str(error).split())
         raise CheckpointError(f"{_place(spec, files)} does not fit {spec.arch}: {text}") from error
-
-
-def _hint(contents: Contents, chosen: State, spec: ModelSpec, target: Target) -> str:
-    """Which recipe would load the file: for the state dict that is chosen, else for another one in it."""
-    if elsewhere := _elsewhere(chosen, spec, target):
-        return elsewhere
-    best = suggestion(chosen, spec.recipe, target)
-    if not (best and best.fits):
-        others = _suggestions(contents, spec, target)
-        best = next((one for one in others if one.fits), best or next(iter(others), None))
-    return described(best, _beside(contents, spec, best)) if best else ""
-
-
-def _elsewhere(chosen: State, spec: ModelSpec, target: Target) -> str:
-    """What to change in the entry outside its recipe: the pooling of a transformer, or the number of outputs."""
-    state = adapted(chosen, spec.recipe, target.needed, "") | dict(target.head)
-    if (spec.arch or "").startswith("timm:"):
-        for here, there, pool in (("fc_norm.weight", "norm.weight", "avg"), ("norm.weight", "fc_norm.weight", "token")):
-            if here in state and there in target.needed and not (there in state or here in target.needed):
-                return f". Its pooling is another one: write `options: {{global_pool: {pool}}}` in the entry"
-    widths = {len(state[key]) for key in state if key in target.needed and target.is_classifier(key, state[key])}
-    if len(widths) == 1 and not (target.background and widths == {target.outputs + 1}):
-        (width,) = widths
-        return f". It answers {width} classes: write `outputs: {width}` in the entry, and their `label_space`"
-    return ""
-
-
-def _any_hint(contents: Contents, spec: ModelSpec, target: Target) -> str:
-    """The recipe for each state dict of the file that loads, if it is more than unwrapping, and which do not load."""
-    found = _suggestions(contents, spec, target)
-    fitting, partial = [one for one in found if one.fits], [one for one in found if not one.fits]
-    lacking = [f"`{'.'.join(one.recipe.wrapper_keys)}` has {one.matched} of {one.of} keys" for one in partial]
-    text = f". {listed(lacking)}: not enough to load" if lacking else ""
-    if not any(map(_steps, fitting)):
-        return text
-    lines = " or ".join(f"`recipe: {as_yaml(one.recipe)}`{_beside(contents, spec, one)}" for one in fitting[:4])
-    return f"{text}. The whole of it: {lines}"
-
-
-def _steps(found: Suggestion) -> bool:
-    recipe = found.recipe
-    return bool(recipe.select_prefix or recipe.strip_prefixes or recipe.drop or recipe.rename or recipe.rows)
-
-
-def _suggestions(contents: Contents, spec: ModelSpec, target: Target) -> list[Suggestion]:
-    """What each state dict below a key of the file would need to load, which includes dropping what is no tensor."""
-    suggestions = []
-    for group in contents.weights:
-        if group.named and group.keys:
-            found = suggestion(group.tensors, replace(spec.recipe, wrapper_keys=group.keys), target)
-            if found:
-                recipe = replace(found.recipe, drop=(*found.recipe.drop, *group.others))
-                suggestions.append(replace(found, recipe=recipe))
-    return suggestions
-
-
-def _beside(contents: Contents, spec: ModelSpec, found: Suggestion) -> str:
-    """The lines on the normalization that the entry needs beside the suggested recipe."""
-    if not found.fits:
-        return ""
-    keys = found.recipe.wrapper_keys or contents.usual_keys()
-    used = used_keys(contents.state_dict(keys, found.recipe.drop), found.recipe)
-    entry = replace(spec, recipe=found.recipe)
-    lines = dict.fromkeys(one.lines(spec) for one, _ in disagreeing(entry, contents.loaded, keys, used))
-    return "".join(f" and {line}" for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,13 @@ def load(folder: Path, text: str) -> torch.nn.Module:
     (folder / "my.yaml").write_text(text, encoding="utf-8")
     (spec,) = read_registry(folder / "my.yaml").models.values()
     return Checkpoint().load(spec)
+
+
+def run_here(message: str) -> None:
+    """Runs the command that the message ends with, in this process: a new one would import torch again."""
+    program, option, code = shlex.split(message[message.index("python -c") :])
+    assert (program, option) == ("python", "-c")
+    exec(code, {"__name__": "__main__"})
 
 
 def refusal(folder: Path, text: str) -> str:

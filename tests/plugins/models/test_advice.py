@@ -98,11 +98,12 @@ def test_the_advised_recipe_loads(content, words, wrapped, tmp_path, network, st
     torch.save({"state_dict": made, "epoch": 3} if wrapped else made, tmp_path / "w.pth")
     message = refusal(tmp_path, entry())
     assert all(word.replace("22", str(len(state) - 18)) in message for word in words if word != "22 of")
-    (line,) = advised(message)
-    loaded = load(tmp_path, entry(line))
-    images = some_images()
-    with torch.no_grad():
-        torch.testing.assert_close(loaded(images), network(images), rtol=1e-4, atol=1e-4)
+    line, *copies = advised(message)
+    images, networks = some_images(), [network, small_network(seed=2)]
+    for one, expected in zip([line, *copies], networks, strict=False):
+        with torch.no_grad():
+            torch.testing.assert_close(load(tmp_path, entry(one))(images), expected(images), rtol=1e-4, atol=1e-4)
+    assert bool(copies) == ("too" in message)
 
 
 def test_base_encoder_and_momentum_encoder(tmp_path, network, state, other):
@@ -112,7 +113,19 @@ def test_base_encoder_and_momentum_encoder(tmp_path, network, state, other):
     of = sum(not key.endswith("num_batches_tracked") for key in state)
     assert f"{of} of {of} keys match after `module.base_encoder.`" in message
     assert "under `module.momentum_encoder.` too" in message
-    assert advised(message) == ["recipe: {select_prefix: module.base_encoder., strip_prefixes: [module.base_encoder.]}"]
+    assert advised(message) == [
+        f"recipe: {{select_prefix: module.{name}., strip_prefixes: [module.{name}.]}}"
+        for name in ("base_encoder", "momentum_encoder")
+    ]
+    assert "give other numbers" in message
+
+
+def test_a_copy_of_equal_values_is_no_choice(tmp_path, network, state):
+    torch.save({**prefixed(state, "a."), **prefixed(state, "b.")}, tmp_path / "w.pth")
+    message = refusal(tmp_path, entry())
+    (line,) = advised(message)
+    assert "under `b.` too" in message
+    assert_same(load(tmp_path, entry(line)), network, some_images())
 
 
 def test_the_advice_is_whole_after_a_part_was_stripped(tmp_path, network, state):
@@ -156,6 +169,79 @@ def test_a_backbone_without_classifier_asks_for_its_file(tmp_path, network, stat
     message = refusal(tmp_path, entry())
     assert "after `module.encoder_q.`" in message and "under `module.encoder_k.` too" in message
     assert "not in the file: fc.weight, fc.bias" in message and "`head`" in message
+
+
+WRAPPED = {
+    "one module compiled": lambda key: key.replace("layer1.", "layer1._orig_mod."),
+    "sharded": lambda key: re.sub(
+        r"^(layer\d)\.(\d)\.", r"\1._fsdp_wrapped_module.\2._fsdp_wrapped_module.", f"module.{key}"
+    ),
+    "recomputed, in a compiled network": lambda key: re.sub(
+        r"(layer\d\.\d)\.", r"\1._checkpoint_wrapped_module.", f"_orig_mod.module.{key}"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED.values(), ids=WRAPPED)
+def test_wrappers_inside_a_network_are_taken_out_of_the_keys(name, tmp_path, network, state):
+    keys = {name(key): value for key, value in state.items()}
+    torch.save({**keys, "aux.weight": torch.ones(2)}, tmp_path / "w.pth")  # matching by position cannot explain this
+    message = refusal(tmp_path, entry())
+    (line,) = advised(message)
+    assert_same(load(tmp_path, entry(line)), network, some_images())
+
+
+LAYERS = {
+    "squeeze and excitation": {f"layer{i}.0.se.fc1.weight": torch.ones(2, 3) for i in (1, 2)},
+    "an adapter": {"fc.lora_A": torch.ones(2, 3), "fc.lora_B": torch.ones(3, 2)},
+    "quantized in training": {"layer1.0.conv1.weight_fake_quant.scale": torch.ones(1)},
+    "a scaled classifier": {"fc.scale": torch.tensor(3.0)},
+    "scales of rounded weights": {"layer2.0.conv1.weight_scale": torch.ones(1)},
+    "masks": {"layer1.0.conv1.weight_mask": torch.ones(2)},
+}
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("layers", LAYERS.values(), ids=LAYERS)
+def test_no_advice_leaves_out_a_part_of_the_networks_own_modules(layers, prefix, tmp_path, state):
+    torch.save({"state_dict": prefixed({**state, **layers}, prefix)}, tmp_path / "w.pth")
+    message = refusal(tmp_path, entry())
+    assert advised(message) == []
+    assert "of another architecture" in message and next(iter(layers)) in message
+
+
+HARMLESS = {
+    "operations counted": lambda state: {
+        f"{module}.{leaf}": torch.zeros(1, dtype=torch.float64)
+        for module in {key.rpartition(".")[0] for key in state}
+        for leaf in ("total_ops", "total_params")
+    },
+    "a second norm in each norm": lambda state: {
+        re.sub(r"\.(\w+)$", r".aux_bn.\1", key): value + 1 for key, value in state.items() if ".bn" in key
+    },
+}
+
+
+@pytest.mark.parametrize("extra", HARMLESS.values(), ids=HARMLESS)
+def test_what_counts_or_only_trains_is_left_out_by_one_glob(extra, tmp_path, network, state):
+    torch.save({"state_dict": prefixed({**state, **extra(state)})}, tmp_path / "w.pth")
+    (line,) = advised(refusal(tmp_path, entry()))
+    assert len(line) < 100
+    assert_same(load(tmp_path, entry(line)), network, some_images())
+
+
+def test_each_of_two_classifiers_has_its_line(tmp_path, network, state, other):
+    content = {**backbone(state), **head_under(state, "fc1000"), **head_under(other, "aux")}
+    torch.save(content, tmp_path / "w.pth")
+    first, second = (load(tmp_path, entry(line)) for line in advised(refusal(tmp_path, entry())))
+    assert_same(first, network, some_images())
+    assert torch.equal(second.state_dict()["fc.weight"], other["fc.weight"])
+
+
+def test_what_is_no_tensor_is_part_of_the_whole_recipe(tmp_path, network, state):
+    torch.save({"state_dict": {**prefixed(state), "module.note": "x"}}, tmp_path / "w.pth")
+    (line,) = advised(refusal(tmp_path, entry()))
+    assert_same(load(tmp_path, entry(line)), network, some_images())
 
 
 def test_no_module_but_the_classifier_is_ever_renamed(tmp_path, state):
@@ -206,6 +292,15 @@ def test_another_number_of_classes_is_an_entry_of_its_own(tmp_path):
     (line,) = advised(refusal(tmp_path, entry()))
     assert line == "outputs: 100"
     assert_same(load(tmp_path, entry(line, "label_space: mine")), network, some_images())
+
+
+@pytest.mark.parametrize("outputs", [100, 1002, 21843])
+def test_no_rows_are_advised_where_no_output_is_known_to_be_the_background(outputs, tmp_path):
+    network = small_network(seed=4, outputs=outputs)
+    torch.save({"state_dict": prefixed(network.state_dict())}, tmp_path / "w.pth")
+    recipe, line = advised(refusal(tmp_path, entry()))
+    assert line == f"outputs: {outputs}"
+    assert_same(load(tmp_path, entry(recipe, line, "label_space: mine")), network, some_images())
 
 
 def test_a_transformer_of_the_other_pooling_is_told_from_a_renaming(tmp_path):

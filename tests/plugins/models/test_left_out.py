@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness import CheckpointError, LoadingRecipe, ModelSpec, read_checkpoint, read_state_dict
 from harness.plugins.models.checkpoint import Checkpoint
-from tests.helpers.advice import advised, entry, load, refusal
+from tests.helpers.advice import advised, entry, load, refusal, run_here
 from tests.helpers.layouts import assert_same, prefixed, small_network, some_images, spec_for
 
 MEAN, STD = (0.375, 0.25, 0.5), (0.25, 0.125, 0.5)
@@ -157,6 +157,27 @@ NORMALIZERS = {
         "rgb_std": three(STD),
     },
     "variance": lambda: {"norm.mean": three(MEAN), "norm.var": three([v * v for v in STD])},
+    "inverse deviation": lambda: {"norm.mean": three(MEAN), "norm.inv_std": three([1 / v for v in STD])},
+    "shift and scale": lambda: {"scaling.shift": three(MEAN, (1, 3, 1, 1)), "scaling.scale": three(STD, (1, 3, 1, 1))},
+    "scale, then offset": lambda: {
+        "pre.scale": three([1 / v for v in STD]),
+        "pre.offset": three([-m / s for m, s in zip(MEAN, STD, strict=True)]),
+    },
+    "a convolution of each channel": lambda: {
+        "front.weight": three([1 / v for v in STD], (3, 1, 1, 1)),
+        "front.bias": three([-m / s for m, s in zip(MEAN, STD, strict=True)], (3,)),
+    },
+    "a convolution that mixes nothing": lambda: {
+        "front.weight": torch.diag(three([1 / v for v in STD], (3,))).view(3, 3, 1, 1),
+        "front.bias": three([-m / s for m, s in zip(MEAN, STD, strict=True)], (3,)),
+    },
+    "a batch norm that scales": lambda: {
+        "0.running_mean": three([0.125, 0.25, 0.5], (3,)),
+        "0.running_var": three([1 - 1e-5] * 3, (3,)),
+        "0.weight": three([1 / v for v in STD], (3,)),
+        "0.bias": three([(b - m) / s for b, m, s in zip([0.125, 0.25, 0.5], MEAN, STD, strict=True)], (3,)),
+        "0.num_batches_tracked": torch.tensor(5),
+    },
 }
 
 
@@ -193,6 +214,50 @@ def test_a_normalization_beside_the_weights_counts_too(kind, tmp_path, state):
     mean, std, drop = advised(refusal(tmp_path, entry(allowed)))
     assert of_the_file(load(tmp_path, entry(allowed, mean, std))) == []
     assert len(of_the_file(load(tmp_path, entry(allowed, drop)))) == 1
+
+
+CONFIGURATIONS = {
+    "a pair": {"normalization": [MEAN, STD]},
+    "a pair in a tensor": {"stats": torch.tensor([MEAN, STD])},
+    "in a list of steps": {"transforms": [{"name": "Resize"}, {"name": "Normalize", "mean": MEAN, "std": STD}]},
+    "text of a program": {"meta": {"cfg": f"pre = dict(mean={[255 * v for v in MEAN]}, std={[255 * v for v in STD]})"}},
+    "text of a transform": {"transform": f"Compose(\n    ToTensor()\n    Normalize(mean={MEAN}, std={STD})\n)"},
+    "JSON": {"config": f'{{"image_mean": {list(MEAN)}, "image_std": {list(STD)}}}'},
+}
+
+
+@pytest.mark.parametrize("config", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_a_configuration_is_read_wherever_it_has_the_numbers(config, tmp_path, state):
+    torch.save({"state_dict": state, **config}, tmp_path / "w.pth")
+    mean, std, drop = advised(refusal(tmp_path, entry()))
+    assert (mean, std) == ("mean: [0.375, 0.25, 0.5]", "std: [0.25, 0.125, 0.5]")
+    assert of_the_file(load(tmp_path, entry(mean, std))) == []
+    assert len(of_the_file(load(tmp_path, entry(drop)))) == 1
+
+
+def test_numbers_of_unknown_meaning_must_be_the_entrys_or_be_named(tmp_path, state):
+    numbers = {"normalize.m": three(MEAN), "normalize.s": three(STD)}
+    torch.save({**prefixed(state, "net."), **numbers}, tmp_path / "w.pth")
+    recipe = "recipe: {select_prefix: net., strip_prefixes: [net.]}"
+    message = refusal(tmp_path, entry(recipe, "mean: [0.5, 0.5, 0.5]", "std: [0.5, 0.5, 0.5]"))
+    assert "normalize.m and normalize.s ([0.375, 0.25, 0.5], [0.25, 0.125, 0.5])" in message
+    (drop,) = advised(message)
+    assert of_the_file(load(tmp_path, entry(recipe, f"mean: {list(MEAN)}", f"std: {list(STD)}"))) == []
+    assert len(of_the_file(load(tmp_path, entry(recipe.replace("}", f", {drop}}}"))))) == 1
+
+
+NO_NORMALIZATION = {
+    "a temperature": {"logit_scale": torch.tensor(2.0), "logit_shift": torch.tensor(0.5)},
+    "a classifier of three classes": {"aux.weight": torch.ones(3, 8), "aux.bias": torch.ones(3)},
+    "a queue": {"queue.mean": torch.ones(5)},
+}
+
+
+@pytest.mark.parametrize("extra", NO_NORMALIZATION.values(), ids=NO_NORMALIZATION)
+def test_other_small_tensors_are_no_normalization(extra, tmp_path, network, state):
+    torch.save({**prefixed(state, "net."), **extra}, tmp_path / "w.pth")
+    recipe = "recipe: {select_prefix: net., strip_prefixes: [net.]}"
+    assert_same(load(tmp_path, entry(recipe)), network, some_images())
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -340,6 +405,84 @@ def test_a_part_is_not_passed_off_as_the_weight(parametrize, lines, tmp_path):
     message = refusal(tmp_path, entry(*lines))
     assert "is a part of a weight" in message and "touches it" in message
     load(tmp_path, entry())
+
+
+class Halved(torch.nn.Module):
+    """A parametrization of one's own, without tensors: the weight is half of what the file has."""
+
+    def forward(self, weight):
+        return weight / 2
+
+
+def halved(module):
+    torch.nn.utils.parametrize.register_parametrization(module, "weight", Halved())
+
+
+def orthogonal(module):
+    if isinstance(module, torch.nn.Linear):
+        torch.nn.utils.parametrizations.orthogonal(module)
+
+
+def two_norms(module):
+    torch.nn.utils.parametrizations.weight_norm(module)
+    torch.nn.utils.parametrizations.spectral_norm(module)
+
+
+@pytest.mark.parametrize("parametrize", [halved, orthogonal, two_norms])
+def test_a_parametrization_that_is_not_known_is_refused_whatever_is_renamed(parametrize, tmp_path):
+    torch.save(OrderedDict(in_parts(parametrize).state_dict()), tmp_path / "w.pth")
+    renamed = ["rename: [['parametrizations.weight.original[01]?$', weight]]", "drop: ['*.base', '*original0', '*._?']"]
+    for lines in ([], renamed):
+        message = refusal(tmp_path, entry(*lines))
+        assert "parametrization that is not known" in message or "touches it" in message
+        assert not advised(message)
+
+
+@pytest.mark.parametrize("parametrize", [old_weight_norm, torch.nn.utils.parametrizations.weight_norm, halved])
+def test_a_module_in_parts_that_the_network_does_not_have_is_dropped_whole(parametrize, tmp_path, network, state):
+    """The projector of DINO ends in a layer with weight norm."""
+    projector = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    parametrize(projector[0])
+    torch.save({**state, **prefixed(projector.state_dict(), "projector.")}, tmp_path / "w.pth")
+    assert_same(load(tmp_path, entry("drop: [projector.*]")), network, some_images())
+
+
+# --- masks -----------------------------------------------------------------------------------
+
+
+def masked(state):
+    """Masks of the convolutions that leave about half of their weights, and the weights that they leave."""
+    generator = torch.Generator().manual_seed(5)
+    masks = {key: (torch.rand(w.shape, generator=generator) > 0.5).float() for key, w in state.items() if w.ndim == 4}
+    return masks, OrderedDict((key, masks[key] * w if key in masks else w) for key, w in state.items())
+
+
+def lottery(state, masks):
+    return {**prefixed(state, "model."), **{f"mask_{key.replace('.', '_')}": mask for key, mask in masks.items()}}
+
+
+MASKED = {
+    "a dictionary beside": lambda state, masks: {"state_dict": state, "masks": masks, "epoch": 3},
+    "in the state dict, under other names": lottery,
+    "with a longer name": lambda state, masks: {"model": state, "mask": prefixed(masks, "net.")},
+}
+
+
+@pytest.mark.parametrize("content", MASKED.values(), ids=MASKED)
+def test_a_mask_that_is_not_applied_is_refused_and_the_advised_command_applies_it(content, tmp_path, state):
+    masks, left = masked(state)
+    torch.save(content(state, masks), tmp_path / "w.pth")
+    lines = ["select_prefix: model.", "strip_prefixes: [model.]"] if content is lottery else []
+    message = refusal(tmp_path, entry(*lines))
+    assert "masks that would remove weights" in message
+    run_here(message)
+    loaded = load(tmp_path, entry(*lines, weights="file:w-weights.pth")).state_dict()
+    assert all(torch.equal(loaded[key], tensor) for key, tensor in left.items())
+    kept = load(tmp_path, entry(*lines, "drop: [mask*]"))
+    assert torch.equal(kept.state_dict()["conv1.0.weight"], state["conv1.0.weight"])
+    assert any("masks" in remark for remark in kept.remarks)
+    torch.save(content(left, masks), tmp_path / "w.pth")  # an applied mask changes nothing
+    assert not any("masks" in remark for remark in load(tmp_path, entry(*lines)).remarks)
 
 
 def test_a_network_with_parts_of_its_own_gets_them():

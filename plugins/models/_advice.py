@@ -1,0 +1,184 @@
+"""What a message says of a file that does not load: the lines of an entry that load it, each proved beforehand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from harness import CheckpointError, Contents, LoadingRecipe, ModelSpec
+
+from ._normalization import disagreeing
+from ._recipe import adapted, listed, used_keys
+from ._search import Suggestion, Target, suggestions
+
+if TYPE_CHECKING:
+    import torch
+
+    State = Mapping[str, torch.Tensor]
+
+_MOST: Final = 4
+"""Recipes in one message."""
+
+
+def of_the_chosen(contents: Contents, chosen: State, spec: ModelSpec, target: Target) -> str:
+    """Which lines would load the file: for the state dict that is chosen, else for another one in it."""
+    if elsewhere := _elsewhere(chosen, spec, target):
+        return elsewhere
+    keys = spec.recipe.wrapper_keys or contents.usual_keys()
+    found = _within(contents, chosen, keys, spec.recipe, target)
+    if not any(one.fits for one in found):
+        others = of_all(contents, spec, target)
+        found = [one for one in others if one.fits] or found or others[:1]
+    if not any(one.fits for one in found):
+        for width in _other_widths(chosen, target):
+            wide = _within(contents, chosen, keys, spec.recipe, _with_outputs(target, width))
+            if any(one.fits for one in wide):
+                return _described(contents, spec, wide, f" and `outputs: {width}`, with their `label_space`")
+    return _described(contents, spec, found)
+
+
+def instead_of(error: CheckpointError, contents: Contents, spec: ModelSpec, target: Target) -> str:
+    """What `error` says, with the whole recipe for each state dict of the file that loads.
+
+    Where a recipe would do no more than unwrap, the lines that the error has are shorter.
+    """
+    found = of_all(contents, spec, target)
+    fitting, partial = [one for one in found if one.fits], [one for one in found if not one.fits]
+    texts = [f"`{'.'.join(one.recipe.wrapper_keys)}` has {one.matched} of {one.of} keys" for one in partial]
+    lacking = f". {listed(texts)}: not enough to load" if texts else ""
+    if not any(map(_steps, fitting)):
+        return error.reason + lacking
+    return f"{error.finding}{lacking}. It loads with {_lines(contents, spec, fitting)}"
+
+
+def of_all(contents: Contents, spec: ModelSpec, target: Target) -> list[Suggestion]:
+    """What each state dict of the file would need to load, which includes dropping what is no tensor."""
+    groups = [group for group in contents.weights if group.named and (group.keys or group.others)]
+    return [
+        one
+        for group in groups
+        for one in _within(contents, group.tensors, group.keys, replace(spec.recipe, wrapper_keys=group.keys), target)
+    ]
+
+
+def _within(
+    contents: Contents, state: State, keys: Sequence[str], recipe: LoadingRecipe, target: Target
+) -> list[Suggestion]:
+    """What the state dict under `keys` would need to load."""
+    others = next((group.others for group in contents.weights if group.keys == tuple(keys)), ())
+    return [
+        replace(one, recipe=replace(one.recipe, drop=(*one.recipe.drop, *others)))
+        for one in suggestions(state, recipe, target)
+    ]
+
+
+def _steps(found: Suggestion) -> bool:
+    recipe = found.recipe
+    return bool(recipe.select_prefix or recipe.strip_prefixes or recipe.drop or recipe.rename or recipe.rows)
+
+
+def _elsewhere(chosen: State, spec: ModelSpec, target: Target) -> str:
+    """What to change in the entry outside its recipe: the pooling of a transformer, or the number of outputs."""
+    state = adapted(dict(chosen), spec.recipe, target.needed, "") | dict(target.head)
+    if (spec.arch or "").startswith("timm:"):
+        for here, there, pool in (("fc_norm.weight", "norm.weight", "avg"), ("norm.weight", "fc_norm.weight", "token")):
+            if here in state and there in target.needed and not (there in state or here in target.needed):
+                return f". Its pooling is another one: write `options: {{global_pool: {pool}}}` in the entry"
+    wide = [state[key] for key in state if key in target.needed and target.is_classifier(key, state[key])]
+    widths = {len(tensor) for tensor in wide}
+    if len(widths) == 1 and not any(map(target.has_background, wide)):
+        (width,) = widths
+        return f". It answers {width} classes: write `outputs: {width}` in the entry, and their `label_space`"
+    return ""
+
+
+def _other_widths(state: State, target: Target) -> list[int]:
+    """Numbers of outputs of tensors that are the network's classifier but for that."""
+    names = [key for key in target.needed if len(target.needed[key].shape) > 0]
+    ends = {key: [name for name in names if key == name or key.endswith(f".{name}")] for key in state}
+    return sorted({len(state[key]) for key in state for name in ends[key] if target.is_classifier(name, state[key])})
+
+
+def _with_outputs(target: Target, width: int) -> Target:
+    """`target` with a classifier of `width` outputs."""
+    import torch
+
+    needed = {
+        key: torch.empty((width, *one.shape[1:]), device="meta") if one.ndim and len(one) == target.outputs else one
+        for key, one in target.needed.items()
+    }
+    return replace(target, needed=needed, outputs=width, background=False)
+
+
+def _described(contents: Contents, spec: ModelSpec, found: Sequence[Suggestion], beside: str = "") -> str:
+    """What the message says about the suggestions. `beside`: what the entry needs beside the recipe."""
+    if not found:
+        return ""
+    best, fitting = found[0], [one for one in found if one.fits]
+    counted = f"{best.matched} of {best.of} keys match" + (f" after `{best.prefix}`" if best.prefix else "")
+    counted += f"; the same keys lie under {listed(f'`{one}`' for one in best.copies)} too" if best.copies else ""
+    if fitting:
+        return f". {counted}. It loads with {_lines(contents, spec, fitting, beside)}"
+    if best.foreign:
+        return (
+            f". {counted}, but {len(best.foreign)} further keys lie inside modules that the network has too "
+            f"({listed(best.foreign)}): the file is of another architecture, and gives other logits without them. "
+            "Name that architecture as `arch`"
+        )
+    if not best.prefix and not best.copies:
+        return ""
+    lacking = f"; not in the file: {listed(best.missing)}" if best.missing else ""
+    head = ". If another file holds the classifier, give its URI as `head`" if _is_classifier(best) else ""
+    return f". {counted}{lacking}{head}"
+
+
+def _lines(contents: Contents, spec: ModelSpec, fitting: Sequence[Suggestion], beside: str = "") -> str:
+    """The recipes that load, of which the user chooses one."""
+    lines = " or ".join(_line(contents, spec, one, beside) for one in fitting[:_MOST])
+    several = ". These give other numbers (published ones are often those of the average): choose"
+    return lines + (several if len(fitting) > 1 else "")
+
+
+def _line(contents: Contents, spec: ModelSpec, found: Suggestion, beside: str = "") -> str:
+    """`recipe: {…}` with what the entry needs beside it, and what it leaves out."""
+    names = listed(found.left_out)
+    careful = f" (which leaves out {len(found.left_out)} other keys of the file: {names})" if found.left_out else ""
+    careful += " (if the first output is a background class)" if found.recipe.rows else ""
+    lines = dict.fromkeys(_of_normalization(contents, spec, found))
+    return f"`recipe: {as_yaml(found.recipe)}`{beside}{''.join(f' and {line}' for line in lines)}{careful}"
+
+
+def _of_normalization(contents: Contents, spec: ModelSpec, found: Suggestion) -> Iterator[str]:
+    """The lines on the normalization that the entry needs beside the suggested recipe."""
+    keys = found.recipe.wrapper_keys or contents.usual_keys()
+    try:
+        used = used_keys(contents.state_dict(keys, found.recipe.drop), found.recipe)
+    except CheckpointError:
+        return
+    entry = replace(spec, recipe=found.recipe)
+    found = (one for one, _ in disagreeing(entry, contents.loaded, keys, used))
+    yield from (one.lines(spec) for one in found if not one.values)
+
+
+def _is_classifier(found: Suggestion) -> bool:
+    return 0 < len(found.missing) <= 2 and len(Counter(key.rpartition(".")[0] for key in found.missing)) == 1
+
+
+def as_yaml(recipe: LoadingRecipe) -> str:
+    """The recipe as one line of YAML, without what is left at its default."""
+    import yaml
+
+    default = asdict(LoadingRecipe())
+    given = {name: value for name, value in asdict(recipe).items() if value != default[name] and name != "rows"}
+    plain = {name: _plain(value) for name, value in given.items()}
+    lines = [
+        yaml.safe_dump({name: value}, default_flow_style=True, width=1e9).strip()[1:-1] for name, value in plain.items()
+    ]
+    lines += [f'rows: "{recipe.rows}"'] if recipe.rows else []
+    return "{" + ", ".join(lines) + "}"
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
