@@ -133,16 +133,16 @@ def show(
     Raises:
         SpoiledStimulusError: a network changed a stimulus in place; never with `isolate`.
     """
-    audience = _Audience(task, models, forwards, images, isolate)
+    audience = _Audience(task, models, forwards, batch, images, isolate)
     try:
         count = 0
-        with closed(task.probe.stimuli(batch)) as stimuli:
+        with closed(task.probe.stimuli(audience.given)) as stimuli:
             for count, item in enumerate(stimuli, 1):
                 if fault := forwards.state.fault(f"probe {task.probe.name}"):
                     raise CellError(fault)
                 shown = shown_by(task, item, len(batch.sample_ids))
-                contract.check(task, count, shown.condition, shown.stimulus, batch.images.shape)
-                audience.show(shown, batch)
+                contract.check(task, count, shown.condition, shown.stimulus, batch.images)
+                audience.show(shown)
                 if not audience.present:
                     break
             else:
@@ -160,9 +160,17 @@ class _Audience:
     """The networks that one task's stimuli are shown to, their decisions and failures."""
 
     def __init__(
-        self, task: PlannedTask, models: Sequence[str], forwards: Forwards, images: Fingerprint, isolate: bool
+        self,
+        task: PlannedTask,
+        models: Sequence[str],
+        forwards: Forwards,
+        batch: Batch,
+        images: Fingerprint,
+        isolate: bool,
     ) -> None:
-        self.task, self.forwards, self.images, self.isolate = task, forwards, images, isolate
+        self.task, self.forwards, self.batch, self.images, self.isolate = task, forwards, batch, images, isolate
+        self.given = replace(batch, images=batch.images.detach())
+        """What the probe gets: a record and a tensor of its own, so that no other probe sees what it sets in them."""
         self.decisions: dict[str, list[Decisions]] = {model: [] for model in models}
         self.failures: dict[str, str] = {}
 
@@ -175,25 +183,28 @@ class _Audience:
         """Every model that has not failed yet fails with `reason`."""
         self.failures = {**dict.fromkeys(self.decisions, reason), **self.failures}
 
-    def show(self, shown: Shown, batch: Batch) -> None:
+    def show(self, shown: Shown) -> None:
         """Show one stimulus to every network that has not failed. Raises SpoiledStimulusError."""
         cells = [(self.task.name, model) for model in self.present]
-        if shown.stimulus is not batch.images:  # decoded images are in range
+        decoded = not self.isolate and self._is_decoded(shown.stimulus)  # in range, unless the probe changed them
+        if not decoded:
             self.forwards.evidence.range_of(
-                cells, range_subject(self.task.probe, shown.condition, batch), shown.stimulus
+                cells, range_subject(self.task.probe, shown.condition, self.batch), shown.stimulus
             )
-        fingerprint = None if self.isolate else self.images
-        if fingerprint is not None and shown.stimulus is not batch.images:
-            fingerprint = Fingerprint(shown.stimulus)
+        fingerprint = None if self.isolate else self.images if decoded else Fingerprint(shown.stimulus)
         for cell in cells:
             try:
-                effort = self.task.probe.effort()
-                answer = self.forwards.decide(cell, shown, effort, self.forwards.state, isolate=self.isolate)
+                answer = self.forwards.decide(cell, shown, self.task.effort, self.forwards.state, isolate=self.isolate)
                 self.decisions[cell[1]].append(answer)
             except ForwardError as error:
                 self.failures[cell[1]] = str(error)
         if fingerprint is not None and not fingerprint.unchanged():
             raise SpoiledStimulusError
+
+    def _is_decoded(self, stimulus: torch.Tensor) -> bool:
+        """Whether a stimulus is the batch's images themselves, in the memory into which they were decoded."""
+        images = self.batch.images
+        return stimulus.data_ptr() == images.data_ptr() and stimulus.stride() == images.stride()
 
     def result(self) -> BatchResult:
         """The decisions of the models that have not failed, and the failures."""

@@ -36,7 +36,7 @@ class Sweep:
         self.jobs: dict[tuple[str, str], Job] = {
             (cell.task, cell.model): cell.job for cell in planned.cells if cell.job
         }
-        self.forwards = Forwards(engine, settings, planned.dataset.label_space())
+        self.forwards = Forwards(engine, settings, planned.tasks[0].space)
         self.contract = StimulusContract(planned.tasks)
         self.size = planned.dataset.preprocessing.size
         # On CUDA, a look at the values waits for the device: so once a span, and tasks and networks get copies.
@@ -136,10 +136,11 @@ class Sweep:
         answers: dict[tuple[str, str], list[Decisions]] = {
             place: [] for place in pending if self.jobs[place].key not in self.recorder.failures
         }
-        views = self.planned.dataset.views() or ("",)
+        views = tuple(self.planned.manifest.folders) or ("",)
         for view in views:
             self.pixels = self._decoded(decoded)
             batch = self._batch_of(samples)
+            self.decoded = Fingerprint(batch.images)
             for task in self.planned.tasks:
                 self._answer(task, batch, answers, sum(name == task.name for name, _ in pending))
                 # A whole batch of many networks takes long: what a task has finished must not be lost with the others.
@@ -201,14 +202,14 @@ class Sweep:
         earlier_count = self.forwards.count
         result = self._guarded(task, batch, models) if models else BatchResult({}, {})
         stimuli = len(batch.sample_ids) * len(self.contract.conditions(task)) * cells
-        self.engine.progress.advance(0, stimuli * task.probe.effort() - (self.forwards.count - earlier_count))
+        self.engine.progress.advance(0, stimuli * task.effort - (self.forwards.count - earlier_count))
         return result
 
     def _guarded(self, task: PlannedTask, batch: Batch, models: Sequence[str]) -> BatchResult:
         """The task's result; images that it changed in place are set back, or were a copy, and its cells fail."""
         if self.isolate:
             batch = replace(batch, images=batch.images.clone())
-        fingerprint = Fingerprint(batch.images)
+        fingerprint = Fingerprint(batch.images) if self.isolate else self.decoded
         if self.isolate:
             result = self._answers(task, batch, models, fingerprint, isolate=True)
             unchanged = fingerprint.unchanged()
