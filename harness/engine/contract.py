@@ -133,6 +133,21 @@ class Fingerprint:
             return torch.mv(self._images.reshape(-1, side), weights / side)
 
 
+def logits_fault(logits: object, shape: tuple[int, int], device: torch.device) -> str:
+    """Why a network's answer is not logits (B, outputs); empty if it is.
+
+    Args:
+        shape: (B, outputs). device: that of the images.
+    """
+    if not isinstance(logits, torch.Tensor):
+        return f"logits {type(logits).__name__}, expected {shape}"
+    if logits.shape != shape:
+        return f"logits {tuple(logits.shape)}, expected {shape}"
+    if not logits.is_floating_point() or logits.device != device:
+        return f"logits of {logits.dtype} on {logits.device}, expected floating-point numbers on {device}"
+    return ""
+
+
 @contextmanager
 def closed(stimuli: Iterable[T]) -> Iterator[Iterator[T]]:
     """Ends a probe's generator at once, also after an error, so that what it holds open is closed before others run."""

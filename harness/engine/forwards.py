@@ -13,12 +13,14 @@ from harness.engine.contract import (
     Place,
     StimulusContract,
     closed,
+    logits_fault,
     range_subject,
     reason_of,
 )
 from harness.engine.decisions import Decisions, decide
 from harness.engine.global_state import GlobalState
 from harness.engine.numerics import forward_precision
+from harness.engine.purity import is_alike
 from harness.errors import PLUGIN_FAULTS, CellError
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class Forwards:
     Attributes:
         count: stimuli so far; a stimulus of an attack counts as often as its gradients cost forwards.
         evidence: what is noted of the stimuli of the span.
+        alone: cells whose next stimulus is tried alone too: its last image must be answered as it is in the batch.
         state: the global settings of the pass, as they were when it began.
     """
 
@@ -68,21 +71,46 @@ class Forwards:
         self.count = 0
         self.evidence = Evidence()
         self.state = GlobalState()
+        self.alone: set[Place] = set()
+        self._alike: list[tuple[str, int, torch.Tensor]] = []
+        self._tries = 0
 
     def network(self, model: str, images: torch.Tensor) -> torch.Tensor:
         """Logits (B, outputs) of `model`.
 
         Raises:
-            KeyboardInterrupt: the run is to stop. CellError: the logits have another shape.
+            KeyboardInterrupt: the run is to stop. CellError: it gives no logits, or of another shape.
         """
         if self.engine.stop.is_set():
             raise KeyboardInterrupt
         logits: torch.Tensor = self.engine.networks[model](images)
-        expected = (len(images), self.engine.specs[model].outputs)
-        if getattr(logits, "shape", None) != expected:
-            given = tuple(getattr(logits, "shape", ())) or type(logits).__name__
-            raise CellError(f"logits {given}, expected {expected}")
+        if fault := logits_fault(logits, (len(images), self.engine.specs[model].outputs), images.device):
+            raise CellError(fault)
         return logits
+
+    def _last(self, images: torch.Tensor) -> torch.Tensor:
+        """A copy of the last image, (1, 3, S, S), at another address each time: a network may cache by address."""
+        self._tries += 1
+        place = self._tries % 2
+        return images[-1:].repeat(2, 1, 1, 1)[place : place + 1]
+
+    def _try_alone(self, cell: Place, last: torch.Tensor, logits: torch.Tensor, n: int) -> None:
+        """Note whether the network answers `last`, the last image of a batch of `n`, alone as it did in the batch."""
+        self.alone.discard(cell)
+        among = logits[-1:].clone()
+        with forward_precision(self.settings):
+            alone = self.network(cell[1], last)
+        self._alike.append((cell[1], n, is_alike(alone, among, self.settings.precision)))
+
+    def impure(self) -> dict[str, str]:
+        """Model -> why it is not a function of one image, of those tried since the last call. Waits for the device."""
+        tried, self._alike = self._alike, []
+        return {
+            model: f"{model} is not a function of one image: it answers the last image of a batch of {n} differently "
+            "alone; look for statistics over the batch, and cached results"
+            for model, n, alike in tried
+            if not alike
+        }
 
     def decide(self, cell: Place, shown: Shown, effort: int, state: GlobalState, *, isolate: bool) -> Decisions:
         """The decisions of one network, with the arrays.
@@ -97,10 +125,13 @@ class Forwards:
         model, stimulus = cell[1], shown.stimulus.detach()
         given = stimulus.clone() if isolate else stimulus
         fingerprint = Fingerprint(given) if isolate else None
+        last = self._last(given) if cell in self.alone and len(given) > 1 else None
         try:
             with forward_precision(self.settings):
                 logits = self.network(model, given)
             decisions = decide(logits, self.space, keep_logits=self.settings.store == "logits")
+            if last is not None:
+                self._try_alone(cell, last, logits, len(given))
         except PLUGIN_FAULTS as error:
             raise ForwardError(f"{model} raised {reason_of(error)}") from error
         if fault := state.fault(model):
