@@ -38,7 +38,7 @@ def shown_by(task: PlannedTask, item: Any, count: int) -> Shown:
             f"probe {task.probe.name} yields {_kinds(item)}, expected (condition, stimulus) or "
             "(condition, stimulus, arrays)"
         )
-    condition, stimulus = parts[:2]
+    condition, stimulus = parts[0], _plain(parts[1])
     given = parts[2] if len(parts) == 3 else {}
     where = f"probe {task.probe.name} under {condition}"
     if not isinstance(given, Mapping) or set(given) != set(task.arrays):
@@ -47,6 +47,14 @@ def shown_by(task: PlannedTask, item: Any, count: int) -> Shown:
     for name, spec in task.arrays.items():
         _check(where, name, given[name], spec, count)
     return Shown(condition, stimulus, {name: given[name].detach().clone() for name in task.arrays})
+
+
+def _plain(stimulus: torch.Tensor) -> torch.Tensor:
+    """`stimulus` without the class of its own, which could answer otherwise than its values are."""
+    if type(stimulus) is torch.Tensor:
+        return stimulus
+    with torch._C.DisableTorchFunctionSubclass():
+        return stimulus.as_subclass(torch.Tensor)
 
 
 def _check(where: str, name: str, array: Any, spec: ArraySpec, count: int) -> None:

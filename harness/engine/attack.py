@@ -72,8 +72,8 @@ def _decisions_against(
                     raise CellError(fault)
                 with torch.inference_mode():
                     shown = shown_by(task, item, len(batch.sample_ids))
-                    contract.check(task, count, shown.condition, shown.stimulus, batch.images.shape)
+                    contract.check(task, count, shown.condition, shown.stimulus, batch.images)
                     forwards.evidence.range_of([cell], range_subject(probe, shown.condition, batch), shown.stimulus)
-                    decisions.append(forwards.decide(cell, shown, probe.effort(), state, isolate=True))
+                    decisions.append(forwards.decide(cell, shown, task.effort, state, isolate=True))
     contract.check_complete(task, count)
     return decisions

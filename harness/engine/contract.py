@@ -29,27 +29,34 @@ class StimulusContract:
     """
 
     def __init__(self, tasks: Sequence[PlannedTask]) -> None:
-        self._announced = {task.name: task.probe.conditions(task.layout.size) for task in tasks}
+        self._announced = {task.name: task.stimuli for task in tasks}
 
     def conditions(self, task: PlannedTask) -> tuple[str, ...]:
         """The probe's conditions; every view of every image is shown under each of them."""
         return self._announced[task.name]
 
-    def check(self, task: PlannedTask, number: int, condition: str, stimulus: torch.Tensor, shape: torch.Size) -> None:
+    def check(
+        self, task: PlannedTask, number: int, condition: str, stimulus: torch.Tensor, images: torch.Tensor
+    ) -> None:
         """Raises CellError if this stimulus breaks the contract.
 
         Args:
-            number: 1 for the first stimulus of a batch. shape: shape of the batch's images.
+            number: 1 for the first stimulus of a batch. images: those of the batch.
         """
         name, announced = task.probe.name, self._announced[task.name]
         if number > len(announced) or condition != announced[number - 1]:
             raise CellError(
                 f"probe {name} gave condition {condition!r} as number {number}, not in the order it announced"
             )
-        if stimulus.shape != shape or stimulus.dtype != torch.float32:
+        if stimulus.shape != images.shape or stimulus.dtype != torch.float32:
             raise CellError(
                 f"probe {name} gave {stimulus.dtype} {tuple(stimulus.shape)} under {condition}, "
-                f"expected torch.float32 {tuple(shape)}"
+                f"expected torch.float32 {tuple(images.shape)}"
+            )
+        if stimulus.device != images.device or stimulus.layout != torch.strided:
+            raise CellError(
+                f"probe {name} gave a stimulus on {stimulus.device} with layout {stimulus.layout} under {condition}, "
+                f"expected {images.device} and torch.strided"
             )
 
     def check_complete(self, task: PlannedTask, count: int) -> None:
@@ -112,7 +119,7 @@ class Fingerprint:
     """
 
     def __init__(self, images: torch.Tensor) -> None:
-        self._images = images.detach()
+        self._images = images.detach()  # a tensor of its own: its shape stays, whatever is done to `images`
         self._sums = self._rows()
 
     def unchanged(self) -> torch.Tensor:
@@ -132,6 +139,21 @@ def _weights(side: int, device: torch.device) -> torch.Tensor:
     """(side,) float32 in (0, 1]: a different weight for each column of an image."""
     with torch.inference_mode(False):
         return torch.arange(1, side + 1, device=device, dtype=torch.float32) / side
+
+
+def logits_fault(logits: object, shape: tuple[int, int], device: torch.device) -> str:
+    """Why a network's answer is not logits (B, outputs); empty if it is.
+
+    Args:
+        shape: (B, outputs). device: that of the images.
+    """
+    if not isinstance(logits, torch.Tensor):
+        return f"logits {type(logits).__name__}, expected {shape}"
+    if logits.shape != shape:
+        return f"logits {tuple(logits.shape)}, expected {shape}"
+    if not logits.is_floating_point() or logits.device != device:
+        return f"logits of {logits.dtype} on {logits.device}, expected floating-point numbers on {device}"
+    return ""
 
 
 @contextmanager

@@ -56,6 +56,7 @@ def decide(logits: torch.Tensor, space: LabelSpace, *, keep_logits: bool = False
     top5, top_logp = classes.to(torch.int16), values.to(torch.float16)
     if k < TOP:
         top5, top_logp = pad(top5, (0, TOP - k), value=-1), pad(top_logp, (0, TOP - k), value=math.nan)
-    kept = logits.half() if keep_logits else None  # infinite beyond 65,504, which `finite` must detect
+    # Infinite beyond 65,504, which `finite` must detect. A copy: a network may use the memory of its logits again.
+    kept = logits.to(torch.float16, copy=True) if keep_logits else None
     finite = torch.isfinite(logits if kept is None else kept).all()
     return Decisions(top5, top_logp, finite, kept)

@@ -13,12 +13,14 @@ from harness.engine.contract import (
     Place,
     StimulusContract,
     closed,
+    logits_fault,
     range_subject,
     reason_of,
 )
 from harness.engine.decisions import Decisions, decide
 from harness.engine.global_state import GlobalState
 from harness.engine.numerics import forward_precision
+from harness.engine.purity import is_alike
 from harness.errors import PLUGIN_FAULTS, CellError
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class Forwards:
     Attributes:
         count: stimuli so far; a stimulus of an attack counts as often as its gradients cost forwards.
         evidence: what is noted of the stimuli of the span.
+        alone: cells whose next stimulus is tried alone too: its last image must be answered as it is in the batch.
         state: the global settings of the pass, as they were when it began.
     """
 
@@ -68,21 +71,46 @@ class Forwards:
         self.count = 0
         self.evidence = Evidence()
         self.state = GlobalState()
+        self.alone: set[Place] = set()
+        self._alike: list[tuple[str, int, torch.Tensor]] = []
+        self._tries = 0
 
     def network(self, model: str, images: torch.Tensor) -> torch.Tensor:
         """Logits (B, outputs) of `model`.
 
         Raises:
-            KeyboardInterrupt: the run is to stop. CellError: the logits have another shape.
+            KeyboardInterrupt: the run is to stop. CellError: it gives no logits, or of another shape.
         """
         if self.engine.stop.is_set():
             raise KeyboardInterrupt
         logits: torch.Tensor = self.engine.networks[model](images)
-        expected = (len(images), self.engine.specs[model].outputs)
-        if getattr(logits, "shape", None) != expected:
-            given = tuple(getattr(logits, "shape", ())) or type(logits).__name__
-            raise CellError(f"logits {given}, expected {expected}")
+        if fault := logits_fault(logits, (len(images), self.engine.specs[model].outputs), images.device):
+            raise CellError(fault)
         return logits
+
+    def _last(self, images: torch.Tensor) -> torch.Tensor:
+        """A copy of the last image, (1, 3, S, S), at another address each time: a network may cache by address."""
+        self._tries += 1
+        place = self._tries % 2
+        return images[-1:].repeat(2, 1, 1, 1)[place : place + 1]
+
+    def _try_alone(self, cell: Place, last: torch.Tensor, logits: torch.Tensor, n: int) -> None:
+        """Note whether the network answers `last`, the last image of a batch of `n`, alone as it did in the batch."""
+        self.alone.discard(cell)
+        among = logits[-1:].clone()
+        with forward_precision(self.settings):
+            alone = self.network(cell[1], last)
+        self._alike.append((cell[1], n, is_alike(alone, among, self.settings.precision)))
+
+    def impure(self) -> dict[str, str]:
+        """Model -> why it is not a function of one image, of those tried since the last call. Waits for the device."""
+        tried, self._alike = self._alike, []
+        return {
+            model: f"{model} is not a function of one image: it answers the last image of a batch of {n} differently "
+            "alone; look for statistics over the batch, and cached results"
+            for model, n, alike in tried
+            if not alike
+        }
 
     def decide(self, cell: Place, shown: Shown, effort: int, state: GlobalState, *, isolate: bool) -> Decisions:
         """The decisions of one network, with the arrays.
@@ -97,10 +125,13 @@ class Forwards:
         model, stimulus = cell[1], shown.stimulus.detach()
         given = stimulus.clone() if isolate else stimulus
         fingerprint = Fingerprint(given) if isolate else None
+        last = self._last(given) if cell in self.alone and len(given) > 1 else None
         try:
             with forward_precision(self.settings):
                 logits = self.network(model, given)
             decisions = decide(logits, self.space, keep_logits=self.settings.store == "logits")
+            if last is not None:
+                self._try_alone(cell, last, logits, len(given))
         except PLUGIN_FAULTS as error:
             raise ForwardError(f"{model} raised {reason_of(error)}") from error
         if fault := state.fault(model):
@@ -133,16 +164,16 @@ def show(
     Raises:
         SpoiledStimulusError: a network changed a stimulus in place; never with `isolate`.
     """
-    audience = _Audience(task, models, forwards, images, isolate)
+    audience = _Audience(task, models, forwards, batch, images, isolate)
     try:
         count = 0
-        with closed(task.probe.stimuli(batch)) as stimuli:
+        with closed(task.probe.stimuli(audience.given)) as stimuli:
             for count, item in enumerate(stimuli, 1):
                 if fault := forwards.state.fault(f"probe {task.probe.name}"):
                     raise CellError(fault)
                 shown = shown_by(task, item, len(batch.sample_ids))
-                contract.check(task, count, shown.condition, shown.stimulus, batch.images.shape)
-                audience.show(shown, batch)
+                contract.check(task, count, shown.condition, shown.stimulus, batch.images)
+                audience.show(shown)
                 if not audience.present:
                     break
             else:
@@ -160,9 +191,17 @@ class _Audience:
     """The networks that one task's stimuli are shown to, their decisions and failures."""
 
     def __init__(
-        self, task: PlannedTask, models: Sequence[str], forwards: Forwards, images: Fingerprint, isolate: bool
+        self,
+        task: PlannedTask,
+        models: Sequence[str],
+        forwards: Forwards,
+        batch: Batch,
+        images: Fingerprint,
+        isolate: bool,
     ) -> None:
-        self.task, self.forwards, self.images, self.isolate = task, forwards, images, isolate
+        self.task, self.forwards, self.batch, self.images, self.isolate = task, forwards, batch, images, isolate
+        self.given = replace(batch, images=batch.images.detach())
+        """What the probe gets: a record and a tensor of its own, so that no other probe sees what it sets in them."""
         self.decisions: dict[str, list[Decisions]] = {model: [] for model in models}
         self.failures: dict[str, str] = {}
 
@@ -175,25 +214,28 @@ class _Audience:
         """Every model that has not failed yet fails with `reason`."""
         self.failures = {**dict.fromkeys(self.decisions, reason), **self.failures}
 
-    def show(self, shown: Shown, batch: Batch) -> None:
+    def show(self, shown: Shown) -> None:
         """Show one stimulus to every network that has not failed. Raises SpoiledStimulusError."""
         cells = [(self.task.name, model) for model in self.present]
-        if shown.stimulus is not batch.images:  # decoded images are in range
+        decoded = not self.isolate and self._is_decoded(shown.stimulus)  # in range, unless the probe changed them
+        if not decoded:
             self.forwards.evidence.range_of(
-                cells, range_subject(self.task.probe, shown.condition, batch), shown.stimulus
+                cells, range_subject(self.task.probe, shown.condition, self.batch), shown.stimulus
             )
-        fingerprint = None if self.isolate else self.images
-        if fingerprint is not None and shown.stimulus is not batch.images:
-            fingerprint = Fingerprint(shown.stimulus)
+        fingerprint = None if self.isolate else self.images if decoded else Fingerprint(shown.stimulus)
         for cell in cells:
             try:
-                effort = self.task.probe.effort()
-                answer = self.forwards.decide(cell, shown, effort, self.forwards.state, isolate=self.isolate)
+                answer = self.forwards.decide(cell, shown, self.task.effort, self.forwards.state, isolate=self.isolate)
                 self.decisions[cell[1]].append(answer)
             except ForwardError as error:
                 self.failures[cell[1]] = str(error)
         if fingerprint is not None and not fingerprint.unchanged():
             raise SpoiledStimulusError
+
+    def _is_decoded(self, stimulus: torch.Tensor) -> bool:
+        """Whether a stimulus is the batch's images themselves, in the memory into which they were decoded."""
+        images = self.batch.images
+        return stimulus.data_ptr() == images.data_ptr() and stimulus.stride() == images.stride()
 
     def result(self) -> BatchResult:
         """The decisions of the models that have not failed, and the failures."""

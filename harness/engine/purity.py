@@ -1,5 +1,8 @@
 """A network is a function of one image: it answers an image alike alone, among others, and twice.
 
+Three made images tell it when a network is loaded, the last image of its first and last batch while it runs, and the
+made images again at the end. Answers are copied at once: a network may use the memory of its logits again.
+
 Batch normalization in training mode, statistics over the batch, dropout, noise and caches break this, and every number
 of such a network then depends on the batch size, on the order of the images, or on chance.
 """
@@ -16,6 +19,10 @@ TOLERANCE = 1e-3
 TIE = 1e-5
 """Margin of the first class over the second, as a share of the largest absolute logit, below which rounding alone may
 exchange the two."""
+LOADED_TOLERANCE = 1e-2
+"""As `TOLERANCE`, between a network when it was loaded, on the CPU, and before its first batch, on the device."""
+ALONE_TOLERANCE = {"fp32": TOLERANCE, "tf32": 2e-2, "bf16": 1e-1}
+"""As `TOLERANCE`, between an image in its batch and alone; convolutions round differently in batches of other sizes."""
 
 
 def witnesses(size: int, device: torch.device | None = None) -> torch.Tensor:
@@ -56,19 +63,22 @@ class Impurity:
         return f"it answers one image differently {self.when}, {size}; {cause}"
 
 
-def impurity(network: torch.nn.Module, images: torch.Tensor, alone: torch.Tensor) -> Impurity | None:
+def impurity(
+    network: torch.nn.Module, images: torch.Tensor, alone: torch.Tensor, among: torch.Tensor | None = None
+) -> Impurity | None:
     """Why `network` is not a function of one image; None if it is, as far as these images tell.
 
     Args:
-        network: images (B, 3, S, S) -> logits (B, K); two forwards, and a third to tell the reason.
+        network: images (B, 3, S, S) -> logits (B, K); one or two forwards, and a further one to tell the reason.
         images: (B, 3, S, S) float32 in [0, 1], B >= 2.
-        alone: (1, K) logits of the first image alone.
+        alone: (1, K) logits of the first image alone. among: (B, K) logits of all, if they are known.
 
     Raises:
         ValueError: several images have another number of answers.
     """
     with torch.inference_mode():
-        among, turned = network(images.clone()), network(images.roll(1, 0)).roll(-1, 0)
+        among = network(images.clone()).clone() if among is None else among
+        turned = network(images.roll(1, 0)).roll(-1, 0)
         if among.shape != (len(images), alone.shape[1]):
             raise ValueError(f"it answers {len(images)} images with {tuple(among.shape)} logits")
         change = _change(alone, among[:1])
@@ -83,15 +93,50 @@ def impurity(network: torch.nn.Module, images: torch.Tensor, alone: torch.Tensor
 
 
 class Steadiness:
-    """Whether networks answer the witnesses at the end of each pass as they did before their first."""
+    """Whether networks answer the witnesses as they did when they were loaded, and before their first batch."""
 
     def __init__(self) -> None:
         self._answers: dict[tuple[str, int], torch.Tensor] = {}
+        self._loaded: dict[tuple[str, int], torch.Tensor] = {}
 
-    def note(self, model: str, size: int, network: torch.nn.Module) -> None:
-        """The answers of `network` to images of `size` pixels now, unless they are noted already."""
-        if (model, size) not in self._answers:
-            self._answers[model, size] = _answer(network, size)
+    def loaded(self, model: str, size: int, answers: torch.Tensor) -> str:
+        """Why a network that was loaded again is another one than before; empty if it is not, or is new.
+
+        Args:
+            answers: its logits (3, K) of the witnesses of `size` pixels, right after it was loaded.
+        """
+        before = self._loaded.setdefault((model, size), answers)
+        if _change(before, answers) is None:
+            return ""
+        return f"{model} is another network each time it is loaded: it answers the same images differently"
+
+    def alike(self, size: int) -> list[list[str]]:
+        """Groups of networks that gave equal logits when they were loaded."""
+        groups: dict[bytes, list[str]] = {}
+        for (model, of_size), answers in self._loaded.items():
+            if of_size == size:
+                groups.setdefault(answers.float().numpy().tobytes(), []).append(model)
+        return [models for models in groups.values() if len(models) > 1]
+
+    def note(self, model: str, size: int, network: torch.nn.Module) -> str:
+        """Note the answers of `network` to images of `size` pixels now, unless they are noted already.
+
+        Returns:
+            Why they are not those of the network as it was loaded; empty if they are.
+        """
+        if (model, size) in self._answers:
+            return ""
+        now = self._answers[model, size] = _answer(network, size)
+        then = self._loaded.get((model, size))
+        if then is None or (now.device.type == "cpu" and _change(then, now) is None):
+            return ""
+        scale, difference = float(then.abs().max()), float((then.double() - now.cpu().double()).abs().max())
+        if not difference > LOADED_TOLERANCE * scale:
+            return ""
+        return (
+            f"{model} changed after it was loaded: its answers to the same images differ by up to {difference:.3g} "
+            f"(largest logit {scale:.3g}); a network that was loaded later shares its weights, or replaced a function"
+        )
 
     def fault(self, model: str, size: int, network: torch.nn.Module) -> str:
         """Why its answers are not those that were noted; empty if they are, or if none were noted."""
@@ -111,7 +156,17 @@ def _answer(network: torch.nn.Module, size: int) -> torch.Tensor:
     device = next((tensor.device for tensor in (*network.parameters(), *network.buffers())), None)
     with torch.inference_mode():
         logits: torch.Tensor = network(witnesses(size, device))
-    return logits
+    return logits.clone()
+
+
+def is_alike(alone: torch.Tensor, among: torch.Tensor, precision: str) -> torch.Tensor:
+    """() bool, on the device: whether logits (1, K) of an image alone are those that it has in its batch.
+
+    True where they are not finite, which is another fault.
+    """
+    alone, among = alone.float(), among.float()
+    difference, scale = (alone - among).abs().max(), torch.maximum(alone.abs().max(), among.abs().max())
+    return (difference <= ALONE_TOLERANCE[precision] * scale) | ~difference.isfinite()
 
 
 def _change(first: torch.Tensor, second: torch.Tensor) -> tuple[float, float] | None:

@@ -36,8 +36,10 @@ class Sweep:
         self.jobs: dict[tuple[str, str], Job] = {
             (cell.task, cell.model): cell.job for cell in planned.cells if cell.job
         }
-        self.forwards = Forwards(engine, settings, planned.dataset.label_space())
+        self.forwards = Forwards(engine, settings, planned.tasks[0].space)
         self.contract = StimulusContract(planned.tasks)
+        self.impure: dict[str, str] = {}
+        """Model -> why it is not a function of one image, as was noticed while it ran."""
         self.size = planned.dataset.preprocessing.size
         # On CUDA, a look at the values waits for the device: so once a span, and tasks and networks get copies.
         self.isolate = engine.device.type == "cuda"
@@ -48,7 +50,7 @@ class Sweep:
         self.recorder.begin(jobs, dict(self.engine.provenance), stored_outputs(self.settings, self.engine))
         self._load_networks()
         schedule = self._schedule()
-        self.end = schedule[-1][0][1] if schedule else 0
+        self.begin, self.end = (schedule[0][1], schedule[-1][0][1]) if schedule else (0, 0)
         shown = (view_samples for _, _, samples in schedule for view_samples in self.planned.manifest.shown(samples))
         decoded = batches(self.planned.dataset, shown, self.engine.workers)
         for span, offset, samples in schedule:
@@ -90,14 +92,15 @@ class Sweep:
         spec, source = engine.specs[name], engine.sources[engine.specs[name].source]
         if name not in engine.networks:
             with torch.inference_mode(False):
-                engine.networks[name] = load_network(spec, source, self.planned.dataset.preprocessing.size)
+                engine.networks[name] = load_network(spec, source, self.size, engine.steadiness)
         planned = next(job for (_, model), job in self.jobs.items() if model == name).weight_files
         if planned != (current := tuple(sha256_of(path) for path in source.files(spec))):
             raise CheckpointError(f"the checkpoint of {name} changed since the run was planned: {planned} -> {current}")
         # Not in inference mode: weights copied in that mode cannot be part of the gradients of a white-box probe.
         with torch.inference_mode(False):
             channels_last(engine.networks[name].to(engine.device))
-        engine.steadiness.note(name, self.size, engine.networks[name])
+        if fault := engine.steadiness.note(name, self.size, engine.networks[name]):
+            raise CheckpointError(fault)
 
     def _schedule(self) -> list[tuple[Span, int, Sequence[Sample]]]:
         """(span, index of the first sample, samples) of every batch; boundaries are fixed, whatever is pending."""
@@ -136,17 +139,20 @@ class Sweep:
         answers: dict[tuple[str, str], list[Decisions]] = {
             place: [] for place in pending if self.jobs[place].key not in self.recorder.failures
         }
-        views = self.planned.dataset.views() or ("",)
+        if offset == self.begin or offset + len(samples) == self.end:
+            self.forwards.alone = set(answers)
+        views = tuple(self.planned.manifest.folders) or ("",)
         for view in views:
             self.pixels = self._decoded(decoded)
             batch = self._batch_of(samples)
+            self.decoded = Fingerprint(batch.images)
             for task in self.planned.tasks:
                 self._answer(task, batch, answers, sum(name == task.name for name, _ in pending))
                 # A whole batch of many networks takes long: what a task has finished must not be lost with the others.
                 if view == views[-1] and not self.isolate and offset + len(samples) < self.end:
                     self._put(span, offset, answers, task.name)
         if not self.isolate or offset + len(samples) == span[1]:
-            self._fail(self.forwards.evidence.faults(), answers)
+            self._fail(self._faults(answers), answers)
         if offset + len(samples) == self.end:
             self._fail(self._unsteady(answers), answers)
         for place, decisions in answers.items():
@@ -163,7 +169,7 @@ class Sweep:
 
     def _put(self, span: Span, offset: int, answers: dict[Place, list[Decisions]], task: str) -> None:
         """Hand over the decisions of one task on this batch, without those that its evidence speaks against."""
-        self._fail(self.forwards.evidence.faults(), answers)
+        self._fail(self._faults(answers), answers)
         for place in [place for place in answers if place[0] == task]:
             self.recorder.put(self.jobs[place], span, offset, answers.pop(place))
 
@@ -179,6 +185,12 @@ class Sweep:
         for place, reason in faults.items():
             if answers.pop(place, None) is not None:
                 self.recorder.fail(self.jobs[place], reason)
+
+    def _faults(self, answers: Mapping[Place, object]) -> dict[Place, str]:
+        """The cells that their stimuli or networks of the span speak against. Waits for the device."""
+        self.impure |= self.forwards.impure()
+        faults = {place: self.impure[place[1]] for place in answers if place[1] in self.impure}
+        return self.forwards.evidence.faults() | faults
 
     def _unsteady(self, answers: Mapping[Place, object]) -> dict[Place, str]:
         """The cells of the networks that do not answer as they did at first."""
@@ -201,14 +213,14 @@ class Sweep:
         earlier_count = self.forwards.count
         result = self._guarded(task, batch, models) if models else BatchResult({}, {})
         stimuli = len(batch.sample_ids) * len(self.contract.conditions(task)) * cells
-        self.engine.progress.advance(0, stimuli * task.probe.effort() - (self.forwards.count - earlier_count))
+        self.engine.progress.advance(0, stimuli * task.effort - (self.forwards.count - earlier_count))
         return result
 
     def _guarded(self, task: PlannedTask, batch: Batch, models: Sequence[str]) -> BatchResult:
         """The task's result; images that it changed in place are set back, or were a copy, and its cells fail."""
         if self.isolate:
             batch = replace(batch, images=batch.images.clone())
-        fingerprint = Fingerprint(batch.images)
+        fingerprint = Fingerprint(batch.images) if self.isolate else self.decoded
         if self.isolate:
             result = self._answers(task, batch, models, fingerprint, isolate=True)
             unchanged = fingerprint.unchanged()

@@ -30,16 +30,17 @@ def checked_names(what: str, names: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def check_effort(probe: Probe) -> None:
-    """Raises ValueError unless the cost of a stimulus is a number of forwards."""
+def checked_effort(probe: Probe) -> int:
+    """The cost of a stimulus, as a number of forwards. Raises ValueError."""
     effort = probe.effort()
     if type(effort) is not int or effort < 1:
         raise ValueError(f"effort() returned {effort!r}, expected a number of forwards from 1 up")
+    return effort
 
 
 def inapplicable(task: PlannedTask, model: ModelSpec) -> Reason | None:
     """Why `model` cannot be judged on `task`; None if it can."""
-    space = task.dataset.label_space()
+    space = task.space
     if model.label_space != space.model_label_space:
         has, needs = f"answers in {model.label_space}", f"needs {space.model_label_space}"
     elif model.outputs != space.outputs:

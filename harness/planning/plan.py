@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from harness.data.manifest import Manifest
-from harness.records import ArraySpec, Job, Reason, Remark, TaskLayout
+from harness.records import ArraySpec, Job, LabelSpace, Reason, Remark, TaskLayout
 from harness.remarks import joined
 
 if TYPE_CHECKING:
@@ -39,8 +39,12 @@ class Settings:
 class PlannedTask:
     """One ``probe@dataset``, fully resolved.
 
+    What its plugins answered when the plan was made holds for the whole run, whatever they answer later.
+
     Attributes:
         conditions: names of its columns, views × conditions, as in its layout.
+        stimuli: names of its probe's conditions, in order. effort: cost of one stimulus in forwards.
+        space: label space of its dataset.
         arrays: what its probe stores beside the decisions, by name.
     """
 
@@ -49,6 +53,9 @@ class PlannedTask:
     dataset: Dataset
     manifest: Manifest
     conditions: tuple[str, ...]
+    stimuli: tuple[str, ...]
+    effort: int
+    space: LabelSpace
     layout: TaskLayout
     arrays: Mapping[str, ArraySpec] = field(default_factory=dict)
 
@@ -128,12 +135,12 @@ class Pass:
     def images(self) -> int:
         """Decoded images, counted once per view."""
         samples = sum(high - low for low, high in {span for cell in self.cells for span in cell.pending})
-        return samples * max(1, len(self.dataset.views()))
+        return samples * max(1, len(self.manifest.folders))
 
     @property
     def forwards(self) -> int:
         """Stimuli sent through networks; a stimulus of an attack counts as often as its gradients cost forwards."""
-        effort = {task.name: len(task.conditions) * task.probe.effort() for task in self.tasks}
+        effort = {task.name: len(task.conditions) * task.effort for task in self.tasks}
         return sum((high - low) * effort[cell.task] for cell in self.cells for low, high in cell.pending)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.manifest import Manifest, dataset_identity
 from harness.identity import ENGINE, canonical_json, difference, digest_of, job_of, leaves, library_versions
-from harness.planning.answers import check_effort, checked_names, inapplicable
+from harness.planning.answers import checked_effort, checked_names, inapplicable
 from harness.planning.code import CodeInUse, compared
 from harness.planning.plan import MissingTask, Pass, Plan, PlannedCell, PlannedTask, Settings, Status
 from harness.planning.preprocessing import Natives, shown_to
@@ -33,8 +33,8 @@ take 4.9 GB. More models need further passes, so memory stays bounded."""
 def plan_task(name: str, probe: Probe, dataset: Dataset, manifest: Manifest, batch_size: int) -> PlannedTask:
     """Resolve one task. Raises ValueError if the probe cannot serve the dataset's image size or its views."""
     space, samples, size = dataset.label_space(), manifest.samples, dataset.preprocessing.size
-    check_effort(probe)
-    conditions = columns_for(probe, dataset)
+    stimuli = checked_names("conditions", probe.conditions(size))
+    conditions = columns_of(checked_names("views", tuple(manifest.folders)), stimuli)
     layout = TaskLayout(
         task=name,
         sample_ids=tuple(sample.id for sample in samples),
@@ -55,6 +55,9 @@ def plan_task(name: str, probe: Probe, dataset: Dataset, manifest: Manifest, bat
         dataset=dataset,
         manifest=manifest,
         conditions=conditions,
+        stimuli=stimuli,
+        effort=checked_effort(probe),
+        space=space,
         layout=layout,
         arrays=arrays_for(probe, dataset),
     )
@@ -128,7 +131,7 @@ def make_job(
         layout={
             "conditions": task.conditions,
             "span": task.layout.span,
-            "label_space": digest_of(asdict(task.dataset.label_space())),
+            "label_space": digest_of(asdict(task.space)),
         },
         settings=asdict(settings),
         arrays=task.arrays,

@@ -50,7 +50,7 @@ def shown_to(task: PlannedTask, model: ModelSpec, natives: Natives) -> PlannedTa
         return _inapplicable(task, model, f"source {model.source!r} states no size, resize and crop of the network")
     size, dataset = native.size, replace(task.dataset, preprocessing=native)
     try:
-        conditions = columns_of(dataset.views(), task.probe.conditions(size))
+        conditions = columns_of(tuple(task.manifest.folders), task.probe.conditions(size))
         alike = conditions == task.conditions and dict(task.probe.arrays(size)) == dict(task.arrays)
     except ValueError as error:
         return _inapplicable(task, model, f"at {size} pixels: {error}")

@@ -25,6 +25,7 @@ from harness.workflows.run_result import RunResult
 if TYPE_CHECKING:
     import torch
 
+    from harness.engine.purity import Steadiness
     from harness.planning.plan import Plan
     from harness.planning.request import RunRequest, Selection
     from harness.store import RunReader, RunWriter, StoredCell
@@ -111,6 +112,7 @@ def execute_run(
                     selection,
                     loaded.kept,
                     remarks=loaded.remarks,
+                    steadiness=loaded.steadiness,
                     device=torch_device,
                     workers=workers,
                     progress=progress,
@@ -136,6 +138,7 @@ def compute(
     progress: Progress,
     command: Sequence[str],
     remarks: Mapping[str, Sequence[str]] | None = None,
+    steadiness: Steadiness | None = None,
     workers: int | None = None,
     stop: threading.Event | None = None,
 ) -> dict[tuple[str, str], str]:
@@ -143,10 +146,11 @@ def compute(
 
     Args:
         networks: the networks that are already loaded; this function takes ownership.
-        remarks: model -> what its source says of its weights.
+        remarks: model -> what its source says of its weights. steadiness: what the networks answered.
     """
     from harness.engine.execute import execute
     from harness.engine.numerics import device_facts
+    from harness.engine.purity import Steadiness
     from harness.engine.resources import Engine
     from harness.local.provenance import provenance
 
@@ -162,6 +166,7 @@ def compute(
         provenance=provenance(command, **device_facts(device)),
         networks=networks,
         stop=stop or threading.Event(),
+        steadiness=steadiness or Steadiness(),
     )
     return execute(plan, engine)
 

@@ -22,6 +22,9 @@ BREACHES = {
     "shape": ("second", lambda images: images[:, :, :16], r"expected torch.float32"),
     "dtype": ("second", lambda images: images.double(), "torch.float64"),
     "no tensor": ("second", lambda images: images.numpy(), "yields (str, ndarray), expected (condition, stimulus)"),
+    "no numbers": ("second", lambda images: images.to("meta"), "gave a stimulus on meta"),
+    "sparse": ("second", lambda images: images.to_sparse(), "with layout torch.sparse_coo"),
+    "disguised": ("second", lambda images: (images + 7).as_subclass(Disguise), r"left [0, 1] under second"),
     "above": ("second", lambda images: images + 50, r"left [0, 1] under second, in the batch from"),
     "below": ("second", lambda images: images - 3, r"left [0, 1] under second"),
     "not a number": ("second", lambda images: images * torch.nan, r"left [0, 1] under second"),
@@ -31,6 +34,16 @@ BREACHES = {
     "through numpy": ("second", lambda images: np.negative(a := images.numpy(), out=a) is None, "in place"),
     "exit": ("second", lambda images: exit_program(), "raised SystemExit"),
 }
+
+
+class Disguise(torch.Tensor):
+    """A tensor that says of itself that it is in range."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        if function is torch.aminmax:
+            return torch.tensor(0.0), torch.tensor(1.0)
+        return super().__torch_function__(function, types, args, kwargs or {})
 
 
 def exit_program():

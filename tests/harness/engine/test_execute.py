@@ -227,7 +227,10 @@ def test_a_network_is_left_as_it_was(tmp_path):
 @pytest.mark.parametrize(
     ("network", "reason"),
     [
-        (torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()), r"answers one image with \(1, 3\)"),
+        (
+            torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()),
+            r"answers one image with logits \(1, 3\)",
+        ),
         (torch.nn.Linear(7, 10), "cannot forward a 32x32 image"),
     ],
 )

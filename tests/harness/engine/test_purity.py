@@ -5,10 +5,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.engine.networks import load_network
+from harness.engine.networks import LoadedNetworks, load_network
 from harness.engine.purity import Steadiness, impurity, witnesses
-from harness.errors import CheckpointError
-from tests.helpers.engine import Linear, Source, run, specs_of
+from harness.errors import CheckpointError, PluginError
+from harness.store import RunReader
+from tests.helpers.engine import Linear, Made, Source, run, small_images, specs_of
+
+SMALL = small_images()
 
 
 def small(seed, *layers):
@@ -74,6 +77,14 @@ def counting(network, images):
     return network.network(images) * (1 + 0.05 * network.memory["n"])
 
 
+def reusing(network, images):
+    """Logits in the same memory each time, as those of a captured CUDA graph are."""
+    logits = network.network(images)
+    buffer = network.memory.setdefault("logits", torch.zeros(64, logits.shape[1]))
+    buffer[: len(logits)] = logits
+    return buffer[: len(logits)]
+
+
 IMPURE = {
     "switches to training mode": lambda seed: Wrapped(small(seed), in_training),
     "centres over the batch": lambda seed: Wrapped(small(seed), lambda self, x: self.network(x - x.mean(0))),
@@ -99,6 +110,7 @@ PURE = {
     "dropout that is off": lambda seed: small(seed, torch.nn.Dropout(0.5)),
     "constant": lambda seed: Wrapped(small(seed), lambda self, x: torch.zeros(len(x), 10) + 0 * x.mean()),
     "centres each image": lambda seed: Wrapped(small(seed), lambda self, x: self.network(x - x.mean((1, 2, 3), True))),
+    "uses the memory of its logits again": lambda seed: Wrapped(small(seed), reusing),
     "large logits": lambda seed: Wrapped(small(seed), lambda self, x: 1e6 * self.network(x)),
     "an image that is not finite": lambda seed: Wrapped(
         small(seed), lambda self, x: torch.where(x.mean((1, 2, 3))[:, None] > 0.4, torch.nan, self.network(x))
@@ -163,6 +175,118 @@ def test_witnesses_are_images_that_differ():
     deviations = sorted(images.std((1, 2, 3)).tolist())
     assert means[1] - means[0] > 0.2 and deviations[2] - deviations[0] > 0.1
     assert torch.equal(images, witnesses(64))
+
+
+class Sees(Linear):
+    """A network that is a function of one image, in batches of up to three."""
+
+    def __init__(self, how):
+        super().__init__(1)
+        self.how, self.memory = how, {}
+
+    def forward(self, images):
+        return LARGER[self.how](self, images) if len(images) > 3 else super().forward(images)
+
+
+def by_address(network, images):
+    key = images.data_ptr()
+    network.memory.setdefault(key, Linear.forward(network, images))
+    return network.memory[key]
+
+
+LARGER = {
+    "centres over the batch": lambda network, images: Linear.forward(network, images - images.mean(0)),
+    "answers the first three": lambda network, images: Linear.forward(network, images[[0, 1, 2] + [2] * 5]),
+    "answers for another batch size": lambda network, images: -Linear.forward(network, images),
+    "caches by address": by_address,
+}
+
+
+@pytest.mark.parametrize("how", LARGER)
+def test_a_network_that_sees_its_neighbours_in_larger_batches_fails_alone(tmp_path, how):
+    failures, _ = run(tmp_path / "run", {"sees": Sees(how), "steady": Linear(2)}, Made(n=32, preprocessing=SMALL))
+    assert set(failures) == {("shades@made", "sees"), ("plain@made", "sees")}
+    assert all("sees is not a function of one image" in reason for reason in failures.values())
+
+
+def test_a_network_that_uses_its_memory_again_is_stored_as_any_other(tmp_path):
+    class Reuses(Linear):
+        def forward(self, images):
+            self.buffer = getattr(self, "buffer", torch.zeros(8, 10, dtype=torch.float16))
+            self.buffer[: len(images)] = super().forward(images).half()
+            return self.buffer[: len(images)]
+
+    dataset = Made(n=16, preprocessing=SMALL)
+    failures, _ = run(tmp_path / "run", {"reuses": Reuses(1), "plain": Linear(1)}, dataset, store="logits")
+    reader = RunReader.open(tmp_path / "run")
+    assert failures == {}
+    for task in ("shades@made", "plain@made"):
+        mine, other = (reader.read(task, name).logits(0, 16) for name in ("reuses", "plain"))
+        assert (abs(mine.astype(float) - other.astype(float)) < 1e-2).all()
+
+
+def test_a_network_that_uses_its_memory_again_and_changes_is_noticed():
+    network = Wrapped(small(1), reusing)
+    steadiness = Steadiness()
+    steadiness.note("one", 32, network)
+    network.network[-1].bias.data += 1
+    assert "differ from those at the beginning" in steadiness.fault("one", 32, network)
+
+
+def test_a_network_whose_weights_are_overwritten_by_the_next_is_noticed():
+    shared, steadiness = Linear(1), Steadiness()
+
+    class Sharing(Source):
+        def load(self, spec):
+            shared.weight.data.copy_(Linear({"one": 1, "two": 2}[spec.name]).weight)
+            return shared
+
+    specs = specs_of("one", "two")
+    networks = {name: load_network(spec, Sharing(), 32, steadiness) for name, spec in specs.items()}
+    assert "one changed after it was loaded" in steadiness.note("one", 32, networks["one"])
+    assert steadiness.note("two", 32, networks["two"]) == ""
+
+
+def test_a_network_with_other_weights_each_time_it_is_loaded_is_refused():
+    seeds, steadiness = iter(range(9)), Steadiness()
+
+    class Drawing(Source):
+        def load(self, spec):
+            return Linear(next(seeds))
+
+    spec = specs_of("one")["one"]
+    load_network(spec, Drawing(), 32, steadiness)
+    with pytest.raises(CheckpointError, match="another network each time it is loaded"):
+        load_network(spec, Drawing(), 32, steadiness)
+
+
+def test_equal_networks_are_remarked_on():
+    loaded = LoadedNetworks()
+    for name, seed in (("one", 1), ("two", 2), ("again", 1)):
+        load_network(specs_of(name)[name], Source(**{name: Linear(seed)}), 32, loaded.steadiness)
+    assert loaded.steadiness.alike(32) == [["one", "again"]] and loaded.steadiness.alike(64) == []
+
+
+ANSWERS = {
+    "integers": (lambda network, images: (100 * network.network(images)).long(), "logits of torch.int64"),
+    "complex": (lambda network, images: torch.complex(*[network.network(images)] * 2), "logits of torch.complex64"),
+    "elsewhere": (lambda network, images: network.network(images).to("meta"), "on meta, expected floating-point"),
+    "an array": (lambda network, images: network.network(images).numpy(), "logits ndarray, expected"),
+    "a tuple": (lambda network, images: (network.network(images),), "logits tuple, expected"),
+}
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+def test_answers_that_are_no_logits_are_refused(what):
+    answer, reason = ANSWERS[what]
+    with pytest.raises(CheckpointError, match=reason):
+        load_network(specs_of("one")["one"], Source(one=Wrapped(small(1), answer)), 32)
+
+
+@pytest.mark.parametrize("loaded", [None, "a network", Linear])
+def test_what_is_no_network_is_refused(loaded):
+    with pytest.raises(PluginError, match=r"loads \w+, expected torch.nn.Module"):
+        load_network(specs_of("one")["one"], Source(one=loaded), 32)
 
 
 class Turns(Linear):

@@ -42,7 +42,7 @@ def run(harness, data, tmp_path):
 def test_one_checkpoint_that_does_not_fit_stops_no_other(run, harness):
     code, _, err = run("unfit", "good", "page", "narrow")
     assert code == 1 and "1 of 4 cells stored" in err
-    assert "1 keys missing (fc.bias)" in err and "an HTML page" in err and "expected (1, 1000) logits" in err
+    assert "1 keys missing (fc.bias)" in err and "an HTML page" in err and "expected (1, 1000)" in err
     assert set(RunReader.open(Path("run")).cells()) == {("accuracy@imagenet", "good")}
     report = json.loads(harness("report", "run", "--format", "json")[1])
     reasons = {model["name"]: model["missing"][0]["reason"] for model in report["models"] if model["name"] in BAD}
