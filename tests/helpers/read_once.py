@@ -1,7 +1,7 @@
-"""What every command of a session reads alike is read once: the shipped registry, the built-in plugins, typer's commands.
+"""What every command of a session reads alike is read once: the shipped registry, the built-in plugins, typer's tree.
 
 A process of a user reads each of them once as well; only these tests call hundreds of commands in one process. Files
-and folders that a test brings are read afresh by every command, and tests/system/ runs commands in processes of their own.
+and folders that a test brings are read afresh by every command, and tests/system/ runs commands in their own processes.
 """
 
 import gc
