@@ -1,11 +1,18 @@
 """Fixtures that all tests share."""
 
+import re
+
 import pytest
 
 from tests.helpers.places import REAL as SHARED_REAL
-from tests.helpers.trees import write_tree
+from tests.helpers.trees import new_folder, write_tree
 
-pytest_plugins = ("tests.helpers.command", "tests.helpers.small_checkpoints", "tests.helpers.stored_runs")
+pytest_plugins = (
+    "tests.helpers.command",
+    "tests.helpers.read_once",
+    "tests.helpers.small_checkpoints",
+    "tests.helpers.stored_runs",
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,7 +28,13 @@ def environment_of_wide_fixtures(tmp_path_factory):
 def own_environment(monkeypatch, tmp_path_factory):
     """No test reads the user's data folder, or reads or writes the user's cache."""
     monkeypatch.delenv("HARNESS_DATA", raising=False)
-    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("HARNESS_CACHE", str(new_folder(tmp_path_factory.getbasetemp(), "cache")))
+
+
+@pytest.fixture
+def tmp_path(request, tmp_path_factory):
+    """An empty folder of the test's own, as pytest's, which takes longer the more tests there are."""
+    return new_folder(tmp_path_factory.getbasetemp(), re.sub(r"\W", "_", request.node.name)[:30])
 
 
 @pytest.fixture(scope="session")

@@ -34,10 +34,10 @@ models:
   a: {source: dummy, options: {kind: brightness}}
   b: {source: dummy, options: {kind: random-linear, seed: 1}}
 datasets:
-  small: {plugin: imagenet, path: val, resize: 64, size: 64}
+  small: {plugin: imagenet, path: val, resize: 32, size: 32}
 """
 COMMAND = (
-    "run --registry models.yaml --data . --device cpu --batch-size 4 --workers 1 "
+    "run --registry models.yaml --data . --device cpu --batch-size 8 --workers 1 "
     "--plugins probes --task band-pass@small --task quarters@small --models a b --out"
 ).split()
 FIELDS = ("top5", "logp", "correct")

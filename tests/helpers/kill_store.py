@@ -10,11 +10,12 @@ is complete is compared as a whole, and the next kill meets a new one.
 from __future__ import annotations
 
 import argparse
+import os
 import random
-import subprocess
-import sys
+import signal
 import tempfile
 import time
+import traceback
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,9 +24,7 @@ import h5py
 import numpy as np
 
 from harness.store import RunReader, verify_run
-from tests.helpers.store_writer import CELLS, LAYOUT, TASK, assert_equal_trials, make_block
-
-WRITER = Path(__file__).with_name("store_writer.py")
+from tests.helpers.store_writer import CELLS, LAYOUT, TASK, assert_equal_trials, make_block, write_until_killed
 
 
 @dataclass
@@ -54,15 +53,37 @@ def campaign(folder: Path, kills: int, seed: int) -> Tally:
 def _kill_one(run: Path, log: Path, delay: float | None) -> bool:
     """Start a writer and kill it `delay` seconds after it is ready; whether it was still at work. None: let it end."""
     ready = _acknowledged(log).count("ready")
-    writer = subprocess.Popen([sys.executable, str(WRITER), str(run), str(log)], stderr=subprocess.PIPE)
+    writer, status = _start(run, log), None
     if delay is not None:
-        while _acknowledged(log).count("ready") == ready and writer.poll() is None:
+        while _acknowledged(log).count("ready") == ready and status is None:
             time.sleep(0.002)
+            status = _ended(writer)
         time.sleep(delay)
-        writer.kill()
-    _, said = writer.communicate()
-    assert writer.returncode in (0, -9), said.decode()
-    return writer.returncode == -9
+        if status is None:
+            os.kill(writer, signal.SIGKILL)
+    status = os.waitpid(writer, 0)[1] if status is None else status
+    assert os.waitstatus_to_exitcode(status) in (0, -9), "the writer has failed; its traceback is above"
+    return os.waitstatus_to_exitcode(status) == -9
+
+
+def _start(run: Path, log: Path) -> int:
+    """A writer in a process of its own, forked so that it need not import anything; gives its id."""
+    writer = os.fork()
+    if writer:
+        return writer
+    try:
+        write_until_killed(run, log)
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 - whatever it is, the child says it and ends
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+def _ended(process: int) -> int | None:
+    """How a process has ended; None while it works."""
+    ended, status = os.waitpid(process, os.WNOHANG)
+    return status if ended else None
 
 
 def _acknowledged(log: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Small stores with known content, for tests of the store; as a script, a process that writes one and can be killed.
+"""Small stores with known content, for tests of the store, and a writer of one that can be killed.
 
 Trials are a function of (key, samples) alone, so that any reader can compute what must be stored.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +136,3 @@ def write_until_killed(folder: Path, acknowledged: Path) -> None:
                     run.commit(job, span, make_block(LAYOUT, job, span))
                     os.write(log, f"{job.model} {span[0]} {span[1]}\n".encode())
             run.finish([job])
-
-
-if __name__ == "__main__":
-    write_until_killed(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,15 @@ from PIL import Image
 from harness import DatasetError
 
 WNIDS = ("n01440764", "n01443537", "n01484850", "n01491361", "n01494475", "n01496331", "n01498041", "n01514668")
+
+_numbers = count()
+
+
+def new_folder(base: Path, name: str) -> Path:
+    """A new empty folder below `base`; pytest's own numbering reads the names of all others each time."""
+    folder = base / f"{name}-{next(_numbers)}"
+    folder.mkdir()
+    return folder
 
 
 def paint(path: Path, number: int, view: int = 0) -> Path:

@@ -333,19 +333,21 @@ def start(*arguments, cwd):
 
 SLOW = [
     "run", "--registry", "models.yaml", "--data", "data", "--batch-size", "8", "--device", "cpu",
-    "--task", "critical-band@imagenet", "--models", "plain", "--out", "run",
+    "--task", "critical-band@small", "--models", "plain", "--out", "run",
 ]  # fmt: skip
 
 
 @pytest.fixture
-def many(tiny_tree, tmp_path):
+def many(harness, tiny_tree, tmp_path):
+    """320 images and a dataset of them at 64 pixels: enough to be interrupted."""
     tiny_tree(classes=8, images=40, folder=tmp_path / "data" / "imagenet" / "val")
-    (tmp_path / "models.yaml").write_text(MODELS)
+    small = "datasets: {small: {plugin: imagenet, path: imagenet/val, resize: 64, size: 64}}\n"
+    (tmp_path / "models.yaml").write_text(MODELS + small)
 
 
 def wait_for_a_shard(process, folder):
     deadline = time.monotonic() + 60
-    while not list(folder.glob("run/shards/critical-band@imagenet/plain/*/0*.h5")):
+    while not list(folder.glob("run/shards/critical-band@small/plain/*/0*.h5")):
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -360,7 +362,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(many, harness, tmp_pa
     assert "Resume with the same command" in err and "Traceback" not in err
     _, out, _ = harness(*SLOW, "--dry-run", "--json")
     statuses = {cell["task"]: cell["status"] for cell in json.loads(out)["cells"]}
-    assert statuses["critical-band@imagenet"] == "resume"
+    assert statuses["critical-band@small"] == "resume"
     assert harness(*SLOW)[0] == 0
     shutil.move("run", "resumed")
     assert harness(*SLOW)[0] == 0
@@ -368,7 +370,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(many, harness, tmp_pa
 
     from harness import read_trials
 
-    a, b = (read_trials(run, "critical-band@imagenet", "plain") for run in ("run", "resumed"))
+    a, b = (read_trials(run, "critical-band@small", "plain") for run in ("run", "resumed"))
     assert np.array_equal(a.top5, b.top5) and np.array_equal(a.logp, b.logp) and np.array_equal(a.correct, b.correct)
 
 
@@ -391,14 +393,14 @@ def test_a_full_disk_fails_cells_with_the_reason_and_keeps_what_was_stored(many,
         "resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))\n"
         "harness.cli.main()\n"
     )
-    arguments = ["--store", "logits", "--task", "accuracy@imagenet"]
+    arguments = ["--store", "logits", "--task", "accuracy@small"]
     done = subprocess.run(
         [sys.executable, "-c", code, *SLOW[:-4], *arguments, "--models", "plain", "--out", "run"],
         cwd=tmp_path, text=True, capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
-    assert "failed: plain on critical-band@imagenet" in done.stderr
+    assert "failed: plain on critical-band@small" in done.stderr
 
 
 def test_a_bug_keeps_its_traceback(harness, data, monkeypatch):
