@@ -16,9 +16,10 @@ from harness.identity import digest_of
 from harness.local.writing import make_folder, remembered, sync_folder
 from harness.records import Identity, Job, TaskLayout
 from harness.store.consolidation import write_consolidated
+from harness.store.headers import Header, Origin, Span, refuse_other
 from harness.store.layout import LayoutHeader, layout_digest
 from harness.store.seal import read_sealed, write_sealed
-from harness.store.shards import Header, Origin, Span, StoredSpan, read_header, refuse_other, write_shard
+from harness.store.shards import StoredSpan, read_header, write_shard
 
 ALL: Final = "all.h5"
 _RECORD: Final = "cell.json"

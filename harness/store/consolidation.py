@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import StoreError
-from harness.store.shards import Header, Origin, StoredSpan, read_header, read_shard, write_shard
+from harness.store.headers import Header, Origin
+from harness.store.shards import StoredSpan, read_header, read_shard, write_shard
 
 if TYPE_CHECKING:
     from harness.store.cells import Committed, ShardFile

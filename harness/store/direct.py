@@ -14,7 +14,8 @@ from typing import BinaryIO
 import numpy as np
 
 from harness.errors import StoreError
-from harness.store.shards import FILLS, Fields, Header, Origin, Span, damaged, read_header, refuse_other
+from harness.store.headers import Header, Origin, Span, damaged, refuse_other
+from harness.store.shards import FILLS, Fields, read_header
 
 
 def read_bytes(path: Path, origin: Origin, names: Sequence[str]) -> Iterator[tuple[Span, Fields]]:

@@ -12,11 +12,11 @@ import numpy as np
 
 from harness.local.writing import Patch, replace_file
 from harness.records import TOP, ArraySpec, TaskLayout, array_field
+from harness.store.headers import Origin
 from harness.store.layout import AXES, LayoutHeader, _write_axes
 from harness.store.shards import (
     FILLS,
     FORMAT,
-    Origin,
     array_fill,
     opened,
     read_header,

@@ -13,12 +13,8 @@ import numpy as np
 from harness.local.writing import remembered
 from harness.records import TaskLayout
 from harness.store.file_names import check_name
-from harness.store.shards import (
-    FORMAT,
-    damaged,
-    opened,
-    written,
-)
+from harness.store.headers import damaged
+from harness.store.shards import FORMAT, opened, written
 
 MOST_CLASSES: Final = 4000
 """Class names are an HDF5 attribute of the index (16 bytes each), and attributes end at 64 KiB."""

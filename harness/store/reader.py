@@ -15,9 +15,10 @@ from harness.store import checks, imported, run_record
 from harness.store.cells import CellFolder, CellRecord, ShardFile, StoredCell, covers
 from harness.store.direct import read_bytes
 from harness.store.file_names import check_name
+from harness.store.headers import Span, damaged, refuse_other
 from harness.store.layout import LayoutHeader, read_classes, read_layout, read_layout_header
 from harness.store.seal import read_sealed
-from harness.store.shards import Span, damaged, read_header, read_shard, refuse_other
+from harness.store.shards import read_header, read_shard
 
 _ATTEMPTS: Final = 5
 """How often a reader retries when files change while it reads them."""

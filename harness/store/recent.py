@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from harness.store.cells import Committed
-from harness.store.shards import Span
+from harness.store.headers import Span
 
 RECENT_BYTES: Final = 32 << 20
 """Limit on the committed trials kept in memory until their cell is consolidated; it holds many small cells. Spans

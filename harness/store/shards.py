@@ -7,7 +7,7 @@ copy that sketch and the arrays to the disk.
 A shard holds `top5` (n, C, 5) int16, `logp` (n, C, 5) float16, `correct` (n, C) uint8, perhaps `logits`
 (n, C, outputs) float16 and the probe's `arrays/<name>` (n, C, …), contiguous and uncompressed; `spans` (s, 2) int64,
 the committed ranges in it, in order; `sha256/<field>` (s,), the digest of each span's bytes; and as attributes the
-origin and provenance of the trials, with a digest of both and of the spans.
+origin and provenance of the trials, with a digest of both and of the spans. Before all that stands a preface.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from hashlib import sha256
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import h5py
 import numpy as np
@@ -27,6 +26,8 @@ import numpy as np
 from harness.errors import StoreError
 from harness.local.writing import Patch, remembered, replace_file
 from harness.records import NOT_MEASURED, array_field
+from harness.store.headers import Header, Origin, Span, are_gapless, damaged, refuse_other
+from harness.store.prefaces import preface_of, read_preface, room_for
 from harness.store.seal import DIGEST, is_intact, stated_digest
 from harness.store.sketch import Sketch
 
@@ -41,7 +42,6 @@ FILLS: Final[Mapping[str, tuple[str, float]]] = {
 _ARRAYS: Final = "arrays"
 _ARRAY_FILLS: Final = {"f": np.nan, "i": -1, "u": 255}
 
-Span = tuple[int, int]
 Fields = Mapping[str, np.ndarray]
 
 
@@ -74,13 +74,6 @@ def opened(path: Path) -> Iterator[h5py.File]:
         raise damaged(path, f"cannot be read: {error}") from error
 
 
-def damaged(path: Path, problem: str) -> StoreError:
-    """The error for a file whose content is wrong."""
-    return StoreError(
-        f"{path} {problem}; delete it and type the `harness run` command again, which computes what is missing"
-    )
-
-
 # --- shards ----------------------------------------------------------------------------------
 
 
@@ -88,47 +81,6 @@ def array_fill(dtype: str) -> tuple[str, float]:
     """The little-endian type of an array, and the value that the index shows where nothing is stored."""
     kind = np.dtype(dtype).newbyteorder("<")
     return kind.str, _ARRAY_FILLS[kind.kind]
-
-
-class Origin(NamedTuple):
-    """Whose trials a shard holds: the cell, its key, and the digest of its layout (`layout_digest`)."""
-
-    task: str
-    model: str
-    key: str
-    layout: str
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """The header of a shard.
-
-    Attributes:
-        spans: the committed ranges in the shard, in order and without gaps.
-        provenance: JSON texts, one for each distinct provenance of the spans, newest last.
-        tails: field -> shape of one sample's trials, ``{"top5": (C, 5), …}``.
-        dtypes: field -> its type, ``<i2``.
-        offsets: field -> where its bytes begin in the file; only of a header that was read.
-        digests: field -> SHA-256 of each span's bytes; likewise.
-    """
-
-    origin: Origin
-    spans: tuple[Span, ...]
-    provenance: tuple[str, ...]
-    tails: Mapping[str, tuple[int, ...]]
-    dtypes: Mapping[str, str]
-    offsets: Mapping[str, int] = field(default_factory=dict)
-    digests: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-    @property
-    def facts(self) -> list[Any]:
-        """What the header states of the trials, JSON-ready; their own digests cover the rest."""
-        return [self.origin, self.spans, [json.loads(text) for text in self.provenance]]
-
-    @property
-    def range(self) -> Span:
-        """(low, high) of all samples in the file."""
-        return self.spans[0][0], self.spans[-1][1]
 
 
 class StoredSpan(NamedTuple):
@@ -164,9 +116,10 @@ def write_shard(path: Path, header: Header, digests: Mapping[str, Sequence[str]]
     """
     low, high = header.range
     offsets: dict[str, int] = {}
+    room = room_for(replace(header, digests=digests))
 
     sketch = Sketch()
-    with h5py.File(sketch, "w") as file:
+    with h5py.File(sketch, "w", userblock_size=room) as file:
         for name, tail in header.tails.items():
             offsets[name] = reserve(file, name, (high - low, *tail), header.dtypes[name])
             file.create_dataset(f"sha256/{name}", data=np.array(digests[name], dtype="S64"), track_times=False)
@@ -177,11 +130,14 @@ def write_shard(path: Path, header: Header, digests: Mapping[str, Sequence[str]]
         if len(header.provenance) > 1:
             file.attrs["earlier_provenance"] = json.dumps([json.loads(text) for text in header.provenance[:-1]])
 
+    preface = preface_of(replace(header, offsets=offsets, digests=digests), sketch, room, sketch.size)
+
     def patches() -> Iterator[Patch]:
         yield from sketch.patches()
         for stored in spans:
             for name, array in stored.fields.items():
                 yield offsets[name] + (stored.span[0] - low) * array[0].nbytes, array.data
+        yield 0, preface
 
     replace_file(path, patches(), sketch.size)
 
@@ -203,8 +159,20 @@ def reserve(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str) ->
 @remembered(4096)
 def read_header(path: Path) -> Header:
     """The header of a shard. Raises FileNotFoundError, StoreError."""
+    header = read_preface(path)
+    return read_hdf5_header(path) if header is None else header
+
+
+def read_hdf5_header(path: Path) -> Header:
+    """As `read_header`, by HDF5 whatever the preface says."""
     with opened(path) as file:
         return _header(file, path)
+
+
+def has_sound_preface(path: Path) -> bool:
+    """Whether the preface says what HDF5 says, or there is none, as in files of earlier versions. Raises StoreError."""
+    with opened(path) as file:
+        return file.userblock_size == 0 or read_preface(path) == _header(file, path)
 
 
 def _header(file: h5py.File, path: Path) -> Header:
@@ -215,8 +183,7 @@ def _header(file: h5py.File, path: Path) -> Header:
     stored = {name: file[name] for name in field_names(file)}
     tails = {name: dataset.shape[1:] for name, dataset in stored.items()}
     rows = {name: dataset.shape[0] for name, dataset in stored.items()}
-    gapless = spans and all(before[1] == after[0] for before, after in pairwise(spans))
-    if not gapless or set(rows.values()) != {spans[-1][1] - spans[0][0]}:
+    if not are_gapless(spans) or set(rows.values()) != {spans[-1][1] - spans[0][0]}:
         raise damaged(path, f"contradicts itself: spans {spans}, rows {rows}")
     earlier = json.loads(attributes.get("earlier_provenance", "[]"))
     header = Header(
@@ -233,13 +200,6 @@ def _header(file: h5py.File, path: Path) -> Header:
     if not is_intact(attributes, header.facts) or header.range != (attributes["low"], attributes["high"]):
         raise damaged(path, "is damaged: its header does not match its digest")
     return header
-
-
-def refuse_other(path: Path, origin: Origin, header: Header) -> None:
-    """Raises StoreError if the shard `path` holds the trials of another cell, key or layout than `origin`."""
-    for part, expected, actual in zip(Origin._fields, origin, header.origin, strict=True):
-        if expected != actual:
-            raise damaged(path, f"holds trials of another {part}: expected {expected}, found {actual}")
 
 
 def field_names(group: h5py.Group) -> list[str]:

@@ -9,9 +9,10 @@ from harness.errors import StoreError
 from harness.local.writing import leftovers
 from harness.records import TaskLayout
 from harness.store.checks import field_problems, value_problems
+from harness.store.headers import Span
 from harness.store.index import read_indexed
 from harness.store.run_record import INDEX
-from harness.store.shards import Fields, Span, read_shard
+from harness.store.shards import Fields, has_sound_preface, read_shard
 from harness.store.shown import ShownIndex, shown_index
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def _shard_problems(
     Args:
         indexed: the fields that the index shows.
     """
+    if not has_sound_preface(file.path):
+        yield "its preface is damaged; delete the file and type the `harness run` command again"
     end, conditions = file.low, len(layout.conditions)
     for (low, high), fields, _ in read_shard(file.path, record.origin):
         where = f"samples {low}-{high}"

@@ -31,6 +31,7 @@ from harness.store import checks, run_record
 from harness.store.cells import CellRecord, covers
 from harness.store.derived import indexed_tasks
 from harness.store.file_names import check_name
+from harness.store.headers import Span
 from harness.store.index import write_index
 from harness.store.layout import (
     RESERVED,
@@ -44,7 +45,7 @@ from harness.store.layout import (
 from harness.store.reader import RunReader
 from harness.store.recent import RecentSpans
 from harness.store.seal import write_sealed
-from harness.store.shards import Span, as_stored
+from harness.store.shards import as_stored
 
 SYNCING: Final = 8
 """Threads that wait for the disk together: a file system commits their requests together."""
