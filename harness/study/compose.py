@@ -73,7 +73,7 @@ def compose(
         models=models,
         biases={name: tuple(parts) for name, parts in biases.items()},
         axes={name: tuple(parts) for name, parts in axes.items()},
-        titles=dict(titles or {}),
+        titles=_distinct(titles or {}, [*biases, *axes], sorted({row.group for row in renamed if row.group})),
         ungrouped=ungrouped,
         warnings=(*warnings, *group_remarks, *_unlike_parts(models, {**biases, **axes}), *_flag_warnings(models)),
         provenance=tuple(provenance),
@@ -188,6 +188,17 @@ def open_study(
         errata=[erratum for of_run in errata.values() for erratum in of_run],
     )
     return replace(composed, trial_reader=StoredTrials(paths))
+
+
+def _distinct(titles: Mapping[str, str], *kinds: Sequence[str]) -> dict[str, str]:
+    """`titles` without those that two names of one kind would share: runs of several suites may give such titles."""
+    kept = dict(titles)
+    for names in kinds:
+        shown = Counter(titles.get(name, name) for name in names)
+        for name in names:
+            if name in titles and shown[titles[name]] > 1:
+                kept.pop(name, None)
+    return kept
 
 
 # --- rows -> models ---------------------------------------------------------------------------

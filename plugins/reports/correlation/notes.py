@@ -12,8 +12,12 @@ from .schema import CorrelationData, Interval, Missing, ModelEntry
 Reasons = Mapping[tuple[str, str], Missing]
 MOST_REASONS = 12
 """With more reasons than this for the same values (one for each checkpoint, say), only two are printed in full."""
+NAMED = 3
+"""A remark on flags names so many models, and gives the number of more."""
 MOST_NAMES = 6
-"""Most names of measures, tasks or models in a line of reasons."""
+"""Most names of measures or tasks in a line of reasons."""
+MOST_MODELS = 48
+"""Most names of models in such a line, and in a line of flags."""
 
 
 def title_of(data: CorrelationData, name: str) -> str:
@@ -86,12 +90,29 @@ def other_reasons(data: CorrelationData, shown: Sequence[str]) -> Iterator[str]:
     for (reason, subject), models in models_of.items():
         subjects_of.setdefault((reason, tuple(models)), []).append(subject)
     for (reason, names), subjects in subjects_of.items():
-        yield f"– {_short(subjects)}: {reason}: {_short(names)}"
+        yield f"– {_short(subjects)}: {reason}: {_short(names, MOST_MODELS)}"
 
 
-def _short(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+def flag_lines(data: CorrelationData) -> Iterator[str]:
+    """One line for each flag of more than `NAMED` models, unless all models that have the measure carry it."""
+    models_of: dict[tuple[str, str], list[str]] = {}
+    measured: Counter[str] = Counter()
+    for model in data["models"]:
+        measured.update(model["details"].keys())
+        for measure, details in model["details"].items():
+            for flag in details.get("flags", ()):
+                models_of.setdefault((flag, measure), []).append(model["name"])
+    measures_of: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (flag, measure), models in models_of.items():
+        if NAMED < len(models) < measured[measure]:
+            measures_of.setdefault((flag, tuple(models)), []).append(measure)
+    for (flag, models), measures in measures_of.items():
+        yield f"{_short(measures)}: {flag}: {_short(models, MOST_MODELS)}"
+
+
+def _short(names: Sequence[str], most: int = MOST_NAMES) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _causes(

@@ -12,6 +12,7 @@ from .notes import (
     definition_notes,
     ends_of,
     errata_notes,
+    flag_lines,
     is_percent,
     label,
     other_reasons,
@@ -40,6 +41,7 @@ def all_tables(data: CorrelationData) -> list[Table]:
         *_intervals(data),
         *details,
         *_missing(data),
+        *_flagged(data),
         *_remarks(data),
     ]
 
@@ -188,6 +190,13 @@ def _missing(data: CorrelationData) -> Iterator[Table]:
     rows = tuple((TableCell(line),) for line in other_reasons(data, _shown(data)))
     if rows:
         yield Table(title="Missing elsewhere, and why", columns=("what: reason: models",), rows=rows)
+
+
+def _flagged(data: CorrelationData) -> Iterator[Table]:
+    """The models of each flag, where a remark gives their number and they are not all that have the measure."""
+    rows = tuple((TableCell(line),) for line in flag_lines(data))
+    if rows:
+        yield Table(title="Flagged models", columns=("measures: flag: models",), rows=rows)
 
 
 def _remarks(data: CorrelationData) -> Iterator[Table]:

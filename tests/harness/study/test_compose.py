@@ -117,6 +117,20 @@ def test_a_mean_of_unlike_measures_is_remarked_on(first, second, text):
     ] * bool(text)
 
 
+def test_titles_that_two_names_would_share_are_left_out():
+    """Two suites, each with one meaning of a title, or a title that is the name of another axis."""
+    rows = [row("m1", group="g", top1_a=0.5), row("m2", group="h", top1_a=0.5)]
+    axes = {name: ("top1@a",) for name in ("ID", "Robustness", "clean")}
+
+    def titles(**given):
+        return compose(rows, {"bias": ("top1@b",)}, axes, titles=given).titles
+
+    assert titles(ID="in", Robustness="out", g="in") == {"ID": "in", "Robustness": "out", "g": "in"}
+    assert titles(ID="acc", Robustness="acc", bias="b") == {"bias": "b"}
+    assert titles(ID="clean") == {} and titles(g="h", h="x") == {"g": "h", "h": "x"} and titles(g="h") == {}
+    assert titles(ID="ID", elsewhere="ID") == {"ID": "ID", "elsewhere": "ID"}
+
+
 def test_a_part_whose_name_has_no_dataset_is_missing_like_any_other():
     """Published tables name their measures as they like."""
     model = only(compose([row(missing=absences(tasks={"accuracy@b": "failed: NaN"}))], {}, {"ID": ["error rate"]}))

@@ -202,6 +202,30 @@ def test_stars_say_what_colour_says():
     assert "* p < 0.05" in text
 
 
+def test_every_model_that_lacks_something_else_is_named():
+    lost = [model(f"lost{at}", (0.1, 0.1, 0.1, 0.1, 0.1), missing=absences({"top1@z": "gone"})) for at in range(9)]
+    text = " ".join(render(Correlation(), report([*rising(), *lost]), "terminal").split())
+    assert f"– top1@z: gone: {', '.join(one.name for one in lost)}" in text
+
+
+def test_flagged_models_are_named_unless_all_are():
+    def flagged(one, **flags):
+        measures = {
+            part: replace(measure, flags=(flags[part.partition("@")[0].replace("-", "_")],))
+            if part.partition("@")[0].replace("-", "_") in flags
+            else measure
+            for part, measure in one.measures.items()
+        }
+        return replace(one, measures=measures)
+
+    rows = [flagged(one, shape_bias="all", **({"noise": "odd"} if at < 5 else {})) for at, one in enumerate(rising(8))]
+    text = " ".join(render(Correlation(), report(rows), "terminal").split())
+    assert "noise@cc: odd: g0, g1, g2, g3, g4" in text and "shape-bias@cc: all (8 models)" in text
+    assert "shape-bias@cc: all: g0" not in text
+    few = [*rows[5:], *(flagged(one, noise="odd") for one in rising(3, "h"))]
+    assert "Flagged models" not in render(Correlation(), report(few), "terminal")
+
+
 def test_too_few_models_are_said_in_one_line():
     text = render(Correlation(), report(rising(3)), "terminal")
     assert "undefined (n = 3); at least 5 models with both numbers are needed" in text
