@@ -20,6 +20,9 @@ LABELLED, AGREEING = 46_837, 42_164
 """Validation images with ReaL labels, and how many of these have the original label among them."""
 _NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.\w+")
 _ENOUGH = 200
+_TRAINING_NAME = re.compile(r"(n\d{8})_.+")
+_NAMED_ENOUGH = 3
+"""Names with a wnid, as training images have, of which most must be in the folder of that wnid."""
 
 
 def number_of(name: str) -> int | None:
@@ -33,8 +36,14 @@ def check_labels(samples: Sequence[Sample], dataset: str) -> None:
     """Raise DatasetError if an image is in two class folders, or if most images are in wrong ones.
 
     Args:
-        samples: with ids ``<wnid>/<file name>``; those not named as validation images are ignored.
+        samples: with ids ``<wnid>/<file name>``; those not named as images of ImageNet are ignored.
     """
+    named, strangers = _named_by_wnid(samples)
+    if named >= _NAMED_ENOUGH and 2 * len(strangers) > named:
+        raise DatasetError(
+            f"dataset {dataset!r}: the tree is scrambled: {len(strangers):,} of {named:,} images named after a wnid "
+            f"are in the folder of another, as {strangers[0].id}. Sort the images into the folders of their wnids"
+        )
     count, (doubled, times) = _numbers(samples)
     if times > 1:
         raise DatasetError(
@@ -51,13 +60,24 @@ def check_labels(samples: Sequence[Sample], dataset: str) -> None:
 
 
 def misplaced(samples: Sequence[Sample]) -> Iterator[str]:
-    """A remark if all validation images are present, but some are in a wrong folder."""
+    """Remarks on images in a wrong folder: named after another wnid, or, of all validation images, by their labels."""
+    named, strangers = _named_by_wnid(samples)
+    if strangers:
+        text = f"{len(strangers):,} of {named:,} images named after a wnid are in the folder of another"
+        yield f"{text}, as {strangers[0].id}"
     agreeing, labelled = _agreement(samples)
     if labelled == LABELLED and agreeing != AGREEING:
         yield (
             f"{agreeing:,} of {LABELLED:,} original labels are among the ReaL labels, expected {AGREEING:,}: "
             "some images are in a wrong folder"
         )
+
+
+def _named_by_wnid(samples: Sequence[Sample]) -> tuple[int, list[Sample]]:
+    """The number of samples whose file name begins with a wnid, and those of them in the folder of another."""
+    matches = [(sample, _TRAINING_NAME.fullmatch(sample.id.rpartition("/")[2])) for sample in samples]
+    named = [(sample, match[1]) for sample, match in matches if match]
+    return len(named), [sample for sample, wnid in named if not sample.id.startswith(f"{wnid}/")]
 
 
 def _numbers(samples: Sequence[Sample]) -> tuple[int, tuple[int, int]]:

@@ -97,6 +97,22 @@ def test_a_scrambled_tree_keeps_folder_labels_and_unique_ids(tmp_path):
     assert samples == {f"{first}/a.JPEG": (5,), f"{first}/b.png": (5,), f"{second}/a.JPEG": (900,)}
 
 
+@pytest.mark.parametrize("shift", [0, 1])
+def test_a_tree_whose_file_names_name_other_classes_is_refused(shift, tmp_path):
+    """Folders renamed by another order of the classes, around files that keep the names of the training set."""
+    wnids = classes.wnids()[:4]
+    for at, wnid in enumerate(wnids):
+        grow(tmp_path, {wnid: [f"{wnids[(at + shift) % 4]}_{number}.JPEG" for number in range(2)]})
+    if shift:
+        assert "scrambled: 8 of 8 images named after a wnid are in the folder of another" in refusal(tmp_path)
+        return
+    samples = ImageNet().samples(tmp_path)
+    assert [text for text in ImageNet().remarks(samples) if "named" in text] == []
+    (tmp_path / wnids[0] / f"{wnids[1]}_9.JPEG").touch()
+    (text,) = [text for text in ImageNet().remarks(ImageNet().samples(tmp_path)) if "named" in text]
+    assert text == f"1 of 9 images named after a wnid are in the folder of another, as {wnids[0]}/{wnids[1]}_9.JPEG"
+
+
 def test_ignored_entries(tmp_path):
     wnid = classes.wnids()[0]
     grow(tmp_path, {wnid: ["a.JPEG", ".DS_Store", "._a.JPEG"], ".cache": ["x"]})
