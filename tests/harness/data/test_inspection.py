@@ -217,6 +217,63 @@ def test_squares_of_one_size_that_are_enlarged_are_remarked_on(side, said, tmp_p
     assert remarks(Files(), tmp_path) == []
 
 
+def smooth(seed, size=96):
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize(
+    ("again", "said"),
+    [
+        (lambda image, content: encoded(image, quality=85), True),
+        (lambda image, content: encoded(image, quality=95), True),
+        (lambda image, content: encoded(image, "PNG"), True),
+        (lambda image, content: content + b"\0", True),
+        (lambda image, content: encoded(Image.blend(image, Image.new("RGB", image.size, 128), 0.1)), False),
+        (lambda image, content: encoded(image.resize((90, 90))), False),
+        (lambda image, content: b"no image", False),
+    ],
+    ids=["same quality", "better quality", "png", "bytes more", "less contrast", "smaller", "no images"],
+)
+def test_a_severity_that_was_saved_again_as_another_is_named(again, said, tmp_path):
+    for view in Views().views():
+        (tmp_path / view).mkdir()
+        for number in range(8):
+            content = encoded(smooth([number, *view.encode()]), quality=85)
+            (tmp_path / view / f"{number}.JPEG").write_bytes(content)
+            if view == "fog-3":
+                first = (tmp_path / "fog-1" / f"{number}.JPEG").read_bytes()
+                (tmp_path / view / f"{number}.JPEG").write_bytes(again(Image.open(io.BytesIO(first)), first))
+    found = [text for text in remarks(Views(), tmp_path) if "nearly the same" in text]
+    assert len(found) == said and all(text.startswith("fog-1, fog-3 show nearly") for text in found)
+
+
+def test_equal_files_are_told_once(tmp_path):
+    for view in Views().views():
+        (tmp_path / view).mkdir()
+        for number in range(8):
+            seed = [number, *view.encode()] if view == "fog-3" else number
+            (tmp_path / view / f"{number}.JPEG").write_bytes(encoded(smooth(seed), quality=85))
+    (text,) = remarks(Views(), tmp_path)
+    assert text.startswith("fog-1, fog-2 have the same files")
+
+
+def test_neighbouring_severities_of_real_photographs_give_no_remark(real, tmp_path):
+    """The qualities of jpeg_compression and the contrasts of contrast: the mildest steps of ImageNet-C."""
+    photographs = [Image.open(path).convert("RGB").resize((224, 224)) for path in sorted(real.rglob("*.JPEG"))[:8]]
+    steps = {
+        "jpeg": [lambda image, q=q: Image.open(io.BytesIO(encoded(image, quality=q))) for q in (25, 18, 15)],
+        "contrast": [lambda image, c=c: Image.blend(image, image.resize((1, 1)).resize((224, 224)), 1 - c)
+                     for c in (0.2, 0.1, 0.05)],
+    }  # fmt: skip
+    for kind, changes in steps.items():
+        for view, change in zip(Views().views(), changes, strict=True):
+            (tmp_path / kind / view).mkdir(parents=True)
+            for number, photograph in enumerate(photographs):
+                (tmp_path / kind / view / f"{number}.JPEG").write_bytes(encoded(change(photograph), quality=85))
+        assert [text for text in remarks(Views(), tmp_path / kind) if "nearly" in text] == []
+
+
 # --- copies --------------------------------------------------------------------------------------
 
 
