@@ -10,6 +10,9 @@ from harness import DatasetError
 
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
+_OF_WINDOWS = ("thumbs.db", "desktop.ini")
+"""Files that a file manager leaves behind, as others leave hidden ones."""
+
 
 def class_folders(root: Path, dataset: str) -> list[Path]:
     """The sub-folders of `root`, sorted by name, links followed; plain files and hidden entries are left out.
@@ -27,7 +30,7 @@ def class_folders(root: Path, dataset: str) -> list[Path]:
 
 
 def image_names(folder: Path, dataset: str, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[str]:
-    """The file names in a class folder, sorted; hidden ones are left out.
+    """The file names in a class folder, sorted; hidden ones and those of a file manager are left out.
 
     Raises:
         DatasetError: the folder is empty, or contains a folder or a file without an image suffix.
@@ -48,7 +51,7 @@ def image_names(folder: Path, dataset: str, suffixes: Sequence[str] = IMAGE_SUFF
 
 
 def visible_names(folder: Path, dataset: str) -> set[str]:
-    """The names of all entries of `folder`, hidden ones left out. Raises DatasetError if it cannot be read."""
+    """The names of all entries of `folder`, hidden ones and those of a file manager left out. Raises DatasetError if it cannot be read."""
     return {entry.name for entry in _entries(folder, dataset)}
 
 
@@ -73,9 +76,13 @@ def nearby(root: Path, fits: Callable[[Path], bool]) -> list[Path]:
 def _entries(folder: Path, dataset: str) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            yield from (entry for entry in entries if not entry.name.startswith("."))
+            yield from (entry for entry in entries if not _is_left_behind(entry.name))
     except OSError as error:
         raise DatasetError(
             f"dataset {dataset!r}: cannot read the folder {folder} ({error.strerror})",
             remedy=f"--data {dataset}=DIR with the folder that holds it",
         ) from error
+
+
+def _is_left_behind(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _OF_WINDOWS

@@ -115,7 +115,7 @@ def test_a_tree_whose_file_names_name_other_classes_is_refused(shift, tmp_path):
 
 def test_ignored_entries(tmp_path):
     wnid = classes.wnids()[0]
-    grow(tmp_path, {wnid: ["a.JPEG", ".DS_Store", "._a.JPEG"], ".cache": ["x"]})
+    grow(tmp_path, {wnid: ["a.JPEG", ".DS_Store", "._a.JPEG", "Thumbs.db", "desktop.ini"], ".cache": ["x"]})
     (tmp_path / "README.txt").touch()
     assert [sample.id for sample in ImageNet().samples(tmp_path)] == [f"{wnid}/a.JPEG"]
 

@@ -112,6 +112,7 @@ def test_a_view_that_lacks_a_class_or_has_one_more(some):
 
 def test_hidden_files_do_not_count(some):
     (some / "spatter" / "2" / wnids()[3] / ".DS_Store").touch()
+    (some / "spatter" / "3" / wnids()[3] / "Thumbs.db").touch()
     check_views(SOME, some)
 
 
