@@ -51,7 +51,11 @@ def image_names(folder: Path, dataset: str, suffixes: Sequence[str] = IMAGE_SUFF
 
 
 def visible_names(folder: Path, dataset: str) -> set[str]:
-    """The names of all entries of `folder`, hidden ones and those of a file manager left out. Raises DatasetError if it cannot be read."""
+    """The names of all entries of `folder`, without hidden ones and those of a file manager.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
     return {entry.name for entry in _entries(folder, dataset)}
 
 
