@@ -118,8 +118,10 @@ def _pairs(
     Args:
         damaged: (task, problem) -> observers whose trials cannot be read; it is added to.
     """
+    if study.trial_reader is None:
+        return
     read = {}
-    for name in (model.name for model in study.models if model.name in tasks and study.trial_reader is not None):
+    for name in (model.name for model in study.models if model.name in tasks):
         try:
             read[name] = study.trial_reader.read(tasks[name], name)
         except StoreError as error:

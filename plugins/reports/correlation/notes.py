@@ -106,8 +106,8 @@ def flag_lines(data: CorrelationData) -> Iterator[str]:
     for (flag, measure), models in models_of.items():
         if NAMED < len(models) < measured[measure]:
             measures_of.setdefault((flag, tuple(models)), []).append(measure)
-    for (flag, models), measures in measures_of.items():
-        yield f"{_short(measures)}: {flag}: {_short(models, MOST_MODELS)}"
+    for (flag, names), measures in measures_of.items():
+        yield f"{_short(measures)}: {flag}: {_short(names, MOST_MODELS)}"
 
 
 def _short(names: Sequence[str], most: int = MOST_NAMES) -> str:
