@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,30 +36,51 @@ def import_results(
         raise RequestError(f"no file {file}{origin}", remedy=f"harness import {form} FILE --out {out}")
     refuse_occupied(out)
     table, digest = importer.read(file), source_digest(file)
-    _refuse_groups(table, file)
+    _refuse_names(table, file)
     if isinstance(table, DecisionTable):
         tasks = dict.fromkeys(decisions.layout.task for decisions in table.decisions)
         probes = {task: plugins.probe(task.partition("@")[0]) for task in tasks}
         store_decisions(out, table, probes, importer=form, source_sha256=digest, command=command)
     else:
-        _refuse_outside_unit(table, file)
+        _refuse_units(table, file)
         store_table(out, table, source_sha256=digest, command=command)
     return table
 
 
-def _refuse_groups(table: ImportedTable | DecisionTable, file: Path) -> None:
-    """Raise RequestError for a group with the name of another set of models."""
-    groups = [entry.group for entry in (table.decisions if isinstance(table, DecisionTable) else table.models)]
-    for group in groups:
+def _refuse_names(table: ImportedTable | DecisionTable, file: Path) -> None:
+    """Raise RequestError for a row that occurs twice, and for names that no report can show as one line.
+
+    A group must not have the name of another set of models either.
+    """
+    if isinstance(table, DecisionTable):
+        rows = [(entry.observer, entry.group) for entry in table.decisions]
+        places = Counter(f"{entry.observer} on {entry.layout.task}" for entry in table.decisions)
+    else:
+        rows = [(model.name, model.group) for model in table.models]
+        places = Counter(model.name for model in table.models)
+    doubled = next((place for place, count in places.items() if count > 1), None)
+    if doubled is not None:
+        raise RequestError(f"{file}: {doubled} occurs twice; expected each once. Rename one in the table")
+    for name in dict.fromkeys(text for row in rows for text in row if text is not None):
+        if not name.isprintable() or not name.strip():
+            raise RequestError(
+                f"{file}: the name {name!r} is empty, or has a control character; rename it in the table"
+            )
+    for group in dict.fromkeys(group for _, group in rows):
         if group is not None and is_set_of_models(group):
             problem = f"{file}: group {group!r} is in reports the name of another set of models"
             raise RequestError(f"{problem}; rename it in the table, for example to 'group-{group}'")
 
 
-def _refuse_outside_unit(table: ImportedTable, file: Path) -> None:
-    """Raise RequestError for the first measure in fractions that is below 0 or above 1."""
+def _refuse_units(table: ImportedTable, file: Path) -> None:
+    """Raise RequestError for a measure in two units, and for one in fractions that is below 0 or above 1."""
+    units: dict[str, tuple[str, str]] = {}
     for model in table.models:
         for name, measure in model.measures.items():
+            unit, first = units.setdefault(name, (measure.unit, model.name))
+            if measure.unit != unit:
+                problem = f"{file}: {name} is in {measure.unit} for {model.name} and in {unit} for {first}"
+                raise RequestError(f"{problem}; expected one unit. Correct the importer, which gives it")
             if measure.unit == "fraction" and measure.value is not None and not 0 <= measure.value <= 1:
                 problem = f"{file}: {name} of {model.name} is {measure.value:g}, expected a fraction from 0 to 1"
                 raise RequestError(f"{problem}; correct the table, or the importer, which gives the unit")

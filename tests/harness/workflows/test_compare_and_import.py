@@ -1,6 +1,7 @@
 """What ``harness compare`` and ``harness import`` do, without the command line."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -85,3 +86,39 @@ def test_a_fraction_of_any_importer_is_from_0_to_1(tmp_path, monkeypatch, value,
         with pytest.raises(RequestError, match=rf"shape-bias@cues of net is {value:g}, expected a fraction from 0"):
             import_results("mine", file, out, plugins, ["test"])
         assert not out.exists()
+
+
+def listed(*models):
+    """An importer of (name, group, unit)."""
+    rows = tuple(
+        ImportedModel(name=name, group=group, measures={"x@a": Measure(name="x", value=0.5, unit=unit)})
+        for name, group, unit in models
+    )
+    table = ImportedTable(title="t", source="s", license="l", models=rows, biases={}, axes={})
+    return SimpleNamespace(url="", read=lambda path: table)
+
+
+@pytest.mark.parametrize(
+    ("models", "problem"),
+    [
+        ([("a", None, "1"), ("b", "g", "1")], ""),
+        ([("a", None, "1"), ("a", "g", "1")], "a occurs twice"),
+        ([("a\nb", None, "1")], r"the name 'a\\nb' is empty, or has a control"),
+        ([("\x1b[31mred", None, "1")], "the name '.*' is empty, or has a control"),
+        ([(" ", None, "1")], "the name ' ' is empty"),
+        ([("a", "", "1")], "the name '' is empty"),
+        ([("a", "All", "1")], "group 'All' is in reports the name of another set"),
+        ([("a", None, "octaves"), ("b", None, "1")], "x@a is in 1 for b and in octaves for a; expected one unit"),
+    ],
+)
+def test_names_and_units_of_any_importer_are_checked(tmp_path, monkeypatch, models, problem):
+    monkeypatch.setattr(Plugins, "importer", lambda plugins, name: listed(*models))
+    (tmp_path / "table.csv").write_text("x")
+    given = ("mine", tmp_path / "table.csv", tmp_path / "run", door.load_plugins(), ["test"])
+    if not problem:
+        import_results(*given)
+        assert len(door.open_study(tmp_path / "run").models) == len(models)
+        return
+    with pytest.raises(RequestError, match=problem):
+        import_results(*given)
+    assert not (tmp_path / "run").exists()
