@@ -25,8 +25,8 @@ _DESCRIBED: Final = {
     "pt2": "a program of torch.export (.pt2); save its state dict with torch.save",
     "npz": "an archive of NumPy arrays (.npz); save them as tensors with torch.save, and `rename` them in the recipe",
     "npy": "one NumPy array (.npy), which has no name; save a state dict with torch.save",
-    "pickle": "a pickle that torch.save did not write; load it with the program that wrote it, and save its arrays as "
-    "tensors by name with torch.save",
+    "pickle": "a pickle that torch.save did not write; if you trust the file, whose code this runs, save its arrays as "
+    "tensors",
     "HDF5": "an HDF5 file, as Keras writes them; its kernels have their axes in another order, so convert the network "
     f"to PyTorch and save its state_dict() with torch.save, {_OR_A_SOURCE}",
     "Keras": "a Keras model (.keras); convert the network to PyTorch and save its state_dict() with torch.save, "
@@ -87,7 +87,14 @@ def _command(kind: str, path: Path) -> str:
         "pt2": f"torch.save(dict(torch.export.load({file}).state_dict), {out})",
         "npz": f"torch.save({{k: torch.from_numpy(v) for k, v in numpy.load({file}).items()}}, {out})",
     }
+    if kind == "pickle":
+        return extraction(path)
     return command("numpy, torch", code[kind]) if kind in code else ""
+
+
+def extraction(path: Path) -> str:
+    """A command that saves the tensors of a file that only its own code can read (`extract`)."""
+    return f"python -m harness.checkpoints.extract {shlex.quote(str(path))}"
 
 
 def command(modules: str, code: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.checkpoints.contents import WRAPPERS, Contents
+from harness.checkpoints.contents import WRAPPERS, Contents, with_tensors
 from harness.checkpoints.kinds import check_whole, sniff
 from harness.checkpoints.pickles import SAFE_GLOBALS, check_archive, read_pickle
 from harness.checkpoints.shards import is_index, shard_by_key, shards_of
@@ -60,7 +60,7 @@ def read_checkpoint(path: Path, safe_globals: Sequence[str] = ()) -> Contents:
         return Contents(path, _read_safetensors(path))
     if kind == "zip":
         check_archive(path)
-    return Contents(path, read_pickle(path, safe_globals))
+    return Contents(path, with_tensors(read_pickle(path, safe_globals)))
 
 
 def _from_shards(path: Path, safe_globals: Sequence[str]) -> dict[str, torch.Tensor]:
