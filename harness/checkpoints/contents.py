@@ -85,10 +85,12 @@ class Contents:
     Attributes:
         path: the file, for messages.
         loaded: what was read from it.
+        ordered: whether tensors come in the order of the network that was saved; a safetensors file keeps none.
     """
 
     path: Path
     loaded: Any
+    ordered: bool = True
 
     @cached_property
     def weights(self) -> tuple[Weights, ...]:

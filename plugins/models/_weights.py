@@ -120,6 +120,7 @@ def _fitting(
         outputs=spec.outputs,
         head=head,
         constants={key: buffer for key, buffer in network.named_buffers() if key not in needed},
+        ordered=contents.ordered,
         background=spec.label_space == "imagenet-1k",
     )
     chosen = _chosen(contents, spec, target)
@@ -131,7 +132,7 @@ def _fitting(
         )
     state = with_rows({**state, **head}, recipe, needed, spec.outputs, place)
     if recipe.match == "position":
-        state = by_position(state, needed, place)
+        state = by_position(state, needed, place, contents.ordered)
     if found := problems(state, needed):
         text = f"{place} does not fit {spec.arch or 'the network'}: {', '.join(found)}"
         raise CheckpointError(text + _advice.of_the_chosen(contents, chosen, spec, target))

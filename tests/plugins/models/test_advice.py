@@ -19,12 +19,22 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import AbsentCheckpointError, CheckpointError, LoadingRecipe
+from harness import AbsentCheckpointError, CheckpointError, LoadingRecipe, read_checkpoint
 from harness.checkpoints import extract
 from harness.checkpoints.reading import digests_of
+from harness.plugins.models._recipe import by_position
 from harness.plugins.models.checkpoint import Checkpoint
 from tests.helpers.advice import advised, entry, load, refusal, run_here
-from tests.helpers.layouts import ARCH, assert_same, backbone, prefixed, small_network, some_images, spec_for
+from tests.helpers.layouts import (
+    ARCH,
+    assert_same,
+    backbone,
+    prefixed,
+    save_safetensors,
+    small_network,
+    some_images,
+    spec_for,
+)
 
 # --- the recipe that fits --------------------------------------------------------------------
 
@@ -513,6 +523,10 @@ OTHERS = {
     "hdf5": ("w.h5", b"\x89HDF\r\n\x1a\n" + bytes(40), "an HDF5 file"),
     "npy": ("w.npy", b"\x93NUMPY\x01\x00" + bytes(40), "one NumPy array"),
     "tflite": ("w.tflite", b"\x1c\x00\x00\x00TFL3" + bytes(40), "a TensorFlow Lite model"),
+    "flax": ("flax_model.msgpack", b"\x82\xa6params" + bytes(range(40)), "parameters from Flax"),
+    "tensorflow": ("model.ckpt-1.data-00000-of-00001", bytes(range(128, 200)), "a file of TensorFlow"),
+    "saved model": ("saved_model.pb", b"\x08\x01\x12\xe5" + bytes(40), "a file of TensorFlow"),
+    "mxnet": ("resnet.params", bytes(range(128, 200)), "another framework (MXNet)"),
     "pickle": ("w.pkl", b"\x80\x04\x95" + bytes(60), "a pickle that torch.save did not write"),
 }
 
@@ -523,6 +537,12 @@ def test_files_of_other_programs_are_named(name, content, words, tmp_path):
     message = refusal(tmp_path, entry(weights=f"file:{name}"))
     assert words in message and not re.search("fetch it again|damaged|truncated", message)
     assert re.search("torch.save|model source|weights that it was", message)
+
+
+def test_arrays_of_jax_have_other_axes(tmp_path):
+    np.savez(tmp_path / "w.npz", **{"head/kernel": np.zeros((8, 8)), "head/bias": np.zeros(8)})
+    message = refusal(tmp_path, entry(weights="file:w.npz"))
+    assert "axes in another order" in message and "python -" not in message
 
 
 # --- several files ---------------------------------------------------------------------------
@@ -558,6 +578,49 @@ def test_the_digests_cover_all_shards(tmp_path, state):
     content[-1] ^= 1
     files[2].write_bytes(content)
     assert [one != two for one, two in zip(before, digests_of(files), strict=True)] == [False, False, True, False]
+
+
+def test_one_shard_leads_to_the_index(tmp_path, network, state):
+    sharded(tmp_path, state)
+    message = refusal(tmp_path, entry(weights="file:model-00002-of-00003.safetensors"))
+    (line,) = re.findall(r"`weights: \['(file:[^`]*)'\]`", message)
+    assert_same(load(tmp_path, entry(weights=line)), network, some_images())
+
+
+def test_a_folder_is_no_checkpoint(tmp_path, state):
+    (tmp_path / "net").mkdir()
+    torch.save(dict(state), tmp_path / "net/w.pth")
+    assert "a folder, so name a file in it: w.pth" in refusal(tmp_path, entry(weights="file:net"))
+    (tmp_path / "net/.metadata").touch()
+    assert "dcp_to_torch" in refusal(tmp_path, entry(weights="file:net"))
+
+
+@pytest.mark.parametrize("how", ["safetensors", "shards", "sorted"])
+def test_keys_in_alphabetical_order_are_not_matched_by_position(how, tmp_path):
+    """Blocks 0, 1, 10, 11, 2, … of equal shapes: every tensor would fit, and the network would be another one."""
+    names = [f"blocks.{number}.{leaf}" for number in range(12) for leaf in ("weight", "scale")]
+    state = {name.replace("blocks", "layer"): torch.full((2, 2), float(i)) for i, name in enumerate(names)}
+    needed = {name: torch.zeros(2, 2) for name in names}
+    path = tmp_path / "w.safetensors"
+    if how == "shards":
+        path = sharded(tmp_path, state)
+    elif how == "safetensors":
+        save_safetensors(state, path)
+    else:
+        path = tmp_path / "w.pth"
+        torch.save(dict(sorted((key, value) for key, value in state.items() if "weight" in key)), path)
+        needed = {name: tensor for name, tensor in needed.items() if "weight" in name}
+    contents = read_checkpoint(path)
+    with pytest.raises(CheckpointError, match="alphabetical order"):
+        by_position(contents.state_dict(), needed, "w", contents.ordered)
+    whole = {name: torch.zeros(2, 2) for name in names}
+    assert torch.equal(by_position(state, whole, "w")["blocks.10.scale"], state["layer.10.scale"])
+
+
+def test_numbered_keys_in_their_order_are_matched_by_position(tmp_path):
+    state = {f"{number}.weight": torch.full((2,), float(number)) for number in range(12)}
+    needed = {f"layer{number}.weight": torch.zeros(2) for number in range(12)}
+    assert torch.equal(by_position(state, needed, "w")["layer10.weight"], state["10.weight"])
 
 
 def test_a_head_may_stand_beside_shards(tmp_path, network, state):
