@@ -6,11 +6,13 @@ Nothing in a file is left out unseen: where several sets of weights could be mea
 from __future__ import annotations
 
 import re
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import CheckpointError, listed
@@ -23,6 +25,12 @@ WRAPPERS: Final = ("state_dict", "model_state_dict", "online_backbone", "resnet"
 ``model`` beside their ``state_dict``."""
 DEPTH: Final = 6
 """Levels of nesting that are looked at."""
+_OF_OPTIMIZER: Final = frozenset({"state", "param_groups"})
+"""Keys of an optimizer's state; an average of the weights may lie beside them."""
+_MOMENTS: Final = frozenset("exp_avg exp_avg_sq max_exp_avg_sq momentum_buffer grad_avg sqr_avg square_avg".split())
+"""Keys under which optimizers keep one tensor for every parameter that is no weight."""
+LEAST_ARRAYS: Final = 8
+"""A mapping with more arrays than this is a state dict, not a configuration."""
 _PLAIN: Final = re.compile(r"[A-Za-z_][\w./-]*")
 _WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
@@ -77,10 +85,12 @@ class Contents:
     Attributes:
         path: the file, for messages.
         loaded: what was read from it.
+        ordered: whether tensors come in the order of the network that was saved; a safetensors file keeps none.
     """
 
     path: Path
     loaded: Any
+    ordered: bool = True
 
     @cached_property
     def weights(self) -> tuple[Weights, ...]:
@@ -215,12 +225,13 @@ def _is_tensor(value: object) -> bool:
 
 def _groups(value: Any, keys: tuple[str, ...], seen: set[int]) -> Iterator[Weights]:
     """Every mapping and list that holds tensors, each object once; what belongs to an optimizer is left out."""
+    value = opened(value)
     if len(keys) > DEPTH or not isinstance(value, Mapping | list | tuple) or id(value) in seen:
         return
     seen.add(id(value))
-    if isinstance(value, Mapping) and "param_groups" in value:
-        return
-    items = [(str(key), item) for key, item in (value.items() if isinstance(value, Mapping) else enumerate(value))]
+    hidden = _MOMENTS | (_OF_OPTIMIZER if isinstance(value, Mapping) and "param_groups" in value else frozenset())
+    pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+    items = [(str(key), item) for key, item in pairs if str(key) not in hidden or _is_tensor(item)]
     tensors = {key: item for key, item in items if _is_tensor(item)}
     if tensors:
         others = tuple(key for key, item in items if not _is_tensor(item))
@@ -230,12 +241,36 @@ def _groups(value: Any, keys: tuple[str, ...], seen: set[int]) -> Iterator[Weigh
         yield from _groups(item, (*keys, key), seen)
 
 
+def opened(value: Any) -> Any:
+    """The attributes of a namespace as a mapping, and everything else as it is."""
+    return vars(value) if isinstance(value, Namespace | SimpleNamespace) else value
+
+
+def with_tensors(value: Any, depth: int = DEPTH) -> Any:
+    """`value` with each mapping of NumPy arrays as one of tensors, if it is as long as a state dict."""
+    if not isinstance(value, Mapping) or depth == 0:
+        return value
+    arrays = {key: item for key, item in value.items() if _is_array(item)}
+    if len(arrays) > LEAST_ARRAYS and not has_tensors(value):
+        import torch
+
+        return {key: torch.as_tensor(item) if key in arrays else item for key, item in value.items()}
+    return {key: with_tensors(item, depth - 1) for key, item in value.items()}
+
+
+def _is_array(value: object) -> bool:
+    """Whether `value` is an array of numbers that torch has too."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    return hasattr(value, "__array__") and not _is_tensor(value) and kind in ("f", "i", "b", "u")
+
+
 def _by_name(value: Mapping[Any, Any]) -> bool:
     return all(isinstance(key, str) for key, item in value.items() if _is_tensor(item))
 
 
 def _item(value: Any, key: str) -> tuple[bool, Any]:
     """Whether `value` has `key`, with what lies there; else with `value`. Positions and numbers count as keys."""
+    value = opened(value)
     if isinstance(value, Mapping):
         for form in (key, int(key) if key.isdecimal() else key):
             if form in value:

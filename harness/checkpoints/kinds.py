@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Final, Literal
 
-from harness.checkpoints.foreign import foreign_error, not_a_checkpoint
+from harness.checkpoints.foreign import error_by_name, foreign_error, not_a_checkpoint
 from harness.checkpoints.shards import is_index
 from harness.errors import CheckpointError
 
@@ -43,7 +43,7 @@ def sniff(path: Path, called: str = "") -> Format:
     # A safetensors header: its length as 8 bytes, little-endian, then JSON; 100 MB is the format's own limit.
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= 100_000_000:
         return "safetensors"
-    raise not_a_checkpoint(called or path, *_describe(head))
+    raise error_by_name(path, called) or not_a_checkpoint(called or path, *_describe(head))
 
 
 def check_whole(path: Path, called: str = "") -> None:

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from harness.checkpoints.shards import beside, is_index, shard_by_key
-from harness.errors import AbsentCheckpointError, CheckpointError
+from harness.checkpoints.shards import INDEX_SUFFIX, beside, is_index, shard_by_key
+from harness.errors import AbsentCheckpointError, CheckpointError, listed
 from harness.local.cache import DISTRIBUTION, cache_dir
 from harness.records import Download, ModelSpec
 
@@ -73,7 +73,7 @@ def locate_first(
             continue
         if _is_file(path):
             return path
-        places.append(f"{path} (for {uri})")
+        places.append(f"{path} ({_in_folder(path)}for {uri})")
     remedy = _remedy(spec, uris)
     remote = [uri for uri in uris if _is_elsewhere(uri)]
     by_hand = f". By hand: download {remote[0]} and put the file at one of these places" if remote else ""
@@ -136,6 +136,19 @@ def cached(spec: ModelSpec, file_name: str) -> Path:
                 "expected letters, digits and . _ + @ = - only"
             )
     return cache_dir() / "checkpoints" / spec.name / file_name
+
+
+def _in_folder(path: Path) -> str:
+    """What to do about a folder where a file is expected; empty for any other path."""
+    if not path.is_dir():
+        return ""
+    names = sorted(item.name for item in path.iterdir())
+    if ".metadata" in names:
+        whole = path.with_name(f"{path.name}.pth")
+        command = f"python -m torch.distributed.checkpoint.format_utils dcp_to_torch {path} {whole}"
+        return f"a folder of torch.distributed, which this makes one file: {command}; "
+    shown = [name for name in names if name.endswith((INDEX_SUFFIX, ".safetensors", ".pth", ".pt", ".bin", ".ckpt"))]
+    return f"a folder, so name a file in it: {listed(shown or names)}; "
 
 
 def _is_file(path: Path) -> bool:

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from harness.checkpoints.foreign import archive_error, command, quoted
+from harness.checkpoints.foreign import archive_error, extraction
 from harness.errors import CheckpointError
 
 SAFE_GLOBALS: Final = (
@@ -170,10 +170,4 @@ def _refusal(path: Path, names: Sequence[str], refused: Sequence[str]) -> str:
 
 def _saved_again(path: Path) -> str:
     """The advice for a file that only its own code can read."""
-    code = (
-        f'o = torch.load({quoted(path)}, map_location="cpu", weights_only=False); '
-        'torch.save(o.state_dict() if hasattr(o, "state_dict") else {k: dict(v) for k, v in o.items() if '
-        "isinstance(v, dict) and v and all(isinstance(t, torch.Tensor) for t in v.values())}, "
-        f"{quoted(path.with_name(path.stem + '-weights.pth'))})"
-    )
-    return f"If you trust the file, whose code this runs, save its weights alone: {command('torch', code)}"
+    return f"If you trust the file, whose code this runs, save its weights alone: {extraction(path)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.checkpoints.contents import WRAPPERS, Contents
+from harness.checkpoints.contents import WRAPPERS, Contents, with_tensors
 from harness.checkpoints.kinds import check_whole, sniff
 from harness.checkpoints.pickles import SAFE_GLOBALS, check_archive, read_pickle
 from harness.checkpoints.shards import is_index, shard_by_key, shards_of
@@ -33,6 +33,8 @@ def read_state_dict(
 ) -> dict[str, torch.Tensor]:
     """The tensors of a checkpoint file by key, on the CPU, in the file's order, as a plain dict in memory.
 
+    A safetensors file has no order of its own: its keys are sorted.
+
     The file is not memory-mapped, so later changes to it cannot affect a loaded network.
 
     Args:
@@ -54,13 +56,14 @@ def read_checkpoint(path: Path, safe_globals: Sequence[str] = ()) -> Contents:
         CheckpointError: the file is not a checkpoint, is truncated or damaged, or would run code.
     """
     if is_index(path):
-        return Contents(path, _from_shards(path, safe_globals))
+        ordered = not any(shard.suffix == ".safetensors" for shard in shards_of(path))
+        return Contents(path, _from_shards(path, safe_globals), ordered)
     kind = sniff(path)
     if kind == "safetensors" or path.suffix == ".safetensors":
-        return Contents(path, _read_safetensors(path))
+        return Contents(path, _read_safetensors(path), ordered=False)
     if kind == "zip":
         check_archive(path)
-    return Contents(path, read_pickle(path, safe_globals))
+    return Contents(path, with_tensors(read_pickle(path, safe_globals)))
 
 
 def _from_shards(path: Path, safe_globals: Sequence[str]) -> dict[str, torch.Tensor]:
@@ -87,4 +90,4 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
         tensors: dict[str, torch.Tensor] = load(path.read_bytes())
     except (SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} is a truncated or damaged safetensors file ({error}); fetch it again") from error
-    return tensors
+    return {key: tensors[key] for key in sorted(tensors)}  # the library returns them in any order

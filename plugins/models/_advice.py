@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 
 _MOST: Final = 4
 """Recipes in one message."""
+_SHARD: Final = re.compile(r"-\d{5}-of-\d{5}(\.\w+)$")
 
 
 def of_the_chosen(contents: Contents, chosen: State, spec: ModelSpec, target: Target) -> str:
     """Which lines would load the file: for the state dict that is chosen, else for another one in it."""
-    if elsewhere := _elsewhere(chosen, spec, target):
+    if elsewhere := _of_a_shard(contents, spec) or _elsewhere(chosen, spec, target):
         return elsewhere
     keys = spec.recipe.wrapper_keys or contents.usual_keys()
     found = _within(contents, chosen, keys, spec.recipe, target)
@@ -77,6 +79,14 @@ def _within(
 def _steps(found: Suggestion) -> bool:
     recipe = found.recipe
     return bool(recipe.select_prefix or recipe.strip_prefixes or recipe.drop or recipe.rename or recipe.rows)
+
+
+def _of_a_shard(contents: Contents, spec: ModelSpec) -> str:
+    """What to write for the index in place of the URI of one of several files; empty for any other file."""
+    if not _SHARD.search(contents.path.name):
+        return ""
+    uris = [_SHARD.sub(r"\1.index.json", uri) for uri in spec.weights]
+    return f". It is one of several files: write `weights: {flow(uris)}`, their index, which is read with all of them"
 
 
 def _elsewhere(chosen: State, spec: ModelSpec, target: Target) -> str:
@@ -178,6 +188,13 @@ def as_yaml(recipe: LoadingRecipe) -> str:
     ]
     lines += [f'rows: "{recipe.rows}"'] if recipe.rows else []
     return "{" + ", ".join(lines) + "}"
+
+
+def flow(items: Sequence[str]) -> str:
+    """The items as a list in YAML."""
+    import yaml
+
+    return str(yaml.safe_dump(list(items), default_flow_style=True, width=1e9)).strip()
 
 
 def _plain(value: Any) -> Any:

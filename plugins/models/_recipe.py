@@ -127,8 +127,21 @@ def paired(state: Mapping[str, torch.Tensor], needed: Mapping[str, torch.Tensor]
     return list(zip(state, (key for key in needed if counted or leaf(key) != COUNTER), strict=False))
 
 
-def by_position(state: State, needed: Mapping[str, torch.Tensor], place: str) -> State:
-    """`state` under the network's names, paired by position; all shapes and leaf names must agree."""
+def by_position(state: State, needed: Mapping[str, torch.Tensor], place: str, ordered: bool = True) -> State:
+    """`state` under the network's names, paired by position; all shapes and leaf names must agree.
+
+    Args:
+        ordered: whether the file keeps the order in which the network was saved.
+
+    Raises:
+        CheckpointError: they do not agree, or the order is not that of the network's modules: tensors of equal shapes
+            would be exchanged without an error.
+    """
+    if not ordered or _is_sorted_as_text(state):
+        raise CheckpointError(
+            f"{place} does not match by position: its keys are in alphabetical order ({listed(state)}), not in that of "
+            "the modules. Save the state dict of the network with torch.save, or give the names in `rename`"
+        )
     pairs = paired(state, needed)
     for position, (file_key, network_key) in enumerate(pairs):
         tensor, parameter = state[file_key], needed[network_key]
@@ -146,6 +159,17 @@ def by_position(state: State, needed: Mapping[str, torch.Tensor], place: str) ->
             f"from position {min(len(state), len(names))} on one side only: {listed(unmatched)}"
         )
     return dict(zip(names, state.values(), strict=True))
+
+
+def _is_sorted_as_text(keys: Iterable[str]) -> bool:
+    """Whether keys are in alphabetical order with their numbers as text: 0, 1, 10, 11, 2. No network numbers so."""
+    given = list(keys)
+    return given == sorted(given) != sorted(given, key=_with_numbers)
+
+
+def _with_numbers(key: str) -> list[tuple[bool, int, str]]:
+    parts = re.split(r"(\d+)", key)
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 def problems(state: Mapping[str, torch.Tensor], needed: Mapping[str, torch.Tensor]) -> list[str]:

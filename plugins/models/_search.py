@@ -43,6 +43,7 @@ class Target:
         needed: the network's state dict. outputs: its number of logits.
         head: what a second file already gives.
         constants: buffers that the network makes itself: they are no part of its state dict.
+        ordered: whether the file keeps the order of the network that was saved.
         background: whether the first of 1,001 outputs may be a background class, as in networks from TensorFlow.
     """
 
@@ -50,6 +51,7 @@ class Target:
     outputs: int
     head: Tensors
     constants: Tensors
+    ordered: bool = True
     background: bool = False
 
     @property
@@ -141,7 +143,7 @@ def fits(state: Tensors, recipe: LoadingRecipe, target: Target) -> bool:
         ready = {**adapted(dict(state), recipe, target.needed, ""), **target.head}
         ready = with_rows(ready, recipe, target.needed, target.outputs, "")
         if recipe.match == "position":
-            ready = by_position(ready, target.needed, "")
+            ready = by_position(ready, target.needed, "", target.ordered)
     except CheckpointError:
         return False
     return not problems(ready, target.needed)

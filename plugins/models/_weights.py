@@ -24,6 +24,7 @@ from . import _advice
 from ._masks import unapplied
 from ._normalization import disagreeing, of_another_configuration, refuse_other
 from ._recipe import adapted, by_position, listed, problems, renamed, used_keys, with_rows
+from ._schedule_free import in_training
 from ._search import Target
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def with_weights(
     _load(network, state, spec, files)
     found = disagreeing(spec, contents.loaded, _keys(spec, contents), used)
     left_out = refuse_other(spec, f"model {spec.name!r}: {files[0]}", found)
-    left_out += unapplied(spec, contents, _keys(spec, contents), used)
+    left_out += (*unapplied(spec, contents, _keys(spec, contents), used), *in_training(spec, contents))
     ready = normalized(network, spec.mean, spec.std)
     ready.remarks = (*left_out, *of_another_configuration(spec))  # type: ignore[assignment]
     return ready
@@ -119,6 +120,7 @@ def _fitting(
         outputs=spec.outputs,
         head=head,
         constants={key: buffer for key, buffer in network.named_buffers() if key not in needed},
+        ordered=contents.ordered,
         background=spec.label_space == "imagenet-1k",
     )
     chosen = _chosen(contents, spec, target)
@@ -130,7 +132,7 @@ def _fitting(
         )
     state = with_rows({**state, **head}, recipe, needed, spec.outputs, place)
     if recipe.match == "position":
-        state = by_position(state, needed, place)
+        state = by_position(state, needed, place, contents.ordered)
     if found := problems(state, needed):
         text = f"{place} does not fit {spec.arch or 'the network'}: {', '.join(found)}"
         raise CheckpointError(text + _advice.of_the_chosen(contents, chosen, spec, target))

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from harness import CheckpointError
+from harness.checkpoints import extract
 from harness.plugins.models.checkpoint import Checkpoint
 from harness.registry.schema import read_registry
 
@@ -40,9 +41,13 @@ def load(folder: Path, text: str) -> torch.nn.Module:
 
 def run_here(message: str) -> None:
     """Runs the command that the message ends with, in this process: a new one would import torch again."""
-    program, option, code = shlex.split(message[message.index("python -c") :])
-    assert (program, option) == ("python", "-c")
-    exec(code, {"__name__": "__main__"})
+    program, option, what, *arguments = shlex.split(message[message.index("python -") :])
+    assert program == "python"
+    if option == "-c":
+        exec(what, {"__name__": "__main__"})
+    else:
+        assert (option, what) == ("-m", "harness.checkpoints.extract")
+        assert extract.main(arguments) == 0
 
 
 def refusal(folder: Path, text: str) -> str:

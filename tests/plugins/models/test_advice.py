@@ -6,12 +6,12 @@ import argparse
 import datetime
 import json
 import pathlib
+import pickle
 import re
-import shlex
 import subprocess
 import sys
 from dataclasses import asdict
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,11 +19,22 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import AbsentCheckpointError, CheckpointError, LoadingRecipe
+from harness import AbsentCheckpointError, CheckpointError, LoadingRecipe, read_checkpoint
+from harness.checkpoints import extract
 from harness.checkpoints.reading import digests_of
+from harness.plugins.models._recipe import by_position
 from harness.plugins.models.checkpoint import Checkpoint
-from tests.helpers.advice import advised, entry, load, refusal
-from tests.helpers.layouts import ARCH, assert_same, backbone, prefixed, small_network, some_images, spec_for
+from tests.helpers.advice import advised, entry, load, refusal, run_here
+from tests.helpers.layouts import (
+    ARCH,
+    assert_same,
+    backbone,
+    prefixed,
+    save_safetensors,
+    small_network,
+    some_images,
+    spec_for,
+)
 
 # --- the recipe that fits --------------------------------------------------------------------
 
@@ -372,7 +383,7 @@ def test_a_type_of_other_code_is_refused_with_a_command_that_saves_the_weights(t
     torch.save({"state_dict": state, "extra": np.float64(1), "schedule": schedule}, tmp_path / "w.pth")
     message = refusal(tmp_path, entry())
     assert "StepLR" in message and "damaged" not in message and "numpy" not in message
-    run_command(message)
+    run_here(message)
     assert_same(load(tmp_path, entry(weights="file:w-weights.pth")), network, some_images())
 
 
@@ -381,15 +392,93 @@ def test_a_whole_pickled_network_is_saved_as_its_weights(tmp_path, network):
         torch.save(torch.nn.Sequential(torch.nn.Linear(2, 2)), tmp_path / "w.pth")
     message = refusal(tmp_path, entry())
     assert "torch.nn.modules" in message
-    run_command(message)
+    run_here(message)
     assert "keys missing" in refusal(tmp_path, entry(weights="file:w-weights.pth"))
 
 
-def run_command(message: str) -> None:
-    """Runs the command that the message ends with."""
-    command = shlex.split(message[message.index("python -c") :])
-    assert command[:2] == ["python", "-c"]
-    subprocess.run([sys.executable, *command[1:]], check=True, capture_output=True)
+class Counted(torch.nn.Module):
+    """A network around another one, as a training script defines it, with a mean that its state dict lacks."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.model, self.mean = network, [0.375, 0.25, 0.5]
+
+
+@pytest.fixture
+def code_elsewhere(monkeypatch):
+    """Writes files with objects of a module that this machine does not have."""
+    module = ModuleType("their_code")
+    module.Counted, module.Meter = Counted, type("Meter", (), {})
+    for one in (module.Counted, module.Meter):
+        monkeypatch.setattr(one, "__module__", "their_code")
+
+    def save(content, path):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, "their_code", module)
+            torch.save(content(module), path)
+
+    return save
+
+
+OBJECTS = {
+    "a network": lambda code, network, state: network,
+    "a network among other things": lambda code, network, state: {"net": network, "accuracy": 91.0},
+    "networks in a list": lambda code, network, state: [network, 3],
+    "an object deep in a file": lambda code, network, state: {"a": {"b": state}, "meter": code.Meter()},
+    "tensors beside an object": lambda code, network, state: {**state, "meter": code.Meter()},
+    "an average in an object": lambda code, network, state: {"ema": vars_of(code.Meter(), shadow=dict(state))},
+}
+
+
+def vars_of(one, **attributes):
+    vars(one).update(attributes)
+    return one
+
+
+@pytest.mark.parametrize("content", OBJECTS.values(), ids=OBJECTS)
+def test_weights_inside_objects_are_saved_by_the_advised_command(content, code_elsewhere, tmp_path, network, state):
+    code_elsewhere(lambda code: content(code, network, state), tmp_path / "w.pth")
+    message = refusal(tmp_path, entry())
+    run_here(message)
+    file = "file:w-weights.pth"
+    try:
+        loaded = load(tmp_path, entry(weights=file))
+    except CheckpointError as error:
+        loaded = load(tmp_path, entry(advised(str(error))[-1], weights=file))
+    assert_same(loaded, network, some_images())
+
+
+def test_a_network_of_code_that_is_not_here_keeps_its_mean(code_elsewhere, tmp_path, network):
+    code_elsewhere(lambda code: code.Counted(network), tmp_path / "w.pth")
+    run_here(refusal(tmp_path, entry()))
+    message = refusal(tmp_path, entry(weights="file:w-weights.pth"))
+    assert "mean: [0.375, 0.25, 0.5]" in advised(message)
+    assert load(tmp_path, entry(*advised(message), weights="file:w-weights.pth"))
+
+
+def test_a_pickle_of_arrays_is_saved_as_tensors(tmp_path, network, state):
+    content = {"model": {key: value.numpy() for key, value in state.items()}, "__author__": "them"}
+    (tmp_path / "w.pkl").write_bytes(pickle.dumps(content, protocol=2))
+    run_here(refusal(tmp_path, entry(weights="file:w.pkl")))
+    assert_same(load(tmp_path, entry(weights="file:w-weights.pth")), network, some_images())
+
+
+def test_the_command_says_what_it_cannot_read(tmp_path, capsys):
+    (tmp_path / "w.pth").write_bytes(b"\x80\x02no pickle")
+    assert extract.main([str(tmp_path / "w.pth")]) == 2
+    assert extract.main([]) == 2
+    torch.save(3, tmp_path / "w.pth")
+    assert extract.main([str(tmp_path / "w.pth")]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 3 and all(line.startswith("error: ") for line in errors)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_state_dict_of_arrays_is_one_of_tensors(wrapped, tmp_path, network, state):
+    arrays = {key: value.numpy() for key, value in state.items()}
+    torch.save({"state_dict": arrays, "epoch": 1} if wrapped else arrays, tmp_path / "w.pth")
+    (line,) = advised(refusal(tmp_path, entry()))
+    assert_same(load(tmp_path, entry(line)), network, some_images())
 
 
 # --- files of other programs -----------------------------------------------------------------
@@ -413,7 +502,7 @@ def test_arrays_of_numpy_are_saved_as_tensors_by_the_advised_command(tmp_path, n
     np.savez(tmp_path / "w.npz", **{key: value.numpy() for key, value in state.items()})
     message = refusal(tmp_path, entry(weights="file:w.npz"))
     assert "an archive of NumPy arrays (.npz)" in message and "fetch it again" not in message
-    run_command(message)
+    run_here(message)
     assert_same(load(tmp_path, entry(weights="file:w-weights.pth")), network, some_images())
 
 
@@ -423,7 +512,7 @@ def test_an_exported_program_is_saved_as_its_weights(tmp_path):
     torch.export.save(torch.export.export(network, (some_images(),)), tmp_path / "w.pt2")
     message = refusal(tmp_path, entry(weights="file:w.pt2"))
     assert "torch.export (.pt2)" in message
-    run_command(message)
+    run_here(message)
     assert_same(load(tmp_path, entry(weights="file:w-weights.pth")), network, some_images())
 
 
@@ -434,6 +523,10 @@ OTHERS = {
     "hdf5": ("w.h5", b"\x89HDF\r\n\x1a\n" + bytes(40), "an HDF5 file"),
     "npy": ("w.npy", b"\x93NUMPY\x01\x00" + bytes(40), "one NumPy array"),
     "tflite": ("w.tflite", b"\x1c\x00\x00\x00TFL3" + bytes(40), "a TensorFlow Lite model"),
+    "flax": ("flax_model.msgpack", b"\x82\xa6params" + bytes(range(40)), "parameters from Flax"),
+    "tensorflow": ("model.ckpt-1.data-00000-of-00001", bytes(range(128, 200)), "a file of TensorFlow"),
+    "saved model": ("saved_model.pb", b"\x08\x01\x12\xe5" + bytes(40), "a file of TensorFlow"),
+    "mxnet": ("resnet.params", bytes(range(128, 200)), "another framework (MXNet)"),
     "pickle": ("w.pkl", b"\x80\x04\x95" + bytes(60), "a pickle that torch.save did not write"),
 }
 
@@ -444,6 +537,12 @@ def test_files_of_other_programs_are_named(name, content, words, tmp_path):
     message = refusal(tmp_path, entry(weights=f"file:{name}"))
     assert words in message and not re.search("fetch it again|damaged|truncated", message)
     assert re.search("torch.save|model source|weights that it was", message)
+
+
+def test_arrays_of_jax_have_other_axes(tmp_path):
+    np.savez(tmp_path / "w.npz", **{"head/kernel": np.zeros((8, 8)), "head/bias": np.zeros(8)})
+    message = refusal(tmp_path, entry(weights="file:w.npz"))
+    assert "axes in another order" in message and "python -" not in message
 
 
 # --- several files ---------------------------------------------------------------------------
@@ -479,6 +578,49 @@ def test_the_digests_cover_all_shards(tmp_path, state):
     content[-1] ^= 1
     files[2].write_bytes(content)
     assert [one != two for one, two in zip(before, digests_of(files), strict=True)] == [False, False, True, False]
+
+
+def test_one_shard_leads_to_the_index(tmp_path, network, state):
+    sharded(tmp_path, state)
+    message = refusal(tmp_path, entry(weights="file:model-00002-of-00003.safetensors"))
+    (line,) = re.findall(r"`weights: \['(file:[^`]*)'\]`", message)
+    assert_same(load(tmp_path, entry(weights=line)), network, some_images())
+
+
+def test_a_folder_is_no_checkpoint(tmp_path, state):
+    (tmp_path / "net").mkdir()
+    torch.save(dict(state), tmp_path / "net/w.pth")
+    assert "a folder, so name a file in it: w.pth" in refusal(tmp_path, entry(weights="file:net"))
+    (tmp_path / "net/.metadata").touch()
+    assert "dcp_to_torch" in refusal(tmp_path, entry(weights="file:net"))
+
+
+@pytest.mark.parametrize("how", ["safetensors", "shards", "sorted"])
+def test_keys_in_alphabetical_order_are_not_matched_by_position(how, tmp_path):
+    """Blocks 0, 1, 10, 11, 2, … of equal shapes: every tensor would fit, and the network would be another one."""
+    names = [f"blocks.{number}.{leaf}" for number in range(12) for leaf in ("weight", "scale")]
+    state = {name.replace("blocks", "layer"): torch.full((2, 2), float(i)) for i, name in enumerate(names)}
+    needed = {name: torch.zeros(2, 2) for name in names}
+    path = tmp_path / "w.safetensors"
+    if how == "shards":
+        path = sharded(tmp_path, state)
+    elif how == "safetensors":
+        save_safetensors(state, path)
+    else:
+        path = tmp_path / "w.pth"
+        torch.save(dict(sorted((key, value) for key, value in state.items() if "weight" in key)), path)
+        needed = {name: tensor for name, tensor in needed.items() if "weight" in name}
+    contents = read_checkpoint(path)
+    with pytest.raises(CheckpointError, match="alphabetical order"):
+        by_position(contents.state_dict(), needed, "w", contents.ordered)
+    whole = {name: torch.zeros(2, 2) for name in names}
+    assert torch.equal(by_position(state, whole, "w")["blocks.10.scale"], state["layer.10.scale"])
+
+
+def test_numbered_keys_in_their_order_are_matched_by_position(tmp_path):
+    state = {f"{number}.weight": torch.full((2,), float(number)) for number in range(12)}
+    needed = {f"layer{number}.weight": torch.zeros(2) for number in range(12)}
+    assert torch.equal(by_position(state, needed, "w")["layer10.weight"], state["10.weight"])
 
 
 def test_a_head_may_stand_beside_shards(tmp_path, network, state):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import OrderedDict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -33,6 +34,11 @@ PAIRS = {
     "state_dict and state_dict_ema": lambda state, other: {"state_dict": other, "state_dict_ema": state},
     "student and teacher": lambda state, other: {"student": other, "teacher": prefixed(state, "backbone.")},
     "nested": lambda state, other: {"model": other, "ema": {"decay": 0.999, "shadow": state}},
+    "an average beside the state of an optimizer": lambda state, other: {
+        "state_dict": other,
+        "optimizer": {"state": {}, "param_groups": [], "ema": state},
+    },
+    "an average in a namespace": lambda state, other: {"state_dict": other, "ema": SimpleNamespace(shadow=dict(state))},
     "both under state_dict": lambda state, other: {"state_dict": {"online": other, "target": state}},
     "folds": lambda state, other: {"folds": [other, state]},
     "by number": lambda state, other: {"model": {0: other, 1: state}},
@@ -45,9 +51,11 @@ def test_model_and_average_are_refused_and_each_line_of_the_advice_chooses_one(
 ):
     torch.save(content(state, other), tmp_path / "w.pth")
     message = refusal(tmp_path, entry())
+    given = [line for line in advised(message) if line.startswith("safe_globals")]
+    message = refusal(tmp_path, entry(*given)) if given else message
     lines = [line for line in advised(message) if line.startswith("recipe")] or advised(message)
     assert len(lines) == 2 and len(set(lines)) == 2
-    chosen = [load(tmp_path, entry(line)).state_dict()["fc.weight"] for line in lines]
+    chosen = [load(tmp_path, entry(line, *given)).state_dict()["fc.weight"] for line in lines]
     assert [torch.equal(one, two["fc.weight"]) for one, two in zip(chosen, (other, state), strict=True)] == [True, True]
 
 
@@ -80,9 +88,26 @@ def test_equal_copies_are_one(tmp_path, network, state):
 
 def test_what_trains_a_network_is_no_other_network(tmp_path, network, state):
     moments = {i: {"exp_avg": value.clone(), "step": torch.tensor(1.0)} for i, value in enumerate(state.values())}
-    rest = {"optimizer": {"state": moments, "param_groups": []}, "loss": {"weight": torch.ones(3)}}
+    named = {"exp_avg": {key: torch.zeros_like(value) for key, value in state.items()}}
+    rest = {
+        "optimizer": {"state": moments, "param_groups": []},
+        "opt": named,
+        "loss": {"weight": torch.ones(3)},
+    }
     torch.save({"state_dict": dict(state), **rest}, tmp_path / "w.pth")
     assert_same(load(tmp_path, entry()), network, some_images())
+
+
+def test_weights_of_a_schedule_free_optimizer_in_training_are_not_taken_silently(tmp_path, network, state):
+    content = {"model": dict(state), "optimizer": {"state": {}, "param_groups": [{"lr": 0.1, "train_mode": True}]}}
+    torch.save(content, tmp_path / "w.pth")
+    (drop,) = advised(refusal(tmp_path, entry()))
+    loaded = load(tmp_path, entry(drop))
+    assert_same(loaded, network, some_images())
+    assert any("schedule-free" in remark for remark in loaded.remarks)
+    content["optimizer"]["param_groups"][0]["train_mode"] = False
+    torch.save(content, tmp_path / "w.pth")
+    assert not any("schedule-free" in remark for remark in load(tmp_path, entry()).remarks)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
