@@ -47,6 +47,11 @@ def code_digest(module: str, plugin: type) -> str | None:
     return hashlib.sha256("\n".join([*digests, *inherited]).encode()).hexdigest()
 
 
+def read_modules() -> set[str]:
+    """Names of the loaded modules that have been read for a digest: plugins, and the code behind them."""
+    return {module.__name__ for module in _texts}
+
+
 class File(NamedTuple):
     """One file: a digest of its syntax tree (of its bytes, if it is not Python), and its import statements in order."""
 

@@ -27,6 +27,7 @@ from harness.discovery.contract import Kind, Offer, offers_of
 from harness.errors import PLUGIN_FAULTS, PluginError, RequestError, UnknownNameError
 from harness.hookspecs import PROJECT
 from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report
+from harness.local.folder import same_folder
 
 BUILT_INS: Final = "harness.plugins"
 """Named only as a string: the core knows no particular plugin."""
@@ -167,7 +168,9 @@ def load_plugins(directories: Sequence[Path] = (), *, entry_points: bool = True)
     broken: list[BrokenPlugin] = []
     for entry in candidates:
         try:
-            offers.extend(offers_of(entry.load(), entry.provider))
+            with same_folder("it was imported"):
+                found = offers_of(entry.load(), entry.provider)
+            offers.extend(found)
         except PLUGIN_FAULTS as error:  # a plugin may fail in any way; it is recorded
             text = "".join(traceback.format_exception(error))
             broken.append(BrokenPlugin(entry.provider, _one_line(error), text))

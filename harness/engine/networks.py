@@ -13,6 +13,7 @@ from harness.engine.contract import logits_fault, reason_of
 from harness.engine.global_state import GlobalState, refuse_global_hooks
 from harness.engine.numerics import numerics
 from harness.engine.purity import Steadiness, impurity, witnesses
+from harness.engine.replaced import refuse_replaced
 from harness.errors import PLUGIN_FAULTS, CheckpointError, PluginError, RequestError, blamed, listed
 
 if TYPE_CHECKING:
@@ -127,10 +128,11 @@ def load_first(plan: Plan, specs: Mapping[str, ModelSpec], sources: Mapping[str,
     """Load and check every network of the plan once; keep those of the first pass, and why others cannot be used.
 
     Raises:
-        PluginError: as `refuse_global_hooks`.
+        PluginError: as `refuse_global_hooks` and `refuse_replaced`, also if loading a network replaced a function.
     """
     keep_freed_memory()
     refuse_global_hooks()
+    refuse_replaced()
     sizes: dict[str, dict[int, None]] = {}  # model -> its sizes, in the order of the passes
     for planned_pass in plan.passes:
         for name in planned_pass.models:
@@ -149,6 +151,7 @@ def load_first(plan: Plan, specs: Mapping[str, ModelSpec], sources: Mapping[str,
         loaded.remarks[name] = remarks
         if name in plan.passes[0].models:
             loaded.kept[name] = network
+    refuse_replaced()
     for size in sorted({size for of_model in sizes.values() for size in of_model}):
         _note_alike(loaded, size)
     return loaded

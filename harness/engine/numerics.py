@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from PIL import ImageFile
 
-from harness.engine.global_state import GlobalState
+from harness.engine.global_state import FP32_PLACES, GlobalState
 from harness.local.provenance import processor
 
 if TYPE_CHECKING:
@@ -23,10 +23,16 @@ def numerics(settings: Settings) -> Iterator[None]:
     Whatever a plugin changed before, when it was imported for instance; all settings are restored afterwards.
     """
     before = GlobalState()
+    for place in FP32_PLACES:  # before the older switches below, which set some of them
+        torch._C._set_fp32_precision_setter(*place, "none")
     cudnn = torch.backends.cudnn
     cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
     torch.set_float32_matmul_precision("highest")
     torch.set_default_dtype(torch.float32)
+    torch.set_autocast_enabled("cpu", False)
+    torch.set_autocast_enabled("cuda", False)
+    torch.set_flush_denormal(False)
+    torch.backends.mkldnn.enabled = True
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         yield

@@ -15,8 +15,9 @@ from harness.engine.contract import Fingerprint, StimulusContract, reason_of
 from harness.engine.forwards import BatchResult, Forwards, SpoiledStimulusError, show
 from harness.engine.networks import channels_last, load_network
 from harness.engine.recorder import Recorder, Span
+from harness.engine.replaced import replaced
 from harness.engine.resources import Engine, stored_outputs
-from harness.errors import PLUGIN_FAULTS, CheckpointError, ImageError
+from harness.errors import PLUGIN_FAULTS, CheckpointError, ImageError, listed
 from harness.interfaces import WhiteBoxProbe
 from harness.local.digests import sha256_of
 from harness.records import Batch, Sample
@@ -194,6 +195,8 @@ class Sweep:
 
     def _unsteady(self, answers: Mapping[Place, object]) -> dict[Place, str]:
         """The cells of the networks that do not answer as they did at first."""
+        if found := list(replaced()):
+            return dict.fromkeys(answers, f"{listed(found)}: replaced by a plugin while the run went on")
         faults: dict[Place, str] = {}
         for model in {model for _, model in answers}:
             try:

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from harness.errors import RequestError, RunError, StoreError
+from harness.local.folder import same_folder
 from harness.records import Progress
 from harness.workflows.completeness import lost_cells, refuse_empty, usable
 from harness.workflows.describing import describe
@@ -93,9 +94,10 @@ def execute_run(
     from harness.store import RunReader, RunWriter
     from harness.study.expectations import unexpected
 
-    selection = select(request, house.registry)
-    torch_device = pick_device(device, out)
-    plan = plan_run(request, selection, out, torch_device.type, display)
+    with same_folder("the run was planned"):
+        selection = select(request, house.registry)
+        torch_device = pick_device(device, out)
+        plan = plan_run(request, selection, out, torch_device.type, display)
     refuse_other_code(plan)
     display.planned(plan)
     refuse_empty(plan, request.suite)

@@ -75,6 +75,7 @@ PROBES = {
     **{f"effort: {body}": method("effort", body) for body in (EXIT, RAISE, "'2'", "0", "-1", "None", "1.5")},
     **{f"version: {value}": f"Bad.version = {value}" for value in ("'1'", "1.5", "None", "0", "-3", "True", "[1]")},
     **{f"version: property {body}": f"Bad.version = property(lambda self: {body})" for body in (EXIT, RAISE)},
+    "conditions: another working folder": method("conditions", "(__import__('os').chdir('..'), 'a')[1:]", "self, size"),
     "requires itself": "Bad.requires = ('bad',)",
     "requires a string": "Bad.requires = 'accuracy'",
     "requires nothing known": "Bad.requires = ('nothing',)",

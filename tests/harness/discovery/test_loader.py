@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -284,3 +285,13 @@ def test_good_names(name):
 @pytest.mark.parametrize("name", ["", "A", ".a", "-a", "a b", "a/b", "a\\b", "a..b", "..", "a@b", "a\n", "é"])
 def test_bad_names(name):
     assert not NAME.fullmatch(name)
+
+
+def test_a_plugin_that_changes_the_working_folder_when_it_is_imported_is_broken(tmp_path):
+    before = Path.cwd()
+    (tmp_path / "wanders.py").write_text(
+        "import os\nfrom harness import hookimpl\nos.chdir('/')\n@hookimpl\ndef harness_probes():\n    return []\n"
+    )
+    (broken,) = load_plugins([tmp_path], entry_points=False).broken
+    assert "the working folder (os.chdir) changed while it was imported" in broken.error
+    assert Path.cwd() == before

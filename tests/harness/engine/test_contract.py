@@ -1,5 +1,7 @@
 """Contracts hold on every batch, and global settings of torch stay as they are: a breach fails its own cells."""
 
+import os
+import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,11 +11,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness.engine.contract import Evidence, Fingerprint
 from harness.engine.global_state import SETTINGS, GlobalState
 from harness.engine.networks import load_first, load_network
+from harness.engine.numerics import forward_precision, numerics
 from harness.errors import CheckpointError, PluginError
+from harness.planning.plan import Settings
 from tests.helpers.engine import Linear, Made, Plain, Shades, Source, run, same, small_images, specs_of, trials
 
 IMAGES = 32  # four batches of 8
@@ -162,6 +167,21 @@ def test_a_network_that_breaks_its_contract_on_a_later_batch_fails_alone(tmp_pat
     assert torch.get_default_dtype() == torch.float32
 
 
+class Halves(torch.overrides.TorchFunctionMode):
+    """Halves every product."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        answer = function(*args, **(kwargs or {}))
+        return answer * 0.5 if function is torch.Tensor.__matmul__ else answer
+
+
+class Watches(TorchDispatchMode):
+    """Changes nothing."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        return function(*args, **(kwargs or {}))
+
+
 def hooked():
     torch.nn.modules.module.register_module_forward_hook(lambda module, inputs, output: output)
 
@@ -178,6 +198,15 @@ CHANGES = {
     "LOAD_TRUNCATED_IMAGES": lambda: setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True),
     "MAX_IMAGE_PIXELS": lambda: setattr(Image, "MAX_IMAGE_PIXELS", None),
     "default device": lambda: torch.set_default_device("meta"),
+    "fp32_precision": lambda: setattr(torch.backends.mkldnn.conv, "fp32_precision", "bf16"),
+    "precision of float32": lambda: setattr(torch.backends, "fp32_precision", "tf32"),  # contradicts older switches
+    "reduced precision": lambda: setattr(torch.backends.cuda.matmul, "allow_bf16_reduced_precision_reduction", False),
+    "kernels of attention": lambda: torch.backends.mha.set_fastpath_enabled(False),
+    "set_flush_denormal": lambda: torch.set_flush_denormal(True),
+    "TorchFunctionMode": lambda: Halves().__enter__(),
+    "TorchDispatchMode": lambda: Watches().__enter__(),
+    "recursion limit": lambda: sys.setrecursionlimit(sys.getrecursionlimit() + 1),
+    "os.chdir": lambda: os.chdir(".."),
 }
 
 
@@ -244,12 +273,40 @@ def test_hooks_on_every_network_are_refused():
         handle.remove()
 
 
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+def test_what_the_engine_itself_sets_is_no_change(precision):
+    with numerics(Settings(precision=precision)):
+        state = GlobalState()
+        with forward_precision(Settings(precision=precision)):
+            inner = GlobalState()
+            assert inner.changes() == []
+        assert state.changes() == []
+
+
+def test_what_was_set_before_a_run_does_not_reach_it():
+    """A plugin may change settings when it is imported."""
+    before = GlobalState()
+    with numerics(Settings()):
+        expected = [read() for read, _ in SETTINGS.values()]
+    for name in (
+        "autocast on the CPU",
+        "mkldnn.enabled",
+        "precision of float32",
+        "set_flush_denormal",
+        "default dtype",
+    ):
+        CHANGES[name]()
+    with numerics(Settings()):
+        assert [read() for read, _ in SETTINGS.values()] == expected
+    assert before.changes()
+
+
 def test_every_setting_is_read_and_set_back():
     state = GlobalState()
     assert state.changes() == []
     for change in CHANGES.values():
         change()
-    assert len(state.changes()) >= len(CHANGES) and state.changes() == []
+    assert len(state.changes()) >= len(CHANGES) - 1 and state.changes() == []
 
 
 @settings(max_examples=60, deadline=None)
