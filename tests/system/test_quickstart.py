@@ -128,7 +128,7 @@ def test_an_installed_wheel_lists_everything_and_runs(installed, tmp_path):
         assert set(names) <= {row["name"] for row in lists[what]}
     plugins = json.loads(run(installed, "list", "plugins", "--format", "json", cwd=tmp_path).stdout)
     assert plugins and all(row["state"] == "ok" for row in plugins)
-    run(installed, "run", "--suite", "smoke", "--limit", "2", "--out", "run", cwd=tmp_path)
+    run(installed, "run", "--suite", "smoke", "--limit", "1", "--out", "run", cwd=tmp_path)
     chosen = ["--models", "zoo-baseline", "zoo-low-frequency-only"]
     run(installed, "run", "--suite", "quickstart", *chosen, "--limit", "2", "--out", "small", cwd=tmp_path)
 

@@ -22,6 +22,7 @@ from harness.plugins.models._zoo.training import pictures
 from harness.plugins.models._zoo.training.recipe import Recipe
 from harness.plugins.models._zoo.training.storage import Place
 from harness.plugins.models._zoo.training.trainer import train
+from tests.helpers.training_images import fill_cache
 
 SMALL = {"images": 64, "batch": 16, "epochs": 1}
 FEW = {
@@ -34,12 +35,7 @@ FEW = {
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
-    """Training images as the trainer keeps them, but with the first 160 of each file in the place of the others."""
-    folder = tmp_path_factory.mktemp("images")
-    for name, split in (("shapes", "training"), ("shapes", "validation"), ("conflict", "training")):
-        drawn = np.stack([pictures._one(name, split, index) for index in range(160)])
-        np.save(pictures.part(name, split, 0, folder), np.resize(drawn, (pictures.PART, *drawn.shape[1:])))
-    return folder
+    return fill_cache(tmp_path_factory.mktemp("images"), "shapes", "conflict")
 
 
 @pytest.fixture(autouse=True)
