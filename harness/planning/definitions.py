@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, product
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -30,8 +30,9 @@ SAMPLES: Final = 48
 """Made samples: enough for a fit over conditions, few enough for a plan."""
 MOST: Final = 100_000
 """Measures of one task that are looked at."""
-MADE: Final = ("random", "right", "wrong")
-"""Kinds of made trials, since a probe may yield other measures where every decision is right, or wrong."""
+MADE: Final = ("right", "wrong", "random")
+"""Kinds of made trials, since a probe may yield other measures where every decision is right, or wrong. Random ones are
+last, since fits and tests take longest of them; their order changes nothing else."""
 _ANY: Final = "*"
 """Stands for every name, where a probe cannot say which it has."""
 
@@ -82,11 +83,10 @@ class _Names:
             return
         names = self.of_dataset.setdefault(dataset.name, set())
         others = [probe for probe in self._probes.values() if set(probe.attributes) <= set(dataset.attributes)]
-        for probe in [*planned, *others]:
-            for made in MADE:
-                if wanted <= names or _ANY in names:
-                    return
-                names |= set(self._of(probe, dataset, made))
+        for made, probe in [*product(MADE, planned), *product(MADE, others)]:
+            if wanted <= names or _ANY in names:
+                return
+            names |= set(self._of(probe, dataset, made))
 
     def _of(self, probe: Probe, dataset: Dataset, made: str) -> Iterator[str]:
         """Full names of the measures of `probe`; if it fails, every name counts as one of them."""

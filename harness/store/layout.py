@@ -173,7 +173,7 @@ def read_layout(path: Path) -> TaskLayout:
             attributes={name: tuple(file[name].asstr()[:]) for name in header.attributes},
             columns=tuple(file["columns"][:].tolist()) if "columns" in file else None,
         )
-    if layout_digest(layout, attributes=True) != header.content:
+    if (layout_digest(layout), layout_digest(layout, attributes=True)) != (header.digest, header.content):
         raise damaged(path, "is damaged: its content does not match its SHA-256")
     return layout
 

@@ -266,7 +266,7 @@ class _RowBuilder:
             return self._reason(task, f"failed: {cell.failed}")
         if done < spans:
             return self._reason(task, f"incomplete: {done} of {spans} spans", self._rerun)
-        if not cell.complete(layout):
+        if not cell.complete(self.run.layout_header(task)):
             text = "measured on samples, classes or conditions that the run has replaced since"
             return self._reason(task, text, self._rerun)
         stored = cell.job.identity.probe

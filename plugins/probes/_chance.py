@@ -13,6 +13,8 @@ def guessing_p(hits: int, n: int, guessing: float) -> float:
         hits: 0 to n. n: trials; 0 gives p = 1.
         guessing: probability that one guess is a hit; values above 1 (2 cues of one class) count as 1.
     """
+    if hits in (0, n):
+        return min(guessing, 1.0) ** hits
     from scipy.special import bdtrc  # scipy.stats takes a second to import
 
-    return float(bdtrc(hits - 1, n, min(guessing, 1.0))) if hits > 0 else 1.0
+    return float(bdtrc(hits - 1, n, min(guessing, 1.0)))

@@ -19,6 +19,7 @@ import numpy as np
 from harness import Batch, Measure, Probe, Trials, accuracy_measures, hookimpl
 
 from ._batches import chunks
+from ._channels import tabulated
 from ._pyramid import band_count, equal_power_bands
 
 if TYPE_CHECKING:
@@ -189,7 +190,8 @@ def fit(indices: np.ndarray) -> Channel:
     """The least-squares fit of a channel to thresholds (L,), as in the original analysis.
 
     Bounded trust-region search from amplitude 1, center 0, width 1, amplitude within [0, 4]: as
-    ``scipy.optimize.curve_fit``, without its covariance, which does not exist for some of these fits.
+    ``scipy.optimize.curve_fit``, without its covariance, which does not exist for some of these fits. Those of four or
+    five bands are tabulated.
 
     Raises:
         ChannelError: all thresholds are equal, or the search did not converge.
@@ -203,9 +205,14 @@ def fit(indices: np.ndarray) -> Channel:
 @lru_cache(4096)
 def _fitted(thresholds: tuple[float, ...]) -> Channel:
     """`fit`, once for equal thresholds: few patterns occur."""
+    known = tabulated(thresholds)
+    return Channel(*known) if known else search(np.array(thresholds))
+
+
+def search(indices: np.ndarray) -> Channel:
+    """`fit` by SciPy, for thresholds that are not all equal."""
     from scipy.optimize import least_squares
 
-    indices = np.array(thresholds)
     bands = np.arange(len(indices), dtype=np.float64)
 
     def residuals(parameters: np.ndarray) -> np.ndarray:

@@ -1,7 +1,9 @@
 """A misspelt measure in a suite's bias or axis is refused before the first forward, and no measure that exists is."""
 
+import subprocess
 import sys
 from dataclasses import dataclass, replace
+from itertools import permutations
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from harness import Measure, Probe, RegistryError, proportion
 from harness.discovery.loader import load_plugins
+from harness.planning import definitions
 from harness.planning.definitions import MADE, check_definitions, measure_names
 from harness.records import Suite
 from harness.registry import load_registry
@@ -168,3 +171,24 @@ def test_run_and_dry_run_refuse_it_in_one_line(command_line, given, meant, more)
     assert not Path("run").exists()
     Path("mine.yaml").write_text(Path("mine.yaml").read_text().replace(given, meant))
     assert command_line("run", "--registry", "mine.yaml", "--suite", "mine", "--out", "run", "--dry-run")[0] == 0
+
+
+@pytest.mark.parametrize("order", list(permutations(MADE)), ids="-".join)
+def test_the_order_of_made_trials_changes_no_answer(monkeypatch, order):
+    monkeypatch.setattr(definitions, "MADE", order)
+    suite = REGISTRY.suite("quickstart")
+    check(suite)
+    with pytest.raises(RegistryError, match="unknown measure 'critical-band-bandwith@shapes'"):
+        check(replace(suite, biases={**suite.biases, "low": ("critical-band-bandwith@shapes",)}))
+
+
+def test_no_suite_is_checked_with_fits_or_tests_of_scipy():
+    """They take longer to import than all else that a plan needs."""
+    code = (
+        "import sys; from harness.workflows.options import open_house\n"
+        "from harness.planning.request import RunRequest, select\n"
+        "registry = open_house((), ()).registry\n"
+        "for name in registry.suites: select(RunRequest(suite=name), registry)\n"
+        "sys.exit('scipy' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -287,6 +287,17 @@ def test_a_failure_that_the_index_does_not_show_yet_is_no_damage(path):
         assert verify_run(run) == []
 
 
+def test_both_digests_of_a_layout_are_compared_with_it(path):
+    """By the one, cells belong to their layout: a cell whose layout has another may not count as complete."""
+    run, cell = RunReader.open(path), RunReader.open(path).cell(TASK, JOB.model)
+    assert cell.complete(run.layout(TASK)) and cell.complete(run.layout_header(TASK))
+    with h5py.File(path / "shards" / TASK / "layout.h5", "r+") as layout:
+        layout.attrs["digest"] = "0" * 64
+    assert not cell.complete(RunReader.open(path).layout_header(TASK))
+    with pytest.raises(StoreError, match=r"layout\.h5 is damaged"):
+        RunReader.open(path).layout(TASK)
+
+
 def test_a_resume_does_not_publish_damaged_class_names(path):
     layout = path / "shards" / TASK / "layout.h5"
     content = layout.read_bytes()

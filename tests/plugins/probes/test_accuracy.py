@@ -9,8 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import bdtrc
 
 from harness import Batch, TaskLayout, Trials
+from harness.plugins.probes._chance import guessing_p
 from harness.plugins.probes.accuracy import BELOW_CHANCE, Accuracy, is_below_chance, is_chance_level
 from harness.testing import make_trials
 from harness.views import Views, measures_by_view
@@ -96,6 +98,13 @@ def test_chance_level_against_the_sum_of_binomial_terms(n, classes, hits):
     tail = sum(comb(n, k) * (classes - 1) ** (n - k) for k in range(hits, n + 1)) / classes**n
     if abs(tail - 0.001) > 1e-12:
         assert is_chance_level(hits, n, 1 / classes) == (tail >= 0.001)
+
+
+@given(n=st.integers(1, 400), guessing=st.floats(1e-3, 1.5))
+def test_no_hit_and_only_hits_are_as_likely_as_the_binomial_says(n, guessing):
+    chance = min(guessing, 1.0)
+    assert guessing_p(n, n, guessing) == pytest.approx(bdtrc(n - 1, n, chance), rel=1e-9)
+    assert guessing_p(0, n, guessing) == 1.0 == guessing_p(0, 0, guessing)
 
 
 def test_chance_level_is_flagged_on_top1_alone():

@@ -1,6 +1,7 @@
 """The critical-band probe: against pyrtools and the original's steps, and its channels against the published ones."""
 
 import json
+from itertools import product
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 from pyrtools.pyramids import LaplacianPyramid
 
 from harness import Batch, TaskLayout, Trials
+from harness.plugins.probes._channels import TABLE, place_of, tabulated
 from harness.plugins.probes._pyramid import band_count
 from harness.plugins.probes.critical_band import (
     NOISE_SDS,
@@ -20,6 +22,7 @@ from harness.plugins.probes.critical_band import (
     _low_contrast,
     _masked,
     fit,
+    search,
     thresholds,
 )
 from tests.helpers.places import REAL as SHARED_REAL
@@ -225,6 +228,33 @@ def test_fit_is_finite_or_says_why_not(indices):
         assert np.isfinite([channel.amplitude, channel.center, channel.width]).all()
         assert 0 <= channel.amplitude <= 4
         assert 1 / 16 <= channel.peak_noise_sensitivity <= 1
+
+
+@given(st.integers(4, 5).flatmap(lambda bands: st.tuples(*[st.integers(0, 4)] * bands)))
+@settings(max_examples=25, deadline=None)
+def test_a_tabulated_channel_fits_as_well_as_the_search(pattern):
+    """Not digit for digit, since those of the search depend on SciPy and on the processor."""
+
+    def squares(channel):
+        curve = channel.amplitude * np.exp(-((np.arange(len(pattern)) - channel.center) ** 2) / (2 * channel.width**2))
+        return np.square(curve - pattern).sum()
+
+    known = tabulated(pattern)
+    if len(set(pattern)) > 1 and known is not None:
+        assert squares(Channel(*known)) == pytest.approx(squares(search(np.array(pattern, float))), rel=1e-4, abs=1e-6)
+        assert fit(np.array(pattern)) == Channel(*known)
+    elif len(set(pattern)) > 1:
+        with pytest.raises(ChannelError):
+            search(np.array(pattern, float))
+    else:
+        assert known is None
+
+
+def test_the_table_has_one_row_for_each_pattern_in_order():
+    patterns = [pattern for bands in (4, 5) for pattern in product(range(5), repeat=bands)]
+    assert [place_of(pattern) for pattern in patterns] == list(range(5**4 + 5**5)) == list(range(len(np.load(TABLE))))
+    assert [place_of(other) for other in ((0, 1, 2), (0,) * 6, (0, 0, 0, 5), (0.5, 1, 2, 3))] == [None] * 4
+    assert {band_count(size) for size in range(20, 80)} == {4, 5} and band_count(80) == 6
 
 
 def test_properties_of_a_channel():
