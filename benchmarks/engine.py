@@ -32,6 +32,7 @@ from benchmarks.rounds import Comparison, Estimate, Round, StopRule, compared, e
 from harness.data.roots import DataRoots
 from harness.discovery.loader import load_plugins
 from harness.engine.networks import channels_last, load_first
+from harness.engine.normalization import Normalized
 from harness.planning.plan import Pass, Plan, PlannedCell, PlannedTask
 from harness.planning.request import RunRequest, Selection, select
 from harness.registry import load_registry
@@ -103,7 +104,7 @@ def _compute(run: RunWriter, plan: Plan, selection: Selection, turns: Turns, wat
             run,
             plan,
             selection,
-            {MODEL: turns},
+            {MODEL: turns.behind_normalization()},
             device=torch.device("cpu"),
             workers=WORKERS,
             progress=watcher,
@@ -125,6 +126,7 @@ class Turns(torch.nn.Module):
     def __init__(self, network: torch.nn.Module, ready: torch.Tensor) -> None:
         super().__init__()
         self.network, self.ready = network, ready
+        self.inner = network.network if isinstance(network, Normalized) else network
         self.calls = 0
         self.halves = (Stopwatch(computing), Stopwatch(computing))
         self.first_call: Reading | None = None
@@ -141,10 +143,19 @@ class Turns(torch.nn.Module):
         self.calls += 1
         if first:
             self._bare(half)
-        logits: torch.Tensor = self.network(images)
+        logits: torch.Tensor = self.inner(images)
         if not first:
             self._bare(half)
         return logits
+
+    def behind_normalization(self) -> torch.nn.Module:
+        """The network as the harness has it, its normalization first; the turns are taken behind that.
+
+        The bare loop forwards through the whole network.
+        """
+        if not isinstance(self.network, Normalized):
+            return self
+        return Normalized(self, self.network.mean.flatten().tolist(), self.network.std.flatten().tolist())
 
     def _bare(self, half: Stopwatch) -> None:
         with half.running():

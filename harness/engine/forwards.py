@@ -19,6 +19,7 @@ from harness.engine.contract import (
 )
 from harness.engine.decisions import Decisions, decide
 from harness.engine.global_state import GlobalState
+from harness.engine.limits import Limits, is_built_in, limits_of
 from harness.engine.numerics import forward_precision
 from harness.engine.purity import is_alike
 from harness.errors import PLUGIN_FAULTS, CellError
@@ -74,6 +75,13 @@ class Forwards:
         self.alone: set[Place] = set()
         self._alike: list[tuple[str, int, torch.Tensor]] = []
         self._tries = 0
+        self._limits: dict[str, Limits] = {}
+
+    def limits(self, model: str) -> Limits:
+        """What the network of `model` cannot do, as it was made when it was first asked for in this pass."""
+        if model not in self._limits:
+            self._limits[model] = limits_of(self.engine.networks[model])
+        return self._limits[model]
 
     def network(self, model: str, images: torch.Tensor) -> torch.Tensor:
         """Logits (B, outputs) of `model`.
@@ -117,12 +125,15 @@ class Forwards:
 
         Args:
             state: the global settings as they should be.
-            isolate: give it a copy of the stimulus, and note whether it leaves the copy as it is.
+            isolate: give it a copy of the stimulus, and note whether it leaves the copy as it is, unless it cannot
+                change it.
 
         Raises:
             ForwardError: the network raises, or changes a global setting.
         """
         model, stimulus = cell[1], shown.stimulus.detach()
+        limits = self.limits(model)
+        isolate = isolate and not limits.leaves_images
         given = stimulus.clone() if isolate else stimulus
         fingerprint = Fingerprint(given) if isolate else None
         last = self._last(given) if cell in self.alone and len(given) > 1 else None
@@ -134,7 +145,7 @@ class Forwards:
                 self._try_alone(cell, last, logits, len(given))
         except PLUGIN_FAULTS as error:
             raise ForwardError(f"{model} raised {reason_of(error)}") from error
-        if fault := state.fault(model):
+        if not limits.leaves_settings and (fault := state.fault(model)):
             raise ForwardError(fault)
         if fingerprint is not None:
             self.evidence.promise(cell, fingerprint.unchanged(), f"{model} changed its input in place")
@@ -165,11 +176,12 @@ def show(
         SpoiledStimulusError: a network changed a stimulus in place; never with `isolate`.
     """
     audience = _Audience(task, models, forwards, batch, images, isolate)
+    who, trusted = f"probe {task.probe.name}", is_built_in(task.probe)
     try:
         count = 0
         with closed(task.probe.stimuli(audience.given)) as stimuli:
             for count, item in enumerate(stimuli, 1):
-                if fault := forwards.state.fault(f"probe {task.probe.name}"):
+                if not trusted and (fault := forwards.state.fault(who)):
                     raise CellError(fault)
                 shown = shown_by(task, item, len(batch.sample_ids))
                 contract.check(task, count, shown.condition, shown.stimulus, batch.images)
@@ -183,7 +195,9 @@ def show(
     except CellError as error:
         audience.fail(str(error))
     except PLUGIN_FAULTS as error:
-        audience.fail(f"probe {task.probe.name} raised {reason_of(error)}")
+        audience.fail(f"{who} raised {reason_of(error)}")
+    if fault := forwards.state.fault(who):  # behind its last stimulus
+        audience.fail(fault)
     return audience.result()
 
 
@@ -222,7 +236,9 @@ class _Audience:
             self.forwards.evidence.range_of(
                 cells, range_subject(self.task.probe, shown.condition, self.batch), shown.stimulus
             )
-        fingerprint = None if self.isolate else self.images if decoded else Fingerprint(shown.stimulus)
+        fingerprint = None
+        if not self.isolate and not all(self.forwards.limits(model).leaves_images for _, model in cells):
+            fingerprint = self.images if decoded else Fingerprint(shown.stimulus)
         for cell in cells:
             try:
                 answer = self.forwards.decide(cell, shown, self.task.effort, self.forwards.state, isolate=self.isolate)
