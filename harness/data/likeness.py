@@ -1,4 +1,7 @@
-"""Severities that show nearly the same images, as if one was saved again: their files differ, their pixels do not."""
+"""Severities of one corruption that are not what their names say: nearly the same images twice, or other images.
+
+Their files differ, so only their pixels tell. A few images of each view are decoded.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,19 @@ MEAN, MOST = 1.0, 2.0
 at its own quality differs by 0 to 1, neighbouring severities of ImageNet-C by 3 to 25 (all images of a set)."""
 
 
-def saved_again(
+COARSE: Final = 8
+"""Cells a side in which the brightness of an image is compared: corruptions leave it recognizable."""
+FEWEST: Final = 4
+"""With fewer views, nobody knows which of them is the strange one."""
+STRANGE, FAMILIAR = 1 / 3, 0.9
+"""Share of images of a view that are most like the same image in other severities: of strange images at most so many
+are (by chance 1/6), while of the other severities at least so many are among themselves."""
+
+
+def unlike_names(
     dataset: Dataset, shown: Mapping[str, Sequence[Sample]], contents: Mapping[str, Mapping[str, str]]
 ) -> Iterator[str]:
-    """Remarks on severities ``<kind>-<level>`` of one kind that show nearly the same images.
+    """Remarks on severities ``<kind>-<level>`` of one kind that show nearly the same images, or other images.
 
     Args:
         shown: view -> the same images in it, `COMPARED` of them.
@@ -50,6 +62,9 @@ def saved_again(
                     f"{names} show nearly the same images, as if one was saved again: those compared differ by at most "
                     f"{MOST:g} of 255 grey levels on average"
                 )
+            for view in _strangers(pixels):
+                others = listed(other for other in views if other != view)
+                yield f"{view} seems to show other images under the names of the images in {others}"
 
 
 def _pixels(dataset: Dataset, sample: Sample) -> np.ndarray | None:
@@ -67,6 +82,31 @@ def _are_alike(first: Sequence[np.ndarray | None], second: Sequence[np.ndarray |
         return False
     differences = [float(np.abs(one.astype(np.int16) - two).mean()) for one, two in pairs]
     return max(differences) <= MOST and sum(differences) <= MEAN * len(differences)
+
+
+def _strangers(pixels: Mapping[str, Sequence[np.ndarray | None]]) -> Iterator[str]:
+    """The views whose images are not those of the same names in all other views, which recognize each other."""
+    views, known = list(pixels), [image for images in pixels.values() for image in images if image is not None]
+    if len(views) < FEWEST or len(known) < COMPARED * len(views):
+        return
+    looks = np.array([[_look(image) for image in pixels[view] if image is not None] for view in views])  # (V, N, C²)
+    alike = np.einsum("vnc,wmc->vwnm", looks, looks)
+    found = (alike.argmax(axis=3) == np.arange(COMPARED)).mean(axis=2)  # (V, V) share of images that are recognized
+    for place, view in enumerate(views):
+        others = [other for other in range(len(views)) if other != place]
+        among = [found[first, second] for first in others for second in others if first != second]
+        if max(found[place, others].max(), found[others, place].max()) <= STRANGE and min(among) >= FAMILIAR:
+            yield view
+
+
+def _look(image: np.ndarray) -> np.ndarray:
+    """The brightness of an image in COARSE x COARSE cells, less its mean and scaled to unit length."""
+    height, width = (side // COARSE * COARSE for side in image.shape[:2])
+    cells = image[:height, :width].reshape(COARSE, height // COARSE, COARSE, width // COARSE, 3).mean(axis=(1, 3, 4))
+    centred = cells.ravel() - cells.mean()
+    length = float(np.linalg.norm(centred))
+    look: np.ndarray = centred / length if length > 0 else centred
+    return look
 
 
 def _are_equal(first: Mapping[str, str], second: Mapping[str, str]) -> bool:

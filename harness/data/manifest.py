@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.data.files import contents_of, digests_of, joint_digest, sizes_of
 from harness.data.inspection import Header, Headers, any_deep_grey, copied_files, equal_files, headers_of, remarks_on
-from harness.data.likeness import COMPARED, saved_again
+from harness.data.likeness import COMPARED, unlike_names
 from harness.data.promises import checked_samples
 from harness.errors import DatasetError, ImageError
 from harness.records import Remark
@@ -144,7 +144,7 @@ def build(
     remarks += equal_files({view: list(digests.values()) for view, digests in contents.items()})
     few = lowest_hashes(looked_at, COMPARED)
     shown = {view: [in_view(sample, view, folders[view]) for sample in few] for view in contents}
-    remarks += saved_again(dataset, shown, contents)
+    remarks += unlike_names(dataset, shown, contents)
     remarks += remarks_on(headers, dataset.preprocessing, made)
     return Manifest(
         samples=tuple(selected),

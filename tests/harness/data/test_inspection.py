@@ -248,6 +248,27 @@ def test_a_severity_that_was_saved_again_as_another_is_named(again, said, tmp_pa
     assert len(found) == said and all(text.startswith("fog-1, fog-3 show nearly") for text in found)
 
 
+class Severities(Views):
+    """As many views as ImageNet-C has of a corruption."""
+
+    def views(self):
+        return tuple(f"fog-{level}" for level in range(1, 6))
+
+
+@pytest.mark.parametrize("strange", [None, "rotated", "others"])
+def test_a_view_that_shows_other_images_is_named(strange, tmp_path):
+    """Names that were given in another order, or a view of another set: every other severity recognizes the images."""
+    for level, view in enumerate(Severities().views()):
+        (tmp_path / view).mkdir()
+        for number in range(8):
+            shift = {"rotated": 1, "others": 100}.get(strange, 0) if level == 1 else 0
+            image = smooth((number + shift) % 8 if strange == "rotated" else number + shift)
+            faded = Image.blend(image, noise(*image.size, seed=number + 10 * level), 0.1 * level)
+            (tmp_path / view / f"{number}.JPEG").write_bytes(encoded(faded, quality=85))
+    found = [text for text in remarks(Severities(), tmp_path) if "other images" in text]
+    assert len(found) == bool(strange) and all(text.startswith("fog-2 seems to show other images") for text in found)
+
+
 def test_equal_files_are_told_once(tmp_path):
     for view in Views().views():
         (tmp_path / view).mkdir()
