@@ -30,8 +30,12 @@ def report(record: RunRecord, label: str) -> str:
 
 
 def _commands(record: RunRecord) -> list[list[str]]:
-    """Every command that was typed with this run, the earliest first."""
-    return [[*map(str, entry.get("command", ()))] for entry in record.document.get("history", ())]
+    """Every command that was typed with this run, the earliest first; what is no command is left out."""
+    history = record.document.get("history")
+    entries = (
+        [entry.get("command") for entry in history if isinstance(entry, dict)] if isinstance(history, list) else []
+    )
+    return [[*map(str, words)] for words in entries if isinstance(words, list)]
 
 
 def _writes(words: Sequence[str]) -> bool:

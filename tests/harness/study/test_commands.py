@@ -29,6 +29,12 @@ def test_without_such_a_command_the_folder_is_named(commands):
     assert report(record(*commands), "a run") == "harness list probes"
 
 
+@pytest.mark.parametrize("history", [None, "text", 3, ["text"], [{}], [{"command": "text"}], [{"command": None}]])
+def test_a_history_of_another_form_is_ignored(history):
+    odd = RunRecord.parse({"kind": "trials", "settings": {}, "history": history})
+    assert rerun(odd, "run") == "harness run … --out run" and report(odd, "run") == "harness list probes"
+
+
 def test_the_report_gets_the_plugins_of_every_command_once():
     words = shlex.split(report(record(RUN, [*RUN[:2], "--plugins=third", "--plugins", "more"]), "a run"))
     folders = ["my plugins", "more", "third"]
