@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +47,7 @@ def report(
     """Measures of one or more runs, and how far biases explain generalization."""
     from harness.discovery.loader import load_plugins
     from harness.output.formats import FORMATS, render
+    from harness.output.promises import checked_data, strict_json
     from harness.workflows.study import opened
 
     choice("format", form, FORMATS)
@@ -57,7 +59,10 @@ def report(
         _figure(plugin, study, figure, form, output)
         return
     width, color = shape(form, output)
-    emit(render(plugin, plugin.data(study), form, width=width, color=color), output)
+    data = checked_data(name, plugin.data(study))
+    with strict_json(name) if form == "json" else nullcontext():
+        text = render(plugin, data, form, width=width, color=color)
+    emit(text, output)
     if form == "terminal" and output is None:
         _print_sources(runs)
 
@@ -98,9 +103,10 @@ def _figure(report: Report, study: Study, name: str, form: str, output: Path | N
 
     from harness.output.drawing import to_text, write
     from harness.output.formats import to_json
+    from harness.output.promises import checked_data, checked_figures
 
     choice("format", form, ("terminal", "json"))
-    figures = report.figures(report.data(study))
+    figures = checked_figures(report.figures(checked_data(report.name, report.data(study))))
     if name == LISTED:
         text = to_json({"figures": [asdict(entry) for entry in figures]}) if form == "json" else _names(figures)
         emit(text, output)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UnknownNameError
+from harness.output.promises import checked_tables
 from harness.output.tables import columns_of, terminal_lines
 from harness.records import Table, TableCell
 
@@ -52,11 +53,11 @@ def render_tables(
 ) -> str:
     """Like `render`, for any `data` (JSON) and the `tables` made from it (all other formats), made only when needed."""
     writers = {
-        "terminal": lambda: to_terminal(tables(), width=width, color=color),
+        "terminal": lambda: to_terminal(checked_tables(tables()), width=width, color=color),
         "json": lambda: to_json(data),
-        "csv": lambda: to_csv(tables()),
-        "markdown": lambda: to_markdown(tables()),
-        "html": lambda: to_html(tables(), title),
+        "csv": lambda: to_csv(checked_tables(tables())),
+        "markdown": lambda: to_markdown(checked_tables(tables())),
+        "html": lambda: to_html(checked_tables(tables()), title),
     }
     if format not in writers:
         raise UnknownNameError("format", format, FORMATS, remedy=f"--format {FORMATS[0]}")

@@ -6,16 +6,28 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from harness.errors import RequestError
+from harness.errors import PluginError, RequestError
 from harness.identity import job_of
-from harness.interfaces import Probe
+from harness.interfaces import Importer, Probe
 from harness.local.provenance import provenance
 from harness.names import task_of
 from harness.proportions import is_correct
-from harness.records import FIRST_CHOICES, DecisionTable, Identity, ImportedDecisions, Job, ProbeIdentity, TrialBlock
+from harness.records import (
+    FIRST_CHOICES,
+    DecisionTable,
+    Identity,
+    ImportedDecisions,
+    ImportedModel,
+    ImportedTable,
+    Job,
+    Measure,
+    ProbeIdentity,
+    TrialBlock,
+)
 from harness.store import RunWriter
 
 
@@ -27,6 +39,27 @@ def source_digest(path: Path) -> str:
     for file in sorted(entry for entry in path.rglob("*") if entry.is_file()):
         digest.update(f"{file.relative_to(path).as_posix()}\0{source_digest(file)}\0".encode())
     return digest.hexdigest()
+
+
+def read_table(importer: Importer, path: Path) -> ImportedTable | DecisionTable:
+    """What `importer` reads from `path`. Raises PluginError if it is no table, RequestError if the table is empty."""
+    table: Any = importer.read(path)
+    if not isinstance(table, ImportedTable | DecisionTable):
+        raise PluginError(
+            f"importer {importer.name!r} gives {type(table).__name__}, expected harness.ImportedTable or DecisionTable"
+        )
+    rows: tuple[Any, ...] = table.models if isinstance(table, ImportedTable) else table.decisions
+    kind = ImportedModel if isinstance(table, ImportedTable) else ImportedDecisions
+    odd = [row for row in rows if not isinstance(row, kind)]
+    for row in rows if kind is ImportedModel and not odd else ():
+        odd += [value for value in row.measures.values() if not isinstance(value, Measure)]
+    if odd:
+        raise PluginError(
+            f"importer {importer.name!r} gives {odd[0]!r}, expected harness.{kind.__name__} with measures"
+        )
+    if not rows:
+        raise RequestError(f"{path} holds no results")
+    return table
 
 
 def store_decisions(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from harness.errors import RequestError
 from harness.names import dataset_in
 from harness.records import ImportedTable
+from harness.study.importing import read_table
 from harness.study.measuring import RowReader
 from harness.study.missing import reasons_of_published
 from harness.study.protocols import Origin, Standard, standard_of
@@ -81,8 +82,8 @@ def _samples(run: RunReader, task: str) -> Samples:
 
 
 def table_side(importer: Importer, path: Path, standard: Standard) -> Side:
-    """The measures of the published table in `path`. Raises RequestError if it holds single decisions."""
-    table: ImportedTable | object = importer.read(path)
+    """The measures of the published table in `path`. Raises RequestError if it holds single decisions or nothing."""
+    table = read_table(importer, path)
     if not isinstance(table, ImportedTable):
         raise RequestError(
             f"{path} holds single decisions, not measures",

@@ -8,6 +8,7 @@ import pytest
 import harness as door
 from harness import ImportedModel, ImportedTable, Measure, RequestError
 from harness.discovery.loader import Plugins
+from harness.study.sides import table_side
 from harness.workflows.compare import compare_runs
 from harness.workflows.importing import import_results
 from tests.helpers import command
@@ -122,3 +123,22 @@ def test_names_and_units_of_any_importer_are_checked(tmp_path, monkeypatch, mode
     with pytest.raises(RequestError, match=problem):
         import_results(*given)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        (None, "importer 'mine' gives NoneType, expected harness.ImportedTable or DecisionTable"),
+        ([1], "gives list, expected"),
+        (ImportedTable(title="t", source="s", license="l", models=(3,), biases={}, axes={}), "gives 3, expected"),
+        (ImportedTable(title="t", source="s", license="l", models=(), biases={}, axes={}), "holds no results"),
+    ],
+)
+def test_what_is_no_table_of_results_is_one_line(tmp_path, monkeypatch, table, problem):
+    mine = SimpleNamespace(name="mine", url="", read=lambda path: table)
+    monkeypatch.setattr(Plugins, "importer", lambda plugins, name: mine)
+    (tmp_path / "table.csv").write_text("x")
+    with pytest.raises(RequestError, match=problem):
+        import_results("mine", tmp_path / "table.csv", tmp_path / "run", door.load_plugins(), ["test"])
+    with pytest.raises(RequestError, match=problem):
+        table_side(mine, tmp_path / "table.csv", None)
