@@ -55,9 +55,9 @@ def unlike_names(
         for views in (views for views in kinds.values() if len(views) > 1):
             pixels = {view: list(pool.map(lambda sample: _pixels(dataset, sample), shown[view])) for view in views}
             alike = [pair for pair in combinations(views, 2) if _are_alike(*(pixels[view] for view in pair))]
-            told = {view for pair in alike if not _are_equal(*(contents[view] for view in pair)) for view in pair}
-            if told:
-                names = listed(view for view in views if view in told)
+            resaved = {view for pair in alike if not _are_equal(*(contents[view] for view in pair)) for view in pair}
+            if resaved:
+                names = listed(view for view in views if view in resaved)
                 yield (
                     f"{names} show nearly the same images, as if one was saved again: those compared differ by at most "
                     f"{MOST:g} of 255 grey levels on average"
@@ -77,25 +77,26 @@ def _pixels(dataset: Dataset, sample: Sample) -> np.ndarray | None:
 
 
 def _are_alike(first: Sequence[np.ndarray | None], second: Sequence[np.ndarray | None]) -> bool:
-    pairs = [(one, two) for one, two in zip(first, second, strict=True) if one is not None and two is not None]
-    if len(pairs) < LEAST or any(one.shape != two.shape for one, two in pairs):
+    pairs = [(left, right) for left, right in zip(first, second, strict=True) if left is not None and right is not None]
+    if len(pairs) < LEAST or any(left.shape != right.shape for left, right in pairs):
         return False
-    differences = [float(np.abs(one.astype(np.int16) - two).mean()) for one, two in pairs]
+    differences = [float(np.abs(left.astype(np.int16) - right).mean()) for left, right in pairs]
     return max(differences) <= MOST and sum(differences) <= MEAN * len(differences)
 
 
 def _strangers(pixels: Mapping[str, Sequence[np.ndarray | None]]) -> Iterator[str]:
     """The views whose images are not those of the same names in all other views, which recognize each other."""
-    views, known = list(pixels), [image for images in pixels.values() for image in images if image is not None]
-    if len(views) < FEWEST or len(known) < COMPARED * len(views):
+    views, decoded = list(pixels), [image for images in pixels.values() for image in images if image is not None]
+    if len(views) < FEWEST or len(decoded) < COMPARED * len(views):
         return
     looks = np.array([[_look(image) for image in pixels[view] if image is not None] for view in views])  # (V, N, C²)
     alike = np.einsum("vnc,wmc->vwnm", looks, looks)
-    found = (alike.argmax(axis=3) == np.arange(COMPARED)).mean(axis=2)  # (V, V) share of images that are recognized
+    recognized = (alike.argmax(axis=3) == np.arange(COMPARED)).mean(axis=2)  # (V, V) share of images
     for place, view in enumerate(views):
         others = [other for other in range(len(views)) if other != place]
-        among = [found[first, second] for first in others for second in others if first != second]
-        if max(found[place, others].max(), found[others, place].max()) <= STRANGE and min(among) >= FAMILIAR:
+        among = [recognized[first, second] for first in others for second in others if first != second]
+        share = max(recognized[place, others].max(), recognized[others, place].max())
+        if share <= STRANGE and min(among) >= FAMILIAR:
             yield view
 
 

@@ -31,14 +31,14 @@ def strict_json(report: str) -> Iterator[None]:
 
 def checked_tables(tables: Any) -> Sequence[Table]:
     """The tables of a report. Raises PluginError for anything else, a table without columns, or other cells."""
-    found = _all_of(Table, "tables()", tables)
-    for table in found:
+    shown = _all_of(Table, "tables()", tables)
+    for table in shown:
         if not table.columns:
             raise PluginError(f"table {table.title!r} has no columns")
         for cell in (cell for row in table.rows for cell in row):
             if not isinstance(cell, TableCell):
                 raise PluginError(f"table {table.title!r} has {_kind(cell)} as a cell, expected harness.TableCell")
-    return found
+    return shown
 
 
 def checked_figures(figures: Any) -> Sequence[Figure]:

@@ -235,8 +235,8 @@ def _mean(row: Row, parts: Sequence[str]) -> float:
 def _unlike_parts(models: Sequence[StudyModel], definitions: Definitions) -> Iterable[Remark]:
     """A remark on each bias or axis that averages measures of different units, or of opposite directions."""
     for name, parts in definitions.items():
-        found = {part: model.measures[part] for model in models for part in parts if part in model.measures}
-        measures = {part: measure for part, measure in found.items() if measure.value is not None}
+        of_models = [(part, model.measures[part]) for model in models for part in parts if part in model.measures]
+        measures = {part: measure for part, measure in of_models if measure.value is not None}
         units = {part: f"in {measure.unit}" for part, measure in measures.items()}
         directions = {
             part: f"{measure.direction} is better"
@@ -245,8 +245,8 @@ def _unlike_parts(models: Sequence[StudyModel], definitions: Definitions) -> Ite
         }
         for facts in (units, directions):
             if len(set(facts.values())) > 1:
-                told = listed((f"{part}: {fact}" for part, fact in facts.items()), most=MOST_FLAGGED)
-                yield Remark("comparability", name, f"the mean of unlike measures, which says little: {told}")
+                of_parts = listed((f"{part}: {fact}" for part, fact in facts.items()), most=MOST_FLAGGED)
+                yield Remark("comparability", name, f"the mean of unlike measures, which says little: {of_parts}")
 
 
 def _flag_warnings(models: Sequence[StudyModel]) -> list[Remark]:

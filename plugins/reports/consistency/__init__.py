@@ -267,11 +267,11 @@ def _over_datasets(entries: Sequence[DatasetEntry]) -> Iterator[ObserverEntry]:
 def _missing(study: Study, damaged: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[str]:
     """One line for each reason why observers lack decisions that could be compared."""
     observers = {place: list(names) for place, names in damaged.items()}
-    told = {(name, task) for (task, _), names in damaged.items() for name in names}
+    unreadable = {(name, task) for (task, _), names in damaged.items() for name in names}
     for model in study.models:
         for reason in model.missing:
             probe = reason.subject.partition("@")[0]
-            if reason.kind == "task" and probe in MEASURES and (model.name, reason.subject) not in told:
+            if reason.kind == "task" and probe in MEASURES and (model.name, reason.subject) not in unreadable:
                 observers.setdefault((reason.subject, reason.line), []).append(model.name)
     for (task, line), names in observers.items():
         yield f"no decisions on {task}: {line}: {', '.join(names)}"
