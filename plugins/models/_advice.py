@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -38,7 +37,24 @@ def of_the_chosen(contents: Contents, chosen: State, spec: ModelSpec, target: Ta
             wide = _within(contents, chosen, keys, spec.recipe, _with_outputs(target, width))
             if any(one.fits for one in wide):
                 return _described(contents, spec, wide, f" and `outputs: {width}`, with their `label_space`")
-    return _described(contents, spec, found)
+    return _described(contents, spec, found) + _with_head(contents, chosen, keys, spec, target, found)
+
+
+def _with_head(
+    contents: Contents,
+    chosen: State,
+    keys: Sequence[str],
+    spec: ModelSpec,
+    target: Target,
+    found: Sequence[Suggestion],
+) -> str:
+    """The recipe for a backbone whose classifier is in another file; empty if that is not what is missing."""
+    if not found or found[0].fits or not _is_classifier(found[0]):
+        return ""
+    head = {key: target.needed[key] for key in found[0].missing}
+    whole = _within(contents, chosen, keys, spec.recipe, replace(target, head=head))
+    lines = [f"`recipe: {as_yaml(replace(one.recipe, head='file:CLASSIFIER'))}`" for one in whole[:_MOST] if one.fits]
+    return f": {' or '.join(lines)}" if lines else ""
 
 
 def instead_of(error: CheckpointError, contents: Contents, spec: ModelSpec, target: Target) -> str:
@@ -137,11 +153,10 @@ def _described(contents: Contents, spec: ModelSpec, found: Sequence[Suggestion],
             f"({listed(best.foreign)}): the file is of another architecture, and gives other logits without them. "
             "Name that architecture as `arch`"
         )
-    if not best.prefix and not best.copies:
-        return ""
     lacking = f"; not in the file: {listed(best.missing)}" if best.missing else ""
-    head = ". If another file holds the classifier, give its URI as `head`" if _is_classifier(best) else ""
-    return f". {counted}{lacking}{head}"
+    if _is_classifier(best):
+        lacking += ". If another file holds the classifier, give its URI as `head`"
+    return f". {counted}{lacking}" if best.prefix or best.copies or best.missing else ""
 
 
 def _lines(contents: Contents, spec: ModelSpec, fitting: Sequence[Suggestion], beside: str = "") -> str:
@@ -173,7 +188,9 @@ def _of_normalization(contents: Contents, spec: ModelSpec, found: Suggestion) ->
 
 
 def _is_classifier(found: Suggestion) -> bool:
-    return 0 < len(found.missing) <= 2 and len(Counter(key.rpartition(".")[0] for key in found.missing)) == 1
+    """Whether all that is missing is one module with its weight: a backbone lacks its classifier."""
+    modules = {key.rpartition(".")[0] for key in found.missing}
+    return len(modules) == 1 and len(found.missing) <= 2 and any(key.endswith(".weight") for key in found.missing)
 
 
 def as_yaml(recipe: LoadingRecipe) -> str:

@@ -229,6 +229,7 @@ def _attempts(
     begun = list(dict.fromkeys([one, selected, several]))
     whole = [[start] for start in begun] + [_with_classifier(state, start, target) for start in begun]
     narrow = [[replace(one, drop=_leftover(state, one, target)) for one in attempts] for attempts in whole]
+    narrow.sort(key=lambda attempts: len(attempts[0].drop) if attempts else 0)
     for attempts in (*whole, *narrow):
         yield attempts
         if any(map(target.has_background, state.values())):

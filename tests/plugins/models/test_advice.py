@@ -172,14 +172,24 @@ def test_the_advice_has_the_normalization_of_the_file(tmp_path, network, state):
     assert torch.equal(load(tmp_path, entry(*lines)).network.state_dict()["fc.bias"], state["fc.bias"])
 
 
-def test_a_backbone_without_classifier_asks_for_its_file(tmp_path, network, state):
+def test_a_backbone_without_classifier_asks_for_its_file(tmp_path, network, state, other):
     """MoCo v2: encoder_q and encoder_k, whose head is a projector."""
     projector = {"module.encoder_q.fc.0.weight": torch.zeros(2), "module.encoder_q.fc.2.weight": torch.zeros(2)}
-    keys = {**prefixed(backbone(state), "module.encoder_q."), **prefixed(backbone(state), "module.encoder_k.")}
+    keys = {**prefixed(backbone(state), "module.encoder_q."), **prefixed(backbone(other), "module.encoder_k.")}
     torch.save({"state_dict": {**keys, **projector}}, tmp_path / "w.pth")
     message = refusal(tmp_path, entry())
     assert "after `module.encoder_q.`" in message and "under `module.encoder_k.` too" in message
     assert "not in the file: fc.weight, fc.bias" in message and "`head`" in message
+    torch.save(head_under(state, "fc"), tmp_path / "fc.pth")
+    query, key = (line.replace("CLASSIFIER", "fc.pth") for line in advised(message))
+    assert_same(load(tmp_path, entry(query)), network, some_images())
+    assert torch.equal(load(tmp_path, entry(key)).state_dict()["conv1.0.weight"], other["conv1.0.weight"])
+
+
+def test_a_classifier_without_bias_needs_no_second_file(tmp_path, state):
+    torch.save({key: value for key, value in state.items() if key != "fc.bias"}, tmp_path / "w.pth")
+    message = refusal(tmp_path, entry())
+    assert "not in the file: fc.bias" in message and "head" not in message
 
 
 WRAPPED = {
