@@ -31,6 +31,7 @@ from tests.helpers.layouts import (
     backbone,
     prefixed,
     save_safetensors,
+    sharded,
     small_network,
     some_images,
     spec_for,
@@ -556,21 +557,6 @@ def test_arrays_of_jax_have_other_axes(tmp_path):
 
 
 # --- several files ---------------------------------------------------------------------------
-
-
-def sharded(folder, state, count=3, suffix="safetensors"):
-    """Writes `state` in `count` shards with their index, as the hub does; returns the index."""
-    from safetensors.torch import save_file
-
-    weight_map, keys = {}, list(state)
-    for number in range(count):
-        name = f"model-{number + 1:05}-of-{count:05}.{suffix}"
-        part = {key: state[key].contiguous() for key in keys[number::count]}
-        (save_file if suffix == "safetensors" else torch.save)(part, folder / name)
-        weight_map |= dict.fromkeys(part, name)
-    index = folder / f"model.{suffix}.index.json"
-    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": weight_map}))
-    return index
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "bin"])
