@@ -272,9 +272,9 @@ def _item(value: Any, key: str) -> tuple[bool, Any]:
     """Whether `value` has `key`, with what lies there; else with `value`. Positions and numbers count as keys."""
     value = opened(value)
     if isinstance(value, Mapping):
-        for form in (key, int(key) if key.isdecimal() else key):
-            if form in value:
-                return True, value[form]
+        for form, item in value.items():
+            if str(form) == key:
+                return True, item
     elif isinstance(value, list | tuple) and key.isdecimal() and int(key) < len(value):
         return True, value[int(key)]
     return False, value

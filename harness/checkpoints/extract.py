@@ -94,8 +94,11 @@ def _plain(value: Any, depth: int) -> Any:
         return value.detach().clone()
     if isinstance(value, np.generic):  # before float, of which a float64 of NumPy is a kind
         return _plain(value.item(), depth + 1) if depth <= _DEPTH else None
-    if isinstance(value, str | int | float | bool):
+    if isinstance(value, bool):
         return value
+    for kind in (str, int, float):
+        if isinstance(value, kind):
+            return kind(value)  # not a kind of it, such as torch's own version
     if isinstance(value, np.ndarray):
         return torch.as_tensor(value) if value.dtype.kind in "fiub" else None
     if depth > _DEPTH:

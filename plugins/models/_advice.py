@@ -168,8 +168,9 @@ def _lines(contents: Contents, spec: ModelSpec, fitting: Sequence[Suggestion], b
 
 def _line(contents: Contents, spec: ModelSpec, found: Suggestion, beside: str = "") -> str:
     """`recipe: {…}` with what the entry needs beside it, and what it leaves out."""
-    names = listed(found.left_out)
-    careful = f" (which leaves out {len(found.left_out)} other keys of the file: {names})" if found.left_out else ""
+    names = listed(found.left_out) if found.left_out else ""
+    second = ", of the shapes of a second set of weights" if found.second else ""
+    careful = f" (which leaves out {len(found.left_out)} other keys of the file{second}: {names})" if names else ""
     careful += " (if the first output is a background class)" if found.recipe.rows else ""
     lines = dict.fromkeys(_of_normalization(contents, spec, found))
     return f"`recipe: {as_yaml(found.recipe)}`{beside}{''.join(f' and {line}' for line in lines)}{careful}"

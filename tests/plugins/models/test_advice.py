@@ -232,6 +232,27 @@ def test_no_advice_leaves_out_a_part_of_the_networks_own_modules(layers, prefix,
     assert "of another architecture" in message and next(iter(layers)) in message
 
 
+def test_a_token_of_a_transformer_is_a_part_of_it(tmp_path):
+    import timm
+
+    state = dict(timm.create_model("test_vit", pretrained=False).state_dict())
+    width = state["cls_token"].shape[-1]
+    torch.save(prefixed({**state, "reg_token": torch.ones(1, 4, width)}), tmp_path / "w.pth")
+    message = refusal(tmp_path, entry(arch="timm:test_vit"))
+    assert "of another architecture" in message and not advised(message)
+    torch.save(prefixed({**state, "mask_token": torch.ones(1, 1, width)}), tmp_path / "w.pth")
+    (line,) = advised(refusal(tmp_path, entry(arch="timm:test_vit")))
+    load(tmp_path, entry(line, arch="timm:test_vit"))
+
+
+def test_a_second_set_of_weights_under_other_names_is_said_to_be_one(tmp_path, state, other):
+    average = {f"model_ema.{key.replace('.', '')}": value for key, value in other.items()}
+    torch.save({**prefixed(state, "model."), **average}, tmp_path / "w.pth")
+    assert "of the shapes of a second set of weights" in refusal(tmp_path, entry())
+    torch.save({**prefixed(state, "model."), "projector.weight": torch.ones(2, 3)}, tmp_path / "w.pth")
+    assert "second set" not in refusal(tmp_path, entry())
+
+
 HARMLESS = {
     "operations counted": lambda state: {
         f"{module}.{leaf}": torch.zeros(1, dtype=torch.float64)
@@ -366,6 +387,7 @@ PLAIN = {
     "array of text": lambda: np.array(["a", "b"]),
     "Namespace": lambda: argparse.Namespace(lr=0.1, best=np.float32(1), out=pathlib.PurePosixPath("x")),
     "path, date, namespace": lambda: [pathlib.Path("x"), datetime.datetime(2024, 1, 1), SimpleNamespace(a=1)],
+    "version of torch": lambda: torch.__version__,
     "frozenset and slice": lambda: [frozenset([1]), slice(1, 2)],
 }
 
