@@ -23,10 +23,14 @@ _MOST: Final = 4
 _SHARD: Final = re.compile(r"-\d{5}-of-\d{5}(\.\w+)$")
 
 
-def of_the_chosen(contents: Contents, chosen: State, spec: ModelSpec, target: Target) -> str:
-    """Which lines would load the file: for the state dict that is chosen, else for another one in it."""
+def of_the_chosen(contents: Contents, chosen: State, spec: ModelSpec, target: Target) -> tuple[str, bool]:
+    """Which lines would load the file: for the state dict that is chosen, else for another one in it.
+
+    Returns:
+        What the message says, and whether some line of it loads the file.
+    """
     if elsewhere := _of_a_shard(contents, spec) or _elsewhere(chosen, spec, target):
-        return elsewhere
+        return elsewhere, True
     keys = spec.recipe.wrapper_keys or contents.usual_keys()
     found = _within(contents, chosen, keys, spec.recipe, target)
     if not any(one.fits for one in found):
@@ -36,8 +40,10 @@ def of_the_chosen(contents: Contents, chosen: State, spec: ModelSpec, target: Ta
         for width in _other_widths(chosen, target):
             wide = _within(contents, chosen, keys, spec.recipe, _with_outputs(target, width))
             if any(one.fits for one in wide):
-                return _described(contents, spec, wide, f" and `outputs: {width}`, with their `label_space`")
-    return _described(contents, spec, found) + _with_head(contents, chosen, keys, spec, target, found)
+                beside = f" and `outputs: {width}`, with their `label_space`"
+                return _described(contents, spec, wide, beside), True
+    text = _described(contents, spec, found) + _with_head(contents, chosen, keys, spec, target, found)
+    return text, any(one.fits for one in found)
 
 
 def _with_head(

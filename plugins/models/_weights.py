@@ -23,6 +23,7 @@ from harness import (
 from . import _advice
 from ._masks import unapplied
 from ._normalization import disagreeing, of_another_configuration, refuse_other
+from ._other_layout import conversion
 from ._other_values import unused_values
 from ._recipe import adapted, by_position, listed, problems, renamed, used_keys, with_rows
 from ._schedule_free import in_training
@@ -138,7 +139,10 @@ def _fitting(
         state = by_position(state, needed, place, contents.ordered)
     if found := problems(state, needed):
         text = f"{place} does not fit {spec.arch or 'the network'}: {', '.join(found)}"
-        raise CheckpointError(text + _advice.of_the_chosen(contents, chosen, spec, target))
+        advice, loads = _advice.of_the_chosen(contents, chosen, spec, target)
+        if not loads and (command := conversion(network, contents, chosen, spec)):
+            raise CheckpointError(f"{text}. It has the names of another layout, which timm converts", remedy=command)
+        raise CheckpointError(text + advice)
     return state, used_keys(chosen, recipe)
 
 

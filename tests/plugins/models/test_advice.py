@@ -315,6 +315,44 @@ def test_any_prefix_wrapper_and_stray_keys_are_found(prefix, wrapper, stray, tmp
     assert_same(loaded, network, some_images())
 
 
+CONVNEXT = (
+    (r"^stem\.(\d)", r"downsample_layers.0.\1"),
+    (r"^stages\.(\d)\.downsample\.(\d)", r"downsample_layers.\1.\2"),
+    (r"^stages\.(\d)\.blocks\.(\d+)\.conv_dw", r"stages.\1.\2.dwconv"),
+    (r"^stages\.(\d)\.blocks\.(\d+)\.mlp\.fc(\d)", r"stages.\1.\2.pwconv\3"),
+    (r"^stages\.(\d)\.blocks\.(\d+)\.", r"stages.\1.\2."),
+    (r"^head\.norm", "norm"),
+    (r"^head\.fc", "head"),
+)
+"""From timm's names of a ConvNeXt to those of its authors (Liu et al. 2022)."""
+
+
+def authors_names(state):
+    for pattern, replacement in CONVNEXT:
+        state = {re.sub(pattern, replacement, key): value for key, value in state.items()}
+    return dict(sorted(state.items(), key=lambda item: not item[0].startswith("downsample_layers")))
+
+
+def test_the_layout_of_a_networks_authors_is_converted_by_the_advised_command(tmp_path):
+    network = small_network(seed=6, name="test_convnext")
+    torch.save({"model": authors_names(network.state_dict())}, tmp_path / "w.pth")
+    message = refusal(tmp_path, entry(arch="timm:test_convnext"))
+    assert "which timm converts" in message
+    run_here(message)
+    loaded = load(tmp_path, entry(arch="timm:test_convnext", weights="file:w-weights.pth"))
+    assert_same(loaded, network, some_images())
+
+
+def test_a_conversion_that_changes_values_is_not_advised(tmp_path):
+    """timm would resample the position embedding of a network for larger images."""
+    import timm
+
+    other = timm.create_model("test_vit", pretrained=False, img_size=96)
+    torch.save(other.state_dict(), tmp_path / "w.pth")
+    message = refusal(tmp_path, entry(arch="timm:test_vit"))
+    assert "pos_embed has shape" in message and "python -" not in message
+
+
 # --- outputs ---------------------------------------------------------------------------------
 
 
