@@ -190,8 +190,8 @@ def _of_normalization(contents: Contents, spec: ModelSpec, found: Suggestion) ->
     except CheckpointError:
         return
     entry = replace(spec, recipe=found.recipe)
-    found = (one for one, _ in disagreeing(entry, contents.loaded, keys, used))
-    yield from (one.lines(spec) for one in found if not one.values)
+    others = [one for one, _ in disagreeing(entry, contents.loaded, keys, used)]
+    yield from (one.lines(spec) for one in others if not one.values)
 
 
 def _is_classifier(found: Suggestion) -> bool:

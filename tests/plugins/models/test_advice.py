@@ -527,6 +527,14 @@ def test_a_network_of_code_that_is_not_here_keeps_its_mean(code_elsewhere, tmp_p
     assert load(tmp_path, entry(*advised(message), weights="file:w-weights.pth"))
 
 
+def test_a_file_of_objects_that_contains_itself_ends(tmp_path, network, state):
+    knot = {"state_dict": dict(state), "activation": torch.nn.ReLU}
+    knot |= {f"k{number}": knot for number in range(300)}
+    torch.save(knot, tmp_path / "w.pth")
+    run_here(refusal(tmp_path, entry()))
+    assert_same(load(tmp_path, entry(weights="file:w-weights.pth")), network, some_images())
+
+
 def test_a_pickle_of_arrays_is_saved_as_tensors(tmp_path, network, state):
     content = {"model": {key: value.numpy() for key, value in state.items()}, "__author__": "them"}
     (tmp_path / "w.pkl").write_bytes(pickle.dumps(content, protocol=2))
