@@ -246,16 +246,27 @@ def opened(value: Any) -> Any:
     return vars(value) if isinstance(value, Namespace | SimpleNamespace) else value
 
 
-def with_tensors(value: Any, depth: int = DEPTH) -> Any:
-    """`value` with each mapping of NumPy arrays as one of tensors, if it is as long as a state dict."""
-    if not isinstance(value, Mapping) or depth == 0:
+def with_tensors(value: Any) -> Any:
+    """`value`, in which each mapping of NumPy arrays becomes one of tensors, if it is as long as a state dict."""
+    return _with_tensors(value, DEPTH, {})
+
+
+def _with_tensors(value: Any, depth: int, made: dict[int, Any]) -> Any:
+    """As `with_tensors`; `made`: identity of a mapping -> what it becomes, since a file may contain itself."""
+    if not isinstance(value, dict) or depth == 0:
         return value
-    arrays = {key: item for key, item in value.items() if _is_array(item)}
+    if id(value) in made:
+        return made[id(value)]
+    made[id(value)] = value
+    arrays = [key for key, item in value.items() if _is_array(item)]
     if len(arrays) > LEAST_ARRAYS and not has_tensors(value):
         import torch
 
-        return {key: torch.as_tensor(item) if key in arrays else item for key, item in value.items()}
-    return {key: with_tensors(item, depth - 1) for key, item in value.items()}
+        made[id(value)] = {key: torch.as_tensor(item) if _is_array(item) else item for key, item in value.items()}
+        return made[id(value)]
+    for key, item in value.items():
+        value[key] = _with_tensors(item, depth - 1, made)
+    return value
 
 
 def _is_array(value: object) -> bool:
@@ -272,9 +283,9 @@ def _item(value: Any, key: str) -> tuple[bool, Any]:
     """Whether `value` has `key`, with what lies there; else with `value`. Positions and numbers count as keys."""
     value = opened(value)
     if isinstance(value, Mapping):
-        for form in (key, int(key) if key.isdecimal() else key):
-            if form in value:
-                return True, value[form]
+        for form, item in value.items():
+            if str(form) == key:
+                return True, item
     elif isinstance(value, list | tuple) and key.isdecimal() and int(key) < len(value):
         return True, value[int(key)]
     return False, value

@@ -39,7 +39,7 @@ def extract(path: Path) -> Path:
     import torch
 
     try:
-        plain = _plain(_loaded(path), 0)
+        plain = _plain(_loaded(path), 0, {})
     except Exception as error:
         text = " ".join(str(error).split())[:300]
         raise CheckpointError(f"{path} cannot be read here ({type(error).__name__}: {text})") from error
@@ -85,31 +85,35 @@ def _reader() -> type[pickle.Unpickler]:
     return Reader
 
 
-def _plain(value: Any, depth: int) -> Any:
-    """`value` as tensors, numbers and text in dicts and lists; None for what is none of these."""
+def _plain(value: Any, depth: int, seen: dict[int, Any]) -> Any:
+    """`value` as tensors, numbers and text in dicts and lists; None for what is none of these, and for repetitions."""
     import numpy as np
     import torch
 
     if isinstance(value, torch.Tensor):
         return value.detach().clone()
     if isinstance(value, np.generic):  # before float, of which a float64 of NumPy is a kind
-        return _plain(value.item(), depth + 1) if depth <= _DEPTH else None
-    if isinstance(value, str | int | float | bool):
+        return _plain(value.item(), depth + 1, seen) if depth <= _DEPTH else None
+    if isinstance(value, bool):
         return value
+    for kind in (str, int, float):
+        if isinstance(value, kind):
+            return kind(value)  # not a kind of it, such as torch's own version
     if isinstance(value, np.ndarray):
         return torch.as_tensor(value) if value.dtype.kind in "fiub" else None
-    if depth > _DEPTH:
+    if depth > _DEPTH or id(value) in seen:
         return None
+    seen[id(value)] = value  # kept, so that no other object gets its identity
     if isinstance(value, list | tuple):
-        return [_plain(item, depth + 1) for item in value]
+        return [_plain(item, depth + 1, seen) for item in value]
     if isinstance(value, torch.nn.Module) and "_modules" in vars(value):
-        return {**_attributes(value), **_items(value.state_dict(), depth)}
+        return {**_attributes(value), **_items(value.state_dict(), depth, seen)}
     items = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
-    return None if "param_groups" in items or isinstance(value, type) else _items(items, depth) or None
+    return None if "param_groups" in items or isinstance(value, type) else _items(items, depth, seen) or None
 
 
-def _items(items: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
-    made = {key: _plain(item, depth + 1) for key, item in items.items() if isinstance(key, str | int)}
+def _items(items: Mapping[Any, Any], depth: int, seen: dict[int, Any]) -> dict[Any, Any]:
+    made = {key: _plain(item, depth + 1, seen) for key, item in items.items() if isinstance(key, str | int)}
     return {key: item for key, item in made.items() if item is not None}
 
 

@@ -26,6 +26,7 @@ SAFE_GLOBALS: Final = (
     "datetime.timezone",
     *(f"{module}.{kind}Path" for module in ("pathlib", "pathlib._local") for kind in ("Posix", "Windows")),
     *(f"pathlib.Pure{kind}Path" for kind in ("Posix", "Windows")),
+    "torch.torch_version.TorchVersion",
     "numpy.dtype",
     "numpy.ndarray",
     *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),

@@ -21,7 +21,7 @@ from harness.local.writing import write_whole
 if TYPE_CHECKING:
     import torch
 
-    from harness.records import LoadingRecipe, ModelSpec
+    from harness.records import ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,9 @@ def tensors_digest(state: Mapping[str, torch.Tensor], *, ordered: bool = False) 
 
 
 def digests_of_tensors(spec: ModelSpec, files: Sequence[Path], digests: Sequence[str]) -> tuple[str, ...]:
-    """Digest of the tensors in each file of a model, computed once on this machine; empty if one cannot be read.
+    """Digest of the tensors in the checkpoint of a model, and in its head if there is one; empty if one is unreadable.
+
+    They are computed once on this machine. Shards count as the one file that they are parts of.
 
     Args:
         files: as `ModelSource.files`. digests: their SHA-256.
@@ -52,28 +54,40 @@ def digests_of_tensors(spec: ModelSpec, files: Sequence[Path], digests: Sequence
     if known:
         return known
     made = []
-    for position, path in enumerate(files):
+    for position, path in enumerate(files[: _parts(spec)]):
         wrapper_keys = spec.recipe.head_wrapper_keys if position else spec.recipe.wrapper_keys
         try:
             state = read_state_dict(path, wrapper_keys, spec.recipe.safe_globals)
             made.append(tensors_digest(state, ordered=spec.recipe.match == "position"))
         except (CheckpointError, OSError, RuntimeError, TypeError):
             return ()  # whoever loads the network says what is wrong with the file
-    _remember({_key(spec.recipe, place, digest): made[place] for place, digest in enumerate(digests)})
+    _remember({_key(spec, place, digests): digest for place, digest in enumerate(made)})
     return tuple(made)
 
 
 def recalled(spec: ModelSpec, digests: Sequence[str]) -> tuple[str, ...]:
     """Digests of the tensors in files with these SHA-256, if they have been computed on this machine; else empty."""
     stored = _remembered()
-    made = [stored.get(_key(spec.recipe, position, digest)) for position, digest in enumerate(digests)]
+    made = [stored.get(_key(spec, position, digests)) for position in range(min(_parts(spec), len(digests)))]
     return tuple(map(str, made)) if made and all(made) else ()
 
 
-def _key(recipe: LoadingRecipe, position: int, digest: str) -> str:
-    """What the tensors of a file depend on, besides its bytes: the keys to unwrap, and whether the order counts."""
+def same_tensors(one: Sequence[str], other: Sequence[str], spec: ModelSpec) -> bool:
+    """Whether two results of `digests_of_tensors` are of one network; earlier versions added one for each shard."""
+    return bool(one) and one[: _parts(spec)] == other[: _parts(spec)]
+
+
+def _parts(spec: ModelSpec) -> int:
+    """Files that a network is made of, each with its shards: the checkpoint, and its head."""
+    return 1 if spec.recipe.head is None else 2
+
+
+def _key(spec: ModelSpec, position: int, digests: Sequence[str]) -> str:
+    """What the tensors of a file depend on: its bytes (of all shards), the keys to unwrap, and whether order counts."""
+    recipe = spec.recipe
     wrapper_keys = recipe.head_wrapper_keys if position else recipe.wrapper_keys
-    return json.dumps([digest, list(wrapper_keys), recipe.match == "position"])
+    whole = len(digests) <= _parts(spec)
+    return json.dumps([digests[position] if whole else list(digests), list(wrapper_keys), recipe.match == "position"])
 
 
 def _remembered() -> dict[str, Any]:

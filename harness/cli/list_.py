@@ -64,6 +64,8 @@ def list_things(
 
 
 def _rows(kind: str, house: House) -> list[dict[str, Any]]:
+    from harness.planning.definitions import check_suite
+
     registry, plugins = house.registry, house.plugins
     if kind == "models":
         return [
@@ -86,7 +88,7 @@ def _rows(kind: str, house: House) -> list[dict[str, Any]]:
                 "models": len(s.models),
                 "tasks": len(s.tasks),
                 "about": s.title,
-                "reason": _refusal(registry.suite, s.name),
+                "reason": _refusal(lambda name: check_suite(name, registry), s.name),
             }
             for s in registry.suites.values()
         ]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.errors import RequestError, UnknownNameError
+from harness.errors import RegistryError, RequestError, UnknownNameError
 from harness.names import dataset_in
 from harness.records import TOP, TaskLayout, Trials
 from harness.views import Views
@@ -37,30 +37,44 @@ _ANY: Final = "*"
 """Stands for every name, where a probe cannot say which it has."""
 
 
+def check_suite(name: str, registry: Registry) -> None:
+    """Raises what `Registry.suite` and `check_definitions` raise for a suite on its own."""
+    suite = registry.suite(name)
+    tasks = [(registry.probe_for(task), registry.dataset(task.dataset)) for task in suite.tasks]
+    check_definitions(suite, tasks, registry.plugins.probes, registry)
+
+
 def check_definitions(
     suite: Suite, tasks: Iterable[tuple[Probe, Dataset]], probes: Mapping[str, Probe], registry: Registry
 ) -> None:
-    """Raises RegistryError for a part of a bias or axis that nothing measures, with file, line and similar names.
+    """Raises RegistryError for parts of a bias or axis that nothing measures, with file, line and similar names.
 
     Args:
         tasks: the probe and dataset of each task of the request. probes: name -> every installed probe.
     """
+    named = [*_definitions(suite)]
     planned = [*tasks]
-    parts = [(kind, name, part) for kind, name, names in _definitions(suite) for part in names]
     found = _Names(probes, registry)
     for dataset in {task_dataset.name: task_dataset for _, task_dataset in planned}.values():
-        wanted = {part for _, _, part in parts if dataset_in(part) == dataset.name}
+        wanted = {part for _, part in named if dataset_in(part) == dataset.name}
         found.look_for(wanted, dataset, [probe for probe, of_task in planned if of_task.name == dataset.name])
-    for kind, name, part in parts:
+    mistakes = []
+    for place, part in named:
         if found.is_missing(part):
-            with registry.located("suites", suite.name, kind, name):
-                raise _unknown(part, found.of_dataset[dataset_in(part)])
+            try:
+                with registry.located(*place):
+                    raise _unknown(part, found.of_dataset[dataset_in(part)])
+            except RegistryError as error:
+                mistakes.append(error)
+    if mistakes:
+        raise mistakes[0] if len(mistakes) == 1 else RegistryError("; ".join(map(str, mistakes)))
 
 
-def _definitions(suite: Suite) -> Iterator[tuple[str, str, Sequence[str]]]:
+def _definitions(suite: Suite) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Where the name of a measure stands in a registry file, and the name."""
     for kind, definitions in (("biases", suite.biases), ("axes", suite.axes)):
         for name, parts in definitions.items():
-            yield kind, name, parts
+            yield from ((("suites", suite.name, kind, name), part) for part in parts)
 
 
 def _unknown(part: str, available: Iterable[str]) -> RequestError:

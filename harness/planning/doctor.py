@@ -14,6 +14,7 @@ from harness.checkpoints import pins
 from harness.checkpoints.expected import check_digest, expected_digest
 from harness.checkpoints.reading import digests_of
 from harness.errors import AbsentCheckpointError, HarnessError, UnknownNameError, listed
+from harness.planning.definitions import check_suite
 from harness.planning.estimate import TaskShape, shape_of
 from harness.records import Download
 
@@ -95,11 +96,12 @@ def examine(name: str, registry: Registry, data: DataRoots) -> list[Finding]:
         if named not in registry.datasets:
             raise UnknownNameError("dataset", named, registry.datasets, f"Given as --data {named}=…")
     models = {finding.name: finding for pattern in suite.models for finding in _models(pattern, registry)}
-    return [
+    found = [
         *(_dataset(dataset, registry, data) for dataset in dict.fromkeys(task.dataset for task in suite.tasks)),
         *(_task(task, registry) for task in suite.tasks),
         *models.values(),
     ]
+    return found if any(finding.state == "wrong" for finding in found) else [*found, *_definitions(name, registry)]
 
 
 def task_costs(name: str, registry: Registry, findings: Sequence[Finding]) -> list[TaskShape]:
@@ -198,6 +200,15 @@ def _task(task: TaskSpec, registry: Registry) -> Finding:
     return Finding(kind="task", name=task.name, state="present", detail=f"{probe.name} version {probe.version}")
 
 
+def _definitions(suite: str, registry: Registry) -> list[Finding]:
+    """What is wrong with the suite as a whole: measures of its biases and axes that nothing yields."""
+    try:
+        check_suite(suite, registry)
+    except HarnessError as error:
+        return [Finding(kind="task", name=f"measures of {suite}", state="wrong", **_error_fields(error))]
+    return []
+
+
 # --- checkpoints -----------------------------------------------------------------------------
 
 
@@ -274,12 +285,8 @@ def _trust(spec: ModelSpec, downloads: Sequence[Sequence[Download]]) -> str:
     return "published digest" if first.has_whole_digest else f"first {first.digits} digits of the published digest"
 
 
-# --- words -----------------------------------------------------------------------------------
-
-
 def _total(sizes: Sequence[int | None]) -> int | None:
-    known_sizes = [size for size in sizes if size is not None]
-    return sum(known_sizes) if known_sizes and len(known_sizes) == len(sizes) else None
+    return sum(filter(None, sizes)) if sizes and None not in sizes else None
 
 
 class _ErrorFields(TypedDict):

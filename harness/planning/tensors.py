@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.checkpoints.tensors import digests_of_tensors, recalled
+from harness.checkpoints.shards import shards_of
+from harness.checkpoints.tensors import digests_of_tensors, recalled, same_tensors
+from harness.errors import CheckpointError
 from harness.local.digests import path_of
 from harness.planning.plan import Pass, Plan, PlannedCell
 from harness.planning.weight_files import files_of
@@ -45,14 +47,21 @@ def files_of_stored(
 def _equal(spec: ModelSpec, selection: Selection, job: Job, now: Sequence[str]) -> bool:
     """Whether the present files of a model hold the tensors of a stored cell."""
     before = job.tensors or recalled(spec, job.identity.checkpoint) or _tensors_before(spec, job)
-    return bool(before) and before == digests_of_tensors(spec, files_of(selection, spec), now)
+    return bool(before) and same_tensors(before, digests_of_tensors(spec, files_of(selection, spec), now), spec)
 
 
 def _tensors_before(spec: ModelSpec, job: Job) -> tuple[str, ...]:
     """Digests of the tensors in the files of a stored cell, as far as they are still on this machine."""
     paths = [path for digest in job.identity.checkpoint if (path := path_of(digest))]
-    complete = len(paths) == len(job.identity.checkpoint)
-    return digests_of_tensors(spec, paths, job.identity.checkpoint) if complete else ()
+    if len(paths) != len(job.identity.checkpoint):
+        return ()
+    try:
+        shards = [shard.resolve() for path in paths for shard in shards_of(path)]
+    except CheckpointError:
+        return ()
+    # An index is read with the files beside it, which may have been replaced since.
+    beside = all(shard in paths for shard in shards)
+    return digests_of_tensors(spec, paths, job.identity.checkpoint) if beside else ()
 
 
 def with_tensors(plan: Plan, selection: Selection) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -45,9 +45,20 @@ def difference(measure: Measure, expected: tuple[float, float | None] | None) ->
     return f"unexpected: the entry expects {value:g}, measured is {measure.value:.4f} ({where})" if apart else ""
 
 
-def unexpected(run: RunReader, probes: Mapping[str, Probe]) -> list[Remark]:
-    """A remark for each stored measure that is not as its model's entry expects, and for each that no probe yields."""
-    return [remark for name, model in run.record.models.items() for remark in _of_model(run, probes, name, model)]
+def unexpected(run: RunReader, probes: Mapping[str, Probe], datasets: Collection[str]) -> list[Remark]:
+    """A remark for each stored measure that is not as its model's entry expects, and for each that nothing yields.
+
+    Args:
+        probes: name -> each installed probe. datasets: names of all that there are.
+    """
+    models = run.record.models.items()
+    nowhere = [
+        Remark("flag", measure, f"expected by the entry of {name}, but there is no dataset {dataset_in(measure)!r}")
+        for name, model in models
+        for measure in model.expected
+        if dataset_in(measure) not in datasets
+    ]
+    return nowhere + [remark for name, model in models for remark in _of_model(run, probes, name, model)]
 
 
 def _of_model(run: RunReader, probes: Mapping[str, Probe], name: str, model: RunModel) -> Iterator[Remark]:

@@ -126,7 +126,7 @@ def execute_run(
     failures = {**failures, **lost_cells(out, plan, failures)}
     notes = [f"{name}: {remark}" for name, remarks in loaded.remarks.items() for remark in remarks]
     if any(spec.expected for spec in selection.models):
-        notes += unexpected(RunReader.open(out), house.plugins.probes)
+        notes += unexpected(RunReader.open(out), house.plugins.probes, selection.known_datasets)
     return RunResult(path=out, plan=plan, failures=failures, plugins=house.plugins, notes=tuple(notes))
 
 

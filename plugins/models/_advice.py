@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -24,10 +23,14 @@ _MOST: Final = 4
 _SHARD: Final = re.compile(r"-\d{5}-of-\d{5}(\.\w+)$")
 
 
-def of_the_chosen(contents: Contents, chosen: State, spec: ModelSpec, target: Target) -> str:
-    """Which lines would load the file: for the state dict that is chosen, else for another one in it."""
+def of_the_chosen(contents: Contents, chosen: State, spec: ModelSpec, target: Target) -> tuple[str, bool]:
+    """Which lines would load the file: for the state dict that is chosen, else for another one in it.
+
+    Returns:
+        What the message says, and whether some line of it loads the file.
+    """
     if elsewhere := _of_a_shard(contents, spec) or _elsewhere(chosen, spec, target):
-        return elsewhere
+        return elsewhere, True
     keys = spec.recipe.wrapper_keys or contents.usual_keys()
     found = _within(contents, chosen, keys, spec.recipe, target)
     if not any(one.fits for one in found):
@@ -37,8 +40,27 @@ def of_the_chosen(contents: Contents, chosen: State, spec: ModelSpec, target: Ta
         for width in _other_widths(chosen, target):
             wide = _within(contents, chosen, keys, spec.recipe, _with_outputs(target, width))
             if any(one.fits for one in wide):
-                return _described(contents, spec, wide, f" and `outputs: {width}`, with their `label_space`")
-    return _described(contents, spec, found)
+                beside = f" and `outputs: {width}`, with their `label_space`"
+                return _described(contents, spec, wide, beside), True
+    text = _described(contents, spec, found) + _with_head(contents, chosen, keys, spec, target, found)
+    return text, any(one.fits for one in found)
+
+
+def _with_head(
+    contents: Contents,
+    chosen: State,
+    keys: Sequence[str],
+    spec: ModelSpec,
+    target: Target,
+    found: Sequence[Suggestion],
+) -> str:
+    """The recipe for a backbone whose classifier is in another file; empty if that is not what is missing."""
+    if not found or found[0].fits or not _is_classifier(found[0]):
+        return ""
+    head = {key: target.needed[key] for key in found[0].missing}
+    whole = _within(contents, chosen, keys, spec.recipe, replace(target, head=head))
+    lines = [f"`recipe: {as_yaml(replace(one.recipe, head='file:CLASSIFIER'))}`" for one in whole[:_MOST] if one.fits]
+    return f": {' or '.join(lines)}" if lines else ""
 
 
 def instead_of(error: CheckpointError, contents: Contents, spec: ModelSpec, target: Target) -> str:
@@ -137,11 +159,10 @@ def _described(contents: Contents, spec: ModelSpec, found: Sequence[Suggestion],
             f"({listed(best.foreign)}): the file is of another architecture, and gives other logits without them. "
             "Name that architecture as `arch`"
         )
-    if not best.prefix and not best.copies:
-        return ""
     lacking = f"; not in the file: {listed(best.missing)}" if best.missing else ""
-    head = ". If another file holds the classifier, give its URI as `head`" if _is_classifier(best) else ""
-    return f". {counted}{lacking}{head}"
+    if _is_classifier(best):
+        lacking += ". If another file holds the classifier, give its URI as `head`"
+    return f". {counted}{lacking}" if best.prefix or best.copies or best.missing else ""
 
 
 def _lines(contents: Contents, spec: ModelSpec, fitting: Sequence[Suggestion], beside: str = "") -> str:
@@ -153,8 +174,9 @@ def _lines(contents: Contents, spec: ModelSpec, fitting: Sequence[Suggestion], b
 
 def _line(contents: Contents, spec: ModelSpec, found: Suggestion, beside: str = "") -> str:
     """`recipe: {…}` with what the entry needs beside it, and what it leaves out."""
-    names = listed(found.left_out)
-    careful = f" (which leaves out {len(found.left_out)} other keys of the file: {names})" if found.left_out else ""
+    names = listed(found.left_out) if found.left_out else ""
+    second = ", of the shapes of a second set of weights" if found.second else ""
+    careful = f" (which leaves out {len(found.left_out)} other keys of the file{second}: {names})" if names else ""
     careful += " (if the first output is a background class)" if found.recipe.rows else ""
     lines = dict.fromkeys(_of_normalization(contents, spec, found))
     return f"`recipe: {as_yaml(found.recipe)}`{beside}{''.join(f' and {line}' for line in lines)}{careful}"
@@ -168,12 +190,14 @@ def _of_normalization(contents: Contents, spec: ModelSpec, found: Suggestion) ->
     except CheckpointError:
         return
     entry = replace(spec, recipe=found.recipe)
-    found = (one for one, _ in disagreeing(entry, contents.loaded, keys, used))
-    yield from (one.lines(spec) for one in found if not one.values)
+    others = [one for one, _ in disagreeing(entry, contents.loaded, keys, used)]
+    yield from (one.lines(spec) for one in others if not one.values)
 
 
 def _is_classifier(found: Suggestion) -> bool:
-    return 0 < len(found.missing) <= 2 and len(Counter(key.rpartition(".")[0] for key in found.missing)) == 1
+    """Whether all that is missing is one module with its weight: a backbone lacks its classifier."""
+    modules = {key.rpartition(".")[0] for key in found.missing}
+    return len(modules) == 1 and len(found.missing) <= 2 and any(key.endswith(".weight") for key in found.missing)
 
 
 def as_yaml(recipe: LoadingRecipe) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -95,7 +95,7 @@ class FileNormalization:
         return f"{' and '.join(self.names)} ({', '.join([*numbers, *map(in_brackets, self.values)])})"
 
 
-def in_brackets(values: Triple | None) -> str:
+def in_brackets(values: Sequence[float] | None) -> str:
     """``[0.485, 0.456, 0.406]``, in six digits."""
     return f"[{', '.join(f'{value:.6g}' for value in values or ())}]"
 

@@ -21,7 +21,7 @@ def in_training(spec: ModelSpec, contents: Contents) -> tuple[str, ...]:
     Raises:
         CheckpointError: `drop` does not name it.
     """
-    places = list(_training(contents.loaded, ()))
+    places = list(_training(contents.loaded, (), set()))
     unnamed = [place for place in places if not matches(place, spec.recipe.drop)]
     what = "was in training mode when the file was saved, so its weights are not those that it evaluates"
     if unnamed:
@@ -33,13 +33,14 @@ def in_training(spec: ModelSpec, contents: Contents) -> tuple[str, ...]:
     return tuple(f"the schedule-free optimizer `{place}` {what}" for place in places)
 
 
-def _training(value: Any, keys: tuple[str, ...]) -> Iterator[str]:
-    """The keys that lead to the state of an optimizer in training mode, with dots between them."""
-    if not isinstance(value, Mapping | list) or len(keys) > _DEPTH:
+def _training(value: Any, keys: tuple[str, ...], seen: set[int]) -> Iterator[str]:
+    """The keys that lead to the state of an optimizer in training mode, with dots between them; each object once."""
+    if not isinstance(value, Mapping | list) or len(keys) > _DEPTH or id(value) in seen:
         return
+    seen.add(id(value))
     if isinstance(value, Mapping) and isinstance(groups := value.get("param_groups"), list):
         if any(isinstance(group, Mapping) and group.get("train_mode") is True for group in groups):
             yield ".".join(keys)
         return
     for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
-        yield from _training(item, (*keys, str(key)))
+        yield from _training(item, (*keys, str(key)), seen)

@@ -22,7 +22,7 @@ from ._recipe import (
     used_keys,
     with_rows,
 )
-from ._strays import WRAPPERS, foreign_keys, without_wrappers
+from ._strays import WRAPPERS, foreign_keys, is_second_set, without_wrappers
 
 if TYPE_CHECKING:
     import torch
@@ -89,6 +89,7 @@ class Suggestion:
         prefix: before the keys that match, in the file. matched: how many keys match. of: how many are needed.
         copies: further prefixes under which the keys lie once more.
         missing: keys that the file does not have. left_out: keys of the file that the recipe leaves out.
+        second: whether those have the shapes of a second set of weights, under whatever names.
         foreign: keys inside the network's own modules that it does not have: the file is of another architecture.
     """
 
@@ -100,6 +101,7 @@ class Suggestion:
     copies: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    second: bool = False
     foreign: tuple[str, ...] = ()
 
 
@@ -173,7 +175,8 @@ def _of_prefix(
             for attempt in sound:
                 used = used_keys(state, attempt)
                 left_out = tuple(key for key in state if key not in used)
-                yield replace(found, recipe=attempt, fits=True, left_out=left_out)
+                second = is_second_set(left_out, state, {key: target.needed[key] for key in target.keys})
+                yield replace(found, recipe=attempt, fits=True, left_out=left_out, second=second)
             return
     yield replace(found, missing=missing, foreign=foreign)
 
@@ -229,6 +232,7 @@ def _attempts(
     begun = list(dict.fromkeys([one, selected, several]))
     whole = [[start] for start in begun] + [_with_classifier(state, start, target) for start in begun]
     narrow = [[replace(one, drop=_leftover(state, one, target)) for one in attempts] for attempts in whole]
+    narrow.sort(key=lambda attempts: len(attempts[0].drop) if attempts else 0)
     for attempts in (*whole, *narrow):
         yield attempts
         if any(map(target.has_background, state.values())):

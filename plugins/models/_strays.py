@@ -7,7 +7,8 @@ takes part in the file's answers. Without it the rest loads strictly, and gives 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from harness import LoadingRecipe
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _COUNTS: Final = frozenset({COUNTER, "total_ops", "total_params"})
 """Last parts of keys that count something: batches, or operations (the package thop)."""
+_MASK_TOKEN: Final = "mask_token"
+"""What stands in for hidden patches in pretraining; no other token is left out of a network."""
 WRAPPERS: Final = re.compile(r"(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\.")
 """What torch puts into keys where it wraps a module inside a network: compilation, sharding, recomputation."""
 
@@ -41,14 +44,33 @@ def foreign_keys(state: Tensors, recipe: LoadingRecipe, needed: Tensors, constan
     return tuple(
         key
         for key in dropped
-        if inside.intersection(_modules_above(key)) and not _harmless(key, short, used, constants)
+        if (inside.intersection(_modules_above(key)) or _is_token(key, short, used))
+        and not _harmless(key, short, used, constants)
     )
+
+
+def is_second_set(keys: Iterable[str], state: Tensors, needed: Tensors) -> bool:
+    """Whether the tensors under `keys` have the shapes of at least half of those that a network needs."""
+    shapes = Counter(tuple(state[key].shape) for key in keys if state[key].ndim)
+    wanted = Counter(tuple(tensor.shape) for tensor in needed.values() if tensor.ndim)
+    return sum(wanted.values()) <= 2 * sum((shapes & wanted).values())
 
 
 def without_wrappers(state: Tensors) -> dict[str, torch.Tensor]:
     """`state` without the names of wrappers in its keys; empty if no key has one, or two keys become one."""
     plain = {WRAPPERS.sub("", key): tensor for key, tensor in state.items()}
     return plain if any(map(WRAPPERS.search, state)) and len(plain) == len(state) else {}
+
+
+def _is_token(key: str, state: Tensors, used: Collection[str]) -> bool:
+    """Whether a key outside of all modules is a token of a transformer, as are others that the network takes."""
+    tokens = [state[other] for other in used if "." not in other]
+    tensor = state[key]
+    return (
+        "." not in key
+        and key != _MASK_TOKEN
+        and any(tensor.ndim == token.ndim == 3 and tensor.shape[-1] == token.shape[-1] for token in tokens)
+    )
 
 
 def _modules_above(key: str) -> Iterator[str]:

@@ -23,6 +23,8 @@ from harness import (
 from . import _advice
 from ._masks import unapplied
 from ._normalization import disagreeing, of_another_configuration, refuse_other
+from ._other_layout import conversion
+from ._other_values import unused_values
 from ._recipe import adapted, by_position, listed, problems, renamed, used_keys, with_rows
 from ._schedule_free import in_training
 from ._search import Target
@@ -71,9 +73,11 @@ def with_weights(
         raise CheckpointError(f"model {spec.name!r}: {files[0]} changed while it was read; try again")
     state, used = _fitting(network, spec, contents, head, files)
     _load(network, state, spec, files)
-    found = disagreeing(spec, contents.loaded, _keys(spec, contents), used)
+    keys = _keys(spec, contents)
+    found = disagreeing(spec, contents.loaded, keys, used)
     left_out = refuse_other(spec, f"model {spec.name!r}: {files[0]}", found)
-    left_out += (*unapplied(spec, contents, _keys(spec, contents), used), *in_training(spec, contents))
+    left_out += (*unapplied(spec, contents, keys, used), *in_training(spec, contents))
+    left_out += unused_values(contents, keys, used)
     ready = normalized(network, spec.mean, spec.std)
     ready.remarks = (*left_out, *of_another_configuration(spec))  # type: ignore[assignment]
     return ready
@@ -135,7 +139,10 @@ def _fitting(
         state = by_position(state, needed, place, contents.ordered)
     if found := problems(state, needed):
         text = f"{place} does not fit {spec.arch or 'the network'}: {', '.join(found)}"
-        raise CheckpointError(text + _advice.of_the_chosen(contents, chosen, spec, target))
+        advice, loads = _advice.of_the_chosen(contents, chosen, spec, target)
+        if not loads and (command := conversion(network, contents, chosen, spec)):
+            raise CheckpointError(f"{text}. It has the names of another layout, which timm converts", remedy=command)
+        raise CheckpointError(text + advice)
     return state, used_keys(chosen, recipe)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections import OrderedDict
 from collections.abc import Callable
@@ -265,6 +266,23 @@ def save_with_dill(content: Any, path: Path) -> None:
 def save_safetensors(content: dict[str, torch.Tensor], path: Path) -> None:
     """As timm's repositories on the hub."""
     save_file({key: value.contiguous() for key, value in content.items()}, path, metadata={"format": "pt"})
+
+
+def sharded(folder: Path, state: dict[str, torch.Tensor], count: int = 3, suffix: str = "safetensors") -> Path:
+    """Writes `state` in `count` shards with their index, as the hub does; returns the index."""
+    weight_map: dict[str, str] = {}
+    keys = list(state)
+    for number in range(count):
+        name = f"model-{number + 1:05}-of-{count:05}.{suffix}"
+        part = {key: state[key].contiguous() for key in keys[number::count]}
+        if suffix == "safetensors":
+            save_file(part, folder / name)
+        else:
+            torch.save(part, folder / name)
+        weight_map |= dict.fromkeys(part, name)
+    index = folder / f"model.{suffix}.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": weight_map}))
+    return index
 
 
 def optimizer(state: dict[str, torch.Tensor]) -> dict[str, Any]:

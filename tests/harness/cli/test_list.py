@@ -17,6 +17,10 @@ suites:
   fine: {models: [good], tasks: [accuracy@shapes-64]}
   odd: {models: [good], tasks: [acuracy@shapes-64]}
   half: {models: [lost], tasks: [accuracy@shapes-64]}
+  bent:
+    models: [good]
+    tasks: [accuracy@shapes-64]
+    axes: {ID: [top1@shapes-64, top11@shapes-64], OOD: [n0@shapes-64]}
 """
 FAILING = """
 import sys
@@ -61,7 +65,7 @@ def listed(command_line):
     [
         ("datasets", {"gone": "did you mean 'shapes'", "failing": "SystemExit"}),
         ("models", {"lost": "unknown model source 'dumy'", "wrong": "takes the options"}),
-        ("suites", {"odd": "unknown probe 'acuracy'", "half": "unknown model source 'dumy'"}),
+        ("suites", {"odd": "unknown probe 'acuracy'", "half": "unknown model source 'dumy'", "bent": "'n0@shapes"}),
     ],
 )
 def test_what_cannot_be_used_is_listed_with_its_reason(listed, kind, broken):
@@ -79,3 +83,11 @@ def test_what_can_be_used_has_no_reason(command_line):
     for kind in ("datasets", "models", "suites"):
         rows = json.loads(command_line("list", kind, "--format", "json")[1])
         assert rows and all(row["reason"] is None for row in rows), kind
+
+
+def test_a_misspelt_measure_of_a_suite_is_listed_and_found_by_the_doctor(listed, command_line):
+    (reason,) = [row["reason"] for row in listed("suites", "--format", "json") if row["name"] == "bent"]
+    code, out, err = command_line("doctor", "--suite", "bent", "--registry", "my.yaml", "--plugins", "mine")
+    assert code == 1
+    for text in (reason, out + err):
+        assert "unknown measure 'top11@shapes-64'" in text and "unknown measure 'n0@shapes-64'" in text

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 import harness.plugins.models._zoo as zoo
 from harness.checkpoints.tensors import tensors_digest
 from harness.store import RunReader
+from tests.helpers.layouts import sharded
 
 WEIGHTS = Path(zoo.__file__).parent / "weights"
 ENTRY = """
@@ -56,7 +57,7 @@ def formats(state, folder):
     torch.save({"epoch": 90, "state_dict": state}, folder / "wrapped.pth")
     torch.save(dict(reversed(state.items())), folder / "reversed.pth")
     save_file(state, folder / "plain.safetensors", metadata={"format": "pt"})
-    return ["old.pth", "wrapped.pth", "reversed.pth", "plain.safetensors"]
+    return ["old.pth", "wrapped.pth", "reversed.pth", "plain.safetensors", sharded(folder, state).name]
 
 
 def cell(out="run", task="accuracy@shapes-64"):
@@ -104,6 +105,17 @@ def test_other_tensors_rerun_the_cell(measured, state, tmp_path, change):
     torch.save(state, tmp_path / "second.pth", _use_new_zipfile_serialization=False)
     out = measured("second.pth", "--dry-run")[1]
     assert "rerun: mine" in out and "model.checkpoint changed" in " ".join(out.split())
+
+
+def test_a_changed_shard_under_the_same_index_reruns_the_cell(measured, state, tmp_path):
+    index = sharded(tmp_path, state)
+    measured(index.name)
+    torch.save(state, tmp_path / "whole.pth")
+    assert "same tensors, other file" in " ".join(measured("whole.pth", "--dry-run")[1].split())
+    state["head.bias"][0] += 1e-3
+    before = index.read_text()
+    assert sharded(tmp_path, state).read_text() == before
+    assert "rerun: mine" in measured(index.name, "--dry-run")[1]
 
 
 def test_another_recipe_reruns_the_cell_though_the_tensors_are_the_same(measured, state, tmp_path):

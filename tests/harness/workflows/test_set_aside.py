@@ -140,11 +140,14 @@ def test_a_number_that_is_not_as_expected_is_said_by_run_and_report(run, harness
 
 
 def test_a_tolerance_and_a_measure_that_does_not_exist(run):
-    expecting("top1@imagenet: {value: 0.99, tolerance: 1.0}, top7@imagenet: 0.5, top1@imagenet-v2: 0.5")
+    expecting(
+        "top1@imagenet: {value: 0.99, tolerance: 1.0}, top7@imagenet: 0.5, top1@imagenet-v2: 0.5, top1@imagnet: 1.0"
+    )
     code, _, err = run("plain")
     flat = " ".join(err.split())
     assert code == 0 and "the entry expects" not in flat
     assert "top7@imagenet: expected by the entry of plain, but no probe" in flat and "imagenet-v2" not in flat
+    assert "top1@imagnet: expected by the entry of plain, but there is no dataset 'imagnet'" in flat
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from tests.helpers.layouts import (
     backbone,
     prefixed,
     save_safetensors,
+    sharded,
     small_network,
     some_images,
     spec_for,
@@ -172,14 +173,24 @@ def test_the_advice_has_the_normalization_of_the_file(tmp_path, network, state):
     assert torch.equal(load(tmp_path, entry(*lines)).network.state_dict()["fc.bias"], state["fc.bias"])
 
 
-def test_a_backbone_without_classifier_asks_for_its_file(tmp_path, network, state):
+def test_a_backbone_without_classifier_asks_for_its_file(tmp_path, network, state, other):
     """MoCo v2: encoder_q and encoder_k, whose head is a projector."""
     projector = {"module.encoder_q.fc.0.weight": torch.zeros(2), "module.encoder_q.fc.2.weight": torch.zeros(2)}
-    keys = {**prefixed(backbone(state), "module.encoder_q."), **prefixed(backbone(state), "module.encoder_k.")}
+    keys = {**prefixed(backbone(state), "module.encoder_q."), **prefixed(backbone(other), "module.encoder_k.")}
     torch.save({"state_dict": {**keys, **projector}}, tmp_path / "w.pth")
     message = refusal(tmp_path, entry())
     assert "after `module.encoder_q.`" in message and "under `module.encoder_k.` too" in message
     assert "not in the file: fc.weight, fc.bias" in message and "`head`" in message
+    torch.save(head_under(state, "fc"), tmp_path / "fc.pth")
+    query, key = (line.replace("CLASSIFIER", "fc.pth") for line in advised(message))
+    assert_same(load(tmp_path, entry(query)), network, some_images())
+    assert torch.equal(load(tmp_path, entry(key)).state_dict()["conv1.0.weight"], other["conv1.0.weight"])
+
+
+def test_a_classifier_without_bias_needs_no_second_file(tmp_path, state):
+    torch.save({key: value for key, value in state.items() if key != "fc.bias"}, tmp_path / "w.pth")
+    message = refusal(tmp_path, entry())
+    assert "not in the file: fc.bias" in message and "head" not in message
 
 
 WRAPPED = {
@@ -219,6 +230,27 @@ def test_no_advice_leaves_out_a_part_of_the_networks_own_modules(layers, prefix,
     message = refusal(tmp_path, entry())
     assert advised(message) == []
     assert "of another architecture" in message and next(iter(layers)) in message
+
+
+def test_a_token_of_a_transformer_is_a_part_of_it(tmp_path):
+    import timm
+
+    state = dict(timm.create_model("test_vit", pretrained=False).state_dict())
+    width = state["cls_token"].shape[-1]
+    torch.save(prefixed({**state, "reg_token": torch.ones(1, 4, width)}), tmp_path / "w.pth")
+    message = refusal(tmp_path, entry(arch="timm:test_vit"))
+    assert "of another architecture" in message and not advised(message)
+    torch.save(prefixed({**state, "mask_token": torch.ones(1, 1, width)}), tmp_path / "w.pth")
+    (line,) = advised(refusal(tmp_path, entry(arch="timm:test_vit")))
+    load(tmp_path, entry(line, arch="timm:test_vit"))
+
+
+def test_a_second_set_of_weights_under_other_names_is_said_to_be_one(tmp_path, state, other):
+    average = {f"model_ema.{key.replace('.', '')}": value for key, value in other.items()}
+    torch.save({**prefixed(state, "model."), **average}, tmp_path / "w.pth")
+    assert "of the shapes of a second set of weights" in refusal(tmp_path, entry())
+    torch.save({**prefixed(state, "model."), "projector.weight": torch.ones(2, 3)}, tmp_path / "w.pth")
+    assert "second set" not in refusal(tmp_path, entry())
 
 
 HARMLESS = {
@@ -281,6 +313,44 @@ def test_any_prefix_wrapper_and_stray_keys_are_found(prefix, wrapper, stray, tmp
     except CheckpointError as error:
         loaded = load(tmp_path, entry(advised(str(error))[-1]))
     assert_same(loaded, network, some_images())
+
+
+CONVNEXT = (
+    (r"^stem\.(\d)", r"downsample_layers.0.\1"),
+    (r"^stages\.(\d)\.downsample\.(\d)", r"downsample_layers.\1.\2"),
+    (r"^stages\.(\d)\.blocks\.(\d+)\.conv_dw", r"stages.\1.\2.dwconv"),
+    (r"^stages\.(\d)\.blocks\.(\d+)\.mlp\.fc(\d)", r"stages.\1.\2.pwconv\3"),
+    (r"^stages\.(\d)\.blocks\.(\d+)\.", r"stages.\1.\2."),
+    (r"^head\.norm", "norm"),
+    (r"^head\.fc", "head"),
+)
+"""From timm's names of a ConvNeXt to those of its authors (Liu et al. 2022)."""
+
+
+def authors_names(state):
+    for pattern, replacement in CONVNEXT:
+        state = {re.sub(pattern, replacement, key): value for key, value in state.items()}
+    return dict(sorted(state.items(), key=lambda item: not item[0].startswith("downsample_layers")))
+
+
+def test_the_layout_of_a_networks_authors_is_converted_by_the_advised_command(tmp_path):
+    network = small_network(seed=6, name="test_convnext")
+    torch.save({"model": authors_names(network.state_dict())}, tmp_path / "w.pth")
+    message = refusal(tmp_path, entry(arch="timm:test_convnext"))
+    assert "which timm converts" in message
+    run_here(message)
+    loaded = load(tmp_path, entry(arch="timm:test_convnext", weights="file:w-weights.pth"))
+    assert_same(loaded, network, some_images())
+
+
+def test_a_conversion_that_changes_values_is_not_advised(tmp_path):
+    """timm would resample the position embedding of a network for larger images."""
+    import timm
+
+    other = timm.create_model("test_vit", pretrained=False, img_size=96)
+    torch.save(other.state_dict(), tmp_path / "w.pth")
+    message = refusal(tmp_path, entry(arch="timm:test_vit"))
+    assert "pos_embed has shape" in message and "python -" not in message
 
 
 # --- outputs ---------------------------------------------------------------------------------
@@ -355,6 +425,7 @@ PLAIN = {
     "array of text": lambda: np.array(["a", "b"]),
     "Namespace": lambda: argparse.Namespace(lr=0.1, best=np.float32(1), out=pathlib.PurePosixPath("x")),
     "path, date, namespace": lambda: [pathlib.Path("x"), datetime.datetime(2024, 1, 1), SimpleNamespace(a=1)],
+    "version of torch": lambda: torch.__version__,
     "frozenset and slice": lambda: [frozenset([1]), slice(1, 2)],
 }
 
@@ -456,6 +527,14 @@ def test_a_network_of_code_that_is_not_here_keeps_its_mean(code_elsewhere, tmp_p
     assert load(tmp_path, entry(*advised(message), weights="file:w-weights.pth"))
 
 
+def test_a_file_of_objects_that_contains_itself_ends(tmp_path, network, state):
+    knot = {"state_dict": dict(state), "activation": torch.nn.ReLU}
+    knot |= {f"k{number}": knot for number in range(300)}
+    torch.save(knot, tmp_path / "w.pth")
+    run_here(refusal(tmp_path, entry()))
+    assert_same(load(tmp_path, entry(weights="file:w-weights.pth")), network, some_images())
+
+
 def test_a_pickle_of_arrays_is_saved_as_tensors(tmp_path, network, state):
     content = {"model": {key: value.numpy() for key, value in state.items()}, "__author__": "them"}
     (tmp_path / "w.pkl").write_bytes(pickle.dumps(content, protocol=2))
@@ -546,21 +625,6 @@ def test_arrays_of_jax_have_other_axes(tmp_path):
 
 
 # --- several files ---------------------------------------------------------------------------
-
-
-def sharded(folder, state, count=3, suffix="safetensors"):
-    """Writes `state` in `count` shards with their index, as the hub does; returns the index."""
-    from safetensors.torch import save_file
-
-    weight_map, keys = {}, list(state)
-    for number in range(count):
-        name = f"model-{number + 1:05}-of-{count:05}.{suffix}"
-        part = {key: state[key].contiguous() for key in keys[number::count]}
-        (save_file if suffix == "safetensors" else torch.save)(part, folder / name)
-        weight_map |= dict.fromkeys(part, name)
-    index = folder / f"model.{suffix}.index.json"
-    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": weight_map}))
-    return index
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "bin"])

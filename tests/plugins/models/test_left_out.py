@@ -98,6 +98,16 @@ def test_what_trains_a_network_is_no_other_network(tmp_path, network, state):
     assert_same(load(tmp_path, entry()), network, some_images())
 
 
+def test_other_values_of_some_tensors_are_remarked_on(tmp_path, network, state):
+    again = {key: value + 1 for key, value in state.items() if "running" in key}
+    same = {key: value.clone() for key, value in state.items() if "running" in key}
+    torch.save({"state_dict": dict(state), "statistics": again, "copy": same}, tmp_path / "w.pth")
+    loaded = load(tmp_path, entry())
+    assert_same(loaded, network, some_images())
+    (remark,) = [remark for remark in loaded.remarks if "other values" in remark]
+    assert "statistics" in remark and "running_mean" in remark
+
+
 def test_weights_of_a_schedule_free_optimizer_in_training_are_not_taken_silently(tmp_path, network, state):
     content = {"model": dict(state), "optimizer": {"state": {}, "param_groups": [{"lr": 0.1, "train_mode": True}]}}
     torch.save(content, tmp_path / "w.pth")
