@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from harness.discovery.blame import THIRD_PARTY
 from harness.discovery.code import code_digest
 from harness.discovery.contract import Kind, Offer, offers_of
-from harness.errors import PLUGIN_FAULTS, PluginError, RequestError, UnknownNameError
+from harness.errors import PluginError, RequestError, UnknownNameError, plugin_faults, text_of
 from harness.hookspecs import PROJECT
 from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report
 from harness.local.folder import same_folder
@@ -171,7 +171,7 @@ def load_plugins(directories: Sequence[Path] = (), *, entry_points: bool = True)
             with same_folder("it was imported"):
                 found = offers_of(entry.load(), entry.provider)
             offers.extend(found)
-        except PLUGIN_FAULTS as error:  # a plugin may fail in any way; it is recorded
+        except plugin_faults() as error:  # a plugin may fail in any way; it is recorded
             text = "".join(traceback.format_exception(error))
             broken.append(BrokenPlugin(entry.provider, _one_line(error), text))
     return _assemble(offers, broken)
@@ -262,5 +262,5 @@ def _installed() -> Iterator[_Candidate]:
 
 
 def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    text = text_of(error)
     return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}".rstrip(": ")

@@ -15,7 +15,7 @@ from harness.engine.contract import closed
 from harness.engine.global_state import GlobalState
 from harness.engine.numerics import numerics
 from harness.engine.purity import witnesses
-from harness.errors import PLUGIN_FAULTS
+from harness.errors import plugin_faults
 from harness.interfaces import WhiteBoxProbe
 from harness.records import Batch
 
@@ -51,7 +51,7 @@ def _reason(task: PlannedTask, settings: Settings) -> str:
             first, other = _stimuli(task, settings, whole), _stimuli(task, settings, turned)
             differs = _differing(first, other, turned)
             again = _differing(first, _stimuli(task, settings, whole), whole) if differs else ""
-    except PLUGIN_FAULTS:
+    except plugin_faults():
         return ""
     finally:
         state.changes()  # whoever changes settings is named when the run does

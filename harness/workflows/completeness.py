@@ -60,7 +60,9 @@ def repeatable(plan: Plan, reasons: Mapping[str, str]) -> Plan:
 
 
 def lost_cells(out: Path, plan: Plan, failures: Mapping[tuple[str, str], str]) -> dict[tuple[str, str], str]:
-    """Cells that this run computed and that are not whole in the run folder at its end -> why.
+    """Cells that this run computed, or found complete, and that are not whole in the run folder at its end -> why.
+
+    A run that computed nothing ran no plugin that could have taken something away.
 
     Raises:
         StoreError: the folder is no run any more, or a file in it is damaged.
@@ -75,7 +77,7 @@ def lost_cells(out: Path, plan: Plan, failures: Mapping[tuple[str, str], str]) -
     layouts = {task.name: task.layout for task in plan.tasks}
     for cell in plan.cells:
         place = (cell.task, cell.model)
-        if cell.job is None or not cell.pending or place in failures:
+        if cell.job is None or not plan.passes or place in failures:
             continue
         stored = reader.cell(*place)
         if stored is None or stored.job.key != cell.job.key or not stored.complete(layouts[cell.task]):
