@@ -84,6 +84,15 @@ def test_sys_exit_fails_its_cell_alone(sabotaged):
     assert RunReader.open("run").cell("accuracy@imagenet", "plain").failed is None
 
 
+@pytest.mark.parametrize(
+    "change", ["trials.correct[:] = True", "values = trials.top5; values += 1", "trials.layout.targets[:] = 0"]
+)
+def test_measures_cannot_change_the_trials_that_others_reduce(sabotaged, harness, change):
+    sabotaged(measure=change)
+    code, out, err = harness("report", "run", "--plugins", "mine")
+    assert code == 0 and "read-only" in " ".join((out + err).split())
+
+
 @pytest.mark.parametrize("measure", ["sys.exit(0)", "raise GeneratorExit", "1 / 0"])
 def test_measures_that_end_the_program_make_only_themselves_missing(sabotaged, harness, measure):
     assert sabotaged(measure=measure)[0] == 0
