@@ -21,14 +21,12 @@ Anything else that escapes is a bug and keeps its traceback (exit code 70).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import ClassVar, Final
-
-PLUGIN_FAULTS: Final = (Exception, SystemExit, GeneratorExit)
-"""What a plugin's code may raise and only its own cells suffer from: ``sys.exit()`` must not end a run as a success."""
+from typing import ClassVar
 
 
 class HarnessError(Exception):
@@ -45,6 +43,26 @@ class HarnessError(Exception):
     def __init__(self, reason: str = "", *, remedy: str = "", general: str = "") -> None:
         super().__init__(advised(reason, remedy))
         self.reason, self.remedy, self.general = reason, remedy, general or reason
+
+
+def plugin_faults() -> type[BaseException] | tuple[()]:
+    """What a plugin's code may raise and only its own cells suffer from, in an `except` clause: all but Ctrl-C.
+
+    ``sys.exit()`` must not end a run as a success, and neither may an exception class of the plugin's own.
+    """
+    return () if isinstance(sys.exc_info()[1], KeyboardInterrupt) else BaseException
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an exception on one line, at most 300 characters, as every encoding can show it.
+
+    An exception that cannot say its own text has none.
+    """
+    try:
+        text = " ".join(str(error).split())[:300]
+    except plugin_faults():
+        return "(without a text)"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def listed(names: Iterable[str], most: int = 4, separator: str = ", ") -> str:
@@ -70,7 +88,7 @@ def blamed(who: str) -> Iterator[None]:
         yield
     except HarnessError:
         raise
-    except PLUGIN_FAULTS as error:
+    except plugin_faults() as error:
         raise PluginError(f"{who} raised {described(error)}") from error
 
 
@@ -84,7 +102,7 @@ def described(error: BaseException, hint: str = "") -> str:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = "" if trace is None else f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{hint}{place}"
+    return f"{type(error).__name__}: {text_of(error)}{hint}{place}"
 
 
 class RequestError(HarnessError):

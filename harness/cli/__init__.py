@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from harness.cli import compare, doctor, export, fetch, import_, info, list_, report, run, verify
-from harness.errors import PLUGIN_FAULTS, HarnessError
+from harness.errors import HarnessError, plugin_faults, text_of
 
 app = typer.Typer(
     name="harness",
@@ -81,7 +81,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
-    except PLUGIN_FAULTS as error:  # the outermost handler
+    except plugin_faults() as error:  # the outermost handler
         _end(error)
 
 
@@ -90,8 +90,7 @@ def _end(error: BaseException) -> NoReturn:
     from harness.discovery.blame import place_in_plugin
 
     if place := place_in_plugin(error):
-        text = " ".join(str(error).split())[:300]
-        sys.stderr.write(f"error: the plugin at {place} raised {type(error).__name__}: {text}\n")
+        sys.stderr.write(f"error: the plugin at {place} raised {type(error).__name__}: {text_of(error)}\n")
         sys.exit(2)
     if not isinstance(error, SystemExit):
         import traceback

@@ -17,7 +17,7 @@ from harness.cli.options import (
     stdout_console,
 )
 from harness.cli.words import state_lines
-from harness.errors import PLUGIN_FAULTS, HarnessError, UnknownNameError, described
+from harness.errors import HarnessError, UnknownNameError, described, plugin_faults
 from harness.records import Table, TableCell
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _refusal(use: Callable[[Any], object], item: object) -> str | None:
         use(item)
     except HarnessError as error:
         return str(error)
-    except PLUGIN_FAULTS as error:  # a plugin may fail in any way; the list goes on
+    except plugin_faults() as error:  # a plugin may fail in any way; the list goes on
         return described(error)
     return None
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.data.inspection import Header, header_of
 from harness.data.modes import as_rgb
-from harness.errors import PLUGIN_FAULTS, ImageError
+from harness.errors import ImageError, plugin_faults, text_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -97,8 +97,8 @@ def _named(dataset: Dataset, sample: Sample) -> Iterator[None]:
         yield
     except ImageError as error:
         raise ImageError(_located(f"{label} {error}", sample)) from error
-    except PLUGIN_FAULTS as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, …
-        text = " ".join(str(error).split())
+    except plugin_faults() as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, …
+        text = text_of(error)
         if sample.path is None:
             raise ImageError(f"{label} cannot be generated: {type(error).__name__}: {text}".rstrip(": ")) from error
         raise ImageError(_located(f"{label} cannot be decoded: {text or type(error).__name__}", sample)) from error

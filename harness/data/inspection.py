@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 from harness.data.modes import DEEP_GREY, is_cut, refusal
-from harness.errors import PLUGIN_FAULTS, DatasetError, listed
+from harness.errors import DatasetError, listed, plugin_faults
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -89,7 +89,7 @@ def _header(dataset: Dataset, sample: Sample) -> Header | None:
     try:
         with dataset.image(sample) as image:
             return header_of(image)
-    except PLUGIN_FAULTS:  # plugins and decoders raise anything; this image is decoded, and named, later
+    except plugin_faults():  # plugins and decoders raise anything; this image is decoded, and named, later
         return None
 
 

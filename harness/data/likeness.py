@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.data.modes import as_rgb
-from harness.errors import PLUGIN_FAULTS, listed
+from harness.errors import listed, plugin_faults
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset
@@ -72,7 +72,7 @@ def _pixels(dataset: Dataset, sample: Sample) -> np.ndarray | None:
     try:
         with dataset.image(sample) as image:
             return np.asarray(as_rgb(image))[::2, ::2] if min(image.size) >= SMALLEST else None
-    except PLUGIN_FAULTS:  # plugins and decoders raise anything; this image is decoded, and named, later
+    except plugin_faults():  # plugins and decoders raise anything; this image is decoded, and named, later
         return None
 
 

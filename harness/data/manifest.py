@@ -15,10 +15,10 @@ from harness.data.inspection import Header, Headers, any_deep_grey, copied_files
 from harness.data.likeness import COMPARED, unlike_names
 from harness.data.promises import checked_samples
 from harness.errors import DatasetError, ImageError
+from harness.interfaces import Dataset
 from harness.records import Remark
 
 if TYPE_CHECKING:
-    from harness.interfaces import Dataset
     from harness.records import Sample
 
 WITNESSES = 8
@@ -59,10 +59,14 @@ class Manifest:
 
     def shown(self, samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
         """`samples` with the files of each view in turn; unchanged if there is only one view."""
-        if not self.folders:
-            yield samples
-        for view, folder in self.folders.items():
-            yield [in_view(sample, view, folder) for sample in samples]
+        return _shown(samples, self.folders)
+
+
+def _shown(samples: Sequence[Sample], folders: Mapping[str, Path | None]) -> Iterator[Sequence[Sample]]:
+    if not folders:
+        yield samples
+    for view, folder in folders.items():
+        yield [in_view(sample, view, folder) for sample in samples]
 
 
 def in_view(sample: Sample, view: str, folder: Path | None) -> Sample:
@@ -132,7 +136,9 @@ def build(
         content = hashes.get(sample.path, "") if sample.path else ""
         _add(total, sample.id, sample.targets, sample.attributes, content)
     contents = _add_views(total, folders, selected, looked_at, progress)
-    made = _add_made(total, dataset, made_witnesses(selected, folders))
+    witnesses = made_witnesses(selected, folders)
+    made = _add_made(total, dataset, witnesses)
+    _refuse_changing(dataset, witnesses or next(iter(_shown(selected[:2], folders))))
     headers = _headers(dataset, looked_at, folders)
     if any_deep_grey(headers):
         _add(total, "grey values of 16 bits are scaled")  # before, they were clipped: other numbers
@@ -199,6 +205,26 @@ def _add_made(total: hashlib._Hash, dataset: Dataset, witnesses: Sequence[Sample
         _add(total, sample.view, sample.id, content)
         headers.append(header)
     return headers
+
+
+def _refuse_changing(dataset: Dataset, samples: Sequence[Sample]) -> None:
+    """Raises DatasetError if the code of `dataset` gives another image when it is asked again: two images, twice."""
+    from harness.data.decoding import content_digest
+
+    if type(dataset).image is Dataset.image:
+        return
+    try:
+        first, again = ([content_digest(dataset, sample) for sample in samples[:2]] for _ in range(2))
+    except ImageError:
+        return  # of a file: it is decoded, and named, later
+    for sample, before, now in zip(samples, first, again, strict=False):
+        if before != now:
+            where = f" in view {sample.view}" if sample.view else ""
+            code = f"{type(dataset).__module__}.{type(dataset).__qualname__}.image"
+            raise DatasetError(
+                f"image {sample.id} of {dataset.name}{where} is another one each time it is asked for: it depends on "
+                f"chance, time or earlier calls. Fix {code}, or leave {dataset.name} out"
+            )
 
 
 def _headers(dataset: Dataset, samples: Sequence[Sample], folders: Mapping[str, Path | None]) -> Headers:

@@ -38,6 +38,8 @@ def checked_samples(dataset: Dataset, samples: Iterable[Sample]) -> list[Sample]
 def _space_problems(space: LabelSpace) -> list[str]:
     if not _names(space.classes) or not space.classes:
         return ["its classes are not a tuple of different names"]
+    if unfit := [name for name in space.classes if not _storable(name)]:
+        return [f"the class {unfit[0]!r} has a zero character or bytes that are no UTF-8, and cannot be stored"]
     if not _whole(space.outputs) or space.outputs < 1:
         return [f"outputs is {space.outputs!r}, expected a number of logits"]
     classes, kept = len(space.classes), space.columns
@@ -71,6 +73,9 @@ def _sample_problem(sample: Any, attributes: int) -> str:
         return f"({sample.id}) has {len(sample.attributes)} attributes, expected {attributes}"
     if sample.path is not None and not isinstance(sample.path, Path):
         return f"({sample.id}) has the path {sample.path!r}, expected pathlib.Path"
+    for text in (sample.id, *sample.attributes):
+        if not _storable(text):
+            return f"has the text {text!r}, with a zero character or bytes that are no UTF-8, which cannot be stored"
     return ""
 
 
@@ -80,6 +85,11 @@ def _names(names: object) -> bool:
         and all(isinstance(name, str) and name for name in names)
         and len(set(names)) == len(names)
     )
+
+
+def _storable(text: str) -> bool:
+    """Whether HDF5 can store a text."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _whole(value: object) -> bool:

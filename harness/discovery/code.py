@@ -4,7 +4,8 @@ It covers the syntax trees of the plugin's module and of the local modules that 
 anywhere in the file: those of its own package or ``--plugins`` folder, and all that lie outside the folders of the
 standard library and of installed packages, such as the package of one's own networks. Not covered, because they alter
 no stored number: comments, docstrings, formatting, annotations, and the bodies of `measures` and `measures_of_view`,
-which read stored trials. Not seen: data files, and versions of installed packages other than those in an identity.
+which read stored trials. Files of data beside the code have a digest of their own. Not seen: other data, modules with a
+computed name, and versions of installed packages other than those in an identity.
 
 A built-in plugin has no digest: its `version` counts, and a test holds fingerprints of what it makes.
 """
@@ -12,7 +13,9 @@ A built-in plugin has no digest: its `version` counts, and a test holds fingerpr
 from __future__ import annotations
 
 import ast
+import glob
 import hashlib
+import re
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
@@ -30,6 +33,7 @@ _NEVER: Final = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 """Conditions that are false whenever code runs."""
 _SILENT: Final = frozenset({"annotation", "returns", "type_comment", "type_params", "ctx", "kind"})
 """Fields of syntax trees that no number depends on."""
+_FILE_NAME: Final = re.compile(r"[\w-][\w./ -]{0,200}\.[A-Za-z0-9]{1,8}")
 _texts: WeakKeyDictionary[ModuleType, bytes] = WeakKeyDictionary()
 """Loaded module -> its code when it was first looked at: an edit during a process does not change what it runs."""
 
@@ -40,7 +44,7 @@ def code_digest(module: str, plugin: type) -> str | None:
     Args:
         module: name of the module with the hook. plugin: class of what the hook returned.
     """
-    digests = list(_digests([module, *(base.__module__ for base in plugin.__mro__)], module.partition(".")[0]))
+    digests = [file.digest for _, file in _files_behind(module, plugin)]
     if not digests:
         return None
     inherited = [f"{base.__qualname__} {base.__dict__['version']}" for base in plugin.__mro__ if _has_version(base)]
@@ -52,11 +56,35 @@ def read_modules() -> set[str]:
     return {module.__name__ for module in _texts}
 
 
+def data_files(module: str, plugin: type) -> list[Path]:
+    """The files that the code behind a plugin names and that lie beside it, or one folder below; sorted.
+
+    Such as ``"weights.npz"`` in ``Path(__file__).with_name("weights.npz")``. Names that are put together, and files
+    elsewhere, are not found. Arguments as in `code_digest`.
+    """
+    found: set[Path] = set()
+    for place, file in _files_behind(module, plugin):
+        for text in file.texts if place else ():
+            beside = [Path(place).parent / text, *Path(place).parent.glob(f"*/{glob.escape(text)}")]
+            found.update(path.resolve() for path in beside if path.is_file())
+    return sorted(path for path in found if path.suffix not in (".py", ".pyc"))
+
+
+def _files_behind(module: str, plugin: type) -> Iterator[tuple[str, File]]:
+    return _files([module, *(base.__module__ for base in plugin.__mro__)], module.partition(".")[0])
+
+
 class File(NamedTuple):
-    """One file: a digest of its syntax tree (of its bytes, if it is not Python), and its import statements in order."""
+    """One file of code.
+
+    Attributes:
+        digest: of its syntax tree (of its bytes, if it is not Python). imports: its import statements, in order.
+        texts: texts in it that may be names of files.
+    """
 
     digest: str
     imports: tuple[ast.Import | ast.ImportFrom, ...]
+    texts: tuple[str, ...] = ()
 
 
 @lru_cache(1024)
@@ -69,14 +97,16 @@ def read_code(code: bytes) -> File:
     tokens = "\0".join(_tokens(tree)).encode("utf-8", "backslashreplace")
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     nodes.sort(key=lambda node: (node.lineno, node.col_offset))
-    return File(hashlib.sha256(tokens).hexdigest(), tuple(nodes))
+    constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    texts = {text for text in constants if isinstance(text, str) and _FILE_NAME.fullmatch(text)}
+    return File(hashlib.sha256(tokens).hexdigest(), tuple(nodes), tuple(sorted(texts)))
 
 
 # --- the modules of a plugin -----------------------------------------------------------------
 
 
-def _digests(roots: Sequence[str], own_package: str) -> Iterator[str]:
-    """Digests of the modules `roots` and of the local modules behind them, in the order of their imports."""
+def _files(roots: Sequence[str], own_package: str) -> Iterator[tuple[str, File]]:
+    """Place and content of the modules `roots` and of the local modules behind them, in the order of their imports."""
     foreign: set[str] = set()
     waiting = list(dict.fromkeys(reversed(roots)))
     met = set(waiting)
@@ -90,7 +120,7 @@ def _digests(roots: Sequence[str], own_package: str) -> Iterator[str]:
         if code is None:
             continue
         file = read_code(code)
-        yield file.digest
+        yield str(spec.origin or ""), file
         package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
         targets = dict.fromkeys(target for node in file.imports for target in _targets(node, package))
         new = [target for target in targets if target not in met]

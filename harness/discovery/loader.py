@@ -22,11 +22,12 @@ from types import MappingProxyType, ModuleType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from harness.discovery.blame import THIRD_PARTY
-from harness.discovery.code import code_digest
+from harness.discovery.code import code_digest, data_files
 from harness.discovery.contract import Kind, Offer, offers_of
-from harness.errors import PLUGIN_FAULTS, PluginError, RequestError, UnknownNameError
+from harness.errors import PluginError, RequestError, UnknownNameError, plugin_faults, text_of
 from harness.hookspecs import PROJECT
 from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report
+from harness.local.digests import sha256_of
 from harness.local.folder import same_folder
 
 BUILT_INS: Final = "harness.plugins"
@@ -85,13 +86,28 @@ class Plugins:
 
     def code(self, kind: Kind, name: str) -> str | None:
         """Digest of the code of a plugin that makes numbers; None for a built-in, or if `name` is not usable."""
-        makers: Mapping[str, Mapping[str, object]] = {
-            "model source": self.model_sources,
-            "dataset": self.datasets,
-            "probe": self.probes,
-        }
-        module, plugin = self.modules.get((kind, name)), makers.get(kind, {}).get(name)
+        module, plugin = self.modules.get((kind, name)), self._makers().get(kind, {}).get(name)
         return None if module is None or plugin is None else code_digest(module, type(plugin))
+
+    def data(self, kind: Kind, name: str) -> str | None:
+        """Digest of the files of data that the code of such a plugin names and that lie beside it; None: none.
+
+        Raises:
+            PluginError: one cannot be read.
+        """
+        module, plugin = self.modules.get((kind, name)), self._makers().get(kind, {}).get(name)
+        if module is None or plugin is None or (files := data_files(module, type(plugin))) == []:
+            return None
+        try:
+            contents = [f"{path.name} {sha256_of(path)}" for path in files]
+        except OSError as error:
+            raise PluginError(
+                f"{kind} {name!r} names {error.filename}, which cannot be read: {error.strerror}"
+            ) from error
+        return hashlib.sha256("\n".join(contents).encode()).hexdigest()
+
+    def _makers(self) -> Mapping[str, Mapping[str, object]]:
+        return {"model source": self.model_sources, "dataset": self.datasets, "probe": self.probes}
 
     def model_source(self, name: str) -> ModelSource:
         """The model source `name`. Raises UnknownNameError, or PluginError if two plugins claim the name."""
@@ -171,7 +187,7 @@ def load_plugins(directories: Sequence[Path] = (), *, entry_points: bool = True)
             with same_folder("it was imported"):
                 found = offers_of(entry.load(), entry.provider)
             offers.extend(found)
-        except PLUGIN_FAULTS as error:  # a plugin may fail in any way; it is recorded
+        except plugin_faults() as error:  # a plugin may fail in any way; it is recorded
             text = "".join(traceback.format_exception(error))
             broken.append(BrokenPlugin(entry.provider, _one_line(error), text))
     return _assemble(offers, broken)
@@ -262,5 +278,5 @@ def _installed() -> Iterator[_Candidate]:
 
 
 def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    text = text_of(error)
     return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}".rstrip(": ")

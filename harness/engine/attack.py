@@ -14,7 +14,7 @@ from harness.engine.decisions import Decisions, log_probabilities
 from harness.engine.forwards import BatchResult, Forwards
 from harness.engine.global_state import GlobalState
 from harness.engine.numerics import forward_precision
-from harness.errors import PLUGIN_FAULTS, CellError
+from harness.errors import CellError, plugin_faults
 
 if TYPE_CHECKING:
     from harness.interfaces import WhiteBoxProbe
@@ -42,7 +42,7 @@ def attack(
             decisions[model] = _decisions_against(task, probe, batch, model, forwards, contract)
         except CellError as error:
             failures[model] = str(error)
-        except PLUGIN_FAULTS as error:
+        except plugin_faults() as error:
             failures[model] = f"{probe.name} against {model} raised {reason_of(error)}"
     return BatchResult(decisions, failures)
 

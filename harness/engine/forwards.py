@@ -22,7 +22,7 @@ from harness.engine.global_state import GlobalState
 from harness.engine.limits import Limits, is_built_in, limits_of
 from harness.engine.numerics import forward_precision
 from harness.engine.purity import is_alike
-from harness.errors import PLUGIN_FAULTS, CellError
+from harness.errors import CellError, plugin_faults
 
 if TYPE_CHECKING:
     import torch
@@ -143,7 +143,7 @@ class Forwards:
             decisions = decide(logits, self.space, keep_logits=self.settings.store == "logits")
             if last is not None:
                 self._try_alone(cell, last, logits, len(given))
-        except PLUGIN_FAULTS as error:
+        except plugin_faults() as error:
             raise ForwardError(f"{model} raised {reason_of(error)}") from error
         if not limits.leaves_settings and (fault := state.fault(model)):
             raise ForwardError(fault)
@@ -194,7 +194,7 @@ def show(
         raise
     except CellError as error:
         audience.fail(str(error))
-    except PLUGIN_FAULTS as error:
+    except plugin_faults() as error:
         audience.fail(f"{who} raised {reason_of(error)}")
     if fault := forwards.state.fault(who):  # behind its last stimulus
         audience.fail(fault)

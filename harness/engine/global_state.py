@@ -55,13 +55,12 @@ def _set_precisions(values: tuple[str, ...]) -> None:
 
 
 def _attention() -> tuple[bool, ...]:
-    cuda = torch.backends.cuda
     return (
         torch.backends.mha.get_fastpath_enabled(),
-        cuda.flash_sdp_enabled(),
-        cuda.mem_efficient_sdp_enabled(),
-        cuda.math_sdp_enabled(),
-        cuda.cudnn_sdp_enabled(),
+        torch._C._get_flash_sdp_enabled(),
+        torch._C._get_mem_efficient_sdp_enabled(),
+        torch._C._get_math_sdp_enabled(),
+        torch._C._get_cudnn_sdp_enabled(),
     )
 
 
@@ -70,6 +69,11 @@ def _set_attention(values: tuple[bool, ...]) -> None:
     setters = (cuda.enable_flash_sdp, cuda.enable_mem_efficient_sdp, cuda.enable_math_sdp, cuda.enable_cudnn_sdp)
     for setter, value in zip((torch.backends.mha.set_fastpath_enabled, *setters), values, strict=True):
         setter(value)
+
+
+def _set_reductions(values: tuple[tuple[bool, bool], tuple[bool, bool]]) -> None:
+    torch._C._set_cublas_allow_fp16_reduced_precision_reduction(*values[0])
+    torch._C._set_cublas_allow_bf16_reduced_precision_reduction(*values[1])
 
 
 def _modes(length: Callable[[], int], stack: Callable[[], list[Any]], module: Any) -> Setting:
@@ -151,10 +155,7 @@ SETTINGS: Final[dict[str, Setting]] = {
             torch._C._get_cublas_allow_fp16_reduced_precision_reduction(),
             torch._C._get_cublas_allow_bf16_reduced_precision_reduction(),
         ),
-        lambda value: (
-            torch._C._set_cublas_allow_fp16_reduced_precision_reduction(*value[0]),
-            torch._C._set_cublas_allow_bf16_reduced_precision_reduction(*value[1]),
-        ),
+        _set_reductions,
     ),
     "kernels of attention in torch.backends": (_attention, _set_attention),
     "flushing of small numbers (torch.set_flush_denormal)": (

@@ -14,7 +14,7 @@ from harness.engine.global_state import GlobalState, refuse_global_hooks
 from harness.engine.numerics import numerics
 from harness.engine.purity import Steadiness, impurity, witnesses
 from harness.engine.replaced import refuse_replaced
-from harness.errors import PLUGIN_FAULTS, CheckpointError, PluginError, RequestError, blamed, listed
+from harness.errors import CheckpointError, PluginError, RequestError, blamed, listed, plugin_faults
 
 if TYPE_CHECKING:
     from harness.interfaces import ModelSource
@@ -76,7 +76,7 @@ def check_network(network: torch.nn.Module, spec: ModelSpec, size: int, steadine
                 among = among.clone()
                 impure = impurity(network, images, alone, among)
                 changed = "" if impure else steadiness.loaded(spec.name, size, among)
-    except PLUGIN_FAULTS as error:
+    except plugin_faults() as error:
         raise CheckpointError(
             f"model {spec.name!r} cannot forward a {size}x{size} image: {reason_of(error)}"
         ) from error

@@ -32,7 +32,7 @@ def numerics(settings: Settings) -> Iterator[None]:
     torch.set_autocast_enabled("cpu", False)
     torch.set_autocast_enabled("cuda", False)
     torch.set_flush_denormal(False)
-    torch.backends.mkldnn.enabled = True
+    torch.backends.mkldnn.enabled = True  # type: ignore[assignment]
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         yield

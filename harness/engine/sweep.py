@@ -17,7 +17,7 @@ from harness.engine.networks import channels_last, load_network
 from harness.engine.recorder import Recorder, Span
 from harness.engine.replaced import replaced
 from harness.engine.resources import Engine, stored_outputs
-from harness.errors import PLUGIN_FAULTS, CheckpointError, ImageError, listed
+from harness.errors import CheckpointError, ImageError, listed, plugin_faults
 from harness.interfaces import WhiteBoxProbe
 from harness.local.digests import sha256_of
 from harness.records import Batch, Sample
@@ -78,7 +78,7 @@ class Sweep:
                 self._load(name)
             except CheckpointError as error:
                 self._give_up(name, str(error))
-            except PLUGIN_FAULTS as error:
+            except plugin_faults() as error:
                 self._give_up(name, f"{name} cannot be put on {engine.device}: {reason_of(error)}")
         self.recorder.drain()
 
@@ -201,7 +201,7 @@ class Sweep:
         for model in {model for _, model in answers}:
             try:
                 reason = self.engine.steadiness.fault(model, self.size, self.engine.networks[model])
-            except PLUGIN_FAULTS as error:
+            except plugin_faults() as error:
                 reason = f"{model} raised {reason_of(error)}"
             if reason:
                 faults |= {place: reason for place in answers if place[1] == model}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from harness.errors import RequestError, listed
 from harness.identity import equal_codes
@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from harness.store import StoredCell
 
 
+_DATA: Final = " data"
+"""Follows the kind of plugin where the digest is that of its data files."""
+
+
 class Maker(NamedTuple):
-    """A plugin in use: its version, the digest of its code, and its file or package."""
+    """A plugin in use: its version, the digest of its code, its file or package, and the digest of its data files."""
 
     version: int
     digest: str
     provider: str
+    data: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +47,19 @@ class CodeInUse:
     accept: bool = False
 
     def of(self, job: Job) -> dict[str, str]:
-        """Kind of plugin -> digest of the code that would make the numbers of `job` now."""
-        return {kind: maker.digest for kind, _, maker in self._used(job)}
+        """Kind of plugin -> digest of the code that would make the numbers of `job` now; and of its data files."""
+        code = {kind: maker.digest for kind, _, maker in self._used(job)}
+        return code | {f"{kind}{_DATA}": maker.data for kind, _, maker in self._used(job) if maker.data}
 
     def changes(self, job: Job) -> list[CodeChange]:
         """How the code in use differs from that of stored trials."""
         return [
-            CodeChange(kind=kind, name=name, version=maker.version, provider=maker.provider, before=before, now=now)
+            CodeChange(
+                kind=kind, name=name + text, version=maker.version, provider=maker.provider, before=before, now=now
+            )
             for kind, name, maker in self._used(job)
-            if (now := maker.digest) not in equal_codes(before := job.code.get(kind, now), self.same)
+            for suffix, text, now in (("", "", maker.digest), (_DATA, " (its data files)", maker.data))
+            if now and now not in equal_codes(before := job.code.get(f"{kind}{suffix}", now), self.same)
         ]
 
     def unrecorded(self, job: Job) -> list[str]:
@@ -75,7 +84,9 @@ def makers_of(
         *(("model source", name, name, source.version) for name, source in sources.items()),
     ]
     return {
-        (kind, name): Maker(version, digest, registry.plugins.providers[kind, plugin])
+        (kind, name): Maker(
+            version, digest, registry.plugins.providers[kind, plugin], registry.plugins.data(kind, plugin)
+        )
         for kind, name, plugin, version in plugins
         if (digest := registry.plugins.code(kind, plugin)) is not None
     }

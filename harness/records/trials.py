@@ -59,7 +59,7 @@ class Trials:
 
     Attributes:
         layout: the sample and condition axes.
-        top5: (N, C, 5) int16, most probable first; -1 where K < 5.
+        top5: (N, C, 5) int16, most probable first; -1 where K < 5. Read-only, as all arrays here.
         logp: (N, C, 5) float16 natural log-probabilities of those classes.
         correct: (N, C) bool.
         required: trials of the probes named in `Probe.requires`, same model and dataset, by probe name.

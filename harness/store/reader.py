@@ -179,7 +179,7 @@ class RunReader:
     # --- reading -----------------------------------------------------------------------------
 
     def read(self, task: str, model: str) -> Trials:
-        """All trials of a complete cell, from the shards themselves, one file open at a time.
+        """All trials of a complete cell, from the shards themselves, one file open at a time; read-only arrays.
 
         Raises:
             StoreError: the cell failed or is incomplete, a shard is damaged or belongs to another cell.
@@ -211,13 +211,16 @@ class RunReader:
                 top5[low:high], logp[low:high], correct[low:high] = fields["top5"], fields["logp"], fields["correct"]
         if (correct > 1).any():
             raise StoreError(f"{job.task} × {job.model} holds {int((correct > 1).sum())} trials that are not measured")
+        correct = correct.astype(bool)
+        for values in (top5, logp, correct, layout.targets):
+            values.flags.writeable = False  # several probes reduce the same trials
         has_logits = bool(files) and "logits" in read_header(files[0].path).tails
         return Trials(
             model=job.model,
             layout=layout,
             top5=top5,
             logp=logp,
-            correct=correct.astype(bool),
+            correct=correct,
             logits=(lambda low, high: self.read_logits(job.task, job.model, low, high)) if has_logits else None,
             arrays={name: partial(self.read_array, job.task, job.model, name) for name in job.identity.arrays},
         )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import PLUGIN_FAULTS, HarnessError, RequestError, StoreError, described
+from harness.errors import HarnessError, RequestError, StoreError, described, plugin_faults
 from harness.identity import difference
 from harness.names import task_of
 from harness.records import Measure, Reason, Remark
@@ -213,7 +213,7 @@ class _RowBuilder:
             measures, set_aside = measures_of(probe, views, task_of(task).dataset)
         except HarnessError:
             raise
-        except PLUGIN_FAULTS as error:  # a plugin's mistake makes only its own cells missing, with a reason
+        except plugin_faults() as error:  # a plugin's mistake makes only its own cells missing, with a reason
             return self._reason(task, f"probe {probe.name!r} cannot reduce the stored trials: {described(error)}")
         self.missing += set_aside
         return measures

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import PLUGIN_FAULTS, PluginError, described
+from harness.errors import PluginError, described, plugin_faults
 from harness.records import Measure, Reason
 from harness.views import Views, measures_by_view
 
@@ -48,7 +48,7 @@ def with_params(probe: Probe, params: Mapping[str, Any]) -> Probe:
         )
     try:
         return replace(probe, **{name: _tuples(value) for name, value in params.items()})
-    except PLUGIN_FAULTS as error:  # a plugin's mistake makes only its own cells missing, with a reason
+    except plugin_faults() as error:  # a plugin's mistake makes only its own cells missing, with a reason
         raise PluginError(
             f"probe {probe.name!r} refuses the parameters of stored trials: {described(error)}"
         ) from error

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import CheckpointError, RequestError, RunError, StoreError
+from harness.errors import CheckpointError, PluginError, RequestError, RunError, StoreError
 from harness.records import Reason
 
 if TYPE_CHECKING:
@@ -41,8 +41,28 @@ def usable(plan: Plan, refused: Mapping[str, RequestError]) -> Plan:
     return plan.set_aside({(task, name): Reason.of_error("task", task, refused[name]) for task, name in cells})
 
 
+def repeatable(plan: Plan, reasons: Mapping[str, str]) -> Plan:
+    """`plan` without the tasks whose probes cannot be used.
+
+    Args:
+        reasons: task -> why.
+
+    Raises:
+        PluginError: no other is left to compute; the message names all of them.
+    """
+    pending = {task.name for planned in plan.passes for task in planned.tasks}
+    if reasons and pending <= reasons.keys():
+        raise PluginError("; ".join(dict.fromkeys(reasons.values())))
+    cells = [(cell.task, cell.model) for cell in plan.cells if cell.task in reasons]
+    return plan.set_aside(
+        {(task, model): Reason(kind="task", subject=task, text=reasons[task]) for task, model in cells}
+    )
+
+
 def lost_cells(out: Path, plan: Plan, failures: Mapping[tuple[str, str], str]) -> dict[tuple[str, str], str]:
-    """Cells that this run computed and that are not whole in the run folder at its end -> why.
+    """Cells that this run computed, or found complete, and that are not whole in the run folder at its end -> why.
+
+    A run that computed nothing ran no plugin that could have taken something away.
 
     Raises:
         StoreError: the folder is no run any more, or a file in it is damaged.
@@ -57,7 +77,7 @@ def lost_cells(out: Path, plan: Plan, failures: Mapping[tuple[str, str], str]) -
     layouts = {task.name: task.layout for task in plan.tasks}
     for cell in plan.cells:
         place = (cell.task, cell.model)
-        if cell.job is None or not cell.pending or place in failures:
+        if cell.job is None or not plan.passes or place in failures:
             continue
         stored = reader.cell(*place)
         if stored is None or stored.job.key != cell.job.key or not stored.complete(layouts[cell.task]):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from harness.errors import RequestError, RunError, StoreError
 from harness.local.folder import same_folder
 from harness.records import Progress
-from harness.workflows.completeness import lost_cells, refuse_empty, usable
+from harness.workflows.completeness import lost_cells, refuse_empty, repeatable, usable
 from harness.workflows.describing import describe
 from harness.workflows.display import Display, display_of
 from harness.workflows.run_result import RunResult
@@ -87,6 +87,7 @@ def execute_run(
 ) -> RunResult:
     """Select, plan, load, create and execute. Raises RequestError before anything is written, RunInterrupted."""
     from harness.engine.networks import load_first
+    from harness.engine.repeatable import unrepeatable
     from harness.planning.code import refuse_other_code
     from harness.planning.request import select
     from harness.planning.tensors import with_tensors
@@ -103,7 +104,8 @@ def execute_run(
     refuse_empty(plan, request.suite)
     with display.checking():
         loaded = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
-        plan = with_tensors(usable(plan, loaded.refused), selection)
+        plan = usable(plan, loaded.refused)
+        plan = with_tensors(repeatable(plan, unrepeatable(plan)), selection)
     record_checkpoints(plan, selection)
     with _stop_on_signal() as stop, RunWriter.create(out, settings=asdict(plan.settings), command=command) as opened:
         try:

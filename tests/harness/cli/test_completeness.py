@@ -39,6 +39,10 @@ DEEDS = {
     "sys.exit": "sys.exit(0)",
     "GeneratorExit": "raise GeneratorExit",
     "deletes another cell": "shutil.rmtree('run/shards/accuracy@imagenet/plain')",
+    "raises an exception of its own": "raise type('Quit', (BaseException,), {})('bye')",
+    "raises without a text": "raise type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})",
+    "raises a text of no encoding": "raise ValueError(chr(0xDCE9))",
+    "goes elsewhere": "__import__('os').chdir('..')",
     "deletes run.json": "Path('run/run.json').unlink(missing_ok=True)",
     "deletes all shards": "shutil.rmtree('run/shards')",
 }
@@ -66,11 +70,27 @@ def test_an_incomplete_run_does_not_end_as_a_success(sabotaged, deed):
     assert "2 of 2 cells stored" not in err
 
 
+def test_a_cell_of_an_earlier_run_that_is_taken_away_is_missed(sabotaged, harness, data):
+    assert run(harness)[0] == 0
+    code, _, err = sabotaged("shutil.rmtree('run/shards/accuracy@imagenet/plain', ignore_errors=True)")
+    text = " ".join(err.split())
+    assert code == 1 and "1 of 2 cells stored" in text and "failed: plain on accuracy@imagenet: its trials" in text
+
+
 def test_sys_exit_fails_its_cell_alone(sabotaged):
     code, _, err = sabotaged("sys.exit(0)")
     assert code == 1 and "1 of 2 cells stored" in err
     assert "failed: plain on bad@imagenet: probe bad raised SystemExit: 0 (bad.py:" in err
     assert RunReader.open("run").cell("accuracy@imagenet", "plain").failed is None
+
+
+@pytest.mark.parametrize(
+    "change", ["trials.correct[:] = True", "values = trials.top5; values += 1", "trials.layout.targets[:] = 0"]
+)
+def test_measures_cannot_change_the_trials_that_others_reduce(sabotaged, harness, change):
+    sabotaged(measure=change)
+    code, out, err = harness("report", "run", "--plugins", "mine")
+    assert code == 0 and "read-only" in " ".join((out + err).split())
 
 
 @pytest.mark.parametrize("measure", ["sys.exit(0)", "raise GeneratorExit", "1 / 0"])

@@ -194,6 +194,25 @@ def test_a_comment_and_the_body_of_measures_change_nothing(measured, plugins):
     assert code == 0 and "rerun" not in err
 
 
+@pytest.mark.parametrize("place", ["strength.txt", "tables/strength.txt"])
+def test_a_file_of_data_beside_the_plugin_counts(measured, plugins, place):
+    """Also one folder below; a run from before it was looked at goes on."""
+    file = Path("mine", place)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("0.5")
+    named = f"Path(__file__).parent.joinpath({str(file.parent.name)!r} * {int('/' in place)}, 'strength.txt')"
+    plugins("_helper.py", "STRENGTH = 0.5", f"from pathlib import Path\nSTRENGTH = float({named}.read_text())")
+    assert measured()[0] == measured(models=("first", "second"))[0] == 0
+    file.write_text("0.250")
+    code, out, err = measured(models=("first", "second"))
+    assert (code, out) == (2, "") and "made by other code of probe faded (its data files), version 1" in err
+    assert measured("--same-numbers")[0] == measured()[0] == 0
+    file.write_text("0.125")
+    assert measured()[0] == 2
+    without_code("run")
+    assert measured()[0] == 0
+
+
 def test_a_cell_that_failed_before_it_stored_anything_is_retried_with_new_code(measured, plugins):
     """Developing a probe: it raises, one corrects it and types the same command again."""
     plugins("faded.py", 'yield "faded", batch', 'yield "faded", 0 + bath')

@@ -87,7 +87,8 @@ SAMPLES = [EXIT, RAISE, "None", "3", "[None]", "['00']", "[Sample(id=3, targets=
            "[Sample(id='a', targets=(1000,))]", "[Sample(id='a', targets=(-1,))]", "[Sample(id='a', targets=('x',))]",
            "[Sample(id='a', targets=3)]", "[Sample(id='a', targets=(0,))] * 2", "[]",
            "[Sample(id='a', targets=(0,), attributes=('x',))]", "[Sample(id='a', targets=(0,), path='a.png')]",
-           "[Sample(id='', targets=(0,))]"]  # fmt: skip
+           "[Sample(id='', targets=(0,))]", "[Sample(id='a\\0', targets=(0,))]",
+           "[Sample(id='caf\\udce9', targets=(0,))]"]  # fmt: skip
 SPACES = [
     *(EXIT, RAISE, "None", "('a', 'b')"),
     *(
@@ -95,6 +96,7 @@ SPACES = [
         for more in (
             "classes=()",
             "classes=('a', 'b')",
+            "classes=('a\\0',), columns=(0,)",
             "classes=(1, 2), columns=(0, 1)",
             "classes=('a', 'b'), columns=(0, 5000)",
         )
@@ -106,7 +108,8 @@ DATASETS = {
     **{f"samples: {body}": method("samples", body, "self, root") for body in SAMPLES},
     **{f"label space: {body}": method("label_space", body) for body in SPACES},
     **{f"root: {body}": method("root", body) for body in (EXIT, RAISE, "3", "'elsewhere'", "Path('elsewhere')")},
-    **{f"image: {body}": method("image", body, "self, sample") for body in (EXIT, RAISE, "None", "3")},
+    **{f"image: {body}": method("image", body, "self, sample")
+       for body in (EXIT, RAISE, "None", "3", "__import__('PIL.Image').Image.effect_noise((32, 32), 9)")},
     **{f"remarks: {body}": method("remarks", body, "self, samples") for body in (EXIT, RAISE, "None", "7")},
     **{f"folder: {body}": method("views", "('a', 'b')") + "\n" + method("folder", body, "self, root, view")
        for body in (EXIT, RAISE, "3", "Path('elsewhere')")},

@@ -1,6 +1,8 @@
 """Images that are made by code, in one view and in several: no file, one identity for what the code makes."""
 
+import itertools
 import json
+import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -9,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from harness import DatasetError, ImageError, Sample
 from harness.data.decoding import pixels
@@ -248,3 +251,34 @@ def test_the_doctor_finds_them_present(harness):
     assert {found[name]["state"] for name in ("dots", "dots-views")} == {"present"}
     assert found["dots-views"]["detail"] == "24 images made by code"
     assert found["dots"]["detail"] == "no photographs"
+
+
+CALLS = itertools.count()
+CHANGING = {
+    "chance": lambda dataset, sample: Image.effect_noise((32, 32), 50).convert("RGB"),
+    "a count of calls": lambda dataset, sample: Stripes.image(dataset, sample).rotate(next(CALLS)),
+    "the time": lambda dataset, sample: Image.new("RGB", (32, 32), time.perf_counter_ns() % 2**24),
+    "the sample before": lambda dataset, sample: BEFORE.append(sample) or Stripes.image(dataset, BEFORE[-2]),
+}
+BEFORE = [Sample(id="00", targets=(0,))]
+
+
+@pytest.mark.parametrize("files", [False, True])
+@pytest.mark.parametrize("how", CHANGING)
+def test_images_that_are_others_each_time_are_refused(tmp_path, how, files):
+    """Of files too: a plugin may crop them at random."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Changing(Stripes):
+        def samples(self, root):
+            return [replace(sample, path=root / sample.id if files else None) for sample in super().samples(root)]
+
+        def image(self, sample):
+            return CHANGING[how](self, sample)
+
+    for sample in Changing().samples(tmp_path):
+        (tmp_path / sample.id).write_bytes(sample.id.encode())
+    with pytest.raises(
+        DatasetError, match=r"of made is another one each time it is asked for: .* Fix .*Changing.image"
+    ):
+        build(Changing(), tmp_path)
