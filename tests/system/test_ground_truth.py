@@ -5,10 +5,7 @@ that document, with the claim marked as not held, and not under a wider toleranc
 """
 
 import json
-import os
 import re
-import subprocess
-import sys
 from itertools import pairwise
 
 import pytest
@@ -163,7 +160,7 @@ def test_the_readme_shows_this_study(study):
 
 
 def test_the_same_seed_gives_the_same_numbers(quickstart, tmp_path):
-    """Some cells again, elsewhere: bit for bit what the whole run stored."""
+    """Some cells again, elsewhere and in another process: bit for bit what the whole run stored."""
     import numpy as np
 
     from harness import read_trials
@@ -171,9 +168,7 @@ def test_the_same_seed_gives_the_same_numbers(quickstart, tmp_path):
     chosen = ["--models", "zoo-l2-1.5", "--models", "zoo-simclr"]
     tasks = ["accuracy@shapes-a", "shape-bias@shapes-cue-conflict", "accuracy@shapes-sketch"]
     words = [*chosen, *(word for task in tasks for word in ("--task", task)), "--out", "again"]
-    command = [sys.executable, "-m", "harness", "run", *words]
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "COLUMNS": "80"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = completed(["run", *words], tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     for task in tasks:
         for model in ("zoo-l2-1.5", "zoo-simclr"):

@@ -157,7 +157,14 @@ def test_published_layout_loads_bit_equal(spec, place, network):
     assert_equal(spec, network, 64)
 
 
-@pytest.mark.parametrize("spec", named(STUDY))
+FAMILIES = {published(spec.name): spec for spec in STUDY}
+"""Layout of a file -> one of the models that have it."""
+OTHERS_SLOW = [
+    pytest.param(spec, id=spec.name, marks=[] if spec in FAMILIES.values() else pytest.mark.slow) for spec in STUDY
+]
+
+
+@pytest.mark.parametrize("spec", OTHERS_SLOW)
 def test_a_missing_key_and_a_wrong_shape_are_refused_by_name(spec, place, hollow):
     wrong = {key: value for key, value in hollow.items() if key != MISSING}
     wrong[MISSHAPEN] = torch.zeros(()).expand(64, 64, 1, 1)
@@ -165,9 +172,6 @@ def test_a_missing_key_and_a_wrong_shape_are_refused_by_name(spec, place, hollow
     message = refusal(spec)
     assert f"does not fit {spec.arch}: 1 keys missing ({MISSING}), 1 that differ: {MISSHAPEN} has shape" in message
     assert "(64, 64, 1, 1), the network needs (64, 64, 3, 3)" in message
-
-
-FAMILIES = {published(spec.name): spec for spec in STUDY}
 
 
 @pytest.mark.parametrize("spec", named(FAMILIES.values()))
