@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 
 from harness.store import RunReader, verify_run
+from tests.helpers.forks import fork
 from tests.helpers.store_writer import create, fill, make_job, make_layout
 
 SECONDS = 2.0
@@ -117,7 +118,7 @@ def campaign(folder: Path, name: str, step: int) -> Counter[str]:
     bits = 8 * flipped.stat().st_size
     while first < bits:
         log.unlink(missing_ok=True)
-        process = os.fork()
+        process = fork()
         if not process:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             try:

@@ -24,6 +24,7 @@ import h5py
 import numpy as np
 
 from harness.store import RunReader, verify_run
+from tests.helpers.forks import fork
 from tests.helpers.store_writer import CELLS, LAYOUT, TASK, assert_equal_trials, make_block, write_until_killed
 
 
@@ -68,7 +69,7 @@ def _kill_one(run: Path, log: Path, delay: float | None) -> bool:
 
 def _start(run: Path, log: Path) -> int:
     """A writer in a process of its own, forked so that it need not import anything; gives its id."""
-    writer = os.fork()
+    writer = fork()
     if writer:
         return writer
     try:

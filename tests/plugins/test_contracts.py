@@ -1,5 +1,6 @@
 """Every registered plugin keeps the contract of its kind: one table, no exceptions by name."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -185,6 +186,28 @@ def test_registered_model(name):
     check_model_source(REGISTRY.source_for(spec), spec, 64 if spec.label_space == "shapes-16" else 224)
 
 
+COMMANDS = """
+import contextlib, io, json
+from harness.cli import main
+
+results = []
+for words in (
+    "list probes --format json",
+    "run --registry m.yaml --task invert-colours@sample-photos --models plain --out run",
+    "report run --format json",
+):
+    sys.argv, code = ["harness", *words.split()], 0
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+    results.append((out.getvalue(), code))
+print(json.dumps(results))
+"""
+"""Three commands in one process, which imports the harness once: what each prints, and its exit code."""
+
+
 def test_a_probe_is_one_new_file_in_the_room_of_probes(tmp_path):
     """A copy of the tree with one file more lists the probe and runs it; nothing else is touched."""
     skip = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
@@ -194,15 +217,10 @@ def test_a_probe_is_one_new_file_in_the_room_of_probes(tmp_path):
     shutil.copy(ROOT / "docs" / "examples" / "invert_colours.py", tmp_path / "harness" / "plugins" / "probes")
     (tmp_path / "m.yaml").write_text("models: {plain: {source: dummy, options: {kind: brightness}}}\n")
     libraries = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
-    (tmp_path / "command.py").write_text(f"import sys\nsys.path += {libraries}\nfrom harness.cli import main\nmain()\n")
-
-    def run(*arguments):  # -S: without the editable installation of this very tree
-        command = [sys.executable, "-S", "command.py", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    listed = run("list", "probes", "--format", "json")
-    assert "invert-colours" in listed.stdout, listed.stderr
-    chosen = ("--task", "invert-colours@sample-photos", "--models", "plain")
-    done = run("run", "--registry", "m.yaml", *chosen, "--out", "run")
+    (tmp_path / "commands.py").write_text(f"import sys\nsys.path += {libraries}\n{COMMANDS}")
+    command = [sys.executable, "-S", "commands.py"]  # -S: without the editable installation of this very tree
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "inverted-relative-top1@sample-photos" in run("report", "run", "--format", "json").stdout
+    (listed, code), (_, ran), (report, reported) = json.loads(done.stdout.splitlines()[-1])
+    assert "invert-colours" in listed and (code, ran, reported) == (0, 0, 0), done.stderr
+    assert "inverted-relative-top1@sample-photos" in report

@@ -5,13 +5,13 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 
 import pytest
 
 from harness.plugins.models._zoo.training.request import image_cache
 from tests.helpers.command import completed
 from tests.helpers.documents import blocks, console_commands
+from tests.helpers.forks import as_module, python
 from tests.helpers.notebook import executed, output
 from tests.helpers.places import ROOT
 from tests.helpers.training_images import fill_cache
@@ -75,15 +75,11 @@ def shorten_training(documents):
     fill_cache(image_cache(), "shapes")
 
 
-def python(text, folder):
-    return subprocess.run([sys.executable, "-c", text], cwd=folder, capture_output=True, text=True, check=False)
-
-
 def harness(words, folder):
     if words[0] == "harness":
         return completed(words[1:], folder)
     assert words[:3] == ["python", "-m", TRAINING], words
-    return subprocess.run([sys.executable, *words[1:]], cwd=folder, capture_output=True, text=True, check=False)
+    return python(as_module(words[1:]), folder)
 
 
 @pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
@@ -132,9 +128,7 @@ def test_python_blocks(place, quick):
             if "index.h5" in text:
                 reading_example(text, place)
             else:
-                done = subprocess.run(
-                    [sys.executable, "-c", text], cwd=place, capture_output=True, text=True, check=False
-                )
+                done = python(text, place)
                 assert done.returncode == 0, f"{document.name}\n{text}\n{done.stderr}"
 
 

@@ -123,11 +123,10 @@ def test_an_installed_wheel_lists_everything_and_runs(installed, tmp_path):
         "suites": ["smoke", "quickstart"],
     }
     python = installed.with_name("python")
-    lists = json.loads(run(python, "-c", LISTS, *expected, cwd=tmp_path).stdout)
+    lists = json.loads(run(python, "-c", LISTS, *expected, "plugins", cwd=tmp_path).stdout)
     for what, names in expected.items():
         assert set(names) <= {row["name"] for row in lists[what]}
-    plugins = json.loads(run(installed, "list", "plugins", "--format", "json", cwd=tmp_path).stdout)
-    assert plugins and all(row["state"] == "ok" for row in plugins)
+    assert lists["plugins"] and all(row["state"] == "ok" for row in lists["plugins"])
     run(installed, "run", "--suite", "smoke", "--limit", "1", "--out", "run", cwd=tmp_path)
     chosen = ["--models", "zoo-baseline", "zoo-low-frequency-only"]
     run(installed, "run", "--suite", "quickstart", *chosen, "--limit", "2", "--out", "small", cwd=tmp_path)

@@ -70,7 +70,8 @@ def peaks(folder, *counts):
     return [int(line) / 1024 for line in done.stdout.split()]
 
 
-def test_twenty_thousand_images_need_no_more_memory_than_two_thousand(tmp_path):
-    few, many = peaks(tmp_path, 2_000, 20_000)
-    print(f"peak RSS: {few:.0f} MB at 2,000 images, {many:.0f} MB at 20,000")
-    assert many - few < 50
+def test_ten_thousand_images_need_no_more_memory_than_one_thousand(tmp_path):
+    """At most 2.8 kB an image; decoded, one takes 4 kB, and 12 kB as a tensor."""
+    few, many = peaks(tmp_path, 1_000, 10_000)
+    print(f"peak RSS: {few:.0f} MB at 1,000 images, {many:.0f} MB at 10,000")
+    assert many - few < 25

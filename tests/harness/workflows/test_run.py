@@ -14,6 +14,7 @@ import harness as door
 from harness.store import RunReader
 from tests.helpers import command
 from tests.helpers.engine import Watch, same, trials
+from tests.helpers.forks import python
 from tests.helpers.notebook import executed, output
 
 ABSENT = """
@@ -218,7 +219,8 @@ def test_the_run_records_a_command_that_repeats_it(run, tmp_path):
     assert entry["command"][:2] == ["python", "-c"]
     assert "limit=5" in entry["command"][2] and "precision" not in entry["command"][2]
     moved = Path("door").rename("first")
-    subprocess.run([sys.executable, *entry["command"][1:]], cwd=tmp_path, check=True)
+    done = python(entry["command"][2], tmp_path)
+    assert done.returncode == 0, done.stderr
     assert same_bits("door", moved)
 
 

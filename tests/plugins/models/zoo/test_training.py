@@ -22,6 +22,7 @@ from harness.plugins.models._zoo.training import pictures
 from harness.plugins.models._zoo.training.recipe import Recipe
 from harness.plugins.models._zoo.training.storage import Place
 from harness.plugins.models._zoo.training.trainer import train
+from tests.helpers.forks import as_module, python
 from tests.helpers.training_images import fill_cache
 
 SMALL = {"images": 64, "batch": 16, "epochs": 1}
@@ -60,8 +61,8 @@ def command(folder, cache, recipes, *words):
     return [sys.executable, *zoo]
 
 
-def run(*arguments):
-    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
+def run(folder, *arguments):
+    return python(as_module(command(folder, *arguments)[1:]), folder.parent)
 
 
 def refused(words, capfd, monkeypatch):
