@@ -26,6 +26,7 @@ from harness.workflows.run_result import RunResult
 if TYPE_CHECKING:
     import torch
 
+    from harness.engine.networks import LoadedNetworks
     from harness.engine.purity import Steadiness
     from harness.planning.plan import Plan
     from harness.planning.request import RunRequest, Selection
@@ -85,27 +86,25 @@ def execute_run(
     display: Display,
     command: Sequence[str],
 ) -> RunResult:
-    """Select, plan, load, create and execute. Raises RequestError before anything is written, RunInterrupted."""
-    from harness.engine.networks import load_first
-    from harness.engine.repeatable import unrepeatable
+    """Select, plan, load, create and execute; without torch where nothing is pending.
+
+    Raises RequestError before anything is written, RunInterrupted.
+    """
     from harness.planning.code import refuse_other_code
     from harness.planning.request import select
-    from harness.planning.tensors import with_tensors
     from harness.planning.weight_files import record_checkpoints
     from harness.store import RunReader, RunWriter
     from harness.study.expectations import unexpected
 
     with same_folder("the run was planned"):
         selection = select(request, house.registry)
-        torch_device = pick_device(device, out)
-        plan = plan_run(request, selection, out, torch_device.type, display)
+        plan = plan_run(request, selection, out, device_type_of(device, out), display)
     refuse_other_code(plan)
     display.planned(plan)
     refuse_empty(plan, request.suite)
-    with display.checking():
-        loaded = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
-        plan = usable(plan, loaded.refused)
-        plan = with_tensors(repeatable(plan, unrepeatable(plan)), selection)
+    torch_device = pick_device(device, out) if plan.passes else None
+    plan, loaded = load(plan, selection, display) if torch_device else (plan, None)
+    remarks = loaded.remarks if loaded else {}
     record_checkpoints(plan, selection)
     with _stop_on_signal() as stop, RunWriter.create(out, settings=asdict(plan.settings), command=command) as opened:
         try:
@@ -114,9 +113,9 @@ def execute_run(
                     opened,
                     plan,
                     selection,
-                    loaded.kept,
-                    remarks=loaded.remarks,
-                    steadiness=loaded.steadiness,
+                    loaded.kept if loaded else {},
+                    remarks=remarks,
+                    steadiness=loaded.steadiness if loaded else None,
                     device=torch_device,
                     workers=workers,
                     progress=progress,
@@ -126,10 +125,22 @@ def execute_run(
         except KeyboardInterrupt:
             raise RunInterrupted(f"finished spans are stored in {out}; the same call resumes") from None
     failures = {**failures, **lost_cells(out, plan, failures)}
-    notes = [f"{name}: {remark}" for name, remarks in loaded.remarks.items() for remark in remarks]
+    notes = [f"{name}: {remark}" for name, of_network in remarks.items() for remark in of_network]
     if any(spec.expected for spec in selection.models):
         notes += unexpected(RunReader.open(out), house.plugins.probes, selection.known_datasets)
     return RunResult(path=out, plan=plan, failures=failures, plugins=house.plugins, notes=tuple(notes))
+
+
+def load(plan: Plan, selection: Selection, display: Display) -> tuple[Plan, LoadedNetworks]:
+    """Load and check the networks of a plan, try its probes, and set those aside that cannot be used."""
+    from harness.engine.networks import load_first
+    from harness.engine.repeatable import unrepeatable
+    from harness.planning.tensors import with_tensors
+
+    with display.checking():
+        loaded = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
+        plan = usable(plan, loaded.refused)
+        return with_tensors(repeatable(plan, unrepeatable(plan)), selection), loaded
 
 
 def compute(
@@ -138,7 +149,7 @@ def compute(
     selection: Selection,
     networks: dict[str, torch.nn.Module],
     *,
-    device: torch.device,
+    device: torch.device | None,
     progress: Progress,
     command: Sequence[str],
     remarks: Mapping[str, Sequence[str]] | None = None,
@@ -150,16 +161,19 @@ def compute(
 
     Args:
         networks: the networks that are already loaded; this function takes ownership.
+        device: None: nothing is pending.
         remarks: model -> what its source says of its weights. steadiness: what the networks answered.
     """
+    for remark in describe(opened, plan, selection, remarks or {}):
+        progress.warn(remark)
+    if device is None:
+        return {}
     from harness.engine.execute import execute
     from harness.engine.numerics import device_facts
     from harness.engine.purity import Steadiness
     from harness.engine.resources import Engine
     from harness.local.provenance import provenance
 
-    for remark in describe(opened, plan, selection, remarks or {}):
-        progress.warn(remark)
     engine = Engine(
         run=opened,
         specs={spec.name: spec for spec in selection.models},
@@ -173,6 +187,15 @@ def compute(
         steadiness=steadiness or Steadiness(),
     )
     return execute(plan, engine)
+
+
+def device_type_of(requested: str, out: Path) -> str:
+    """``cpu`` or ``cuda``, as `pick_device` decides; without torch for what is, or was, computed on the CPU."""
+    from harness.planning.request import existing_run
+
+    existing = existing_run(out) if requested == "auto" else None
+    device_type = existing.settings.get("device_type") if existing else requested
+    return "cpu" if device_type == "cpu" else pick_device(requested, out).type
 
 
 def pick_device(requested: str, out: Path) -> torch.device:

@@ -23,8 +23,11 @@ def place_of(thresholds: Sequence[float]) -> int | None:
     bands = len(thresholds)
     if bands not in BANDS or not all(value in range(LEVELS) for value in thresholds):
         return None
-    number = sum(int(value) * LEVELS ** (bands - 1 - place) for place, value in enumerate(thresholds))
-    return number + sum(LEVELS**fewer for fewer in BANDS if fewer < bands)
+    first: int = sum(LEVELS**fewer for fewer in BANDS if fewer < bands)
+    number = 0
+    for value in thresholds:
+        number = LEVELS * number + int(value)
+    return first + number
 
 
 def tabulated(thresholds: Sequence[float]) -> tuple[float, float, float] | None:

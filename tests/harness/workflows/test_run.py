@@ -12,6 +12,7 @@ import torch
 
 import harness as door
 from harness.store import RunReader
+from harness.workflows import execution
 from tests.helpers import command
 from tests.helpers.engine import Watch, same, trials
 from tests.helpers.forks import python
@@ -62,6 +63,26 @@ def test_the_same_call_computes_nothing_and_more_models_extend(run):
     assert again.stored == 2
     assert [cell.status for cell in again.plan.cells] == ["stored", "run"]
     assert set(before) <= set(Path("door").rglob("*.h5"))
+
+
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_a_run_with_nothing_to_do_needs_neither_a_device_nor_a_network(run, monkeypatch, device):
+    first = run()
+    before = RunReader.open("door").record
+
+    def unneeded(*arguments):
+        raise AssertionError("torch is imported, though nothing is computed")
+
+    monkeypatch.setattr(execution, "pick_device", unneeded)
+    monkeypatch.setattr(execution, "load", unneeded)
+    again = run(device=device)
+    assert (again.stored, again.cells, again.complete, again.failures) == (1, 1, True, {})
+    assert trials("door") and str(again) == str(first)
+    after = RunReader.open("door").record
+    assert len(after.document["history"]) == len(before.document["history"]) + 1
+    assert {**after.document, "history": None, "digest": None} == {**before.document, "history": None, "digest": None}
+    with pytest.raises(AssertionError, match="torch is imported"):
+        run(models=["plain", "other"])
 
 
 OUT_OF_RANGE = [
