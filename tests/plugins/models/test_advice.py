@@ -23,6 +23,7 @@ from harness import AbsentCheckpointError, CheckpointError, LoadingRecipe
 from harness.checkpoints.reading import digests_of
 from harness.plugins.models.checkpoint import Checkpoint
 from tests.helpers.advice import advised, entry, load, refusal
+from tests.helpers.forks import python
 from tests.helpers.layouts import ARCH, assert_same, backbone, prefixed, small_network, some_images, spec_for
 
 # --- the recipe that fits --------------------------------------------------------------------
@@ -294,7 +295,8 @@ def run_command(message: str) -> None:
     """Runs the command that the message ends with."""
     command = shlex.split(message[message.index("python -c") :])
     assert command[:2] == ["python", "-c"]
-    subprocess.run([sys.executable, *command[1:]], check=True, capture_output=True)
+    done = python(command[2], pathlib.Path.cwd(), *command[3:])
+    assert done.returncode == 0, done.stderr
 
 
 # --- files of other programs -----------------------------------------------------------------
