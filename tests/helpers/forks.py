@@ -1,5 +1,6 @@
 """Processes that have imported everything already: copies of this one, with streams and a folder of their own."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -15,12 +16,13 @@ def fork():
         return os.fork()
 
 
-def python(text, folder):
-    """``python -c TEXT`` in `folder`, but as a copy of this process, which saves seconds of imports; its result."""
+def python(text, folder, *arguments):
+    """``python -c TEXT ARGUMENTS …`` in `folder`, but as a copy of this process, which saves seconds of imports."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         sys.stdout.flush()
         child = fork()
         if not child:
+            sys.argv = ["-c", *map(str, arguments)]
             _become(text, folder, out.fileno(), err.fileno())
         status = os.waitpid(child, 0)[1]
         for stream in (out, err):
@@ -29,10 +31,13 @@ def python(text, folder):
 
 
 def as_module(words):
-    """``-m MODULE WORDS …`` as a text for `python`; the module's ``__main__`` has an `app` of typer."""
+    """``-m MODULE WORDS …`` as a text for `python`: of a file, or of a package whose ``__main__`` has an `app`."""
     assert words[0] == "-m", words
-    arguments = [*map(str, words[1:])]
-    return f"import sys; sys.argv = {arguments!r}; from {arguments[0]}.__main__ import app; app()"
+    module, *arguments = map(str, words[1:])
+    before = f"import sys; sys.argv = {[module, *arguments]!r}; "
+    if importlib.util.find_spec(module).submodule_search_locations is not None:
+        return f"{before}from {module}.__main__ import app; app()"
+    return f"{before}import runpy; runpy.run_module({module!r}, run_name='__main__')"
 
 
 def _become(text, folder, out, err):

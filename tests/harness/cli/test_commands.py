@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from tests.helpers.command import HARNESS, MODELS, refused, run
+from tests.helpers.forks import python
 from tests.helpers.reasons import lines
 
 
@@ -394,10 +395,7 @@ def test_a_full_disk_fails_cells_with_the_reason_and_keeps_what_was_stored(many,
         "harness.cli.main()\n"
     )
     arguments = ["--store", "logits", "--task", "accuracy@small"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *SLOW[:-4], *arguments, "--models", "plain", "--out", "run"],
-        cwd=tmp_path, text=True, capture_output=True, check=False,
-    )  # fmt: skip
+    done = python(code, tmp_path, *SLOW[:-4], *arguments, "--models", "plain", "--out", "run")
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     assert "failed: plain on critical-band@small" in done.stderr

@@ -1,25 +1,21 @@
 """A killed run loses nothing that was committed, and resumes to the same bits."""
 
-import subprocess
-import sys
-
 import pytest
 
-from tests.helpers.places import ROOT
+from tests.helpers.forks import as_module, python
 
 
-def kill(times):
-    command = [sys.executable, "-m", "tests.helpers.kill_run", str(times)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def kill(times, folder):
+    done = python(as_module(["-m", "tests.helpers.kill_run", times]), folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"kills={times}" in done.stdout and "acknowledged=0" not in done.stdout
 
 
-def test_ten_kills_of_real_runs():
-    kill(10)
+def test_ten_kills_of_real_runs(tmp_path):
+    kill(10, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-def test_two_hundred_kills_of_real_runs():
-    kill(200)
+def test_two_hundred_kills_of_real_runs(tmp_path):
+    kill(200, tmp_path)
