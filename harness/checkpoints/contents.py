@@ -101,8 +101,8 @@ class Contents:
         """What lies under `keys`. Raises CheckpointError."""
         value = self.loaded
         for key in keys:
-            found, value = _item(value, key)
-            if not found:
+            present, value = _item(value, key)
+            if not present:
                 finding = f"{self.path} has no key {key!r} to unwrap; it contains {_described(value)}"
                 raise CheckpointError(finding + self._advice(self.candidates(), recipe_key), finding=finding)
         return value

@@ -121,13 +121,13 @@ def _attributes(network: Any) -> dict[str, Any]:
     """Means and deviations that modules hold as plain attributes."""
     import torch
 
-    found = {}
+    tensors = {}
     for place, module in network.named_modules():
         for name, value in vars(module).items():
             if _NORMALIZATION.search(name.lower()) and isinstance(value, list | tuple | torch.Tensor):
                 numbers = torch.as_tensor(value) if not isinstance(value, torch.Tensor) else value
-                found[f"{place}.{name}".lstrip(".")] = numbers.detach().clone()
-    return found
+                tensors[f"{place}.{name}".lstrip(".")] = numbers.detach().clone()
+    return tensors
 
 
 def main(arguments: list[str] | None = None) -> int:

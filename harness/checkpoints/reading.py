@@ -73,9 +73,9 @@ def _from_shards(path: Path, safe_globals: Sequence[str]) -> dict[str, torch.Ten
         held = read_state_dict(shard, (), safe_globals)
         expected = {key for key, name in named.items() if name == shard.name}
         if held.keys() != expected:
-            lacking, further = sorted(expected - held.keys()), sorted(held.keys() - expected)
+            absent, further = sorted(expected - held.keys()), sorted(held.keys() - expected)
             raise CheckpointError(
-                f"{shard} is not the file that {path.name} describes: it lacks {listed(lacking)} and holds "
+                f"{shard} is not the file that {path.name} describes: it lacks {listed(absent)} and holds "
                 f"{listed(further)} beside; fetch all files of one version"
             )
         tensors.update(held)

@@ -50,9 +50,9 @@ def digests_of_tensors(spec: ModelSpec, files: Sequence[Path], digests: Sequence
     Args:
         files: as `ModelSource.files`. digests: their SHA-256.
     """
-    known = recalled(spec, digests)
-    if known:
-        return known
+    recalled_digests = recalled(spec, digests)
+    if recalled_digests:
+        return recalled_digests
     made = []
     for position, path in enumerate(files[: _parts(spec)]):
         wrapper_keys = spec.recipe.head_wrapper_keys if position else spec.recipe.wrapper_keys
@@ -72,9 +72,9 @@ def recalled(spec: ModelSpec, digests: Sequence[str]) -> tuple[str, ...]:
     return tuple(map(str, made)) if made and all(made) else ()
 
 
-def same_tensors(one: Sequence[str], other: Sequence[str], spec: ModelSpec) -> bool:
+def same_tensors(first: Sequence[str], other: Sequence[str], spec: ModelSpec) -> bool:
     """Whether two results of `digests_of_tensors` are of one network; earlier versions added one for each shard."""
-    return bool(one) and one[: _parts(spec)] == other[: _parts(spec)]
+    return bool(first) and first[: _parts(spec)] == other[: _parts(spec)]
 
 
 def _parts(spec: ModelSpec) -> int:

@@ -31,16 +31,16 @@ def sizes_of(folder: Path, samples: Sequence[Sample]) -> list[int]:
     """Bytes of each sample's file in one view. Raises DatasetError if a file is missing or empty."""
     prefix = os.fspath(folder)
     try:
-        found = [os.stat(f"{prefix}/{sample.id}") for sample in samples]  # noqa: PTH116 - millions: no Path each
+        statuses = [os.stat(f"{prefix}/{sample.id}") for sample in samples]  # noqa: PTH116 - millions: no Path each
     except OSError as error:
         raise DatasetError(
             f"cannot read {error.filename}: {error.strerror}. Fix the files, or fetch them again"
         ) from error
-    for sample, status in zip(samples, found, strict=True):
+    for sample, status in zip(samples, statuses, strict=True):
         if not stat.S_ISREG(status.st_mode):
             raise _irregular(folder / sample.id)
-    refuse_empty([folder / sample.id for sample, status in zip(samples, found, strict=True) if not status.st_size])
-    return [status.st_size for status in found]
+    refuse_empty([folder / sample.id for sample, status in zip(samples, statuses, strict=True) if not status.st_size])
+    return [status.st_size for status in statuses]
 
 
 def refuse_empty(paths: Sequence[Path]) -> None:

@@ -105,11 +105,11 @@ def remarks_on(headers: Headers, preprocessing: Preprocessing, made: Sequence[He
         made: headers of generated images, whatever their views.
     """
     every = {**headers, "": [*headers.get("", ()), *made]}
-    yield from _dropped(every, lambda header: header.has_alpha, "an alpha channel, which is dropped")
-    yield from _dropped(
+    yield from _unused(every, lambda header: header.has_alpha, "an alpha channel, which is dropped")
+    yield from _unused(
         every, lambda header: header.is_cut, "16 bits in each of several channels, of which the upper 8 are used"
     )
-    yield from _dropped(every, lambda header: header.is_animated, "several frames, of which the first is used")
+    yield from _unused(every, lambda header: header.is_animated, "several frames, of which the first is used")
     yield from _enlarged(every, preprocessing)
     yield from _strays(headers)
     yield from _unlike(headers, lambda header: header.format, "file format")
@@ -178,7 +178,7 @@ def _connected(views: Iterable[str], pairs: Iterable[tuple[str, str]]) -> list[l
     return [[view for view in group_of if view in group] for group in groups.values()]
 
 
-def _dropped(headers: Headers, holds: Callable[[Header], bool], text: str) -> Iterator[str]:
+def _unused(headers: Headers, holds: Callable[[Header], bool], text: str) -> Iterator[str]:
     counts = {view: sum(header is not None and holds(header) for header in seen) for view, seen in headers.items()}
     if total := sum(counts.values()):
         views = [view for view, count in counts.items() if view and count]

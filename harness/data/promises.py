@@ -52,8 +52,8 @@ def _space_problems(space: LabelSpace) -> list[str]:
         outside = [index for row in rows for index in row if not _whole(index) or not 0 <= index < space.outputs]
         twice = [index for row in rows for index, count in Counter(row).items() if count > 1]
         if outside or twice:
-            found = f"{outside[0]!r} is not 0 to {space.outputs - 1}" if outside else f"{twice[0]} occurs twice"
-            problems.append(f"{name}: {found}")
+            mistake = f"{outside[0]!r} is not 0 to {space.outputs - 1}" if outside else f"{twice[0]} occurs twice"
+            problems.append(f"{name}: {mistake}")
     for name, given in (("columns", kept), ("members", space.members)):
         if given is not None and (len(given) != classes or (not all(given) and name == "members")):
             problems.append(f"{name}: {len(given)} for {classes} classes, expected one (and none empty) for each")

@@ -62,12 +62,12 @@ def data_files(module: str, plugin: type) -> list[Path]:
     Such as ``"weights.npz"`` in ``Path(__file__).with_name("weights.npz")``. Names that are put together, and files
     elsewhere, are not found. Arguments as in `code_digest`.
     """
-    found: set[Path] = set()
+    paths: set[Path] = set()
     for place, file in _files_behind(module, plugin):
         for text in file.texts if place else ():
             beside = [Path(place).parent / text, *Path(place).parent.glob(f"*/{glob.escape(text)}")]
-            found.update(path.resolve() for path in beside if path.is_file())
-    return sorted(path for path in found if path.suffix not in (".py", ".pyc"))
+            paths.update(path.resolve() for path in beside if path.is_file())
+    return sorted(path for path in paths if path.suffix not in (".py", ".pyc"))
 
 
 def _files_behind(module: str, plugin: type) -> Iterator[tuple[str, File]]:

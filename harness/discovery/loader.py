@@ -185,8 +185,8 @@ def load_plugins(directories: Sequence[Path] = (), *, entry_points: bool = True)
     for entry in candidates:
         try:
             with same_folder("it was imported"):
-                found = offers_of(entry.load(), entry.provider)
-            offers.extend(found)
+                offered = offers_of(entry.load(), entry.provider)
+            offers.extend(offered)
         except plugin_faults() as error:  # a plugin may fail in any way; it is recorded
             text = "".join(traceback.format_exception(error))
             broken.append(BrokenPlugin(entry.provider, _one_line(error), text))

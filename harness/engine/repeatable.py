@@ -32,14 +32,14 @@ CLOSE = 1e-4
 def unrepeatable(plan: Plan) -> dict[str, str]:
     """Task -> why its probe cannot be used, of the tasks to compute. A probe that raises is left to the run."""
     reasons: dict[tuple[Probe, int], str] = {}
-    found = {}
+    faults = {}
     for task in (task for planned in plan.passes for task in planned.tasks):
         key = (task.probe, task.dataset.preprocessing.size)
         if key not in reasons:
             reasons[key] = _reason(task, plan.settings)
         if reasons[key]:
-            found[task.name] = reasons[key]
-    return found
+            faults[task.name] = reasons[key]
+    return faults
 
 
 def _reason(task: PlannedTask, settings: Settings) -> str:

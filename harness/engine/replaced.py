@@ -23,10 +23,10 @@ _BELOW: Final = ("harness.", "torch.nn.modules.", "timm.layers.")
 
 def refuse_replaced() -> None:
     """Raises PluginError if a plugin has replaced functions that others use. Takes some milliseconds."""
-    found = list(replaced())
-    if found:
+    names = list(replaced())
+    if names:
         raise PluginError(
-            f"{listed(found)}: replaced by a plugin, which changes the numbers of all others. Subclass what is to be "
+            f"{listed(names)}: replaced by a plugin, which changes the numbers of all others. Subclass what is to be "
             "different, or call a function of your own"
         )
 

@@ -195,8 +195,8 @@ class Sweep:
 
     def _unsteady(self, answers: Mapping[Place, object]) -> dict[Place, str]:
         """The cells of the networks that do not answer as they did at first."""
-        if found := list(replaced()):
-            return dict.fromkeys(answers, f"{listed(found)}: replaced by a plugin while the run went on")
+        if names := list(replaced()):
+            return dict.fromkeys(answers, f"{listed(names)}: replaced by a plugin while the run went on")
         faults: dict[Place, str] = {}
         for model in {model for _, model in answers}:
             try:

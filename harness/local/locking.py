@@ -131,7 +131,7 @@ def locked(path: Path, waiting: Callable[[HeldError], None] | None = None) -> It
     Raises:
         OSError: the lock file cannot be written, or what is held for an instant has a forgotten marker.
     """
-    lock, started, told = ProcessLock(path), time.monotonic(), False
+    lock, started, reported = ProcessLock(path), time.monotonic(), False
     while True:
         try:
             lock.acquire()
@@ -140,9 +140,9 @@ def locked(path: Path, waiting: Callable[[HeldError], None] | None = None) -> It
             if waiting is None and held.marker and time.monotonic() - started > _FORGOTTEN:
                 text = f"held by {held.owner}; only if it has ended: rm {held.marker}"
                 raise OSError(errno.ENOLCK, text, str(path)) from None
-            if waiting and not told:
+            if waiting and not reported:
                 waiting(held)
-            told = True
+            reported = True
             time.sleep(_POLL)
     try:
         yield
@@ -220,9 +220,9 @@ def _removed(marker: Path, owner: Owner) -> bool:
         marker.rename(aside)
     except FileNotFoundError:
         return True
-    mine = _owner(aside) == owner
-    if not mine:
+    is_ours = _owner(aside) == owner
+    if not is_ours:
         with suppress(FileExistsError):
             os.link(aside, marker)
     aside.unlink()
-    return mine
+    return is_ours

@@ -54,16 +54,16 @@ def check_definitions(
     """
     named = [*_definitions(suite)]
     planned = [*tasks]
-    found = _Names(probes, registry)
+    names = _Names(probes, registry)
     for dataset in {task_dataset.name: task_dataset for _, task_dataset in planned}.values():
-        wanted = {part for _, part in named if dataset_in(part) == dataset.name}
-        found.look_for(wanted, dataset, [probe for probe, of_task in planned if of_task.name == dataset.name])
+        parts = {part for _, part in named if dataset_in(part) == dataset.name}
+        names.look_for(parts, dataset, [probe for probe, of_task in planned if of_task.name == dataset.name])
     mistakes = []
     for place, part in named:
-        if found.is_missing(part):
+        if names.is_missing(part):
             try:
                 with registry.located(*place):
-                    raise _unknown(part, found.of_dataset[dataset_in(part)])
+                    raise _unknown(part, names.of_dataset[dataset_in(part)])
             except RegistryError as error:
                 mistakes.append(error)
     if mistakes:
@@ -92,13 +92,13 @@ class _Names:
         names = self.of_dataset.get(dataset_in(part))
         return names is not None and part not in names and _ANY not in names
 
-    def look_for(self, wanted: set[str], dataset: Dataset, planned: Sequence[Probe]) -> None:
-        if not wanted:
+    def look_for(self, parts: set[str], dataset: Dataset, planned: Sequence[Probe]) -> None:
+        if not parts:
             return
         names = self.of_dataset.setdefault(dataset.name, set())
         others = [probe for probe in self._probes.values() if set(probe.attributes) <= set(dataset.attributes)]
         for made, probe in [*product(MADE, planned), *product(MADE, others)]:
-            if wanted <= names or _ANY in names:
+            if parts <= names or _ANY in names:
                 return
             names |= set(self._of(probe, dataset, made))
 

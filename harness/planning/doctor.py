@@ -96,12 +96,13 @@ def examine(name: str, registry: Registry, data: DataRoots) -> list[Finding]:
         if named not in registry.datasets:
             raise UnknownNameError("dataset", named, registry.datasets, f"Given as --data {named}=…")
     models = {finding.name: finding for pattern in suite.models for finding in _models(pattern, registry)}
-    found = [
+    findings = [
         *(_dataset(dataset, registry, data) for dataset in dict.fromkeys(task.dataset for task in suite.tasks)),
         *(_task(task, registry) for task in suite.tasks),
         *models.values(),
     ]
-    return found if any(finding.state == "wrong" for finding in found) else [*found, *_definitions(name, registry)]
+    wrong = any(finding.state == "wrong" for finding in findings)
+    return findings if wrong else [*findings, *_definitions(name, registry)]
 
 
 def task_costs(name: str, registry: Registry, findings: Sequence[Finding]) -> list[TaskShape]:

@@ -248,6 +248,6 @@ def _basis(precision: str, store: str, tasks: Sequence[TaskShape], unknown: Sequ
     )
     logits = f", and {LOGIT_BYTES} bytes per output" if store == "logits" else ""
     arrays = [f"{task.array_bytes:,} for the arrays of {task.name}" for task in tasks if task.array_bytes]
-    yield f"disk: {TRIAL_BYTES} bytes per trial{logits}{''.join(f', and {one}' for one in arrays)}"
+    yield f"disk: {TRIAL_BYTES} bytes per trial{logits}{''.join(f', and {array}' for array in arrays)}"
     if unknown:
         yield f"not counted, because the number of images is not known: {', '.join(unknown)}"

@@ -202,8 +202,10 @@ class Plan:
             because = replace(because, subject=cell.task, text=because.text + kept_before)
             return PlannedCell(model=cell.model, task=cell.task, status="missing", job=None, because=because)
 
-        passes = (one.without(aside) for one in self.passes)
-        return replace(self, cells=tuple(map(kept, self.cells)), passes=tuple(one for one in passes if one.cells))
+        passes = (planned.without(aside) for planned in self.passes)
+        return replace(
+            self, cells=tuple(map(kept, self.cells)), passes=tuple(planned for planned in passes if planned.cells)
+        )
 
     @property
     def forwards(self) -> int:

@@ -17,12 +17,12 @@ def of_other_sizes(
     tasks: Iterable[PlannedTask], models: Sequence[ModelSpec], sources: Mapping[str, ModelSource]
 ) -> dict[tuple[str, str], Reason]:
     """(task, model) -> why the network cannot take the task's images, as far as its source knows."""
-    known = {spec.name: sources[spec.source].image_size(spec) for spec in models}
+    size_of = {spec.name: sources[spec.source].image_size(spec) for spec in models}
     return {
         (task.name, name): _reason(task, name, size)
         for task in tasks
         if not task.dataset.preprocessing.native
-        for name, size in known.items()
+        for name, size in size_of.items()
         if size not in (None, task.dataset.preprocessing.size)
     }
 

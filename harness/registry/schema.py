@@ -166,7 +166,7 @@ class _Model(_Entry):
 
     def record(self, name: str, base: Path) -> ModelSpec:
         recipe = LoadingRecipe(**dict(self.recipe))
-        expected = {measure: (one.value, one.tolerance) for measure, one in self.expected.items()}
+        expected = {measure: (stated.value, stated.tolerance) for measure, stated in self.expected.items()}
         return ModelSpec(**{**dict(self), "name": name, "base": base, "recipe": recipe, "expected": expected})
 
 

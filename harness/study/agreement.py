@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from harness.records import IMAGES, Measure
-from harness.study.protocols import Change, Origin, changes, departures, told
+from harness.study.protocols import Change, Origin, changes, departures, described_changes
 from harness.study.side import Side
 
 FLIPS: Final = 0.001
@@ -35,14 +35,14 @@ class Agreement:
 
 def agreement(model: str, measure: Measure, name: str, here: Side, there: Side) -> Agreement:
     """Compare the protocols of the measure `name`; `measure`: its value there."""
-    found = _changes(model, name, here, there)
-    serious = serious_ones(found)
+    differing = _changes(model, name, here, there)
+    serious = serious_ones(differing)
     if serious and not _are_parts(serious, here.origin(model, name), here, there):
-        others = [change for change in found if change not in serious]
-        obstacle = f"measured differently there and here: {told([*serious, *others])}"
-        return Agreement(changes=found, obstacle=obstacle)
-    within, consequence = _effect(found, measure)
-    return Agreement(changes=found, within=within, remark=f"{consequence}{told(found)}")
+        others = [change for change in differing if change not in serious]
+        obstacle = f"measured differently there and here: {described_changes([*serious, *others])}"
+        return Agreement(changes=differing, obstacle=obstacle)
+    within, consequence = _effect(differing, measure)
+    return Agreement(changes=differing, within=within, remark=f"{consequence}{described_changes(differing)}")
 
 
 def serious_ones(differences: Sequence[Change]) -> list[Change]:
@@ -54,7 +54,7 @@ def cells_differ(before: Origin | None, now: Origin | None) -> str:
     """How two cells differ, as the end of a sentence; empty if they do not, or there is only one."""
     if before is None or now is None:
         return ""
-    differences = told(serious_ones(changes(replace(before, required={}), replace(now, required={}))))
+    differences = described_changes(serious_ones(changes(replace(before, required={}), replace(now, required={}))))
     return f"; measured differently there and here: {differences}" if differences else ""
 
 
@@ -66,8 +66,8 @@ def _changes(model: str, name: str, here: Side, there: Side) -> tuple[Change, ..
     if own is not None and (published := there.published(name, own)) is not None:
         return departures(own, published)
     if other is not None and (published := here.published(name, other)) is not None:
-        found = departures(other, published)
-        return tuple(replace(change, before=change.now, now=change.before) for change in found)
+        differing = departures(other, published)
+        return tuple(replace(change, before=change.now, now=change.before) for change in differing)
     return ()
 
 

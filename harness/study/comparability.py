@@ -15,7 +15,7 @@ from harness.errors import listed
 from harness.identity import changes_told
 from harness.records import Effect, Measure, Remark, effect_of
 from harness.remarks import joined
-from harness.study.protocols import Origin, Standard, changes, departures, stated, told
+from harness.study.protocols import Origin, Standard, changes, departures, described_changes, stated
 from harness.study.rows import Row, short_list
 
 PUBLISHED = "the published numbers"
@@ -67,14 +67,14 @@ def compared(rows: Sequence[Row], standard: Standard) -> tuple[list[Row], list[R
 def _departures(rows: Sequence[Row], standard: Standard) -> dict[tuple[str, str], _Departure]:
     """Columns with the same cells share their result: a task has hundreds of measures."""
     apart: dict[tuple[str, str], _Departure] = {}
-    known: dict[tuple[str | int, ...], dict[str, _Departure]] = {}
+    departures_of: dict[tuple[str | int, ...], dict[str, _Departure]] = {}
     for name in dict.fromkeys(name for row in rows for name in row.measures):
         column = {row.name: row.origins.get(name) for row in rows if name in row.measures}
         said = next((stated(row.probes, name) for row in rows if row.name in column and column[row.name] is None), {})
         key = (*said.values(), *column, *map(id, column.values()))
-        if key not in known:
-            known[key] = _of_column(column, standard, said)
-        apart |= {(model, name): departure for model, departure in known[key].items()}
+        if key not in departures_of:
+            departures_of[key] = _of_column(column, standard, said)
+        apart |= {(model, name): departure for model, departure in departures_of[key].items()}
     return apart
 
 
@@ -89,8 +89,10 @@ def _of_column(
     measured = {model: origin for model, origin in column.items() if origin is not None}
     apart: dict[str, _Departure] = {}
     if len(measured) < len(column):
-        found = {model: departures(origin, {**standard(origin), **said}) for model, origin in measured.items()}
-        apart = {model: _Departure(PUBLISHED, told(change)) for model, change in found.items() if change}
+        differing = {model: departures(origin, {**standard(origin), **said}) for model, origin in measured.items()}
+        apart = {
+            model: _Departure(PUBLISHED, described_changes(change)) for model, change in differing.items() if change
+        }
     kept = {model: origin for model, origin in measured.items() if model not in apart}
     return apart | _unlike_most(kept)
 
@@ -105,8 +107,8 @@ def _unlike_most(column: Mapping[str, Origin]) -> dict[str, _Departure]:
     usual = max(full or variants.values(), key=len, default=[])
     apart: dict[str, _Departure] = {}
     for models in variants.values():
-        found = changes(column[usual[0]], column[models[0]])
-        difference = told(change for change in found if change.effect == "meaning")
+        differing = changes(column[usual[0]], column[models[0]])
+        difference = described_changes(change for change in differing if change.effect == "meaning")
         if difference:
             apart |= dict.fromkeys(models, _Departure(short_list(usual), difference))
     return apart
@@ -137,7 +139,7 @@ def _set_apart(rows: Sequence[Row], apart: Departures) -> Iterator[Remark]:
 
 # --- numerics ---------------------------------------------------------------------------------
 
-_TOLD: Mapping[Effect, str] = {
+_CONSEQUENCES: Mapping[Effect, str] = {
     "draws": "so noise and attacks are other draws",
     "rounding": "so numbers are equal up to rounding",
 }
@@ -146,7 +148,7 @@ _TOLD: Mapping[Effect, str] = {
 def _numerics(rows: Sequence[Row]) -> Iterator[Remark]:
     """One remark for the cells of another seed than most, and one for those of other numerics."""
     cells = {(row.name, origin.task): origin for row in rows for origin in row.origins.values()}
-    for effect, consequence in _TOLD.items():
+    for effect, consequence in _CONSEQUENCES.items():
         facts = {place: _facts(origin, effect) for place, origin in cells.items()}
         usual = _most_frequent(facts.values())
         unusual: dict[str, list[tuple[str, str]]] = {}

@@ -20,10 +20,10 @@ Expected = Mapping[str, tuple[float, float | None]]
 def flagged(measures: Mapping[str, Measure], model: RunModel | None) -> dict[str, Measure]:
     """`measures`, with a flag on each that is not as the model's entry expects."""
     expected: Expected = model.expected if model else {}
-    unlike = {name: text for name, one in measures.items() if (text := difference(one, expected.get(name)))}
+    unlike = {name: text for name, measure in measures.items() if (text := difference(measure, expected.get(name)))}
     return {
-        name: replace(one, flags=(*one.flags, unlike[name])) if name in unlike else one
-        for name, one in measures.items()
+        name: replace(measure, flags=(*measure.flags, unlike[name])) if name in unlike else measure
+        for name, measure in measures.items()
     }
 
 
@@ -63,7 +63,7 @@ def unexpected(run: RunReader, probes: Mapping[str, Probe], datasets: Collection
 
 def _of_model(run: RunReader, probes: Mapping[str, Probe], name: str, model: RunModel) -> Iterator[Remark]:
     datasets = {dataset_in(measure) for measure in model.expected}
-    tasks = [task for task, one in run.cells() if one == name and task_of(task).dataset in datasets]
+    tasks = [task for task, model in run.cells() if model == name and task_of(task).dataset in datasets]
     measured: dict[str, Measure] = {}
     for task in tasks:
         measured |= _measured(run, probes, task, name)

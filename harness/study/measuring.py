@@ -121,16 +121,17 @@ class RowReader:
         replaced = superseded(cells.sound)
         models, places = run.record.models, {**cells.sound, **cells.damaged}
         tasks = dict.fromkeys([*planned, *(task for task, _ in places)])
-        wanted, lacking = 0, 0
+        cells_planned, cells_missing = 0, 0
         for model in dict.fromkeys([*models, *(model for _, model in places)]):
             builder = _RowBuilder(self, run, label, model, cells, replaced)
             for task in tasks:
                 if (task, model) in places or model in planned.get(task, {}):
                     builder.add(task, planned.get(task, {}).get(model))
             self._rows.append(builder.build(models[model].group if model in models else None))
-            wanted, lacking = wanted + len(builder.tasks) + builder.lacking, lacking + builder.lacking
-        if lacking:
-            text = f"incomplete: {lacking} of {wanted} cells have no result; what is missing is listed with its reason"
+            cells_planned += len(builder.tasks) + builder.cells_missing
+            cells_missing += builder.cells_missing
+        if cells_missing:
+            text = f"incomplete: {cells_missing} of {cells_planned} cells have no result, listed with their reasons"
             self._remarks.append((label, Remark("incomplete", label, text)))
 
     def note(self, cell: StoredCell, measures: Iterable[str]) -> None:
@@ -156,7 +157,7 @@ class _RowBuilder:
         self.measures: dict[str, Measure] = {}
         self.missing: list[Reason] = []
         self.tasks: dict[str, Mapping[str, Any]] = {}
-        self.lacking = 0
+        self.cells_missing = 0
         self.doubled: set[str] = set()
         self.origins: dict[str, Origin] = {}
 
@@ -170,7 +171,7 @@ class _RowBuilder:
             measures = Reason.of_error("task", task, error)
         if isinstance(measures, Reason):
             self.missing.append(measures)
-            self.lacking += measures is not planned
+            self.cells_missing += measures is not planned
             return
         self._set_shared_aside(task, measures)
         cell = self.cells[task, self.model]

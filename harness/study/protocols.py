@@ -110,7 +110,7 @@ def departures(origin: Origin, standard: Mapping[str, Any]) -> tuple[Change, ...
     )
 
 
-def told(differences: Iterable[Change]) -> str:
+def described_changes(differences: Iterable[Change]) -> str:
     """The changes as one clause each; empty if there are none. Columns follow from parameters, if any have changed."""
     every = list(differences)
     causes = [change for change in every if not change.path.startswith("layout.")]

@@ -33,13 +33,13 @@ class CorruptedImageNet(Dataset):
 
     preprocessing: Preprocessing = field(default_factory=lambda: Preprocessing(resize=None, size=224))
     corruptions: tuple[str, ...] = ()
-    known: ClassVar[tuple[str, ...]] = ()
+    available: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError if `corruptions` is empty, or has an unknown name or a duplicate."""
-        unknown = [name for name in self.corruptions if name not in self.known]
+        unknown = [name for name in self.corruptions if name not in self.available]
         if unknown or not self.corruptions:
-            raise ValueError(f"corruptions {unknown} are none of {', '.join(self.known)}")
+            raise ValueError(f"corruptions {unknown} are none of {', '.join(self.available)}")
         if len(set(self.corruptions)) < len(self.corruptions):
             raise ValueError(f"a corruption is named twice: {', '.join(self.corruptions)}")
 
@@ -123,7 +123,7 @@ class CorruptedImageNet(Dataset):
         return DatasetError(f"{problem}. {self._remedy(corruption)}")
 
     def _holds_corruptions(self, folder: Path) -> bool:
-        return any((folder / corruption).is_dir() for corruption in self.known)
+        return any((folder / corruption).is_dir() for corruption in self.available)
 
     def _check_view(
         self, view: str, folder: Path, first: Path, names: Mapping[str, set[str]], pool: ThreadPoolExecutor

@@ -48,7 +48,7 @@ class ImageNetC(CorruptedImageNet):
     name: str = "imagenet-c"
     path: str = "imagenet-c"
     corruptions: tuple[str, ...] = ALL
-    known: ClassVar[tuple[str, ...]] = ALL
+    available: ClassVar[tuple[str, ...]] = ALL
 
     def release(self) -> Release:
         """The archives of these corruptions; they are about as large unpacked."""

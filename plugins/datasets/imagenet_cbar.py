@@ -42,7 +42,7 @@ class ImageNetCBar(CorruptedImageNet):
     name: str = "imagenet-cbar"
     path: str = "imagenet-c-bar"
     corruptions: tuple[str, ...] = tuple(PARAMETERS)
-    known: ClassVar[tuple[str, ...]] = tuple(PARAMETERS)
+    available: ClassVar[tuple[str, ...]] = tuple(PARAMETERS)
 
     def release(self) -> Release:
         """The published files; their size and digest are unknown."""

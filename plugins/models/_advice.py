@@ -32,18 +32,18 @@ def of_the_chosen(contents: Contents, chosen: State, spec: ModelSpec, target: Ta
     if elsewhere := _of_a_shard(contents, spec) or _elsewhere(chosen, spec, target):
         return elsewhere, True
     keys = spec.recipe.wrapper_keys or contents.usual_keys()
-    found = _within(contents, chosen, keys, spec.recipe, target)
-    if not any(one.fits for one in found):
+    candidates = _within(contents, chosen, keys, spec.recipe, target)
+    if not any(candidate.fits for candidate in candidates):
         others = of_all(contents, spec, target)
-        found = [one for one in others if one.fits] or found or others[:1]
-    if not any(one.fits for one in found):
+        candidates = [candidate for candidate in others if candidate.fits] or candidates or others[:1]
+    if not any(candidate.fits for candidate in candidates):
         for width in _other_widths(chosen, target):
             wide = _within(contents, chosen, keys, spec.recipe, _with_outputs(target, width))
-            if any(one.fits for one in wide):
+            if any(candidate.fits for candidate in wide):
                 beside = f" and `outputs: {width}`, with their `label_space`"
                 return _described(contents, spec, wide, beside), True
-    text = _described(contents, spec, found) + _with_head(contents, chosen, keys, spec, target, found)
-    return text, any(one.fits for one in found)
+    text = _described(contents, spec, candidates) + _with_head(contents, chosen, keys, spec, target, candidates)
+    return text, any(candidate.fits for candidate in candidates)
 
 
 def _with_head(
@@ -52,14 +52,18 @@ def _with_head(
     keys: Sequence[str],
     spec: ModelSpec,
     target: Target,
-    found: Sequence[Suggestion],
+    candidates: Sequence[Suggestion],
 ) -> str:
     """The recipe for a backbone whose classifier is in another file; empty if that is not what is missing."""
-    if not found or found[0].fits or not _is_classifier(found[0]):
+    if not candidates or candidates[0].fits or not _is_classifier(candidates[0]):
         return ""
-    head = {key: target.needed[key] for key in found[0].missing}
+    head = {key: target.needed[key] for key in candidates[0].missing}
     whole = _within(contents, chosen, keys, spec.recipe, replace(target, head=head))
-    lines = [f"`recipe: {as_yaml(replace(one.recipe, head='file:CLASSIFIER'))}`" for one in whole[:_MOST] if one.fits]
+    lines = [
+        f"`recipe: {as_yaml(replace(candidate.recipe, head='file:CLASSIFIER'))}`"
+        for candidate in whole[:_MOST]
+        if candidate.fits
+    ]
     return f": {' or '.join(lines)}" if lines else ""
 
 
@@ -68,22 +72,28 @@ def instead_of(error: CheckpointError, contents: Contents, spec: ModelSpec, targ
 
     Where a recipe would do no more than unwrap, the lines that the error has are shorter.
     """
-    found = of_all(contents, spec, target)
-    fitting, partial = [one for one in found if one.fits], [one for one in found if not one.fits]
-    texts = [f"`{'.'.join(one.recipe.wrapper_keys)}` has {one.matched} of {one.of} keys" for one in partial]
-    lacking = f". {listed(texts)}: not enough to load" if texts else ""
+    candidates = of_all(contents, spec, target)
+    fitting = [candidate for candidate in candidates if candidate.fits]
+    partial = [candidate for candidate in candidates if not candidate.fits]
+    texts = [
+        f"`{'.'.join(candidate.recipe.wrapper_keys)}` has {candidate.matched} of {candidate.of} keys"
+        for candidate in partial
+    ]
+    absent = f". {listed(texts)}: not enough to load" if texts else ""
     if not any(map(_steps, fitting)):
-        return error.reason + lacking
-    return f"{error.finding}{lacking}. It loads with {_lines(contents, spec, fitting)}"
+        return error.reason + absent
+    return f"{error.finding}{absent}. It loads with {_lines(contents, spec, fitting)}"
 
 
 def of_all(contents: Contents, spec: ModelSpec, target: Target) -> list[Suggestion]:
     """What each state dict of the file would need to load, which includes dropping what is no tensor."""
     groups = [group for group in contents.weights if group.named and (group.keys or group.others)]
     return [
-        one
+        candidate
         for group in groups
-        for one in _within(contents, group.tensors, group.keys, replace(spec.recipe, wrapper_keys=group.keys), target)
+        for candidate in _within(
+            contents, group.tensors, group.keys, replace(spec.recipe, wrapper_keys=group.keys), target
+        )
     ]
 
 
@@ -93,13 +103,13 @@ def _within(
     """What the state dict under `keys` would need to load."""
     others = next((group.others for group in contents.weights if group.keys == tuple(keys)), ())
     return [
-        replace(one, recipe=replace(one.recipe, drop=(*one.recipe.drop, *others)))
-        for one in suggestions(state, recipe, target)
+        replace(candidate, recipe=replace(candidate.recipe, drop=(*candidate.recipe.drop, *others)))
+        for candidate in suggestions(state, recipe, target)
     ]
 
 
-def _steps(found: Suggestion) -> bool:
-    recipe = found.recipe
+def _steps(candidate: Suggestion) -> bool:
+    recipe = candidate.recipe
     return bool(recipe.select_prefix or recipe.strip_prefixes or recipe.drop or recipe.rename or recipe.rows)
 
 
@@ -138,19 +148,23 @@ def _with_outputs(target: Target, width: int) -> Target:
     import torch
 
     needed = {
-        key: torch.empty((width, *one.shape[1:]), device="meta") if one.ndim and len(one) == target.outputs else one
-        for key, one in target.needed.items()
+        key: torch.empty((width, *tensor.shape[1:]), device="meta")
+        if tensor.ndim and len(tensor) == target.outputs
+        else tensor
+        for key, tensor in target.needed.items()
     }
     return replace(target, needed=needed, outputs=width, background=False)
 
 
-def _described(contents: Contents, spec: ModelSpec, found: Sequence[Suggestion], beside: str = "") -> str:
+def _described(contents: Contents, spec: ModelSpec, candidates: Sequence[Suggestion], beside: str = "") -> str:
     """What the message says about the suggestions. `beside`: what the entry needs beside the recipe."""
-    if not found:
+    if not candidates:
         return ""
-    best, fitting = found[0], [one for one in found if one.fits]
+    best, fitting = candidates[0], [candidate for candidate in candidates if candidate.fits]
     counted = f"{best.matched} of {best.of} keys match" + (f" after `{best.prefix}`" if best.prefix else "")
-    counted += f"; the same keys lie under {listed(f'`{one}`' for one in best.copies)} too" if best.copies else ""
+    counted += (
+        f"; the same keys lie under {listed(f'`{candidate}`' for candidate in best.copies)} too" if best.copies else ""
+    )
     if fitting:
         return f". {counted}. It loads with {_lines(contents, spec, fitting, beside)}"
     if best.foreign:
@@ -159,45 +173,47 @@ def _described(contents: Contents, spec: ModelSpec, found: Sequence[Suggestion],
             f"({listed(best.foreign)}): the file is of another architecture, and gives other logits without them. "
             "Name that architecture as `arch`"
         )
-    lacking = f"; not in the file: {listed(best.missing)}" if best.missing else ""
+    absent = f"; not in the file: {listed(best.missing)}" if best.missing else ""
     if _is_classifier(best):
-        lacking += ". If another file holds the classifier, give its URI as `head`"
-    return f". {counted}{lacking}" if best.prefix or best.copies or best.missing else ""
+        absent += ". If another file holds the classifier, give its URI as `head`"
+    return f". {counted}{absent}" if best.prefix or best.copies or best.missing else ""
 
 
 def _lines(contents: Contents, spec: ModelSpec, fitting: Sequence[Suggestion], beside: str = "") -> str:
     """The recipes that load, of which the user chooses one."""
-    lines = " or ".join(_line(contents, spec, one, beside) for one in fitting[:_MOST])
+    lines = " or ".join(_line(contents, spec, candidate, beside) for candidate in fitting[:_MOST])
     several = ". These give other numbers (published ones are often those of the average): choose"
     return lines + (several if len(fitting) > 1 else "")
 
 
-def _line(contents: Contents, spec: ModelSpec, found: Suggestion, beside: str = "") -> str:
+def _line(contents: Contents, spec: ModelSpec, candidate: Suggestion, beside: str = "") -> str:
     """`recipe: {…}` with what the entry needs beside it, and what it leaves out."""
-    names = listed(found.left_out) if found.left_out else ""
-    second = ", of the shapes of a second set of weights" if found.second else ""
-    careful = f" (which leaves out {len(found.left_out)} other keys of the file{second}: {names})" if names else ""
-    careful += " (if the first output is a background class)" if found.recipe.rows else ""
-    lines = dict.fromkeys(_of_normalization(contents, spec, found))
-    return f"`recipe: {as_yaml(found.recipe)}`{beside}{''.join(f' and {line}' for line in lines)}{careful}"
+    names = listed(candidate.left_out) if candidate.left_out else ""
+    second = ", of the shapes of a second set of weights" if candidate.second else ""
+    careful = f" (which leaves out {len(candidate.left_out)} other keys of the file{second}: {names})" if names else ""
+    careful += " (if the first output is a background class)" if candidate.recipe.rows else ""
+    lines = dict.fromkeys(_of_normalization(contents, spec, candidate))
+    return f"`recipe: {as_yaml(candidate.recipe)}`{beside}{''.join(f' and {line}' for line in lines)}{careful}"
 
 
-def _of_normalization(contents: Contents, spec: ModelSpec, found: Suggestion) -> Iterator[str]:
+def _of_normalization(contents: Contents, spec: ModelSpec, candidate: Suggestion) -> Iterator[str]:
     """The lines on the normalization that the entry needs beside the suggested recipe."""
-    keys = found.recipe.wrapper_keys or contents.usual_keys()
+    keys = candidate.recipe.wrapper_keys or contents.usual_keys()
     try:
-        used = used_keys(contents.state_dict(keys, found.recipe.drop), found.recipe)
+        used = used_keys(contents.state_dict(keys, candidate.recipe.drop), candidate.recipe)
     except CheckpointError:
         return
-    entry = replace(spec, recipe=found.recipe)
-    others = [one for one, _ in disagreeing(entry, contents.loaded, keys, used)]
-    yield from (one.lines(spec) for one in others if not one.values)
+    entry = replace(spec, recipe=candidate.recipe)
+    others = [other for other, _ in disagreeing(entry, contents.loaded, keys, used)]
+    yield from (other.lines(spec) for other in others if not other.values)
 
 
-def _is_classifier(found: Suggestion) -> bool:
+def _is_classifier(candidate: Suggestion) -> bool:
     """Whether all that is missing is one module with its weight: a backbone lacks its classifier."""
-    modules = {key.rpartition(".")[0] for key in found.missing}
-    return len(modules) == 1 and len(found.missing) <= 2 and any(key.endswith(".weight") for key in found.missing)
+    modules = {key.rpartition(".")[0] for key in candidate.missing}
+    return (
+        len(modules) == 1 and len(candidate.missing) <= 2 and any(key.endswith(".weight") for key in candidate.missing)
+    )
 
 
 def as_yaml(recipe: LoadingRecipe) -> str:

@@ -74,7 +74,8 @@ class FileNormalization:
 
     def _equal(self, values: Triple, entry: Triple) -> bool:
         return all(
-            abs(one - other) <= self.tolerance * max(1.0, abs(other)) for one, other in zip(values, entry, strict=True)
+            abs(value - other) <= self.tolerance * max(1.0, abs(other))
+            for value, other in zip(values, entry, strict=True)
         )
 
     @property
@@ -135,14 +136,14 @@ def _by_parent(triples: Mapping[str, tuple[Triple, float]]) -> list[dict[str, _N
 
 def _steps(name: str, unused: Mapping[str, Any], triples: Mapping[str, tuple[Triple, float]]) -> dict[str, _Named]:
     """The scale and shift of the layer that `name` belongs to."""
-    found: dict[str, _Named] = {}
+    roles: dict[str, _Named] = {}
     parent = name.rpartition(".")[0]
     for other, (values, tolerance) in triples.items():
         place, _, last = other.rpartition(".")
         role = _role(last, _STEPS)
         if place == parent and role and getattr(unused[other], "numel", lambda: 3)() == 3:
-            found[role] = _Named(other, values, tolerance)
-    return found
+            roles[role] = _Named(other, values, tolerance)
+    return roles
 
 
 def _normalization(dotted: str, roles: Mapping[str, _Named]) -> FileNormalization:
@@ -158,7 +159,9 @@ def _normalization(dotted: str, roles: Mapping[str, _Named]) -> FileNormalizatio
     if max((*(mean or ()), *(std or ()))) > 1.5:
         mean, std = _of_each(_by_255, mean), _of_each(_by_255, std)
     names = tuple(dotted + name for name, _, _ in roles.values())
-    return FileNormalization(names=names, mean=mean, std=std, tolerance=max(one for _, _, one in roles.values()))
+    return FileNormalization(
+        names=names, mean=mean, std=std, tolerance=max(tolerance for _, _, tolerance in roles.values())
+    )
 
 
 def _by_255(value: float) -> float:
@@ -193,7 +196,7 @@ def _layers(dotted: str, unused: Mapping[str, Any], items: Mapping[str, Any]) ->
             continue
         roles = {_role(_last(name), _STEPS): values for name, (values, _) in triples.items()}
         mean, std = _of_steps(roles) if len(roles) == 2 and None not in roles else (None, None)
-        tolerance = max(one for _, one in triples.values())
+        tolerance = max(spread for _, spread in triples.values())
         values = () if mean else tuple(values for values, _ in triples.values())
         full = tuple(dotted + name for name in triples)
         yield FileNormalization(names=full, mean=mean, std=std, tolerance=tolerance, values=values)
@@ -204,10 +207,10 @@ def _of_steps(roles: Mapping[str | None, Triple]) -> tuple[Triple | None, Triple
     scale, shift = roles["scale"], roles["shift"]
     if not all(scale):
         return None, None
-    if all(0 < one <= 1 for one in scale) and all(0 <= one <= 1 for one in shift):
+    if all(0 < value <= 1 for value in scale) and all(0 <= value <= 1 for value in shift):
         return shift, scale
     mean, std = _after((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), scale, shift)
-    plausible = mean and std and all(0 <= one <= 1 for one in mean) and all(0 < one <= 1 for one in std)
+    plausible = mean and std and all(0 <= value <= 1 for value in mean) and all(0 < value <= 1 for value in std)
     return (mean, std) if plausible else (None, None)
 
 
@@ -234,8 +237,10 @@ def _of_configuration(dotted: str, items: Mapping[str, Any]) -> Iterator[FileNor
             pairs = [(rows[0][0], rows[1][0], rows[0][1])] if len(rows) == 2 and rows[0] and rows[1] else []
         for mean, std, tolerance in pairs:
             roles = {"mean": _Named(name, mean, tolerance), "std": _Named(name, std, tolerance)}
-            found = _normalization(dotted, roles)
-            yield FileNormalization(names=found.names[:1], mean=found.mean, std=found.std, tolerance=tolerance)
+            normalization = _normalization(dotted, roles)
+            yield FileNormalization(
+                names=normalization.names[:1], mean=normalization.mean, std=normalization.std, tolerance=tolerance
+            )
 
 
 def _rows(value: Any) -> list[Any]:
@@ -246,15 +251,15 @@ def _rows(value: Any) -> list[Any]:
 
 def _in_text(text: str) -> list[tuple[Triple, Triple]]:
     """Each different pair of a mean and a std in a text."""
-    found: dict[str, list[Triple]] = {"mean": [], "std": []}
+    triples_of: dict[str, list[Triple]] = {"mean": [], "std": []}
     for match in _TEXT.finditer(text):
         try:
             triple = _triple([float(number) for number in match[2].split(",") if number.strip()])
         except ValueError:
             continue
         if triple:
-            found[match[1]].append(triple[0])
-    return list(dict.fromkeys(zip(found["mean"], found["std"], strict=False)))
+            triples_of[match[1]].append(triple[0])
+    return list(dict.fromkeys(zip(triples_of["mean"], triples_of["std"], strict=False)))
 
 
 def _last(name: str) -> str:

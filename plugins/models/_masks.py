@@ -45,14 +45,14 @@ def unapplied(spec: ModelSpec, contents: Contents, keys: tuple[str, ...], used: 
     """
     chosen = next((group.tensors for group in contents.weights if group.keys == keys), {})
     weights = {key: chosen[key] for key in used if key in chosen}
-    found = list(_changing(contents, keys, weights))
-    full = [".".join((*mask.group, mask.key)) for mask in found]
+    masks = list(_changing(contents, keys, weights))
+    full = [".".join((*mask.group, mask.key)) for mask in masks]
     drop = spec.recipe.drop
-    named = [matches(one.key, drop) or matches(name, drop) for one, name in zip(found, full, strict=True)]
+    named = [matches(mask.key, drop) or matches(name, drop) for mask, name in zip(masks, full, strict=True)]
     what = f"masks that would remove weights which are not zero: {listed(full)}"
     if all(named):
-        return (f"the file's own {what}; they are left out",) if found else ()
-    command = _command(contents.path, spec, keys, found[named.index(False)])
+        return (f"the file's own {what}; they are left out",) if masks else ()
+    command = _command(contents.path, spec, keys, masks[named.index(False)])
     raise CheckpointError(
         f"model {spec.name!r}: {contents.path} holds {what}. Save the weights that they leave or, to have the network "
         f"without them, name them in `drop` of the entry's recipe",
@@ -91,8 +91,8 @@ def _base(key: str) -> str:
     return _MASK.sub("", key.replace(".", "_")).strip("_").removesuffix("_weight")
 
 
-def _same_end(one: str, other: str) -> bool:
-    return f"_{one}".endswith(f"_{other}") or f"_{other}".endswith(f"_{one}")
+def _same_end(name: str, other: str) -> bool:
+    return f"_{name}".endswith(f"_{other}") or f"_{other}".endswith(f"_{name}")
 
 
 def _command(path: Path, spec: ModelSpec, keys: tuple[str, ...], mask: _Mask) -> str:

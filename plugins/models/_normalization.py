@@ -27,17 +27,17 @@ def disagreeing(
         used: the keys of the state dict that the network gets.
     """
     held = list(normalizations(loaded, keys, used))
-    effective = [one for one in held if not one.is_identity] or held
-    found = []
-    for one in effective:
-        if not one.agrees(spec):
-            short = [name.removeprefix(".".join((*keys, ""))) for name in one.names]
+    effective = [normalization for normalization in held if not normalization.is_identity] or held
+    others = []
+    for normalization in effective:
+        if not normalization.agrees(spec):
+            short = [name.removeprefix(".".join((*keys, ""))) for name in normalization.names]
             named = all(
                 _is_named(name, spec) or matches(full, spec.recipe.drop)
-                for name, full in zip(short, one.names, strict=True)
+                for name, full in zip(short, normalization.names, strict=True)
             )
-            found.append((one, named))
-    return found
+            others.append((normalization, named))
+    return others
 
 
 def _is_named(key: str, spec: ModelSpec) -> bool:
@@ -47,26 +47,35 @@ def _is_named(key: str, spec: ModelSpec) -> bool:
     return any(matches(form, spec.recipe.drop) for form in (key, *stripped))
 
 
-def refuse_other(spec: ModelSpec, place: str, found: list[tuple[FileNormalization, bool]]) -> tuple[str, ...]:
+def refuse_other(spec: ModelSpec, place: str, normalizations: list[tuple[FileNormalization, bool]]) -> tuple[str, ...]:
     """Remarks on normalizations of the file that `drop` names.
 
     Raises:
         CheckpointError: the file holds one that neither the entry states nor `drop` names.
     """
     given = f"mean {in_brackets(spec.mean)} and std {in_brackets(spec.std)}" if spec.mean else "no mean and std"
-    if unnamed := [one for one, named in found if not named]:
+    if unnamed := [normalization for normalization, named in normalizations if not named]:
         shown = " and ".join(map(str, unnamed))
         raise CheckpointError(
             f"{place} holds a normalization that is not the entry's: {shown}; the entry states {given}. "
             + _lines(spec, unnamed)
         )
-    return tuple(f"the file's own normalization is left out: {one}; the entry states {given}" for one, _ in found)
+    return tuple(
+        f"the file's own normalization is left out: {normalization}; the entry states {given}"
+        for normalization, _ in normalizations
+    )
 
 
 def _lines(spec: ModelSpec, unnamed: Sequence[FileNormalization]) -> str:
     """What to write for normalizations that the entry does not have."""
-    drop = "`drop: [" + ", ".join(f"'{name}'" for one in unnamed for name in one.names) + "]` in its recipe"
-    if lines := " or ".join(dict.fromkeys(one.lines(spec) for one in unnamed if not one.values)):
+    drop = (
+        "`drop: ["
+        + ", ".join(f"'{name}'" for normalization in unnamed for name in normalization.names)
+        + "]` in its recipe"
+    )
+    if lines := " or ".join(
+        dict.fromkeys(normalization.lines(spec) for normalization in unnamed if not normalization.values)
+    ):
         return f"Write {lines} in the entry or, if the network was trained without it, {drop}"
     return f"Their meaning is not known: write the `mean` and `std` that they stand for in the entry, and {drop}"
 

@@ -66,7 +66,7 @@ _PARAMETRIZED: Final = re.compile(r"(?P<weight>(?:.*\.)?parametrizations\.\w+)\.
 
 def stored_in_parts(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[_Form, tuple[str, ...]]]:
     """Key of a weight -> its form and the keys of its parts, for each weight that `state` holds in parts."""
-    found: dict[str, tuple[_Form, tuple[str, ...]]] = {}
+    stored: dict[str, tuple[_Form, tuple[str, ...]]] = {}
     for key in state:
         match = _FIRST.fullmatch(key)
         if match is None:
@@ -75,8 +75,8 @@ def stored_in_parts(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[_Form,
         for form in _FORMS:
             parts = tuple(module + part.format(leaf) for part in form.parts)
             if parts[0] == key and all(part in state for part in parts):
-                found[module + leaf] = form, parts
-    return found
+                stored[module + leaf] = form, parts
+    return stored
 
 
 def folded(
@@ -93,7 +93,9 @@ def folded(
     """
     own = set(needed)
     stored = {
-        key: one for key, one in stored_in_parts(state).items() if not all(matches(part, drop) for part in one[1])
+        key: stored
+        for key, stored in stored_in_parts(state).items()
+        if not all(matches(part, drop) for part in stored[1])
     }
     parts = {part: key for key, (_, names) in stored.items() for part in names}
     _refuse_unknown(state, {*parts, *own}, drop, place)

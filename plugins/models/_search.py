@@ -113,12 +113,14 @@ def suggestions(state: Tensors, recipe: LoadingRecipe, target: Target) -> tuple[
     Args:
         recipe: the given one, whose head, wrapper and globals are kept.
     """
-    found = _by_prefix(state, recipe, target)
-    if not any(one.fits for one in found) and (plain := without_wrappers(state)):
-        inside = [_wrapped(one, state, plain) for one in _by_prefix(plain, recipe, target) if one.fits]
-        found = tuple(one for one in inside if fits(state, one.recipe, target)) or found
-    if found:
-        return found
+    candidates = _by_prefix(state, recipe, target)
+    if not any(candidate.fits for candidate in candidates) and (plain := without_wrappers(state)):
+        inside = [
+            _wrapped(candidate, state, plain) for candidate in _by_prefix(plain, recipe, target) if candidate.fits
+        ]
+        candidates = tuple(candidate for candidate in inside if fits(state, candidate.recipe, target)) or candidates
+    if candidates:
+        return candidates
     whole, of = replace(_bare(recipe), match="position"), len(target.keys)
     fitting = Suggestion(recipe=whole, fits=True, prefix="", matched=of, of=of)
     return (fitting,) if fits(state, whole, target) else ()
@@ -134,9 +136,13 @@ def _by_prefix(state: Tensors, recipe: LoadingRecipe, target: Target) -> tuple[S
     copies = [prefix for prefix, keys in votes.items() if prefix != best and 2 * len(keys) > len(matched)]
     others = [copy for copy in copies if not _equal(state, best, copy, votes[best] & votes[copy])]
     first, *ways = _of_prefix(state, _bare(recipe), target, votes, best)
-    further = [one for other in others for one in _of_prefix(state, _bare(recipe), target, votes, other)]
+    further = [candidate for other in others for candidate in _of_prefix(state, _bare(recipe), target, votes, other)]
     # A classifier of another name belongs to one of the copies only.
-    return (replace(first, copies=tuple(copies)), *ways, *(one for one in further if not one.recipe.rename))
+    return (
+        replace(first, copies=tuple(copies)),
+        *ways,
+        *(candidate for candidate in further if not candidate.recipe.rename),
+    )
 
 
 def fits(state: Tensors, recipe: LoadingRecipe, target: Target) -> bool:
@@ -156,7 +162,7 @@ def _equal(state: Tensors, prefix: str, other: str, keys: set[str]) -> bool:
     import torch
 
     pairs = [(state.get(prefix + key), state.get(other + key)) for key in keys]
-    return all(one is not None and two is not None and torch.equal(one, two) for one, two in pairs)
+    return all(first is not None and second is not None and torch.equal(first, second) for first, second in pairs)
 
 
 def _of_prefix(
@@ -165,7 +171,7 @@ def _of_prefix(
     """What loads the keys behind `prefix`, in as many ways as there are classifiers; else what is missing."""
     covered: set[str] = set().union(*votes.values())
     missing = tuple(key for key in target.needed if key in target.keys - covered)
-    found = Suggestion(recipe=bare, fits=False, prefix=prefix, matched=len(votes[prefix]), of=len(target.keys))
+    candidate = Suggestion(recipe=bare, fits=False, prefix=prefix, matched=len(votes[prefix]), of=len(target.keys))
     foreign: tuple[str, ...] = ()
     for attempts in _attempts(state, bare, target, votes, prefix):
         fitting = [attempt for attempt in attempts if fits(state, attempt, target)]
@@ -176,28 +182,28 @@ def _of_prefix(
                 used = used_keys(state, attempt)
                 left_out = tuple(key for key in state if key not in used)
                 second = is_second_set(left_out, state, {key: target.needed[key] for key in target.keys})
-                yield replace(found, recipe=attempt, fits=True, left_out=left_out, second=second)
+                yield replace(candidate, recipe=attempt, fits=True, left_out=left_out, second=second)
             return
-    yield replace(found, missing=missing, foreign=foreign)
+    yield replace(candidate, missing=missing, foreign=foreign)
 
 
-def _wrapped(found: Suggestion, state: Tensors, plain: Mapping[str, torch.Tensor]) -> Suggestion:
+def _wrapped(candidate: Suggestion, state: Tensors, plain: Mapping[str, torch.Tensor]) -> Suggestion:
     """A suggestion for keys without the names of wrappers, as one for the keys with them.
 
     Args:
         plain: the tensors of `state`, in the same order.
     """
-    used = used_keys(plain, found.recipe)
+    used = used_keys(plain, candidate.recipe)
     left_out = tuple(key for key, short in zip(state, plain, strict=True) if short not in used)
-    steps = tuple(("^" + prefix.replace(".", r"\."), "") for prefix in found.recipe.strip_prefixes)
+    steps = tuple(("^" + prefix.replace(".", r"\."), "") for prefix in candidate.recipe.strip_prefixes)
     recipe = replace(
-        found.recipe,
+        candidate.recipe,
         select_prefix=None,
         strip_prefixes=(),
         drop=globs_for(left_out, state),
-        rename=((WRAPPERS.pattern, ""), *steps, *found.recipe.rename),
+        rename=((WRAPPERS.pattern, ""), *steps, *candidate.recipe.rename),
     )
-    return replace(found, recipe=recipe, left_out=left_out)
+    return replace(candidate, recipe=recipe, left_out=left_out)
 
 
 def _bare(recipe: LoadingRecipe) -> LoadingRecipe:
@@ -226,12 +232,12 @@ def _attempts(
     state: Tensors, bare: LoadingRecipe, target: Target, votes: Mapping[str, set[str]], prefix: str
 ) -> Iterator[list[LoadingRecipe]]:
     """Recipes worth trying, the simplest first; those of one list differ in the classifier that they take."""
-    one = replace(bare, strip_prefixes=(prefix,) if prefix else ())
+    begin = replace(bare, strip_prefixes=(prefix,) if prefix else ())
     several = replace(bare, strip_prefixes=tuple(filter(None, _cover(votes, prefix))))
-    selected = replace(one, select_prefix=prefix) if prefix else one
-    begun = list(dict.fromkeys([one, selected, several]))
+    selected = replace(begin, select_prefix=prefix) if prefix else begin
+    begun = list(dict.fromkeys([begin, selected, several]))
     whole = [[start] for start in begun] + [_with_classifier(state, start, target) for start in begun]
-    narrow = [[replace(one, drop=_leftover(state, one, target)) for one in attempts] for attempts in whole]
+    narrow = [[replace(begin, drop=_leftover(state, begin, target)) for begin in attempts] for attempts in whole]
     narrow.sort(key=lambda attempts: len(attempts[0].drop) if attempts else 0)
     for attempts in (*whole, *narrow):
         yield attempts
@@ -258,19 +264,19 @@ def _with_classifier(state: Tensors, recipe: LoadingRecipe, target: Target) -> l
     """
     here = {short: state[key] for short, key in _short(state, recipe).items()}
     absent = {key for key in target.keys if key not in here}
-    wanted = _modules({key: target.needed[key] for key in absent})
+    absent_modules = _modules({key: target.needed[key] for key in absent})
     spare = _modules({key: tensor for key, tensor in here.items() if key not in target.needed})
-    if len(wanted) != 1:
+    if len(absent_modules) != 1:
         return []
-    ((name, leaves),) = wanted.items()
-    if not all(len(target.needed[f"{name}.{one}"]) == target.outputs for one in leaves):
+    ((name, leaves),) = absent_modules.items()
+    if not all(len(target.needed[f"{name}.{end}"]) == target.outputs for end in leaves):
         return []
     same = [
         other
         for other, held in spare.items()
-        if held == leaves and all(target.takes(f"{name}.{one}", here[f"{other}.{one}"]) for one in leaves)
+        if held == leaves and all(target.takes(f"{name}.{end}", here[f"{other}.{end}"]) for end in leaves)
     ]
-    return [replace(recipe, rename=(("^" + one.replace(".", r"\.") + r"\.", f"{name}."),)) for one in same]
+    return [replace(recipe, rename=(("^" + module.replace(".", r"\.") + r"\.", f"{name}."),)) for module in same]
 
 
 def _short(state: Tensors, recipe: LoadingRecipe) -> dict[str, str]:
@@ -282,10 +288,10 @@ def _short(state: Tensors, recipe: LoadingRecipe) -> dict[str, str]:
 
 def _modules(state: Tensors) -> dict[str, frozenset[str]]:
     """Module -> the last parts of its keys."""
-    found: dict[str, set[str]] = {}
+    modules: dict[str, set[str]] = {}
     for key in state:
-        found.setdefault(key.rpartition(".")[0], set()).add(leaf(key))
-    return {name: frozenset(leaves) for name, leaves in found.items()}
+        modules.setdefault(key.rpartition(".")[0], set()).add(leaf(key))
+    return {name: frozenset(leaves) for name, leaves in modules.items()}
 
 
 def _leftover(state: Tensors, recipe: LoadingRecipe, target: Target) -> tuple[str, ...]:

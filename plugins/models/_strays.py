@@ -36,14 +36,14 @@ def foreign_keys(state: Tensors, recipe: LoadingRecipe, needed: Tensors, constan
         needed: the network's state dict. constants: buffers that the network makes itself.
     """
     short = {key: state[origin] for key, origin in origins(state, recipe, "").items()}
-    dropped = [key for key in short if matches(key, recipe.drop)]
-    if not dropped:
+    unused = [key for key in short if matches(key, recipe.drop)]
+    if not unused:
         return ()
-    used = {key for key in short if key in needed and key not in set(dropped)}
+    used = {key for key in short if key in needed and key not in set(unused)}
     inside = {module for key in used for module in _modules_above(key)}
     return tuple(
         key
-        for key in dropped
+        for key in unused
         if (inside.intersection(_modules_above(key)) or _is_token(key, short, used))
         and not _harmless(key, short, used, constants)
     )
@@ -52,8 +52,8 @@ def foreign_keys(state: Tensors, recipe: LoadingRecipe, needed: Tensors, constan
 def is_second_set(keys: Iterable[str], state: Tensors, needed: Tensors) -> bool:
     """Whether the tensors under `keys` have the shapes of at least half of those that a network needs."""
     shapes = Counter(tuple(state[key].shape) for key in keys if state[key].ndim)
-    wanted = Counter(tuple(tensor.shape) for tensor in needed.values() if tensor.ndim)
-    return sum(wanted.values()) <= 2 * sum((shapes & wanted).values())
+    needed_shapes = Counter(tuple(tensor.shape) for tensor in needed.values() if tensor.ndim)
+    return sum(needed_shapes.values()) <= 2 * sum((shapes & needed_shapes).values())
 
 
 def without_wrappers(state: Tensors) -> dict[str, torch.Tensor]:

@@ -74,8 +74,8 @@ def with_weights(
     state, used = _fitting(network, spec, contents, head, files)
     _load(network, state, spec, files)
     keys = _keys(spec, contents)
-    found = disagreeing(spec, contents.loaded, keys, used)
-    left_out = refuse_other(spec, f"model {spec.name!r}: {files[0]}", found)
+    normalizations = disagreeing(spec, contents.loaded, keys, used)
+    left_out = refuse_other(spec, f"model {spec.name!r}: {files[0]}", normalizations)
     left_out += (*unapplied(spec, contents, keys, used), *in_training(spec, contents))
     left_out += unused_values(contents, keys, used)
     ready = normalized(network, spec.mean, spec.std)
@@ -137,8 +137,8 @@ def _fitting(
     state = with_rows({**state, **head}, recipe, needed, spec.outputs, place)
     if recipe.match == "position":
         state = by_position(state, needed, place, contents.ordered)
-    if found := problems(state, needed):
-        text = f"{place} does not fit {spec.arch or 'the network'}: {', '.join(found)}"
+    if differences := problems(state, needed):
+        text = f"{place} does not fit {spec.arch or 'the network'}: {', '.join(differences)}"
         advice, loads = _advice.of_the_chosen(contents, chosen, spec, target)
         if not loads and (command := conversion(network, contents, chosen, spec)):
             raise CheckpointError(f"{text}. It has the names of another layout, which timm converts", remedy=command)

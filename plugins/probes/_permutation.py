@@ -34,16 +34,16 @@ def explained_by_exchange(trials: Trials, column: int) -> str:
     targets, classes = trials.layout.targets, len(trials.layout.classes)
     choices = np.asarray(trials.top5[:, column, 0], dtype=np.int64)
     single = ((targets >= 0).sum(axis=1) == 1) & (choices >= 0) & (choices < classes)
-    wanted = targets.max(axis=1).astype(np.int64)
-    second = _every_other(wanted, trials.repeats)
+    labels = targets.max(axis=1).astype(np.int64)
+    second = _every_other(labels, trials.repeats)
     fitted, judged = single & ~second, single & second
     if classes < 2 or fitted.sum() < LEAST or judged.sum() < LEAST:
         return ""
-    shift = int(np.bincount((choices - wanted)[fitted] % classes, minlength=classes).argmax())
-    order = _best_order(wanted[fitted], choices[fitted], classes)
+    shift = int(np.bincount((choices - labels)[fitted] % classes, minlength=classes).argmax())
+    order = _best_order(labels[fitted], choices[fitted], classes)
     shares = [
         _share(expected, choices, judged, trials.repeats, classes) or 0.0
-        for expected in ((wanted + shift) % classes, choices if order is None else order[wanted])
+        for expected in ((labels + shift) % classes, choices if order is None else order[labels])
     ]
     return _in_words(shift, classes, shares[0] if shift else 0.0, 0.0 if order is None else shares[1])
 
@@ -63,11 +63,11 @@ def _in_words(shift: int, classes: int, shifted: float, ordered: float) -> str:
     return text if ordered else ""
 
 
-def _every_other(wanted: np.ndarray, repeats: int) -> np.ndarray:
+def _every_other(labels: np.ndarray, repeats: int) -> np.ndarray:
     """Whether a row shows every second image in the order of the classes, (N,) bool: half of each class."""
     import numpy as np
 
-    of_image = wanted[::repeats]
+    of_image = labels[::repeats]
     place = np.empty(len(of_image), dtype=np.int64)
     place[np.argsort(of_image, kind="stable")] = np.arange(len(of_image))
     return np.repeat(place % 2 == 1, repeats)
@@ -86,7 +86,7 @@ def _share(expected: np.ndarray, choices: np.ndarray, judged: np.ndarray, repeat
     return hits / n if guessing_p(hits // repeats, n // repeats, 1 / classes) < SIGNIFICANCE else None
 
 
-def _best_order(wanted: np.ndarray, choices: np.ndarray, classes: int) -> np.ndarray | None:
+def _best_order(labels: np.ndarray, choices: np.ndarray, classes: int) -> np.ndarray | None:
     """Class -> the class that is answered for it, each once, right for most rows; None if no order can be right enough.
 
     The Hungarian method (Kuhn 1955) on the matrix of confusions.
@@ -94,9 +94,9 @@ def _best_order(wanted: np.ndarray, choices: np.ndarray, classes: int) -> np.nda
     import numpy as np
 
     confusions = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(confusions, (wanted, choices), 1)
+    np.add.at(confusions, (labels, choices), 1)
     # No order is better than the best answer of every class, or the best class of every answer.
-    bound = min(confusions.max(axis=1).sum(), confusions.max(axis=0).sum()) / len(wanted)
+    bound = min(confusions.max(axis=1).sum(), confusions.max(axis=0).sum()) / len(labels)
     if bound < _least(classes):
         return None
     from scipy.optimize import linear_sum_assignment

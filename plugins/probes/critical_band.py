@@ -205,8 +205,8 @@ def fit(indices: np.ndarray) -> Channel:
 @lru_cache(4096)
 def _fitted(thresholds: tuple[float, ...]) -> Channel:
     """`fit`, once for equal thresholds: few patterns occur."""
-    known = tabulated(thresholds)
-    return Channel(*known) if known else search(np.array(thresholds))
+    stored = tabulated(thresholds)
+    return Channel(*stored) if stored else search(np.array(thresholds))
 
 
 def search(indices: np.ndarray) -> Channel:

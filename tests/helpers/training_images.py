@@ -17,6 +17,6 @@ def fill_cache(folder: Path, *names: str) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, split in (*((name, "training") for name in names), ("shapes", "validation")):
-        drawn = np.stack([pictures._one(name, split, index) for index in range(DRAWN)])
+        drawn = np.stack([pictures._picture(name, split, index) for index in range(DRAWN)])
         np.save(pictures.part(name, split, 0, folder), np.resize(drawn, (pictures.PART, *drawn.shape[1:])))
     return folder

@@ -35,14 +35,14 @@ class CorruptedShapes(ShapesSet):
 
     images: int = 64
     corruptions: tuple[str, ...] = ()
-    known: ClassVar[Mapping[str, Corruption]] = {}
+    available: ClassVar[Mapping[str, Corruption]] = {}
 
     def __post_init__(self) -> None:
         """Raise ValueError if `corruptions` is empty, has an unknown name or a duplicate, or there are no images."""
         super().__post_init__()
-        unknown = [name for name in self.corruptions if name not in self.known]
+        unknown = [name for name in self.corruptions if name not in self.available]
         if unknown or not self.corruptions:
-            raise ValueError(f"corruptions {unknown} are none of {', '.join(self.known)}")
+            raise ValueError(f"corruptions {unknown} are none of {', '.join(self.available)}")
         if len(set(self.corruptions)) < len(self.corruptions):
             raise ValueError(f"a corruption is named twice: {', '.join(self.corruptions)}")
 
@@ -57,7 +57,7 @@ class CorruptedShapes(ShapesSet):
         """The corrupted image of `sample.view`."""
         corruption, _, level = sample.view.rpartition("-")
         stream = Stream("shapes", self.world, self.seed, sample.id, corruption)
-        return self.known[corruption](_clean(self.seed, sample.id), int(level), stream)
+        return self.available[corruption](_clean(self.seed, sample.id), int(level), stream)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class ShapesC(CorruptedShapes):
     name: str = "shapes-c"
     corruptions: tuple[str, ...] = tuple(CORRUPTIONS)
     world: ClassVar[str] = "shapes-c"
-    known: ClassVar[Mapping[str, Corruption]] = CORRUPTIONS
+    available: ClassVar[Mapping[str, Corruption]] = CORRUPTIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class ShapesCBar(CorruptedShapes):
     name: str = "shapes-c-bar"
     corruptions: tuple[str, ...] = tuple(UNLIKE_CORRUPTIONS)
     world: ClassVar[str] = "shapes-c-bar"
-    known: ClassVar[Mapping[str, Corruption]] = UNLIKE_CORRUPTIONS
+    available: ClassVar[Mapping[str, Corruption]] = UNLIKE_CORRUPTIONS
 
 
 @lru_cache(maxsize=512)

@@ -80,8 +80,8 @@ def other_reasons(data: CorrelationData, shown: Sequence[str]) -> Iterator[str]:
     models_of: dict[tuple[str, str], list[str]] = {}
     for model in data["models"]:
         printed = {reason for _, reason in _causes(model, shown, definitions)}
-        lacking = [name for name in shown if value_of(model, name) is None]
-        named = {part for name in lacking for part in [name, *definitions.get(name, ())]}
+        absent = [name for name in shown if value_of(model, name) is None]
+        named = {part for name in absent for part in [name, *definitions.get(name, ())]}
         for entry in model["missing"]:
             explained = (entry["kind"] == "measure" and entry["subject"] in named) or _line(entry) in printed
             if entry["kind"] in ("task", "measure") and not explained:

@@ -11,7 +11,7 @@ from harness.data.manifest import Manifest, dataset_identity
 from harness.plugins.probes.band_pass import BandPass
 from harness.records import FIRST_CHOICES, Identity, Job, effect_of
 from harness.store import StoredCell
-from harness.study.protocols import Origin, changes, departures, standard_of, told
+from harness.study.protocols import Origin, changes, departures, described_changes, standard_of
 from tests.helpers.engine import Plain
 from tests.helpers.identities import DOCUMENT, PATHS, identity, origin, other
 
@@ -135,9 +135,9 @@ def test_imported_decisions_are_compared_in_what_they_record():
 
 def test_columns_are_told_only_where_no_parameter_explains_them():
     both = changes(origin(), origin(**{"dataset.corruptions": ["fog"], "layout.conditions": ["fog-1"]}))
-    assert told(both) == "dataset.corruptions changed: fog, snow -> fog"
+    assert described_changes(both) == "dataset.corruptions changed: fog, snow -> fog"
     assert (
-        told(changes(origin(), origin(**{"layout.conditions": ["fog-1"]})))
+        described_changes(changes(origin(), origin(**{"layout.conditions": ["fog-1"]})))
         == "layout.conditions changed: clean -> fog-1"
     )
 

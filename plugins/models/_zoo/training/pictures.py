@@ -86,7 +86,8 @@ def _make(name: str, split: str, number: int, cache: Path, patient: bool) -> Non
         with FileLock(f"{file}.lock", blocking=patient):
             if not file.exists():
                 _write(
-                    file, np.stack([_one(name, split, index) for index in range(number * PART, (number + 1) * PART)])
+                    file,
+                    np.stack([_picture(name, split, index) for index in range(number * PART, (number + 1) * PART)]),
                 )
     except Timeout:
         return
@@ -98,12 +99,12 @@ def _write(file: Path, images: np.ndarray) -> None:
     write_whole(file, content.getbuffer())
 
 
-def _one(name: str, split: str, index: int) -> np.ndarray:
+def _picture(name: str, split: str, index: int) -> np.ndarray:
     return RENDERERS[name](index % CLASSES, Stream("zoo", split, name, index))
 
 
 @once
 def digest() -> str:
     """12 hexadecimal digits that change with the renderers: a digest of the first image of each class in each set."""
-    images = [_one(name, "training", index).tobytes() for name in RENDERERS for index in range(CLASSES)]
+    images = [_picture(name, "training", index).tobytes() for name in RENDERERS for index in range(CLASSES)]
     return hashlib.sha256(b"".join(images)).hexdigest()[:12]
