@@ -92,9 +92,8 @@ def examine(name: str, registry: Registry, data: DataRoots) -> list[Finding]:
         UnknownNameError: there is no such suite, or `data` names a dataset that does not exist.
     """
     suite = registry.suite(name, check=False)
-    for named in data.named:
-        if named not in registry.datasets:
-            raise UnknownNameError("dataset", named, registry.datasets, f"Given as --data {named}=…")
+    for unknown in [dataset for dataset in data.named if dataset not in registry.datasets]:
+        raise UnknownNameError("dataset", unknown, registry.datasets, f"Given as --data {unknown}=…")
     models = {finding.name: finding for pattern in suite.models for finding in _models(pattern, registry)}
     findings = [
         *(_dataset(dataset, registry, data) for dataset in dict.fromkeys(task.dataset for task in suite.tasks)),
