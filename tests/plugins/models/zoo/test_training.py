@@ -115,7 +115,8 @@ def test_two_processes_share_the_drawing(tmp_path, monkeypatch):
             lock.release()
         return np.ones((64, 64, 3), np.uint8)
 
-    monkeypatch.setattr(pictures, "_one", one)
+    pictures.digest()  # of the pictures as they are; a process computes it once
+    monkeypatch.setattr(pictures, "_picture", one)
     taken = pictures.part("shapes", "training", 0, tmp_path)
     with FileLock(f"{taken}.lock") as lock:
         found = pictures.rendered("shapes", 8, tmp_path)
