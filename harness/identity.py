@@ -76,10 +76,17 @@ def equal_codes(digest: str, same: Iterable[tuple[str, str]]) -> frozenset[str]:
 
 
 def leaves(value: Any, path: str = "") -> dict[str, Any]:
-    """Dotted path -> value of each leaf of nested mappings."""
-    if isinstance(value, Mapping):
-        return {k: v for key, item in value.items() for k, v in leaves(item, f"{path}.{key}".lstrip(".")).items()}
-    return {path: value}
+    """Dotted path -> value of each leaf of nested mappings, below `path`; an empty mapping has none."""
+    values: dict[str, Any] = {}
+    waiting = [(path, value)]
+    while waiting:
+        place, item = waiting.pop()
+        if isinstance(item, Mapping):
+            start = f"{place}." if place else ""
+            waiting += [(start + str(key), inner) for key, inner in reversed([*item.items()])]
+        else:
+            values[place] = item
+    return values
 
 
 def _shortened(before: Any, now: Any) -> tuple[str, str]:

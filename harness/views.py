@@ -145,7 +145,8 @@ def measures_by_view(probe: Probe, views: Views) -> Iterator[Measure]:
 def _with_valid_intervals(measures: Iterable[Measure], repeats: int) -> Iterator[Measure]:
     """`measures` of rows, `repeats` of them per image, without the intervals that assume independent rows."""
     for measure in measures:
-        if repeats > 1 and isinstance(measure, Measure) and not measure.by_image:
+        too_narrow = repeats > 1 and isinstance(measure, Measure) and not measure.by_image
+        if too_narrow and (measure.low, measure.high) != (None, None):
             measure = replace(measure, low=None, high=None)
         yield measure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from contextlib import nullcontext
 from pathlib import Path
@@ -51,6 +52,7 @@ def report(
     from harness.workflows.study import opened
 
     choice("format", form, FORMATS)
+    gc.set_threshold(100_000, 20, 20)  # tens of thousands of measures stay to the end: looking for garbage takes longer
     # A report needs no registry; one that is given is checked.
     installed = open_house(registry, plugins).plugins if registry else load_plugins(plugins or ())
     plugin = installed.report(name)
