@@ -59,7 +59,7 @@ def visible(*files: Path) -> dict[str, object]:
                 walk(item, inner)
             else:
                 values = item[()]
-                content = values.tobytes() if values.dtype.kind != "O" else values.tolist()
+                content = values.tobytes() if values.dtype.kind != "O" else repr(values.tolist())
                 fill = repr(item.fillvalue) if item.is_virtual else ""
                 seen[inner] = (str(item.dtype), item.shape, fill, content, repr(sorted(item.attrs.items())))
 
