@@ -154,6 +154,5 @@ def _with_valid_intervals(measures: Iterable[Measure], repeats: int) -> Iterator
 def _with_view(measures: Iterable[Measure], view: str) -> Iterator[Measure]:
     for measure in measures:
         if isinstance(measure, Measure):
-            condition = f"{view}/{measure.condition}" if measure.condition else view
-            measure = replace(measure, condition=condition)
+            measure = measure.under(f"{view}/{measure.condition}" if measure.condition else view)
         yield measure

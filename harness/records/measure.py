@@ -43,6 +43,22 @@ class Measure:
         if self.value is not None and not math.isfinite(self.value):
             raise ValueError(f"measure {self.name!r} is {self.value}; an undefined number is None with a reason")
 
+    def under(self, condition: str) -> Measure:
+        """The same number under another condition; a report asks for tens of thousands, so without ``replace``."""
+        return Measure(
+            name=self.name,
+            value=self.value,
+            unit=self.unit,
+            direction=self.direction,
+            condition=condition,
+            low=self.low,
+            high=self.high,
+            n=self.n,
+            reason=self.reason,
+            flags=self.flags,
+            by_image=self.by_image,
+        )
+
     def full_name(self, dataset: str) -> str:
         """``name@dataset`` or ``name@dataset/condition``."""
         return f"{self.name}@{dataset}" + (f"/{self.condition}" if self.condition else "")
