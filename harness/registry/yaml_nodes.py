@@ -1,8 +1,8 @@
 """A YAML file as plain values with their line numbers. The only module that knows YAML.
 
-YAML 1.1 turns ``no`` into false, ``00676316`` into 228558 and ``12:30`` into 750, and reads ``1e-3`` and ``-.5`` as
-text. In a file whose values decide published numbers, none of this may go unnoticed: every such scalar is an error that
-says how to write the intended value.
+YAML 1.1 turns ``no`` into false, ``00676316`` into 228558 and ``12:30`` into 750, and reads ``1e-3``, ``-.5`` and
+``08`` as text. In a file whose values decide published numbers, none of this may go unnoticed: every such scalar is an
+error that says how to write the intended value.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG: Final = "tag:yaml.org,2002:"
 _INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _DECIMAL: Final = re.compile(r"[-+]?[0-9]*\.[0-9]+([eE][-+][0-9]+)?|[-+]?[0-9]+\.([eE][-+][0-9]+)?")
-_EXPONENT: Final = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+|[-+]?\.[0-9_]+[eE][-+]?[0-9]+")
-_SIGNED_POINT: Final = re.compile(r"([-+])(\.[0-9][0-9_]*)")
 _BOOLEANS: Final = {"true": True, "false": False}
 
 Where = tuple[str | int, ...]
@@ -130,7 +128,7 @@ class _Reader:
         """The value of a scalar, if YAML reads it as it looks; else raises RegistryError."""
         raw, kind = str(node.value), node.tag.removeprefix(_TAG)
         if kind == "str":
-            if not node.style and (_EXPONENT.fullmatch(raw) or _SIGNED_POINT.fullmatch(raw)):
+            if not node.style and _is_number(raw):
                 raise self.error(node, f"{raw} looks like a number, but YAML reads it as text; {_ways(raw)}")
             return raw
         if kind == "null":
@@ -155,14 +153,25 @@ class _Reader:
         return RegistryError(f"{self.file}:{node.start_mark.line + 1}: {message}")
 
 
+def _is_number(raw: str) -> bool:
+    """Whether Python would read a text with digits as a number."""
+    try:
+        float(raw.replace("_", ""))
+    except ValueError:
+        return False
+    return any(sign.isdigit() for sign in raw)
+
+
 def _ways(raw: str) -> str:
-    """How to write a number like 1e-3 or -.5 so that YAML 1.1 agrees: digits before the point, a signed exponent."""
-    if match := _SIGNED_POINT.fullmatch(raw):
-        return f"write {match[1]}0{match[2].replace('_', '')} for the number, or put it in quotes for text"
-    mantissa, exponent = re.split("[eE]", raw.replace("_", ""), maxsplit=1)
-    point = "" if "." in mantissa else ".0"
-    sign = "" if exponent.startswith(("-", "+")) else "+"
-    return f"write {mantissa}{point}e{sign}{exponent} for the number, or put it in quotes for text"
+    """How to write a number like 1e-3, -.5 or 08 so that YAML 1.1 agrees: with a digit before the point."""
+    number = raw.replace("_", "").lower()
+    sign = number[0] if number[0] in "+-" else ""
+    mantissa, _, exponent = number.lstrip("+-").partition("e")
+    whole, point, fraction = mantissa.partition(".")
+    text = sign + (whole.lstrip("0") or "0")
+    text += f".{fraction or 0}" if point or exponent else ""
+    text += f"e{exponent if exponent[0] in '+-' else f'+{exponent}'}" if exponent else ""
+    return f"write {text} for the number, or put it in quotes for text"
 
 
 def _article(kind: str) -> str:

@@ -404,7 +404,7 @@ def test_mistake_names_file_and_line(load, tmp_path, monkeypatch, case, loader):
 
 
 MISREAD = (
-    "1e-3 1.0e3 -1E+5 1_0e1 .5e3 0x1F 017 1_000 12:30 1:30.5 yes No ON off .inf -.INF .NaN 1_0.5 -.5 +.0 2024-01-31"
+    "1e-3 1.0e3 -1E+5 1_0e1 .5e3 0x1F 017 1_000 12:30 1:30.5 yes No ON off .inf -.INF .NaN 1_0.5 -.5 +.0 08 2024-01-31"
 )
 
 
@@ -428,7 +428,7 @@ def test_quoted_scalar_is_text(write, text):
     assert read_yaml(write(f"a: '{text}'")).data == {"a": text}
 
 
-@pytest.mark.parametrize("text", ["1e-3", "1.0e3", "-1E+5", "1_0e1", ".5e3", "-.5", "+.0"])
+@pytest.mark.parametrize("text", ["1e-3", "1.0e3", "-1E+5", "1_0e1", ".5e3", "-.5", "+.0", "-.5e3", "08", "-09"])
 def test_the_number_that_an_error_proposes_is_the_number(write, text):
     with pytest.raises(RegistryError) as caught:
         read_yaml(write(f"a: {text}"))
