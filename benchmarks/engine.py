@@ -31,7 +31,7 @@ from benchmarks.photographs import NAME, write_registry
 from benchmarks.rounds import Comparison, Estimate, Round, StopRule, compared, estimate
 from harness.data.roots import DataRoots
 from harness.discovery.loader import load_plugins
-from harness.engine.networks import channels_last, load_first
+from harness.engine.networks import LoadedNetworks, channels_last, load_first
 from harness.engine.normalization import Normalized
 from harness.planning.plan import Pass, Plan, PlannedCell, PlannedTask
 from harness.planning.request import RunRequest, Selection, select
@@ -104,7 +104,7 @@ def _compute(run: RunWriter, plan: Plan, selection: Selection, turns: Turns, wat
             run,
             plan,
             selection,
-            {MODEL: turns.behind_normalization()},
+            LoadedNetworks(kept={MODEL: turns.behind_normalization()}),
             device=torch.device("cpu"),
             workers=WORKERS,
             progress=watcher,

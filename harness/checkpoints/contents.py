@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
+from harness.checkpoints.foreign import weights_file
 from harness.errors import CheckpointError, listed
 
 if TYPE_CHECKING:
@@ -112,13 +113,26 @@ class Contents:
         wrapped = self.loaded if isinstance(self.loaded, Mapping) else {}
         return next(((key,) for key in WRAPPERS if has_tensors(wrapped.get(key))), ())
 
+    def keys_to(self, wrapper_keys: Sequence[str]) -> tuple[str, ...]:
+        """`wrapper_keys`, or the usual ones if a recipe gives none."""
+        return tuple(wrapper_keys) or self.usual_keys()
+
+    def group(self, keys: Sequence[str]) -> Weights | None:
+        """The tensors that lie under `keys`; None if there are none."""
+        return next((group for group in self.weights if group.keys == tuple(keys)), None)
+
+    @property
+    def weights_file(self) -> Path:
+        """Where the commands of messages write the tensors of this file."""
+        return weights_file(self.path)
+
     def rivals(self) -> tuple[Weights, ...]:
         """Where no key is given: the usual state dict and others that resemble it; empty if there is no doubt.
 
         Two groups of equal names and values are one.
         """
         keys = self.usual_keys()
-        usual = next((group for group in self.weights if group.keys == keys), None)
+        usual = self.group(keys)
         # Beside tensors at the top, everything else is named by `state_dict`, as what is no tensor.
         if usual is None or not keys:
             return ()
@@ -149,7 +163,7 @@ class Contents:
         if not wrapper_keys and (rivals := self.rivals()):
             finding, lines = ambiguity(self.path, rivals, recipe_key)
             raise CheckpointError(finding + lines, finding=finding)
-        keys = tuple(wrapper_keys) or self.usual_keys()
+        keys = self.keys_to(wrapper_keys)
         return self._tensors(self.at(keys, recipe_key), keys, drop, recipe_key)
 
     def _tensors(self, value: Any, keys: Sequence[str], drop: Sequence[str], recipe_key: str) -> dict[str, Any]:

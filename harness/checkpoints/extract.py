@@ -17,17 +17,13 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from harness.checkpoints.contents import Contents
+from harness.checkpoints.foreign import weights_file
 from harness.errors import CheckpointError
 from harness.local.writing import write_whole
 
 _DEPTH: Final = 12
 _NORMALIZATION: Final = re.compile(r"mean|std|(?<![a-z])(?:mu|sigma)(?![a-z])")
 """Names of attributes that a state dict lacks although a network divides or subtracts by them."""
-
-
-def weights_file(path: Path) -> Path:
-    """Where the tensors of `path` are written: ``net.pth`` -> ``net-weights.pth`` beside it."""
-    return path.with_name(f"{path.stem}-weights.pth")
 
 
 def extract(path: Path) -> Path:

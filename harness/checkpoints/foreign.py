@@ -83,6 +83,11 @@ def error_by_name(path: Path, called: str = "") -> CheckpointError | None:
     return not_a_checkpoint(called or path, _DESCRIBED.get(kind) or _DESCRIBED["another"].format(kind))
 
 
+def weights_file(path: Path) -> Path:
+    """Where the commands of messages write the tensors of `path`: ``net.pth`` -> ``net-weights.pth`` beside it."""
+    return path.with_name(f"{path.stem}-weights.pth")
+
+
 def archive_error(path: Path, members: Sequence[str]) -> CheckpointError | None:
     """The error for a zip archive with these members; None for one that torch.save wrote."""
     names = {name.rpartition("/")[2] for name in members}
@@ -112,7 +117,7 @@ def _is_onnx(head: bytes, path: Path) -> bool:
 
 def _command(kind: str, path: Path) -> str:
     """What to type to get a checkpoint out of the file; empty where no command does it."""
-    file, out = quoted(path), quoted(path.with_name(f"{path.stem}-weights.pth"))
+    file, out = quoted(path), quoted(weights_file(path))
     code = {
         "TorchScript": f'torch.save(torch.jit.load({file}, map_location="cpu").state_dict(), {out})',
         "pt2": f"torch.save(dict(torch.export.load({file}).state_dict), {out})",

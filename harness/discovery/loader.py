@@ -86,8 +86,8 @@ class Plugins:
 
     def code(self, kind: Kind, name: str) -> str | None:
         """Digest of the code of a plugin that makes numbers; None for a built-in, or if `name` is not usable."""
-        module, plugin = self.modules.get((kind, name)), self._makers().get(kind, {}).get(name)
-        return None if module is None or plugin is None else code_digest(module, type(plugin))
+        maker = self._maker(kind, name)
+        return code_digest(*maker) if maker else None
 
     def data(self, kind: Kind, name: str) -> str | None:
         """Digest of the files of data that the code of such a plugin names and that lie beside it; None: none.
@@ -95,8 +95,9 @@ class Plugins:
         Raises:
             PluginError: one cannot be read.
         """
-        module, plugin = self.modules.get((kind, name)), self._makers().get(kind, {}).get(name)
-        if module is None or plugin is None or (files := data_files(module, type(plugin))) == []:
+        maker = self._maker(kind, name)
+        files = data_files(*maker) if maker else []
+        if not files:
             return None
         try:
             contents = [f"{path.name} {sha256_of(path)}" for path in files]
@@ -106,8 +107,11 @@ class Plugins:
             ) from error
         return hashlib.sha256("\n".join(contents).encode()).hexdigest()
 
-    def _makers(self) -> Mapping[str, Mapping[str, object]]:
-        return {"model source": self.model_sources, "dataset": self.datasets, "probe": self.probes}
+    def _maker(self, kind: Kind, name: str) -> tuple[str, type] | None:
+        """The module with the hook and the class of a usable plugin that makes numbers."""
+        makers = {"model source": self.model_sources, "dataset": self.datasets, "probe": self.probes}
+        module, plugin = self.modules.get((kind, name)), makers.get(kind, {}).get(name)
+        return None if module is None or plugin is None else (module, type(plugin))
 
     def model_source(self, name: str) -> ModelSource:
         """The model source `name`. Raises UnknownNameError, or PluginError if two plugins claim the name."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from harness.engine.arrays import shown_by
-from harness.engine.contract import StimulusContract, closed, range_subject, reason_of
+from harness.engine.contract import check_complete, check_stimulus, closed, range_subject, reason_of
 from harness.engine.decisions import Decisions, log_probabilities
 from harness.engine.forwards import BatchResult, Forwards
 from harness.engine.global_state import GlobalState
@@ -28,7 +28,6 @@ def attack(
     batch: Batch,
     models: Sequence[str],
     forwards: Forwards,
-    contract: StimulusContract,
 ) -> BatchResult:
     """Attack every network separately. An error against one network fails that model, and no others.
 
@@ -39,7 +38,7 @@ def attack(
     failures: dict[str, str] = {}
     for model in models:
         try:
-            decisions[model] = _decisions_against(task, probe, batch, model, forwards, contract)
+            decisions[model] = _decisions_against(task, probe, batch, model, forwards)
         except CellError as error:
             failures[model] = str(error)
         except plugin_faults() as error:
@@ -53,7 +52,6 @@ def _decisions_against(
     batch: Batch,
     model: str,
     forwards: Forwards,
-    contract: StimulusContract,
 ) -> list[Decisions]:
     """Decisions of `model` on the stimuli made against it, one for each condition."""
 
@@ -72,8 +70,8 @@ def _decisions_against(
                     raise CellError(fault)
                 with torch.inference_mode():
                     shown = shown_by(task, item, len(batch.sample_ids))
-                    contract.check(task, count, shown.condition, shown.stimulus, batch.images)
+                    check_stimulus(task, count, shown, batch.images)
                     forwards.evidence.range_of([cell], range_subject(probe, shown.condition, batch), shown.stimulus)
                     decisions.append(forwards.decide(cell, shown, task.effort, state, isolate=True))
-    contract.check_complete(task, count)
+    check_complete(task, count)
     return decisions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +12,7 @@ import torch
 from harness.errors import CellError, described
 
 if TYPE_CHECKING:
+    from harness.engine.arrays import Shown
     from harness.interfaces import Probe
     from harness.planning.plan import PlannedTask
     from harness.records import Batch
@@ -21,49 +22,31 @@ Place = tuple[str, str]
 """(task, model) of a cell."""
 
 
-class StimulusContract:
-    """The contract of all probes of a pass: names, order, number and shapes of their stimuli.
+def check_stimulus(task: PlannedTask, number: int, shown: Shown, images: torch.Tensor) -> None:
+    """Raises CellError if a stimulus has another name, place, shape, dtype or device than the probe announced.
 
     Args:
-        tasks: the tasks of the pass.
+        number: 1 for the first stimulus of a batch. images: those of the batch.
     """
+    name, condition, stimulus = task.probe.name, shown.condition, shown.stimulus
+    if number > len(task.stimuli) or condition != task.stimuli[number - 1]:
+        raise CellError(f"probe {name} gave condition {condition!r} as number {number}, not in the order it announced")
+    if stimulus.shape != images.shape or stimulus.dtype != torch.float32:
+        raise CellError(
+            f"probe {name} gave {stimulus.dtype} {tuple(stimulus.shape)} under {condition}, "
+            f"expected torch.float32 {tuple(images.shape)}"
+        )
+    if stimulus.device != images.device or stimulus.layout != torch.strided:
+        raise CellError(
+            f"probe {name} gave a stimulus on {stimulus.device} with layout {stimulus.layout} under {condition}, "
+            f"expected {images.device} and torch.strided"
+        )
 
-    def __init__(self, tasks: Sequence[PlannedTask]) -> None:
-        self._announced = {task.name: task.stimuli for task in tasks}
 
-    def conditions(self, task: PlannedTask) -> tuple[str, ...]:
-        """The probe's conditions; every view of every image is shown under each of them."""
-        return self._announced[task.name]
-
-    def check(
-        self, task: PlannedTask, number: int, condition: str, stimulus: torch.Tensor, images: torch.Tensor
-    ) -> None:
-        """Raises CellError if this stimulus breaks the contract.
-
-        Args:
-            number: 1 for the first stimulus of a batch. images: those of the batch.
-        """
-        name, announced = task.probe.name, self._announced[task.name]
-        if number > len(announced) or condition != announced[number - 1]:
-            raise CellError(
-                f"probe {name} gave condition {condition!r} as number {number}, not in the order it announced"
-            )
-        if stimulus.shape != images.shape or stimulus.dtype != torch.float32:
-            raise CellError(
-                f"probe {name} gave {stimulus.dtype} {tuple(stimulus.shape)} under {condition}, "
-                f"expected torch.float32 {tuple(images.shape)}"
-            )
-        if stimulus.device != images.device or stimulus.layout != torch.strided:
-            raise CellError(
-                f"probe {name} gave a stimulus on {stimulus.device} with layout {stimulus.layout} under {condition}, "
-                f"expected {images.device} and torch.strided"
-            )
-
-    def check_complete(self, task: PlannedTask, count: int) -> None:
-        """Raises CellError unless the `count` stimuli of a batch are all that the probe announced."""
-        announced = len(self._announced[task.name])
-        if count != announced:
-            raise CellError(f"probe {task.probe.name} gave {count} of {announced} conditions")
+def check_complete(task: PlannedTask, count: int) -> None:
+    """Raises CellError unless the `count` stimuli of a batch are all that the probe announced."""
+    if count != len(task.stimuli):
+        raise CellError(f"probe {task.probe.name} gave {count} of {len(task.stimuli)} conditions")
 
 
 class Evidence:
@@ -128,10 +111,10 @@ class Fingerprint:
 
     def _rows(self) -> torch.Tensor:
         side, device = self._images.shape[-1], self._images.device
-        if torch.is_autocast_enabled(device.type):  # within an attack; entering `autocast` takes longer than the sums
-            with torch.autocast(device.type, enabled=False):
-                return torch.mv(self._images.reshape(-1, side), _weights(side, device))
-        return torch.mv(self._images.reshape(-1, side), _weights(side, device))
+        # Autocast is on within an attack; entering its context takes longer than the sums.
+        rounds = torch.is_autocast_enabled(device.type)
+        with torch.autocast(device.type, enabled=False) if rounds else nullcontext():
+            return torch.mv(self._images.reshape(-1, side), _weights(side, device))
 
 
 @lru_cache(16)

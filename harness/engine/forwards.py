@@ -11,7 +11,8 @@ from harness.engine.contract import (
     Evidence,
     Fingerprint,
     Place,
-    StimulusContract,
+    check_complete,
+    check_stimulus,
     closed,
     logits_fault,
     range_subject,
@@ -159,7 +160,6 @@ def show(
     batch: Batch,
     models: Sequence[str],
     forwards: Forwards,
-    contract: StimulusContract,
     *,
     images: Fingerprint,
     isolate: bool,
@@ -184,12 +184,12 @@ def show(
                 if not trusted and (fault := forwards.state.fault(who)):
                     raise CellError(fault)
                 shown = shown_by(task, item, len(batch.sample_ids))
-                contract.check(task, count, shown.condition, shown.stimulus, batch.images)
+                check_stimulus(task, count, shown, batch.images)
                 audience.show(shown)
                 if not audience.present:
                     break
             else:
-                contract.check_complete(task, count)
+                check_complete(task, count)
     except SpoiledStimulusError:
         raise
     except CellError as error:

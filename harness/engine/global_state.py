@@ -18,6 +18,7 @@ from torch.nn.modules import module as hooks
 from torch.utils import _python_dispatch as dispatch
 
 from harness.errors import PluginError, listed
+from harness.local.folder import working_folder
 
 Setting = tuple[Callable[[], Any], Callable[[Any], object]]
 """How a setting is read and set."""
@@ -102,13 +103,6 @@ def _modes(length: Callable[[], int], stack: Callable[[], list[Any]], module: An
     return read, restore
 
 
-def _folder() -> str:
-    try:
-        return os.getcwd()  # noqa: PTH109 - `Path.cwd` takes ten times as long
-    except OSError:  # it was deleted
-        return ""
-
-
 def _change_folder(folder: str) -> None:
     with suppress(OSError):
         os.chdir(folder)
@@ -169,7 +163,7 @@ SETTINGS: Final[dict[str, Setting]] = {
         torch._C._len_torch_dispatch_stack, dispatch._get_current_dispatch_mode_stack, dispatch
     ),
     "the recursion limit (sys.setrecursionlimit)": (sys.getrecursionlimit, sys.setrecursionlimit),
-    "the working folder (os.chdir)": (_folder, _change_folder),
+    "the working folder (os.chdir)": (working_folder, _change_folder),
 }
 """What is changed, in words -> how it is read and set. Reading all of them takes some microseconds."""
 

@@ -72,8 +72,7 @@ def check_network(network: torch.nn.Module, spec: ModelSpec, size: int, steadine
             logits = network(image)
             fault = logits_fault(logits, (1, spec.outputs), image.device)
             if not fault:
-                alone, among = logits.clone(), network(images.clone())
-                among = among.clone()
+                alone, among = logits.clone(), network(images.clone()).clone()
                 impure = impurity(network, images, alone, among)
                 changed = "" if impure else steadiness.loaded(spec.name, size, among)
     except plugin_faults() as error:

@@ -64,20 +64,19 @@ class Impurity:
 
 
 def impurity(
-    network: torch.nn.Module, images: torch.Tensor, alone: torch.Tensor, among: torch.Tensor | None = None
+    network: torch.nn.Module, images: torch.Tensor, alone: torch.Tensor, among: torch.Tensor
 ) -> Impurity | None:
     """Why `network` is not a function of one image; None if it is, as far as these images tell.
 
     Args:
-        network: images (B, 3, S, S) -> logits (B, K); one or two forwards, and a further one to tell the reason.
+        network: images (B, 3, S, S) -> logits (B, K); one forward, and a further one to tell the reason.
         images: (B, 3, S, S) float32 in [0, 1], B >= 2.
-        alone: (1, K) logits of the first image alone. among: (B, K) logits of all, if they are known.
+        alone: (1, K) logits of the first image alone. among: (B, K) logits of all.
 
     Raises:
         ValueError: several images have another number of answers.
     """
     with torch.inference_mode():
-        among = network(images.clone()).clone() if among is None else among
         turned = network(images.roll(1, 0)).roll(-1, 0)
         if among.shape != (len(images), alone.shape[1]):
             raise ValueError(f"it answers {len(images)} images with {tuple(among.shape)} logits")

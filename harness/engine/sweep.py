@@ -11,7 +11,7 @@ import torch
 
 from harness.data.decoding import batches
 from harness.engine.attack import attack
-from harness.engine.contract import Fingerprint, StimulusContract, reason_of
+from harness.engine.contract import Fingerprint, reason_of
 from harness.engine.forwards import BatchResult, Forwards, SpoiledStimulusError, show
 from harness.engine.networks import channels_last, load_network
 from harness.engine.recorder import Recorder, Span
@@ -38,7 +38,6 @@ class Sweep:
             (cell.task, cell.model): cell.job for cell in planned.cells if cell.job
         }
         self.forwards = Forwards(engine, settings, planned.tasks[0].space)
-        self.contract = StimulusContract(planned.tasks)
         self.impure: dict[str, str] = {}
         """Model -> why it is not a function of one image, as was noticed while it ran."""
         self.size = planned.dataset.preprocessing.size
@@ -146,7 +145,8 @@ class Sweep:
         for view in views:
             self.pixels = self._decoded(decoded)
             batch = self._batch_of(samples)
-            self.decoded = Fingerprint(batch.images)
+            if not self.isolate:
+                self.decoded = Fingerprint(batch.images)
             for task in self.planned.tasks:
                 self._answer(task, batch, answers, sum(name == task.name for name, _ in pending))
                 # A whole batch of many networks takes long: what a task has finished must not be lost with the others.
@@ -215,7 +215,7 @@ class Sweep:
         """
         earlier_count = self.forwards.count
         result = self._guarded(task, batch, models) if models else BatchResult({}, {})
-        stimuli = len(batch.sample_ids) * len(self.contract.conditions(task)) * cells
+        stimuli = len(batch.sample_ids) * len(task.stimuli) * cells
         self.engine.progress.advance(0, stimuli * task.effort - (self.forwards.count - earlier_count))
         return result
 
@@ -223,19 +223,18 @@ class Sweep:
         """The task's result; images that it changed in place are set back, or were a copy, and its cells fail."""
         if self.isolate:
             batch = replace(batch, images=batch.images.clone())
-        fingerprint = Fingerprint(batch.images) if self.isolate else self.decoded
-        if self.isolate:
+            fingerprint = Fingerprint(batch.images)
             result = self._answers(task, batch, models, fingerprint, isolate=True)
             unchanged = fingerprint.unchanged()
             for model in result.decisions:
                 self.forwards.evidence.promise((task.name, model), unchanged, _scribbled(task))
             return result
         try:
-            result = self._answers(task, batch, models, fingerprint, isolate=False)
+            result = self._answers(task, batch, models, self.decoded, isolate=False)
         except SpoiledStimulusError:
             batch.images.copy_(self._images())
-            result = self._answers(task, batch, models, fingerprint, isolate=True)
-        if fingerprint.unchanged():
+            result = self._answers(task, batch, models, self.decoded, isolate=True)
+        if self.decoded.unchanged():
             return result
         batch.images.copy_(self._images())
         return result.failed(_scribbled(task))
@@ -245,8 +244,8 @@ class Sweep:
     ) -> BatchResult:
         """The decisions of `models` on the task's stimuli. Raises SpoiledStimulusError as `show`."""
         if isinstance(task.probe, WhiteBoxProbe):
-            return attack(task, task.probe, batch, models, self.forwards, self.contract)
-        return show(task, batch, models, self.forwards, self.contract, images=images, isolate=isolate)
+            return attack(task, task.probe, batch, models, self.forwards)
+        return show(task, batch, models, self.forwards, images=images, isolate=isolate)
 
 
 def _scribbled(task: PlannedTask) -> str:

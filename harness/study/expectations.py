@@ -63,7 +63,7 @@ def unexpected(run: RunReader, probes: Mapping[str, Probe], datasets: Collection
 
 def _of_model(run: RunReader, probes: Mapping[str, Probe], name: str, model: RunModel) -> Iterator[Remark]:
     datasets = {dataset_in(measure) for measure in model.expected}
-    tasks = [task for task, model in run.cells() if model == name and task_of(task).dataset in datasets]
+    tasks = [task for task, of_model in run.cells() if of_model == name and task_of(task).dataset in datasets]
     measured: dict[str, Measure] = {}
     for task in tasks:
         measured |= _measured(run, probes, task, name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import torch
 
     from harness.engine.networks import LoadedNetworks
-    from harness.engine.purity import Steadiness
     from harness.planning.plan import Plan
     from harness.planning.request import RunRequest, Selection
     from harness.store import RunReader, RunWriter, StoredCell
@@ -98,11 +97,12 @@ def execute_run(
 
     with same_folder("the run was planned"):
         selection = select(request, house.registry)
-        plan = plan_run(request, selection, out, device_type_of(device, out), display)
+        device = stored_device(device, out)
+        plan = plan_run(request, selection, out, "cpu" if device == "cpu" else pick_device(device).type, display)
     refuse_other_code(plan)
     display.planned(plan)
     refuse_empty(plan, request.suite)
-    torch_device = pick_device(device, out) if plan.passes else None
+    torch_device = pick_device(device) if plan.passes else None
     plan, loaded = load(plan, selection, display) if torch_device else (plan, None)
     remarks = loaded.remarks if loaded else {}
     record_checkpoints(plan, selection)
@@ -113,9 +113,7 @@ def execute_run(
                     opened,
                     plan,
                     selection,
-                    loaded.kept if loaded else {},
-                    remarks=remarks,
-                    steadiness=loaded.steadiness if loaded else None,
+                    loaded,
                     device=torch_device,
                     workers=workers,
                     progress=progress,
@@ -147,30 +145,26 @@ def compute(
     opened: RunWriter,
     plan: Plan,
     selection: Selection,
-    networks: dict[str, torch.nn.Module],
+    loaded: LoadedNetworks | None,
     *,
     device: torch.device | None,
     progress: Progress,
     command: Sequence[str],
-    remarks: Mapping[str, Sequence[str]] | None = None,
-    steadiness: Steadiness | None = None,
     workers: int | None = None,
     stop: threading.Event | None = None,
 ) -> dict[tuple[str, str], str]:
     """Describe the run in its folder, then compute every pending cell. As `harness.engine.execute.execute`.
 
     Args:
-        networks: the networks that are already loaded; this function takes ownership.
-        device: None: nothing is pending.
-        remarks: model -> what its source says of its weights. steadiness: what the networks answered.
+        loaded: the networks that are already loaded; this function takes ownership.
+        loaded, device: None: nothing is pending.
     """
-    for remark in describe(opened, plan, selection, remarks or {}):
+    for remark in describe(opened, plan, selection, loaded.remarks if loaded else {}):
         progress.warn(remark)
-    if device is None:
+    if device is None or loaded is None:
         return {}
     from harness.engine.execute import execute
     from harness.engine.numerics import device_facts
-    from harness.engine.purity import Steadiness
     from harness.engine.resources import Engine
     from harness.local.provenance import provenance
 
@@ -182,33 +176,28 @@ def compute(
         workers=workers or min(8, os.cpu_count() or 1),
         progress=progress,
         provenance=provenance(command, **device_facts(device)),
-        networks=networks,
+        networks=loaded.kept,
         stop=stop or threading.Event(),
-        steadiness=steadiness or Steadiness(),
+        steadiness=loaded.steadiness,
     )
     return execute(plan, engine)
 
 
-def device_type_of(requested: str, out: Path) -> str:
-    """``cpu`` or ``cuda``, as `pick_device` decides; without torch for what is, or was, computed on the CPU."""
+def stored_device(requested: str, out: Path) -> str:
+    """`requested`, or in place of ``auto`` the type of device of the run at `out`, if there is one."""
     from harness.planning.request import existing_run
 
-    existing = existing_run(out) if requested == "auto" else None
-    device_type = existing.settings.get("device_type") if existing else requested
-    return "cpu" if device_type == "cpu" else pick_device(requested, out).type
+    existing = existing_run(out) if requested.partition(":")[0] == "auto" else None
+    return (existing.settings.get("device_type") if existing else None) or requested
 
 
-def pick_device(requested: str, out: Path) -> torch.device:
+def pick_device(requested: str) -> torch.device:
     """The device to run on. Raises RequestError if this machine does not have it."""
     import torch
 
-    from harness.planning.request import existing_run
-
     device_type = requested.partition(":")[0]
     if device_type == "auto":
-        existing = existing_run(out)
-        stored = existing.settings.get("device_type") if existing else None
-        device_type = requested = stored or ("cuda" if torch.cuda.is_available() else "cpu")
+        device_type = requested = "cuda" if torch.cuda.is_available() else "cpu"
     if device_type == "cuda" and not torch.cuda.is_available():
         raise RequestError(
             f"--device {requested}: no CUDA device here", remedy="--device cpu (in a separate run folder)"

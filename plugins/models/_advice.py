@@ -31,19 +31,23 @@ def of_the_chosen(contents: Contents, chosen: State, spec: ModelSpec, target: Ta
     """
     if elsewhere := _of_a_shard(contents, spec) or _elsewhere(chosen, spec, target):
         return elsewhere, True
-    keys = spec.recipe.wrapper_keys or contents.usual_keys()
+    keys = contents.keys_to(spec.recipe.wrapper_keys)
     candidates = _within(contents, chosen, keys, spec.recipe, target)
-    if not any(candidate.fits for candidate in candidates):
+    if not _fitting(candidates):
         others = of_all(contents, spec, target)
-        candidates = [candidate for candidate in others if candidate.fits] or candidates or others[:1]
-    if not any(candidate.fits for candidate in candidates):
+        candidates = _fitting(others) or candidates or others[:1]
+    if not _fitting(candidates):
         for width in _other_widths(chosen, target):
             wide = _within(contents, chosen, keys, spec.recipe, _with_outputs(target, width))
-            if any(candidate.fits for candidate in wide):
+            if _fitting(wide):
                 beside = f" and `outputs: {width}`, with their `label_space`"
                 return _described(contents, spec, wide, beside), True
     text = _described(contents, spec, candidates) + _with_head(contents, chosen, keys, spec, target, candidates)
-    return text, any(candidate.fits for candidate in candidates)
+    return text, bool(_fitting(candidates))
+
+
+def _fitting(candidates: Sequence[Suggestion]) -> list[Suggestion]:
+    return [candidate for candidate in candidates if candidate.fits]
 
 
 def _with_head(
@@ -61,8 +65,7 @@ def _with_head(
     whole = _within(contents, chosen, keys, spec.recipe, replace(target, head=head))
     lines = [
         f"`recipe: {as_yaml(replace(candidate.recipe, head='file:CLASSIFIER'))}`"
-        for candidate in whole[:_MOST]
-        if candidate.fits
+        for candidate in _fitting(whole[:_MOST])
     ]
     return f": {' or '.join(lines)}" if lines else ""
 
@@ -73,7 +76,7 @@ def instead_of(error: CheckpointError, contents: Contents, spec: ModelSpec, targ
     Where a recipe would do no more than unwrap, the lines that the error has are shorter.
     """
     candidates = of_all(contents, spec, target)
-    fitting = [candidate for candidate in candidates if candidate.fits]
+    fitting = _fitting(candidates)
     partial = [candidate for candidate in candidates if not candidate.fits]
     texts = [
         f"`{'.'.join(candidate.recipe.wrapper_keys)}` has {candidate.matched} of {candidate.of} keys"
@@ -101,7 +104,8 @@ def _within(
     contents: Contents, state: State, keys: Sequence[str], recipe: LoadingRecipe, target: Target
 ) -> list[Suggestion]:
     """What the state dict under `keys` would need to load."""
-    others = next((group.others for group in contents.weights if group.keys == tuple(keys)), ())
+    group = contents.group(keys)
+    others = group.others if group else ()
     return [
         replace(candidate, recipe=replace(candidate.recipe, drop=(*candidate.recipe.drop, *others)))
         for candidate in suggestions(state, recipe, target)
@@ -160,7 +164,7 @@ def _described(contents: Contents, spec: ModelSpec, candidates: Sequence[Suggest
     """What the message says about the suggestions. `beside`: what the entry needs beside the recipe."""
     if not candidates:
         return ""
-    best, fitting = candidates[0], [candidate for candidate in candidates if candidate.fits]
+    best, fitting = candidates[0], _fitting(candidates)
     counted = f"{best.matched} of {best.of} keys match" + (f" after `{best.prefix}`" if best.prefix else "")
     counted += (
         f"; the same keys lie under {listed(f'`{candidate}`' for candidate in best.copies)} too" if best.copies else ""
@@ -198,7 +202,7 @@ def _line(contents: Contents, spec: ModelSpec, candidate: Suggestion, beside: st
 
 def _of_normalization(contents: Contents, spec: ModelSpec, candidate: Suggestion) -> Iterator[str]:
     """The lines on the normalization that the entry needs beside the suggested recipe."""
-    keys = candidate.recipe.wrapper_keys or contents.usual_keys()
+    keys = contents.keys_to(candidate.recipe.wrapper_keys)
     try:
         used = used_keys(contents.state_dict(keys, candidate.recipe.drop), candidate.recipe)
     except CheckpointError:

@@ -12,7 +12,6 @@ import json
 import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from harness import CheckpointError, Contents, ModelSpec
@@ -43,8 +42,8 @@ def unapplied(spec: ModelSpec, contents: Contents, keys: tuple[str, ...], used: 
     Raises:
         CheckpointError: a mask is neither applied nor named by `drop`; the message has the command that applies it.
     """
-    chosen = next((group.tensors for group in contents.weights if group.keys == keys), {})
-    weights = {key: chosen[key] for key in used if key in chosen}
+    group = contents.group(keys)
+    weights = {key: group.tensors[key] for key in used if key in group.tensors} if group else {}
     masks = list(_changing(contents, keys, weights))
     full = [".".join((*mask.group, mask.key)) for mask in masks]
     drop = spec.recipe.drop
@@ -52,7 +51,7 @@ def unapplied(spec: ModelSpec, contents: Contents, keys: tuple[str, ...], used: 
     what = f"masks that would remove weights which are not zero: {listed(full)}"
     if all(named):
         return (f"the file's own {what}; they are left out",) if masks else ()
-    command = _command(contents.path, spec, keys, masks[named.index(False)])
+    command = _command(contents, spec, keys, masks[named.index(False)])
     raise CheckpointError(
         f"model {spec.name!r}: {contents.path} holds {what}. Save the weights that they leave or, to have the network "
         f"without them, name them in `drop` of the entry's recipe",
@@ -95,7 +94,7 @@ def _same_end(name: str, other: str) -> bool:
     return f"_{name}".endswith(f"_{other}") or f"_{other}".endswith(f"_{name}")
 
 
-def _command(path: Path, spec: ModelSpec, keys: tuple[str, ...], mask: _Mask) -> str:
+def _command(contents: Contents, spec: ModelSpec, keys: tuple[str, ...], mask: _Mask) -> str:
     """What to type to get a file whose weights are multiplied by their masks, and that has no masks."""
     weight, name = _base(mask.weight), _base(mask.key)
     base = 'b = lambda k: re.sub("(^|_)masks?(?=_|$)", "", k.replace(".", "_")).strip("_").removesuffix("_weight")'
@@ -105,12 +104,12 @@ def _command(path: Path, spec: ModelSpec, keys: tuple[str, ...], mask: _Mask) ->
     kept, masks = _item(keys), _item(mask.group)
     rest = f"; del {masks}" if mask.group != keys and mask.group else ""
     code = (
-        f'import re, torch; o = torch.load({json.dumps(str(path))}, map_location="cpu", '
+        f'import re, torch; o = torch.load({json.dumps(str(contents.path))}, map_location="cpu", '
         f"weights_only={not spec.recipe.safe_globals}); {base}; m = {{b(k): v for k, v in {masks}.items() if "
         f'{mask.group != keys} or "mask" in k}}; f = lambda k, v: v * m[{of_weight}] if {of_weight} in m and '
         f"v.shape == m[{of_weight}].shape else v; {kept} = {{k: f(k, v) for k, v in {kept}.items() if "
         f'{mask.group != keys} or "mask" not in k}}{rest}; torch.save(o, '
-        f"{json.dumps(str(path.with_name(f'{path.stem}-weights.pth')))})"
+        f"{json.dumps(str(contents.weights_file))})"
     )
     return f"python -c {shlex.quote(code)}"
 

@@ -54,7 +54,7 @@ def _values(state: Tensors) -> Counter[tuple[int, float]]:
 
 def _command(contents: Contents, spec: ModelSpec, name: str) -> str:
     path = contents.path
-    keys = spec.recipe.wrapper_keys or contents.usual_keys()
+    keys = contents.keys_to(spec.recipe.wrapper_keys)
     read = f'torch.load({json.dumps(str(path))}, map_location="cpu", weights_only=True)'
     if path.suffix == ".safetensors":
         read = f"safetensors.torch.load_file({json.dumps(str(path))})"
@@ -64,6 +64,6 @@ def _command(contents: Contents, spec: ModelSpec, name: str) -> str:
         f"import safetensors.torch, timm, torch; n = timm.create_model({json.dumps(name)}, "
         f"num_classes={spec.outputs}{pool}, pretrained=True, "
         f'pretrained_cfg_overlay={{"state_dict": {state}, "num_classes": {spec.outputs}}}); '
-        f"torch.save(n.state_dict(), {json.dumps(str(path.with_name(f'{path.stem}-weights.pth')))})"
+        f"torch.save(n.state_dict(), {json.dumps(str(contents.weights_file))})"
     )
     return f"python -c {shlex.quote(code)}"

@@ -22,7 +22,7 @@ def unused_values(contents: Contents, keys: tuple[str, ...], used: Collection[st
     """
     import torch
 
-    chosen = next((group for group in contents.weights if group.keys == keys), None)
+    chosen = contents.group(keys)
     if chosen is None:
         return ()
     remarks = []

@@ -108,7 +108,7 @@ class Suggestion:
 def suggestions(state: Tensors, recipe: LoadingRecipe, target: Target) -> tuple[Suggestion, ...]:
     """The recipe that fits the tensors of one state dict best, and those for further copies of the keys in it.
 
-    Copies of equal values are one. None if not half of the network's keys are there.
+    Copies of equal values are one. Empty if not half of the network's keys are there.
 
     Args:
         recipe: the given one, whose head, wrapper and globals are kept.
@@ -232,12 +232,12 @@ def _attempts(
     state: Tensors, bare: LoadingRecipe, target: Target, votes: Mapping[str, set[str]], prefix: str
 ) -> Iterator[list[LoadingRecipe]]:
     """Recipes worth trying, the simplest first; those of one list differ in the classifier that they take."""
-    begin = replace(bare, strip_prefixes=(prefix,) if prefix else ())
+    stripped = replace(bare, strip_prefixes=(prefix,) if prefix else ())
     several = replace(bare, strip_prefixes=tuple(filter(None, _cover(votes, prefix))))
-    selected = replace(begin, select_prefix=prefix) if prefix else begin
-    begun = list(dict.fromkeys([begin, selected, several]))
+    selected = replace(stripped, select_prefix=prefix) if prefix else stripped
+    begun = list(dict.fromkeys([stripped, selected, several]))
     whole = [[start] for start in begun] + [_with_classifier(state, start, target) for start in begun]
-    narrow = [[replace(begin, drop=_leftover(state, begin, target)) for begin in attempts] for attempts in whole]
+    narrow = [[replace(attempt, drop=_leftover(state, attempt, target)) for attempt in attempts] for attempts in whole]
     narrow.sort(key=lambda attempts: len(attempts[0].drop) if attempts else 0)
     for attempts in (*whole, *narrow):
         yield attempts

@@ -73,7 +73,7 @@ def with_weights(
         raise CheckpointError(f"model {spec.name!r}: {files[0]} changed while it was read; try again")
     state, used = _fitting(network, spec, contents, head, files)
     _load(network, state, spec, files)
-    keys = _keys(spec, contents)
+    keys = contents.keys_to(spec.recipe.wrapper_keys)
     normalizations = disagreeing(spec, contents.loaded, keys, used)
     left_out = refuse_other(spec, f"model {spec.name!r}: {files[0]}", normalizations)
     left_out += (*unapplied(spec, contents, keys, used), *in_training(spec, contents))
@@ -108,10 +108,6 @@ def _head(spec: ModelSpec, files: Sequence[Path]) -> State:
     contents = _read(spec, files[1])
     state = contents.state_dict(recipe.head_wrapper_keys, recipe.drop, "head_wrapper_keys")
     return renamed(state, recipe.head_rename, f"model {spec.name!r}: {files[1]}")
-
-
-def _keys(spec: ModelSpec, contents: Contents) -> tuple[str, ...]:
-    return spec.recipe.wrapper_keys or contents.usual_keys()
 
 
 def _fitting(

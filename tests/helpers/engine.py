@@ -9,6 +9,7 @@ from PIL import Image
 
 from harness import Dataset, LabelSpace, Measure, ModelSpec, Probe, Sample
 from harness.data.manifest import build
+from harness.engine.networks import LoadedNetworks
 from harness.planning.plan import Settings
 from harness.planning.planner import plan, plan_task
 from harness.planning.request import Selection
@@ -151,7 +152,7 @@ def run(path, networks, dataset=None, probes=(Shades(), Plain()), workers=2, wat
             opened,
             planned,
             selection,
-            {},
+            LoadedNetworks(),
             device=torch.device("cpu"),
             workers=workers,
             progress=watch or Watch(),

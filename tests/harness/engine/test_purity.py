@@ -164,7 +164,7 @@ def test_networks_of_timm_with_random_weights_are_pure(name):
         network = timm.create_model(name, pretrained=False).eval()
     images = witnesses(224)
     with torch.inference_mode():
-        assert impurity(network, images, network(images[:1])) is None
+        assert impurity(network, images, network(images[:1]), network(images)) is None
 
 
 def test_witnesses_are_images_that_differ():
