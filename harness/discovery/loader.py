@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import os
 import pkgutil
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from harness.discovery.blame import THIRD_PARTY
 from harness.discovery.code import code_digest, data_files
 from harness.discovery.contract import Kind, Offer, offers_of
+from harness.discovery.folders import plugins_in
 from harness.errors import PluginError, RequestError, UnknownNameError, plugin_faults, text_of
 from harness.hookspecs import PROJECT
 from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report
@@ -33,8 +31,6 @@ from harness.local.folder import same_folder
 BUILT_INS: Final = "harness.plugins"
 """Named only as a string: the core knows no particular plugin."""
 ROOMS: Final = ("models", "datasets", "probes", "reports", "importers")
-_NOT_PLUGINS: Final = ("_*", "test_*", "*_test", "conftest")
-"""Module names that ``--plugins DIR`` ignores: private helpers, and what pytest collects."""
 T = TypeVar("T")
 
 
@@ -181,7 +177,7 @@ def load_plugins(directories: Sequence[Path] = (), *, entry_points: bool = True)
         RequestError: a directory is missing, is not a folder, or contains no plugin. A plugin that fails raises
             nothing: it is listed in `Plugins.broken`.
     """
-    candidates = [*_built_ins(), *(entry for folder in _distinct(directories) for entry in _in_directory(folder))]
+    candidates = [*_built_ins(), *(_Candidate(*one) for folder in _distinct(directories) for one in plugins_in(folder))]
     if entry_points:
         candidates.extend(_installed())
     offers: list[Offer] = []
@@ -237,41 +233,6 @@ def _built_ins() -> Iterator[_Candidate]:
 
 def _distinct(directories: Sequence[Path]) -> list[Path]:
     return list({Path(folder).resolve(): Path(folder) for folder in directories}.values())
-
-
-def _in_directory(folder: Path) -> Iterator[_Candidate]:
-    if not folder.is_dir():
-        problem = f"is a file; give its folder: --plugins {folder.parent}" if folder.exists() else "does not exist"
-        raise RequestError(f"--plugins {folder}: {problem}. Expected a folder with one plugin in each *.py file")
-    stems = sorted(file.stem for file in folder.glob("*.py"))
-    plugins = [stem for stem in stems if not any(fnmatchcase(stem, pattern) for pattern in _NOT_PLUGINS)]
-    if not plugins:
-        raise RequestError(
-            f"--plugins {folder}: no plugin there. Expected *.py files beside helpers (_*.py) and tests (test_*.py); "
-            f"found: {', '.join(stems) or 'no *.py file'}"
-        )
-    package = _folder_package(folder)
-    for stem in plugins:
-        yield _Candidate(str(folder / f"{stem}.py"), partial(_import_file, package, stem))
-
-
-def _folder_package(folder: Path) -> str:
-    """Register `folder` as a package, named after its path, so that its classes pickle and its files see siblings."""
-    name = f"harness_plugins_{hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]}"
-    for loaded in [module for module in sys.modules if module == name or module.startswith(f"{name}.")]:
-        del sys.modules[loaded]  # so that the current content of the files runs
-    package = ModuleType(name, f"Plugins in {folder}.")
-    package.__path__ = [str(folder.resolve())]
-    sys.modules[name] = package
-    THIRD_PARTY.add(name)
-    importlib.invalidate_caches()
-    return name
-
-
-def _import_file(package: str, stem: str) -> ModuleType:
-    if "." in stem:
-        raise PluginError(f"{stem}.py cannot be imported: a module's name has no dot; rename the file")
-    return importlib.import_module(f"{package}.{stem}")
 
 
 def _installed() -> Iterator[_Candidate]:

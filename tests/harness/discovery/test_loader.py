@@ -1,5 +1,6 @@
 """Plugins are found through one door, and one that fails is named with its reason and stops no other."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -136,6 +137,20 @@ def test_two_directories_may_have_files_of_one_name(folder, tmp_path):
 def test_a_changed_file_is_read_again(folder):
     load(folder(same=PROBE))
     assert load(folder(same=PROBE.replace("= 1.0", "= 22.0"))).probe("same").strength == 22.0
+
+
+def test_an_edit_of_the_same_second_and_size_runs(folder, monkeypatch):
+    """Python itself would run the bytecode of the file as it was: numbers of one code under the digest of another."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    for strength in ("1.0", "2.0"):
+        place = folder(
+            same=PROBE.replace("= 1.0", "= _sibling.STRENGTH").replace("from d", "from . import _sibling\nfrom d", 1)
+        )
+        (place / "_sibling.py").write_text(f"STRENGTH = {strength}\n")
+        for file in place.glob("*.py"):
+            os.utime(file, (1_700_000_000, 1_700_000_000))
+        assert load(place).probe("same").strength == float(strength)
+    assert not list(place.rglob("*.pyc"))
 
 
 @pytest.mark.parametrize(
