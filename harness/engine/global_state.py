@@ -103,6 +103,11 @@ def _modes(length: Callable[[], int], stack: Callable[[], list[Any]], module: An
     return read, restore
 
 
+def _set_device(device: torch.device) -> None:
+    """None for the CPU: a default that is set, even this one, takes every call of torch through Python."""
+    torch.set_default_device(None if device.type == "cpu" else device)
+
+
 def _change_folder(folder: str) -> None:
     with suppress(OSError):
         os.chdir(folder)
@@ -119,7 +124,7 @@ SETTINGS: Final[dict[str, Setting]] = {
     "the default dtype (torch.set_default_dtype)": (torch.get_default_dtype, torch.set_default_dtype),
     "the default device (torch.set_default_device)": (
         lambda: torch.empty(0).device,  # as `torch.get_default_device`, which takes much longer
-        torch.set_default_device,
+        _set_device,
     ),
     "the number of threads (torch.set_num_threads)": (torch.get_num_threads, torch.set_num_threads),
     "the precision of products (torch.set_float32_matmul_precision)": (

@@ -7,10 +7,11 @@ changes the numbers of all networks and probes, under their old identities.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import partial
+from operator import is_
 from types import FunctionType, MethodType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from harness.discovery.blame import THIRD_PARTY
 from harness.discovery.code import read_modules
@@ -37,11 +38,10 @@ def replaced() -> Iterator[str]:
     if not plugins:
         return
     for name, module in sorted(_looked_at().items()):
-        for place, values in _tables(name, module):
-            for attribute, value in list(values.items()):
-                origin = _origin(value)
-                if origin.partition(".")[0] in plugins:
-                    yield f"{place}.{attribute} ({origin.rpartition('.')[2]}.py)"
+        own = _table(name, vars(module))
+        for table in (own, *(_table(place, vars(one)) for place, one in own.classes)):
+            if not table.origins.isdisjoint(plugins):
+                yield from _foreign(table, plugins)
 
 
 def _looked_at() -> dict[str, ModuleType]:
@@ -52,12 +52,45 @@ def _looked_at() -> dict[str, ModuleType]:
     }
 
 
-def _tables(name: str, module: ModuleType) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """What a module defines, and each of its classes; the classes of torch itself only as far as all use them."""
-    yield name, vars(module)
-    for attribute, value in list(vars(module).items()):
+class _Table(NamedTuple):
+    """What a module or class defines.
+
+    Attributes:
+        place: its name. values: what is there. origins: first part of the names of the modules that they come from.
+        classes: those that the module itself defines, with their places.
+    """
+
+    place: str
+    names: tuple[str, ...]
+    values: tuple[Any, ...]
+    origins: frozenset[str]
+    classes: tuple[tuple[str, type], ...]
+
+
+_tables: Final[dict[str, _Table]] = {}
+"""Place -> the table as it was last time: looking through those that have not changed would take ten times as long."""
+
+
+def _table(place: str, defined: Mapping[str, Any]) -> _Table:
+    known, values = _tables.get(place), tuple(defined.values())
+    if known is None or len(known.values) != len(values) or not all(map(is_, known.values, values)):
+        origins = frozenset(_origin(value).partition(".")[0] for value in values)
+        known = _tables[place] = _Table(place, tuple(defined), values, origins, tuple(_classes(place, defined)))
+    return known
+
+
+def _classes(name: str, defined: Mapping[str, Any]) -> Iterator[tuple[str, type]]:
+    """The classes of the module `name`; those of torch itself only as far as all use them."""
+    for attribute, value in defined.items():
         if isinstance(value, type) and value.__module__ == name and (name != "torch" or attribute == "Tensor"):
-            yield f"{name}.{attribute}", vars(value)
+            yield f"{name}.{attribute}", value
+
+
+def _foreign(table: _Table, plugins: Set[str]) -> Iterator[str]:
+    for attribute, value in zip(table.names, table.values, strict=True):
+        origin = _origin(value)
+        if origin.partition(".")[0] in plugins:
+            yield f"{table.place}.{attribute} ({origin.rpartition('.')[2]}.py)"
 
 
 def _origin(value: Any) -> str:

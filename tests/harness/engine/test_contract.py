@@ -223,12 +223,17 @@ class Meddles(Plain):
         yield "clean", batch.images
 
 
+def state():
+    """All settings, and how many modes act on torch's functions: each takes every call through Python."""
+    return [*(read() for read, _ in SETTINGS.values()), torch._C._len_torch_function_stack()]
+
+
 @pytest.mark.parametrize("what", CHANGES)
 def test_a_probe_that_changes_a_global_setting_fails_alone(tmp_path, what, expected):
-    before = [read() for read, _ in SETTINGS.values()]
+    before = state()
     networks, culprits = {"one": Linear(1), "two": Linear(2)}, {("breaks@made", "one"), ("breaks@made", "two")}
     fails_alone(tmp_path / "run", networks, (Shades(), Meddles(what=what), Plain()), culprits, what, expected)
-    assert [read() for read, _ in SETTINGS.values()] == before
+    assert state() == before
 
 
 @pytest.mark.parametrize("what", CHANGES)
@@ -238,10 +243,10 @@ def test_a_source_that_changes_a_global_setting_is_refused(what):
             CHANGES[what]()
             return Linear(1)
 
-    before = [read() for read, _ in SETTINGS.values()]
+    before = state()
     with pytest.raises(CheckpointError, match="changed"):
         load_network(specs_of("one")["one"], Meddling(), 32)
-    assert [read() for read, _ in SETTINGS.values()] == before
+    assert state() == before
 
 
 @dataclass(frozen=True, kw_only=True)
