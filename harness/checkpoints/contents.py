@@ -5,7 +5,6 @@ Nothing in a file is left out unseen: where several sets of weights could be mea
 
 from __future__ import annotations
 
-import re
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,10 +29,6 @@ _OF_OPTIMIZER: Final = frozenset({"state", "param_groups"})
 """Keys of an optimizer's state; an average of the weights may lie beside them."""
 _MOMENTS: Final = frozenset("exp_avg exp_avg_sq max_exp_avg_sq momentum_buffer grad_avg sqr_avg square_avg".split())
 """Keys under which optimizers keep one tensor for every parameter that is no weight."""
-LEAST_ARRAYS: Final = 8
-"""A mapping with more arrays than this is a state dict, not a configuration."""
-_PLAIN: Final = re.compile(r"[A-Za-z_][\w./-]*")
-_WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,14 +216,10 @@ def matches(key: str, globs: Iterable[str]) -> bool:
 
 
 def flow(items: Iterable[str]) -> str:
-    """The items as a list in YAML, ``[a, '0']``, quoted where they would be read as something else."""
-    return f"[{', '.join(map(scalar, items))}]"
+    """The items as a list in YAML, ``[a, '0']``, on one line."""
+    import yaml
 
-
-def scalar(text: str) -> str:
-    """A text in YAML, quoted where it would be read as something else."""
-    plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
-    return text if plain else "'" + text.replace("'", "''") + "'"
+    return str(yaml.safe_dump(list(items), default_flow_style=True, width=1e9)).strip()
 
 
 def _is_tensor(value: object) -> bool:
@@ -258,35 +249,6 @@ def _groups(value: Any, keys: tuple[str, ...], seen: set[int]) -> Iterator[Weigh
 def opened(value: Any) -> Any:
     """The attributes of a namespace as a mapping, and everything else as it is."""
     return vars(value) if isinstance(value, Namespace | SimpleNamespace) else value
-
-
-def with_tensors(value: Any) -> Any:
-    """`value`, in which each mapping of NumPy arrays becomes one of tensors, if it is as long as a state dict."""
-    return _with_tensors(value, DEPTH, {})
-
-
-def _with_tensors(value: Any, depth: int, made: dict[int, Any]) -> Any:
-    """As `with_tensors`; `made`: identity of a mapping -> what it becomes, since a file may contain itself."""
-    if not isinstance(value, dict) or depth == 0:
-        return value
-    if id(value) in made:
-        return made[id(value)]
-    made[id(value)] = value
-    arrays = [key for key, item in value.items() if _is_array(item)]
-    if len(arrays) > LEAST_ARRAYS and not has_tensors(value):
-        import torch
-
-        made[id(value)] = {key: torch.as_tensor(item) if _is_array(item) else item for key, item in value.items()}
-        return made[id(value)]
-    for key, item in value.items():
-        value[key] = _with_tensors(item, depth - 1, made)
-    return value
-
-
-def _is_array(value: object) -> bool:
-    """Whether `value` is an array of numbers that torch has too."""
-    kind = getattr(getattr(value, "dtype", None), "kind", "")
-    return hasattr(value, "__array__") and not _is_tensor(value) and kind in ("f", "i", "b", "u")
 
 
 def _by_name(value: Mapping[Any, Any]) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.checkpoints.contents import WRAPPERS, Contents, with_tensors
+from harness.checkpoints.arrays import with_tensors
+from harness.checkpoints.contents import WRAPPERS, Contents
 from harness.checkpoints.kinds import check_whole, sniff
 from harness.checkpoints.pickles import SAFE_GLOBALS, check_archive, read_pickle
 from harness.checkpoints.shards import is_index, shard_by_key, shards_of

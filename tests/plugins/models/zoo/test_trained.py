@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ RECIPES = read_recipes(OWN_RECIPES)
 pytestmark = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="the zoo is not trained yet: make zoo")
 
 
+@cache
 def entries():
     models = yaml.safe_load(REGISTRY.read_text())["models"]
     return {name: entry for name, entry in models.items() if str(entry.get("arch", "")).startswith("zoo:")}
