@@ -84,9 +84,9 @@ class Views:
     def _rows(self, stored: np.ndarray, chosen: Sequence[int]) -> np.ndarray:
         """(N, V * C, …) -> (N * len(chosen), C, …)."""
         count, tail = len(self.conditions), stored.shape[2:]
-        by_view = stored.reshape(len(stored), len(self.names), count, *tail)
         if len(chosen) == 1:
-            return by_view[:, chosen[0]]
+            return stored[:, chosen[0] * count : (chosen[0] + 1) * count]
+        by_view = stored.reshape(len(stored), len(self.names), count, *tail)
         selected = by_view if tuple(chosen) == tuple(range(len(self.names))) else by_view[:, list(chosen)]
         return selected.reshape(len(stored) * len(chosen), count, *tail)
 
@@ -107,7 +107,7 @@ class Views:
 def _repeated(layout: TaskLayout, conditions: tuple[str, ...], repeats: int) -> TaskLayout:
     """`layout` under other conditions, with every sample `repeats` times in a row."""
     if repeats == 1:
-        return replace(layout, conditions=conditions)
+        return layout if layout.conditions == conditions else replace(layout, conditions=conditions)
     return replace(
         layout,
         conditions=conditions,

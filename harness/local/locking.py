@@ -17,8 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock, Timeout
-
 from harness.local.writing import temporary_name
 
 NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
@@ -51,7 +49,10 @@ class ProcessLock:
 
     def __init__(self, path: Path) -> None:
         self.path, self.marker = path, marker_of(path)
-        self._kernel = FileLock(path, thread_local=False, fallback_to_soft=False)
+        import filelock  # here, for reading takes no lock, and the import a hundredth of a second
+
+        self._kernel = filelock.FileLock(path, thread_local=False, fallback_to_soft=False)
+        self._taken = filelock.Timeout
         self._marked = False
 
     @property
@@ -63,7 +64,7 @@ class ProcessLock:
         """Take the lock at once. Raises HeldError if another process, or another object here, holds it; OSError."""
         try:
             self._kernel.acquire(blocking=False)
-        except Timeout:
+        except self._taken:
             raise HeldError(_process(self.path)) from None
         except OSError as error:
             if error.errno not in NO_LOCKS:
@@ -90,7 +91,7 @@ class ProcessLock:
         if self.path.exists():
             try:
                 self._kernel.acquire(blocking=False)
-            except Timeout:
+            except self._taken:
                 raise HeldError(_process(self.path)) from None
             except OSError as error:
                 if error.errno not in NO_LOCKS:

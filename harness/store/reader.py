@@ -36,6 +36,7 @@ class RunReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._last_layout: tuple[str, TaskLayout] | None = None
+        self._layout_paths: dict[str, Path] = {}
 
     # --- the manifest ------------------------------------------------------------------------
 
@@ -99,7 +100,9 @@ class RunReader:
         return self.path / "shards" / task
 
     def _layout_path(self, task: str) -> Path:
-        return self._task(task) / "layout.h5"
+        if task not in self._layout_paths:  # asked for once a cell and more
+            self._layout_paths[task] = self._task(task) / "layout.h5"
+        return self._layout_paths[task]
 
     # --- cells -------------------------------------------------------------------------------
 

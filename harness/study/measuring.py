@@ -160,6 +160,7 @@ class _RowBuilder:
         self.cells_missing = 0
         self.doubled: set[str] = set()
         self.origins: dict[str, Origin] = {}
+        self._probes: dict[str, Probe] = {}
 
     def add(self, task: str, planned: Reason | None) -> None:
         """Add the measures of one task, or the reason why there are none; `planned`: the reason given by the plan."""
@@ -229,8 +230,10 @@ class _RowBuilder:
 
     def _probe(self, task: str) -> Probe:
         """The installed probe of a stored task, with the parameters of its trials."""
-        stored = self.cells[task, self.model].job.identity.probe
-        return with_params(self.reader.probes[stored.name], stored.params)
+        if task not in self._probes:
+            stored = self.cells[task, self.model].job.identity.probe
+            self._probes[task] = with_params(self.reader.probes[stored.name], stored.params)
+        return self._probes[task]
 
     def _views(self, task: str, required: Sequence[str] = ()) -> Views:
         """The stored trials of `task` and of the required tasks, by view. ValueError if their columns do not fit."""

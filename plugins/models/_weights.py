@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,10 @@ from harness import (
     Contents,
     Download,
     ModelSpec,
-    Scheme,
     check_digest,
     expected_digest,
-    locate_first,
     read_checkpoint,
     sha256_of,
-    shards_of,
 )
 
 from . import _advice
@@ -33,17 +30,6 @@ if TYPE_CHECKING:
     import torch
 
     State = dict[str, torch.Tensor]
-
-
-def weight_files(spec: ModelSpec, schemes: Mapping[str, Scheme] | None = None) -> tuple[Path, ...]:
-    """The checkpoint file, the head file if the recipe has one, and the shards that either names if it is an index.
-
-    Raises:
-        CheckpointError: a file is not on this machine.
-    """
-    head = (spec.recipe.head,) if spec.recipe.head is not None else ()
-    files = (locate_first(spec, spec.weights, schemes), *(locate_first(spec, (uri,), schemes) for uri in head))
-    return (*files, *(shard for path in files for shard in shards_of(path)))
 
 
 def with_weights(

@@ -25,7 +25,7 @@ from harness import (
 )
 
 from ._architectures import build_timm, fixed_size, native_timm
-from ._weights import weight_files, with_weights
+from ._files import weight_files
 
 if TYPE_CHECKING:
     import torch
@@ -81,6 +81,8 @@ class Timm(ModelSource):
         network = build_timm(arch, spec.outputs, spec.options.get("init_seed"))
         if not files:
             return normalized(network, spec.mean, spec.std)
+        from ._weights import with_weights  # here, for a report loads no network
+
         return with_weights(network, spec, files, self.downloads(spec))
 
 

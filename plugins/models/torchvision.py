@@ -27,7 +27,7 @@ from harness import (
 )
 
 from ._architectures import build_torchvision, native_torchvision
-from ._weights import weight_files, with_weights
+from ._files import weight_files
 
 if TYPE_CHECKING:
     import torch
@@ -59,6 +59,8 @@ class Torchvision(ModelSource):
             raise CheckpointError(f"model {spec.name!r}: source 'torchvision' needs `arch: NAME`, such as resnet50")
         files = self.files(spec)
         network = build_torchvision(spec.arch.removeprefix("torchvision:"), spec.outputs)
+        from ._weights import with_weights  # here, for a report loads no network
+
         return with_weights(network, spec, files, self.downloads(spec))
 
 

@@ -40,7 +40,8 @@ def explained_by_exchange(trials: Trials, column: int) -> str:
     if classes < 2 or fitted.sum() < LEAST or judged.sum() < LEAST:
         return ""
     shift = int(np.bincount((choices - labels)[fitted] % classes, minlength=classes).argmax())
-    order = _best_order(labels[fitted], choices[fitted], classes)
+    halves = [_confusions(labels[half], choices[half], classes) for half in (fitted, judged)]
+    order = _best_order(*halves)
     shares = [
         _share(expected, choices, judged, trials.repeats, classes) or 0.0
         for expected in ((labels + shift) % classes, choices if order is None else order[labels])
@@ -86,19 +87,25 @@ def _share(expected: np.ndarray, choices: np.ndarray, judged: np.ndarray, repeat
     return hits / n if guessing_p(hits // repeats, n // repeats, 1 / classes) < SIGNIFICANCE else None
 
 
-def _best_order(labels: np.ndarray, choices: np.ndarray, classes: int) -> np.ndarray | None:
-    """Class -> the class that is answered for it, each once, right for most rows; None if no order can be right enough.
+def _confusions(labels: np.ndarray, choices: np.ndarray, classes: int) -> np.ndarray:
+    """How many images of each class are answered as each class, (K, K) int64."""
+    import numpy as np
 
-    The Hungarian method (Kuhn 1955) on the matrix of confusions.
+    counts = np.bincount(labels * classes + choices, minlength=classes * classes)
+    return counts.reshape(classes, classes).astype(np.int64)
+
+
+def _best_order(fitted: np.ndarray, judged: np.ndarray) -> np.ndarray | None:
+    """Class -> the class that is answered for it, each once, right for most of the fitted images.
+
+    The Hungarian method (Kuhn 1955) on the matrix of confusions. None if no order can be right for enough images of
+    either half: none is better than the best answer of every class, or the best class of every answer.
     """
     import numpy as np
 
-    confusions = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(confusions, (labels, choices), 1)
-    # No order is better than the best answer of every class, or the best class of every answer.
-    bound = min(confusions.max(axis=1).sum(), confusions.max(axis=0).sum()) / len(labels)
-    if bound < _least(classes):
-        return None
+    for half in (fitted, judged):
+        if min(half.max(axis=1).sum(), half.max(axis=0).sum()) / half.sum() < _least(len(half)):
+            return None
     from scipy.optimize import linear_sum_assignment
 
-    return np.asarray(linear_sum_assignment(confusions, maximize=True)[1])
+    return np.asarray(linear_sum_assignment(fitted, maximize=True)[1])
