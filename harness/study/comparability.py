@@ -69,11 +69,11 @@ def _departures(rows: Sequence[Row], standard: Standard) -> dict[tuple[str, str]
     apart: dict[tuple[str, str], _Departure] = {}
     departures_of: dict[tuple[str | int, ...], dict[str, _Departure]] = {}
     for name in dict.fromkeys(name for row in rows for name in row.measures):
-        column = {row.name: row.origins.get(name) for row in rows if name in row.measures}
-        said = next((stated(row.probes, name) for row in rows if row.name in column and column[row.name] is None), {})
-        key = (*said.values(), *column, *map(id, column.values()))
+        column = [(row, row.origins.get(name)) for row in rows if name in row.measures]
+        said = next((stated(row.probes, name) for row, origin in column if origin is None), {})
+        key = (*said.values(), *[id(part) for cell in column for part in cell])
         if key not in departures_of:
-            departures_of[key] = _of_column(column, standard, said)
+            departures_of[key] = _of_column({row.name: origin for row, origin in column}, standard, said)
         apart |= {(model, name): departure for model, departure in departures_of[key].items()}
     return apart
 

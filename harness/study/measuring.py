@@ -184,7 +184,7 @@ class _RowBuilder:
 
     def _set_shared_aside(self, task: str, measures: dict[str, Measure]) -> None:
         """Take measures that another task yields too out of both: nobody knows which of them is meant."""
-        for name in sorted(set(measures) & (set(self.measures) | self.doubled)):
+        for name in sorted((measures.keys() & self.measures.keys()) | (measures.keys() & self.doubled)):
             text = f"measured by two tasks, one of them {task}; rename it in one"
             self.missing.append(Reason(kind="measure", subject=name, text=text))
             self.doubled.add(name)
