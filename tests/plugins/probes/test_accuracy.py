@@ -394,7 +394,8 @@ def test_the_order_found_is_the_best_of_all(monkeypatch):
     for _ in range(5):
         wanted, choices = rng.integers(0, 5, 60), rng.integers(0, 5, 60)
         best = max((np.array(order)[wanted] == choices).sum() for order in permutations(range(5)))
-        found = _permutation._best_order(wanted, choices, 5)
+        confusions = _permutation._confusions(wanted, choices, 5)
+        found = _permutation._best_order(confusions, confusions)
         assert sorted(found) == list(range(5)) and (found[wanted] == choices).sum() == best
 
 
