@@ -43,7 +43,8 @@ def small_run(path: Path) -> None:
 def visible(*files: Path) -> dict[str, object]:
     """Everything in `files`, read with plain h5py: names, attributes, types, shapes, fill values and values.
 
-    All but digests, which say nothing of their own; and fill values only where a reader can meet them.
+    All but digests, which say nothing of their own; whether the type of an attribute has a sign, where the number is
+    the same; and fill values where no reader can meet them.
     """
     seen: dict[str, object] = {}
 
@@ -51,7 +52,7 @@ def visible(*files: Path) -> dict[str, object]:
         for name, value in group.attrs.items():
             if name == "digest":
                 continue
-            seen[f"{place}@{name}"] = (repr(np.asarray(value).tolist()), str(np.asarray(value).dtype))
+            seen[f"{place}@{name}"] = (repr(np.asarray(value).tolist()), str(np.asarray(value).dtype).removeprefix("u"))
         for name in group:
             item, inner = group[name], f"{place}/{name}"
             if isinstance(item, h5py.Group):
