@@ -1,8 +1,8 @@
 """The run folder: immutable shards and one index file. Consistent at every moment, readable while it grows.
 
 `writer` and `reader` are the two sides, `run_record` the lock and ``run.json``, `cells` one model on one task, `verify`
-what `harness verify` checks, `export` plain copies. `shards`, `layout` and `index` define the file format; only these
-import h5py. Imports `records` and `local`; other rooms import the names below only.
+what `harness verify` checks, `export` plain copies. `shards`, `layout`, `index` and `plain` define the file
+format; only these import h5py. Imports `records` and `local`; other rooms import the names below only.
 """
 
 from harness.store.cells import StoredCell

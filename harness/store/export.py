@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import RequestError, StoreError
-from harness.store.index import PlainCell, write_plain
+from harness.store.blocks import DECISIONS, read_spans, trial_blocks
+from harness.store.plain import write_plain
 from harness.store.reader import RunReader
 from harness.store.sound import Cells, cells_of, is_complete
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.records import TaskLayout, Trials
+    from harness.records import Trials
 
 SUFFIXES = (".csv", ".parquet", ".h5")
 
@@ -27,8 +28,8 @@ def export_run(run: Path, output: Path, damage: Damage | None = None) -> int:
     """Write all complete cells of `run` to `output`; the suffix determines the format.
 
     CSV and Parquet have the columns task, model, sample_id, target, condition, correct, top5_1 … top5_5,
-    logp_1 … logp_5 and the dataset's attributes; .h5 has the layout of ``index.h5`` with real datasets.
-    One cell is held in memory at a time.
+    logp_1 … logp_5 and the dataset's attributes; .h5 has the groups of ``index.h5`` and types that all languages read.
+    One span of one cell is in memory at a time. `output` appears when all of it is written.
 
     Args:
         damage: receives the cells that cannot be read, which are left out; None: they are errors.
@@ -76,7 +77,7 @@ def _refuse_damaged(damage: Damage) -> None:
 
 
 def compact(run: RunReader, path: Path, damage: Damage | None = None) -> int:
-    """Write all complete cells to one self-contained file with the structure of ``index.h5``.
+    """Write all complete cells to one self-contained file with the groups of ``index.h5`` (`write_plain`).
 
     Args:
         damage: receives the cells that cannot be read, which are left out; None: they are errors.
@@ -87,24 +88,12 @@ def compact(run: RunReader, path: Path, damage: Damage | None = None) -> int:
     Raises:
         StoreError: a shard is damaged; nothing is left at `path`. CellError: the disk is full.
     """
-    trials, complete = 0, complete_cells(run)
+    complete = complete_cells(run)
     if damage is not None:  # the file is laid out before trials are copied, so each is read twice
-        complete = [place for place in complete if _read(run, place, damage) is not None]
-
-    def tasks() -> Iterator[tuple[TaskLayout, list[PlainCell]]]:
-        nonlocal trials
-        for task in dict.fromkeys(task for task, _ in complete):
-            layout = run.layout(task)
-            models = [model for of_task, model in complete if of_task == task]
-            trials += len(models) * len(layout.sample_ids) * len(layout.conditions)
-            places = [run.place(task, model) for model in models]
-            yield (
-                layout,
-                [PlainCell(cell.origin, cell.attributes, [f.path for f in files]) for cell, files in places],
-            )
-
-    write_plain(path, tasks())
-    return trials
+        complete = [place for place in complete if _is_sound(run, place, damage, None)]
+    write_plain(run, path, complete)
+    layouts = (run.layout_header(task) for task, _ in complete)
+    return sum(layout.samples * layout.conditions for layout in layouts)
 
 
 def complete_cells(run: RunReader) -> list[tuple[str, str]]:
@@ -131,13 +120,14 @@ def _damaged(run: RunReader, cells: Cells) -> Damage:
     return damage
 
 
-def _read(run: RunReader, place: tuple[str, str], damage: Damage) -> Trials | None:
-    """The trials of a cell; None, with an entry in `damage`, if they cannot be read."""
+def _is_sound(run: RunReader, place: tuple[str, str], damage: Damage, names: Sequence[str] | None = DECISIONS) -> bool:
+    """Whether the fields `names` of a cell, None: all, can be read; if not, with an entry in `damage`."""
     try:
-        return run.read(*place)
+        for _ in read_spans(run, *place, names):
+            pass
     except StoreError as error:
         damage[place] = error
-        return None
+    return place not in damage
 
 
 def left_out(run: RunReader, output: Path) -> list[str]:
@@ -189,13 +179,16 @@ def trials_frame(trials: Trials, attributes: Sequence[str] = ()) -> pd.DataFrame
 
 
 def _frames(run: RunReader, damage: Damage) -> Iterator[pd.DataFrame]:
-    """One table per complete cell that can be read, all with the same columns."""
+    """Tables of the complete cells that can be read, all with the same columns, one block of trials after another.
+
+    Each cell is read whole before its first block, so that no half of a damaged one is written.
+    """
     cells = complete_cells(run)
     attributes = sorted({name for task, _ in cells for name in run.layout(task).attributes})
-    for task, model in cells:
-        trials = _read(run, (task, model), damage)
-        if trials is not None:
-            yield trials_frame(trials, attributes)
+    for place in cells:
+        if _is_sound(run, place, damage):
+            for trials in trial_blocks(run, *place):
+                yield trials_frame(trials, attributes)
 
 
 def _to_csv(run: RunReader, output: Path, damage: Damage) -> int:

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import h5py
 import numpy as np
 
-from harness.local.writing import Patch, replace_file
-from harness.records import TOP, ArraySpec, TaskLayout, array_field
-from harness.store.headers import Origin
-from harness.store.layout import AXES, LayoutHeader, _write_axes
+from harness.records import TOP, ArraySpec, array_field
+from harness.store.layout import AXES, LayoutHeader
 from harness.store.shards import (
     FILLS,
     FORMAT,
     array_fill,
     opened,
-    read_header,
-    read_shard,
-    reserve,
     written,
 )
-from harness.store.sketch import Sketch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,46 +92,3 @@ def read_indexed(path: Path, name: str, rows: slice = slice(None)) -> np.ndarray
     with opened(path) as file:
         array: np.ndarray = file[name][rows]
     return array
-
-
-class PlainCell(NamedTuple):
-    """One complete cell: the origin of its trials, its attributes in the index, and its shards."""
-
-    origin: Origin
-    attributes: Mapping[str, str]
-    shards: Sequence[Path]
-
-
-def write_plain(path: Path, tasks: Iterable[tuple[TaskLayout, Sequence[PlainCell]]]) -> None:
-    """Write trials to a self-contained file with the structure of the index. One span at a time is in memory.
-
-    Raises:
-        StoreError: a shard is damaged; nothing is left at `path`. CellError: the disk is full.
-    """
-    sketch = Sketch()
-    places: list[tuple[PlainCell, dict[str, int]]] = []
-    with h5py.File(sketch, "w") as file:
-        file.attrs["format"] = FORMAT
-        for layout, cells in tasks:
-            group = file.create_group(layout.task)
-            group.attrs.update({"classes": list(layout.classes), "size": layout.size, "span": layout.span})
-            _write_axes(group, layout)
-            for cell in cells:
-                of_model, rows = group.create_group(cell.origin.model), len(layout.sample_ids)
-                of_model.attrs.update(cell.attributes)
-                header = read_header(cell.shards[0])
-                offsets = {
-                    name: reserve(of_model, name, (rows, *tail), header.dtypes[name])
-                    for name, tail in header.tails.items()
-                }
-                places.append((cell, offsets))
-
-    def patches() -> Iterator[Patch]:
-        yield from sketch.patches()
-        for cell, offsets in places:
-            for shard in cell.shards:
-                for (low, _), fields, _ in read_shard(shard, cell.origin, tuple(offsets)):
-                    for name, array in fields.items():
-                        yield offsets[name] + low * array[0].nbytes, array.data
-
-    replace_file(path, patches(), sketch.size)

@@ -201,7 +201,7 @@ class RunReader:
 
     def _read(self, record: CellRecord, files: Sequence[ShardFile]) -> Trials:
         job, layout = record.job, self.layout(record.job.task)
-        self._refuse_unreadable(record, [span for file in files for span in file.spans], layout)
+        self.refuse_unreadable(record, [span for file in files for span in file.spans], layout)
         shape = (len(layout.sample_ids), len(layout.conditions))
         top5 = np.full((*shape, TOP), -1, np.int16)
         logp = np.full((*shape, TOP), np.nan, np.float16)
@@ -262,7 +262,8 @@ class RunReader:
                 parts.append(fields[field][max(low - first, 0) : high - first if high < last else None])
         return np.concatenate(parts)
 
-    def _refuse_unreadable(self, record: CellRecord, spans: Sequence[Span], layout: TaskLayout) -> None:
+    def refuse_unreadable(self, record: CellRecord, spans: Sequence[Span], layout: TaskLayout) -> None:
+        """Raise StoreError, with the reason, unless `spans` are all trials of a cell that can be read."""
         job = record.job
         place, hint = f"{job.task} × {job.model} in {self.path}", "type its `harness run` command again"
         failed = self.folder(job.task, job.model).failure(job.key)

@@ -1,4 +1,4 @@
-"""The file format of shards. Only this module and `index` may import h5py.
+"""The file format of shards. Only this module, `layout`, `index` and `plain` may import h5py.
 
 HDF5 2.0 does not survive a full disk: closing a file that cannot be flushed ends the process with a segmentation fault.
 So HDF5 never writes to the disk here. It lays files out in memory (`Sketch`); plain writes, which fail cleanly,
@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import h5py
 import numpy as np
@@ -142,7 +142,7 @@ def write_shard(path: Path, header: Header, digests: Mapping[str, Sequence[str]]
     replace_file(path, patches(), sketch.size)
 
 
-def reserve(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str) -> int:
+def reserve(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str | np.dtype[Any]) -> int:
     """Create a contiguous dataset for a field without writing it. Returns the offset of its bytes in the file."""
     parent, _, last = name.rpartition("/")
     group = group.require_group(parent) if parent else group
