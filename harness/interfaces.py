@@ -228,7 +228,8 @@ class Probe(ABC):
         """Measures of one model over kinds of views that have levels, such as corruptions and their severities.
 
         Args:
-            levels: kind -> the trials of all its levels, pooled: `Trials.repeats` rows of each image.
+            levels: kind -> the trials of all its levels, pooled: `Trials.repeats` rows of each image. They are copied
+                each time a kind is looked up, so take one kind after another.
         """
         return ()
 

@@ -139,7 +139,26 @@ def measures_by_view(probe: Probe, views: Views) -> Iterator[Measure]:
         measures = _with_valid_intervals(probe.measures_of_view(views.pooled(numbers)), len(numbers))
         yield from _with_view((measure for measure in measures if measure.unit != "count"), name)
     if levels:
-        yield from probe.measures_of_levels({name: views.pooled(numbers) for name, numbers in levels.items()})
+        yield from probe.measures_of_levels(_Pooled(views, levels))
+
+
+class _Pooled(Mapping[str, Trials]):
+    """Trials of several kinds of views, pooled when they are asked for: all together copy the whole cell."""
+
+    def __init__(self, views: Views, chosen: Mapping[str, Sequence[int]]) -> None:
+        self._views, self._chosen = views, chosen
+
+    def __getitem__(self, name: str) -> Trials:
+        return self._views.pooled(self._chosen[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._chosen
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._chosen)
+
+    def __len__(self) -> int:
+        return len(self._chosen)
 
 
 def _with_valid_intervals(measures: Iterable[Measure], repeats: int) -> Iterator[Measure]:

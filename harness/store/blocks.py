@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from harness.errors import StoreError
 from harness.records import TaskLayout, Trials
 from harness.store import checks
@@ -84,17 +86,34 @@ def trial_blocks(run: RunReader, task: str, model: str) -> Iterator[Trials]:
     """The decisions of a complete cell in order, at most about `MOST_TRIALS` at a time. Raises StoreError."""
     layout = run.layout(task)
     step = max(1, MOST_TRIALS // len(layout.conditions))
-    for (low, high), fields in read_spans(run, task, model):
-        for first in range(low, high, step):
-            last = min(first + step, high)
-            rows = slice(first - low, last - low)
+    for low, fields in _joined(read_spans(run, task, model), step):
+        for first in range(0, len(fields["correct"]), step):
+            rows = slice(first, first + step)
+            correct = fields["correct"][rows].astype(bool)
             yield Trials(
                 model=model,
-                layout=part_of(layout, first, last),
+                layout=part_of(layout, low + first, low + first + len(correct)),
                 top5=fields["top5"][rows],
                 logp=fields["logp"][rows],
-                correct=fields["correct"][rows].astype(bool),
+                correct=correct,
             )
+
+
+def _joined(spans: Iterator[tuple[Span, Fields]], rows: int) -> Iterator[tuple[int, Fields]]:
+    """Consecutive spans as one, up to about `rows` samples, and its first sample: many small tables take long."""
+    parts: list[Fields] = []
+    first = 0
+    for (low, high), fields in spans:
+        if parts and high - first > rows:
+            yield first, _stacked(parts)
+            parts = []
+        first = first if parts else low
+        parts.append(fields)
+    yield first, _stacked(parts)
+
+
+def _stacked(parts: Sequence[Fields]) -> Fields:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def part_of(layout: TaskLayout, low: int, high: int) -> TaskLayout:

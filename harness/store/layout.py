@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -22,6 +24,8 @@ AXES: Final = ("sample_id", "target", "condition")
 """Names of a task's axes in the index."""
 RESERVED: Final = (*AXES, "classes", "columns", "layout.h5")
 """Names that no model or attribute may have, since both are stored beside the axes."""
+_AT_ONCE: Final = 1 << 14
+"""Number of strings that are read or digested at a time."""
 _STRING: Final = h5py.string_dtype()
 
 
@@ -103,7 +107,9 @@ def layout_digest(layout: TaskLayout, *, attributes: bool = False) -> str:
     for name, values in texts:
         if any("\0" in value for value in values):
             raise ValueError(f"a {name} of {layout.task} contains a zero character, which cannot be stored")
-        digest.update(f"\0{name}\0{len(values)}\0{chr(0).join(values)}".encode())
+        digest.update(f"\0{name}\0{len(values)}".encode())
+        for low in range(0, len(values) or 1, _AT_ONCE):  # `values` are many, and their joined copies take memory too
+            digest.update(f"\0{chr(0).join(values[low : low + _AT_ONCE])}".encode())
     return digest.hexdigest()
 
 
@@ -164,18 +170,30 @@ def read_layout(path: Path) -> TaskLayout:
         targets = file["target"][:]
         layout = TaskLayout(
             task=str(file.attrs["task"]),
-            sample_ids=tuple(file["sample_id"].asstr()[:]),
+            sample_ids=_shared(_texts(file["sample_id"])),
             targets=targets if targets.ndim == 2 else targets[:, None],
             conditions=tuple(file["condition"].asstr()[:]),
             classes=tuple(file["classes"].asstr()[:]),
             size=header.size,
             span=header.span,
-            attributes={name: tuple(file[name].asstr()[:]) for name in header.attributes},
+            attributes={name: _texts(file[name]) for name in header.attributes},
             columns=tuple(file["columns"][:].tolist()) if "columns" in file else None,
         )
     if (layout_digest(layout), layout_digest(layout, attributes=True)) != (header.digest, header.content):
         raise damaged(path, "is damaged: its content does not match its SHA-256")
     return layout
+
+
+def _texts(dataset: h5py.Dataset) -> tuple[str, ...]:
+    """All strings, read in parts, since HDF5 keeps copies of what it reads at once."""
+    parts = (dataset.asstr()[low : low + _AT_ONCE] for low in range(0, len(dataset), _AT_ONCE))
+    return tuple(chain.from_iterable(parts))
+
+
+@lru_cache(16)
+def _shared(sample_ids: tuple[str, ...]) -> tuple[str, ...]:
+    """`sample_ids`, or the equal ones of another layout: the tasks on one dataset keep them once."""
+    return sample_ids
 
 
 @remembered(64)

@@ -7,6 +7,7 @@ It uses fixed-length strings, integers and float32 or float64 alone, in contiguo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -81,13 +82,21 @@ def _task(group: h5py.Group, run: RunReader, task: str, models: Sequence[str]) -
     group.attrs.update({"size": layout.size, "span": layout.span})
     attributes = portable_names(layout.attributes, [*AXES, *_TEXTS])
     names = portable_names(models, [*AXES, *_TEXTS, *attributes.values()])
-    for name, (dimension, texts) in _TEXTS.items():
-        yield _reserved_texts(group, name, dimension, lambda texts=texts: texts(run.layout(task)))
+    for name, (dimension, _) in _TEXTS.items():
+        yield _reserved_texts(group, name, dimension, partial(_axis, run, task, name))
     for name, portable in attributes.items():
-        yield _reserved_texts(group, portable, "sample", lambda name=name: run.layout(task).attributes[name])
+        yield _reserved_texts(group, portable, "sample", partial(_values, run, task, name))
     yield _reserved_targets(group, layout.targets, lambda: run.layout(task))
     for model in models:
         yield _model(_group(group, names[model], model), run, task, model)
+
+
+def _axis(run: RunReader, task: str, name: str) -> Sequence[str]:
+    return _TEXTS[name][1](run.layout(task))
+
+
+def _values(run: RunReader, task: str, attribute: str) -> Sequence[str]:
+    return run.layout(task).attributes[attribute]
 
 
 def _reserved_targets(group: h5py.Group, targets: np.ndarray, layout: Callable[[], TaskLayout]) -> Write:

@@ -42,11 +42,15 @@ def corruption_errors(levels: Mapping[str, Trials], condition: str) -> Iterator[
     Args:
         levels: corruption -> its trials, the severities of an image one after another. Others than the 15 are ignored.
     """
-    chosen = {name: levels[name] for name in ALEXNET if name in levels}
-    if len(chosen) < len(ALEXNET) or any(not _fits(trials) for trials in chosen.values()):
+    if any(name not in levels for name in ALEXNET):
         return
-    wrong = np.stack([_wrong(trials, condition) for trials in chosen.values()])
-    weights = np.array([1 / ALEXNET[name] for name in chosen])
+    shares: list[np.ndarray] = []
+    for name in ALEXNET:  # the trials of one corruption in memory at a time
+        trials = levels[name]
+        if not _fits(trials):
+            return
+        shares.append(_wrong(trials, condition))
+    wrong, weights = np.stack(shares), np.array([1 / error for error in ALEXNET.values()])
     yield _mean("mce", wrong * weights[:, None], "1")
     yield _mean("mean-error", wrong, "fraction")
 

@@ -60,6 +60,37 @@ def test_all_views_and_one_are_not_copied():
     assert all(np.shares_memory(views.pooled(chosen).top5, trials.top5) for chosen in (range(5), (3,)))
 
 
+def test_kinds_with_levels_are_copied_one_by_one():
+    trials, seen = stored(), []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Kinds(Probe):
+        """Looks up one kind."""
+
+        name: ClassVar[str] = "kinds"
+        version: ClassVar[int] = 1
+
+        def conditions(self, size):
+            return CONDITIONS
+
+        def stimuli(self, batch):
+            raise NotImplementedError
+
+        def measures(self, trials):
+            return ()
+
+        def measures_of_levels(self, levels):
+            seen.append(levels)
+            return ()
+
+    views = Views.of(trials, CONDITIONS)
+    assert list(measures_by_view(Kinds(), views)) == []
+    (levels,) = seen
+    assert list(levels) == ["fog", "rain"] and len(levels) == 2 and "left" not in levels and "fog" in levels
+    assert np.array_equal(levels["rain"].top5, views.pooled((2, 3)).top5)
+    assert levels["rain"] is not levels["rain"]  # nobody keeps what was looked up
+
+
 def test_a_dataset_without_views_is_left_as_it_is():
     trials = make_trials(CONDITIONS)
     assert Views.of(trials, CONDITIONS).pooled(()) is trials
