@@ -132,6 +132,9 @@ logp <- h5read(file, paste0(commandArgs(TRUE)[2], "/logp"))
 top5 <- h5read(file, paste0(commandArgs(TRUE)[2], "/top5"))
 ids <- h5read(file, paste0(dirname(commandArgs(TRUE)[2]), "/sample_id"))
 stopifnot(h5readAttributes(file, commandArgs(TRUE)[2])$key == commandArgs(TRUE)[3])
+correct <- h5read(file, paste0(commandArgs(TRUE)[2], "/correct"))
+storage.mode(correct) <- "integer"  # uint8 is read as raw
+cat(rowMeans(correct), fill = 1000)
 writeLines(sprintf("%.9g", c(logp)))
 writeLines(sprintf("%d", c(top5)))
 writeLines(ids)
@@ -144,6 +147,7 @@ def test_r_reads_the_same_numbers(exported):
         pytest.skip("R with rhdf5 is not installed: apt-get install r-bioc-rhdf5")
     lines = rscript(RHDF5, exported, f"{TASK}/{JOBS[0].model}", JOBS[0].key).decode().splitlines()
     block = make_block(LAYOUT, JOBS[0], (0, N), outputs=12)
+    assert np.allclose(np.array(lines.pop(0).split(), float), block.correct.mean(axis=0))
     logp, top5 = np.array(lines[: block.logp.size], np.float32), np.array(lines[block.logp.size : -N], np.int16)
     assert np.array_equal(logp, block.logp.astype(np.float32).ravel())  # R's axes run the other way round
     assert np.array_equal(top5, block.top5.ravel())
