@@ -20,6 +20,7 @@ from harness.fetching.archives import DamagedArchiveError, check_archive, merge,
 from harness.fetching.members import Limits
 from harness.fetching.records import FileRequest, Outcome, State, Watcher
 from harness.fetching.space import disk_errors
+from harness.local.addresses import address_key
 from harness.local.writing import write_whole
 
 if TYPE_CHECKING:
@@ -200,12 +201,15 @@ def _archive_name(download: Download) -> str:
 
 def _is_unpacked(root: Path, download: Download) -> bool:
     """Whether this archive has been unpacked below `root` and its files still exist."""
-    places = _unpacked_archives(root).get(_key(download))
+    stored = _unpacked_archives(root)
+    places = stored.get(_key(download)) or stored.get(_key(download, download.uri))  # the latter: from before
     return bool(places) and all((root / place).exists() for place in places or ())
 
 
-def _key(download: Download) -> str:
-    return json.dumps([download.uri, download.digest, download.into, download.rename])
+def _key(download: Download, uri: str | None = None) -> str:
+    return json.dumps(
+        [address_key(download.uri) if uri is None else uri, download.digest, download.into, download.rename]
+    )
 
 
 def _unpacked_archives(root: Path) -> dict[str, list[str]]:
