@@ -88,8 +88,10 @@ ANSWERS = {
     ),
     "headers-a-byte-at-a-time": ([raw(b"HTTP/1.1 200 OK\r\nX: ", then=forever(b"x"), slow=0.02)], "timed out", {}),
     "interim-answers-without-end": ([raw(then=forever(b"HTTP/1.1 100 Continue\r\n\r\n"))], "timed out", {}),
-    "trailers-without-end": ([raw(CHUNKED + PIECE + b"0\r\n", then=forever(b"X: y\r\n"))], "too slow", {"bytes": SIZE}),
-    "silence": ([raw(b"", slow=1.5)], "timed out", {}),
+    "trailers-without-end": (
+        [raw(CHUNKED + b"1\r\nx\r\n0\r\n", then=forever(b"X: y\r\n"), slow=0.001)], "too slow", {"bytes": SIZE},
+    ),
+    "silence": ([raw(b"", slow=1.0)], "timed out", {}),
     # --- headers and bodies that are none
     "many-headers": ([raw(b"HTTP/1.1 200 OK\r\n", then=forever(b"X: y\r\n"))], "no connection", {}),
     "a-header-without-end": ([raw(b"HTTP/1.1 200 OK\r\nX: ", then=forever(bytes(65536)))], "no connection", {}),

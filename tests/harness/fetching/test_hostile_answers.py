@@ -8,14 +8,13 @@ import pytest
 
 from harness import FetchError
 from harness.fetching.records import RetryPolicy
-from harness.local.addresses import address_key, without_secrets
 from tests.helpers.bounds import bounded
 from tests.helpers.fetching import BODY, Notes, fetch, refused
 from tests.helpers.hostile_answers import ANSWERS, SIZE, cut, moved, ranged, raw
 from tests.helpers.http_server import Answer, serving
 
 HASTY = RetryPolicy(
-    attempts=2, pause=0.02, longest_pause=0.1, connect_timeout=2.0, read_timeout=0.4, least_speed=10_000.0, window=0.2
+    attempts=2, pause=0.02, longest_pause=0.1, connect_timeout=2.0, read_timeout=0.5, least_speed=4000.0, window=0.5
 )
 
 
@@ -64,7 +63,7 @@ def test_a_file_that_is_cut_often_and_gets_on_is_fetched_without_a_restart(serve
 
 
 def test_a_slow_connection_above_the_least_speed_is_waited_for(server, tmp_path):
-    policy = RetryPolicy(attempts=1, least_speed=10_000.0, window=0.3)
+    policy = RetryPolicy(attempts=1, least_speed=10_000.0, window=0.5)
     uri = server.put("/net.pth", Answer(body=BODY, slow=0.1))
     fetch(tmp_path / "net.pth", uri, retries=policy)
     assert len(server.asked) == 1
@@ -120,29 +119,6 @@ def test_a_part_from_before_is_continued(server, tmp_path):
     record.write_text(json.dumps({**json.loads(record.read_text()), "uri": uri}))
     fetch(tmp_path / "net.pth", uri)
     assert server.sent() == SIZE
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("https://host/a.pth", "https://host/a.pth"),
-        ("https://host:8080/a@1.pth?download=1", "https://host:8080/a@1.pth?download=1"),
-        ("https://u:p@host/a?download=true", "https://***@host/a?download=true"),
-        ("https://u:p/w?d@host/a", "https://***@host/a"),
-        ("https://host/a?X-Amz-Credential=AK/x&X-Amz-Signature=ab#f", "https://host/a?X-Amz-Credential=***&X-Amz-Signature=***#f"),
-        ("Max retries: /a?token=abc (Caused by x) at https://u:p@host/", "Max retries: /a?token=*** (Caused by x) at https://***@host/"),
-        ("hf:owner/repo:file.pth", "hf:owner/repo:file.pth"),
-        ("gdrive:1aB", "gdrive:1aB"),
-    ],
-)  # fmt: skip
-def test_addresses_without_their_secrets(text, shown):
-    assert without_secrets(text) == shown == without_secrets(shown)
-    assert (address_key(text) == text) == (text == shown)
-
-
-def test_records_tell_two_secrets_apart():
-    keys = {address_key(f"https://host/a?file={name}") for name in ("one", "two")}
-    assert len(keys) == 2 and not any("one" in key or "two" in key for key in keys)
 
 
 def test_an_address_that_cannot_be_read_is_refused_without_it(tmp_path):
