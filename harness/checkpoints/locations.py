@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from harness.checkpoints.shards import INDEX_SUFFIX, beside, is_index, shard_by_key
 from harness.errors import AbsentCheckpointError, CheckpointError, listed
+from harness.local.addresses import without_secrets
 from harness.local.cache import DISTRIBUTION, cache_dir
 from harness.records import Download, ModelSpec
 
@@ -47,8 +48,8 @@ def locate(spec: ModelSpec, uri: str, schemes: Mapping[str, Scheme] | None = Non
     scheme, separator, rest = uri.partition(":")
     if not separator or scheme not in resolvers:
         raise CheckpointError(
-            f"model {spec.name!r}: cannot resolve {uri!r}; its scheme must be one of "
-            f"{', '.join(sorted(resolvers))}. For a file on this machine write 'file:{uri}'"
+            f"model {spec.name!r}: cannot resolve {without_secrets(uri)!r}; its scheme must be one of "
+            f"{', '.join(sorted(resolvers))}. For a file on this machine write 'file:{without_secrets(uri)}'"
         )
     return resolvers[scheme](spec, rest)
 
@@ -73,10 +74,12 @@ def locate_first(
             continue
         if _is_file(path):
             return path
-        places.append(f"{path} ({_in_folder(path)}for {uri})")
+        places.append(f"{path} ({_in_folder(path)}for {without_secrets(uri)})")
     remedy = _remedy(spec, uris)
     remote = [uri for uri in uris if _is_elsewhere(uri)]
-    by_hand = f". By hand: download {remote[0]} and put the file at one of these places" if remote else ""
+    by_hand = (
+        f". By hand: download {without_secrets(remote[0])} and put the file at one of these places" if remote else ""
+    )
     last = "" if remedy else ". Put the file there, or correct the entry"
     raise AbsentCheckpointError(
         f"model {spec.name!r}: its checkpoint is not on this machine. Looked at: {'; '.join(places)}{by_hand}{last}",

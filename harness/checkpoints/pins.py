@@ -20,6 +20,7 @@ from typing import Any, Final
 from harness.checkpoints.expected import stated_digest
 from harness.checkpoints.locations import locate
 from harness.errors import CheckpointError
+from harness.local.addresses import without_secrets
 from harness.local.cache import cache_dir
 from harness.local.writing import write_whole
 from harness.records import ModelSpec
@@ -85,7 +86,7 @@ def compare(spec: ModelSpec, file_name: str, digest: str, pins: Mapping[str, Pin
     pin = (_read().get(spec.name, {}) if pins is None else pins).get(file_name)
     if pin is None or pin.sha256 == digest:
         return
-    origin = f" from {pin.uri}" if pin.uri else ""
+    origin = f" from {without_secrets(pin.uri)}" if pin.uri else ""
     raise CheckpointError(
         f"model {spec.name!r}: {file_name} had SHA-256 {pin.sha256} when it was first used ({pin.recorded}{origin}), "
         f"and has {digest} now; expected the recorded one, unless you accept the new one",
@@ -137,7 +138,9 @@ def _uri(spec: ModelSpec, path: Path) -> str | None:
 
 
 def _pin(digest: str, uri: str | None) -> Pin:
-    return Pin(sha256=digest, recorded=datetime.now(UTC).isoformat(timespec="seconds"), uri=uri)
+    return Pin(
+        sha256=digest, recorded=datetime.now(UTC).isoformat(timespec="seconds"), uri=uri and without_secrets(uri)
+    )
 
 
 def _file() -> Path:

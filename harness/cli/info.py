@@ -12,6 +12,7 @@ import typer
 from harness.cli.options import Format, PluginFolders, Registries, choice, open_house, print_json, stdout_console
 from harness.errors import HarnessError, UnknownNameError, blamed
 from harness.interfaces import WhiteBoxProbe
+from harness.local.addresses import without_secrets
 from harness.records import Table, TableCell
 
 if TYPE_CHECKING:
@@ -216,7 +217,8 @@ def _inline(value: Any) -> str:
 def _download(download: Mapping[str, Any]) -> str:
     details = [_size(download["bytes"])] if download.get("bytes") else []
     details += [str(download["digest"])] if download.get("digest") else []
-    return f"{download['uri']} ({', '.join(details)})" if details else str(download["uri"])
+    uri = without_secrets(str(download["uri"]))
+    return f"{uri} ({', '.join(details)})" if details else uri
 
 
 def _size(number: int) -> str:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import lzma
 import os
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from filecmp import cmp
-from pathlib import Path, PurePosixPath
-from tarfile import HeaderError as _HeaderError
-from tarfile import ReadError as _ReadError
-from typing import Final, Self
+from pathlib import Path
+from typing import Final
 
 from harness.errors import FetchError
+from harness.fetching.members import Limits, UnsafeArchiveError
 from harness.fetching.records import Watcher
-from harness.fetching.space import check_space
+from harness.fetching.tars import check_tar, unpack_tar
+from harness.fetching.zips import unpack_zip
 
-_DAMAGED: Final = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError)
-"""What the archive modules raise on bytes that are not a complete archive; RuntimeError: an encrypted one."""
+_DAMAGED: Final = (
+    *(tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error),
+    *(RuntimeError, ValueError, OverflowError, IndexError, KeyError),
+)
+"""What the archive modules raise on bytes that are not a complete archive."""
 
 
 class DamagedArchiveError(FetchError):
@@ -28,77 +33,58 @@ class DamagedArchiveError(FetchError):
 
 def check_archive(path: Path) -> None:
     """Raises FetchError unless `path` is a zip archive or begins like a tar archive, compressed or not."""
-    if not zipfile.is_zipfile(path) and not tarfile.is_tarfile(path):
-        raise FetchError("the download is neither a tar nor a zip archive")
+    with _refusals(path):
+        if not _is_tar(path) and not zipfile.is_zipfile(path):
+            raise FetchError("the download is neither a tar nor a zip archive")
 
 
-def unpack(archive: Path, folder: Path, title: str, watch: Watcher) -> None:
-    """Unpack `archive` into `folder`, which must be empty.
+def unpack(archive: Path, folder: Path, title: str, watch: Watcher, limits: Limits | None = None) -> None:
+    """Unpack `archive` into `folder`, which must be empty. What is refused may leave files there, none elsewhere.
+
+    Only regular files and folders are unpacked, with neither their owners nor their permissions.
+
+    Args:
+        limits: what the dataset states about its size; default: nothing.
 
     Raises:
-        FetchError: it is damaged or empty, has a member outside the folder or a device file, or the disk is full.
+        DamagedArchiveError: it is damaged or truncated.
+        FetchError: it is empty, or the disk is full; or it has a link, a device, a member that leads outside, two
+            members of one name, or more than `limits` allow.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        if zipfile.is_zipfile(archive):
-            _unpack_zip(archive, folder, title, watch)
-        else:
-            _unpack_tar(archive, folder, title, watch)
-    except tarfile.FilterError as error:
-        raise FetchError(f"{archive} is not safe to unpack: {error}") from error
+        with _refusals(archive, f"rm {archive} (to fetch it again with the same command, if it has been mended)"):
+            zipped = not _is_tar(archive) and zipfile.is_zipfile(archive)
+            method = unpack_zip if zipped else unpack_tar
+            method(archive, folder, limits or Limits(), title, watch)
     except (*_DAMAGED, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk, not the archive
-        raise DamagedArchiveError(f"{archive} is damaged or truncated ({' '.join(str(error).split())})") from error
+        reason = " ".join(str(error).split())[:200]
+        raise DamagedArchiveError(f"{archive} is damaged or truncated ({reason})") from error
     finally:
         watch.end()
     if not any(folder.iterdir()):
         raise FetchError(f"{archive} is empty")
 
 
-class _StrictInfo(tarfile.TarInfo):
-    """The standard library mistakes a truncated or garbled header for the end of the archive."""
-
-    @classmethod
-    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
-        try:
-            return super().fromtarfile(tarfile)
-        except _HeaderError as error:
-            if type(error).__name__ == "EOFHeaderError":
-                raise
-            raise _ReadError(f"{error} at byte {tarfile.offset:,}") from error
+def _is_tar(path: Path) -> bool:
+    """Whether it begins like a tar; a tar may end with a zip archive, and then the library takes it for one."""
+    try:
+        check_tar(path)
+    except (*_DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        return False
+    return True
 
 
-def _unpack_tar(archive: Path, folder: Path, title: str, watch: Watcher) -> None:
-    if not hasattr(tarfile, "data_filter"):
-        raise FetchError("unpacking archives safely needs Python 3.11.4 or newer")
-    size = archive.stat().st_size
-    check_space(folder, size)  # a lower bound: the unpacked size of a compressed archive is unknown
-    watch.begin(title, 0, size)
-    with archive.open("rb") as file, tarfile.open(fileobj=file, mode="r:*", tarinfo=_StrictInfo) as tar:
-        position = 0
-        while (member := tar.next()) is not None:
-            tar.extract(member, folder, filter="data")
-            tar.members = []  # type: ignore[attr-defined]  # otherwise a million members would stay in memory
-            watch.advance(file.tell() - position)
-            position = file.tell()
-        while tar.fileobj and tar.fileobj.read(1 << 20):
-            pass  # a compressed stream verifies its checksum only at its end
-
-
-def _unpack_zip(archive: Path, folder: Path, title: str, watch: Watcher) -> None:
-    with zipfile.ZipFile(archive) as pack:
-        members = pack.infolist()
-        for member in members:
-            parts = PurePosixPath(member.filename.replace("\\", "/"))
-            if parts.is_absolute() or ".." in parts.parts:
-                raise FetchError(f"{archive} is not safe to unpack: {member.filename!r} leads out of its folder")
-        whole = sum(member.file_size for member in members)
-        check_space(folder, whole)
-        watch.begin(title, 0, whole)
-        for member in members:
-            pack.extract(member, folder)
-            watch.advance(member.file_size)
+@contextmanager
+def _refusals(archive: Path, remedy: str = "") -> Iterator[None]:
+    try:
+        yield
+    except UnsafeArchiveError as error:
+        raise FetchError(f"{archive} is not safe to unpack: {error}", remedy=remedy) from error
 
 
 def merge(staging: Path, root: Path) -> None:

@@ -17,8 +17,10 @@ from urllib.parse import urlsplit
 
 from harness.errors import DatasetError, FetchError, HarnessError, RequestError
 from harness.fetching.archives import DamagedArchiveError, check_archive, merge, unpack
+from harness.fetching.members import Limits
 from harness.fetching.records import FileRequest, Outcome, State, Watcher
 from harness.fetching.space import disk_errors
+from harness.local.addresses import address_key
 from harness.local.writing import write_whole
 
 if TYPE_CHECKING:
@@ -126,7 +128,7 @@ class DatasetFetch:
                 self.dataset.name, [FileRequest(download, archive)], lambda path, _: check_archive(path)
             )
             try:
-                places = _unpack(self.dataset.name, download, archive, root, fetcher.watch)
+                places = self._unpack(download, archive, root, fetcher.watch)
             except DamagedArchiveError:
                 archive.unlink()  # so that the same command fetches it again
                 raise
@@ -135,21 +137,26 @@ class DatasetFetch:
                 archive.unlink()
         return fetched.bytes if fetched.is_new else 0
 
+    def _unpack(self, download: Download, archive: Path, root: Path, watch: Watcher) -> list[str]:
+        """Unpack `archive` into its folder below `root`; returns the paths it creates, relative to `root`."""
+        release = self.dataset.release()
+        limits = Limits(bytes=release.bytes, images=release.images) if release else Limits()
+        staging = root / STATE_FOLDER / "unpacking" / archive.name
+        shutil.rmtree(staging, ignore_errors=True)
+        try:
+            title = f"{self.dataset.name} (unpacking)"
+            unpack(archive, _below(staging, download.into), title, watch, limits)
+            if download.rename:
+                _rename(staging, *download.rename)
+            _check_top(staging)
+            places = _places(staging, download)
+            merge(staging, root)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        return places
+
     def _outcome(self, state: State, size: int | None = None, detail: str = "") -> Outcome:
         return Outcome(kind="dataset", name=self.dataset.name, state=state, bytes=size, detail=detail)
-
-
-def _unpack(title: str, download: Download, archive: Path, root: Path, watch: Watcher) -> list[str]:
-    """Unpack `archive` into its folder below `root`; returns the paths it creates, relative to `root`."""
-    staging = root / STATE_FOLDER / "unpacking" / archive.name
-    shutil.rmtree(staging, ignore_errors=True)
-    unpack(archive, _below(staging, download.into), f"{title} (unpacking)", watch)
-    if download.rename:
-        _rename(staging, *download.rename)
-    places = _places(staging, download)
-    merge(staging, root)
-    shutil.rmtree(staging)
-    return places
 
 
 def _rename(staging: Path, before: str, after: str) -> None:
@@ -159,6 +166,12 @@ def _rename(staging: Path, before: str, after: str) -> None:
         raise FetchError(f"the archive has no folder {before!r}; it has {names}")
     target.parent.mkdir(parents=True, exist_ok=True)
     source.rename(target)
+
+
+def _check_top(staging: Path) -> None:
+    own = [entry.name for entry in staging.iterdir() if entry.name.casefold() == STATE_FOLDER]
+    if own:
+        raise FetchError(f"the archive is not safe to unpack: it has {own[0]!r}, the folder of the harness itself")
 
 
 def _below(root: Path, relative: str) -> Path:
@@ -188,12 +201,15 @@ def _archive_name(download: Download) -> str:
 
 def _is_unpacked(root: Path, download: Download) -> bool:
     """Whether this archive has been unpacked below `root` and its files still exist."""
-    places = _unpacked_archives(root).get(_key(download))
+    stored = _unpacked_archives(root)
+    places = stored.get(_key(download)) or stored.get(_key(download, download.uri))  # the latter: from before
     return bool(places) and all((root / place).exists() for place in places or ())
 
 
-def _key(download: Download) -> str:
-    return json.dumps([download.uri, download.digest, download.into, download.rename])
+def _key(download: Download, uri: str | None = None) -> str:
+    return json.dumps(
+        [address_key(download.uri) if uri is None else uri, download.digest, download.into, download.rename]
+    )
 
 
 def _unpacked_archives(root: Path) -> dict[str, list[str]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from harness.fetching.content import HEAD, describe_page
+from harness.fetching.content import describe_page
 from harness.fetching.records import MirrorError
-from harness.fetching.transfer import Address
+from harness.fetching.transfer import Address, page_head
 from harness.records import Download
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def drive_address(download: Download, session: Session, drive: str = DRIVE) -> A
             session.check_status(answer)
             if not answer.headers.get("Content-Type", "").lower().startswith("text/html"):
                 return Address(uri=download.uri, url=answer.url)
-            head = answer.raw.read(HEAD, decode_content=True)
+            head = page_head(answer, session.retries)
         try:
             url = get_url_from_gdrive_confirmation(head.decode("utf-8", "replace"))
         except FileURLRetrievalError as error:

@@ -13,13 +13,22 @@ from harness.errors import FetchError, HarnessError
 from harness.fetching import drive
 from harness.fetching.content import check_digest, check_download
 from harness.fetching.part import Part
-from harness.fetching.records import FileCheck, FileRequest, MirrorError, RetryPolicy, TransferError, Watcher
+from harness.fetching.records import (
+    FileCheck,
+    FileRequest,
+    MirrorError,
+    RestartError,
+    RetryPolicy,
+    TransferError,
+    Watcher,
+)
 from harness.fetching.space import disk_errors
+from harness.local.addresses import without_secrets
 from harness.records import Download
 
 if TYPE_CHECKING:
     from harness.fetching.session import Session
-    from harness.fetching.transfer import Address
+    from harness.fetching.transfer import Address, Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +88,7 @@ class Fetcher:
                 with locked(request.target, self.watch):
                     return self._existing(request, check) or self._downloaded(name, request, check)
             except MirrorError as error:
-                reasons.append(f"{request.download.uri}: {error}")
+                reasons.append(f"{without_secrets(request.download.uri)}: {error}")
         raise FetchError(
             f"{name} could not be fetched. {'. '.join(reasons)}. Type the same command to try again: it resumes "
             "partial downloads"
@@ -118,21 +127,16 @@ class Fetcher:
 
     def _transfer_with_retries(self, name: str, download: Download, part: Part) -> Address:
         """Download all bytes into `part`, retrying as long as attempts make progress. Raises MirrorError."""
-        from harness.fetching.transfer import receive
+        from harness.fetching.transfer import Progress, receive
 
-        idle, before, retries = 0, part.size(), self._retries
+        progress, patience = Progress(best=part.size()), _Patience(self._retries)
         while True:
             try:
                 address = self._address(download)
-                receive(address, part, self._session, name, self.watch)
+                receive(address, part, self._session, name, self.watch, progress)
                 return address
-            except TransferError as interrupted:
-                idle = 0 if part.size() > before else idle + 1
-                before = part.size()
-                if idle >= retries.attempts:
-                    raise MirrorError(f"{interrupted}, {idle} times in a row") from interrupted
-                wait = interrupted.wait
-                wait = min(retries.pause * 2 ** max(idle - 1, 0), retries.longest_pause) if wait is None else wait
+            except (TransferError, RestartError) as interrupted:
+                wait = patience.after(interrupted, part, progress)
                 self.watch.note(f"{name}: {interrupted}; retrying in {wait:.0f} s")
                 time.sleep(wait)
             finally:
@@ -156,6 +160,30 @@ class Fetcher:
             bytes=address.bytes if download.bytes is None else download.bytes,
             digests=tuple(digest for digest in dict.fromkeys(digests) if not _is_prefix(digest, digests)),
         )
+
+
+class _Patience:
+    """How many attempts have failed, in a row and by giving up bytes."""
+
+    def __init__(self, retries: RetryPolicy) -> None:
+        self._retries = retries
+        self._failures, self._restarts = 0, 0
+
+    def after(self, interrupted: TransferError | RestartError, part: Part, progress: Progress) -> float:
+        """Seconds to wait after one more attempt. Raises MirrorError if there were too many in vain.
+
+        An attempt is in vain unless there are more bytes than ever before, by so many that it is worth the while.
+        """
+        size = part.size()
+        self._failures = 0 if size >= progress.best + self._retries.least_progress else self._failures + 1
+        self._restarts += size < progress.best
+        progress.best = max(progress.best, size)
+        if self._failures >= self._retries.attempts:
+            raise MirrorError(f"{interrupted}, {self._failures} times in a row") from interrupted
+        if self._restarts >= self._retries.attempts:
+            raise MirrorError(f"{interrupted}, and that {self._restarts} times") from interrupted
+        asked = interrupted.wait if isinstance(interrupted, TransferError) else None
+        return self._retries.pause_after(self._failures + self._restarts) if asked is None else asked
 
 
 def _is_prefix(digest: str, digests: Sequence[str]) -> bool:

@@ -5,12 +5,14 @@ Respects ``HF_ENDPOINT``, ``HF_HUB_OFFLINE`` and the token of ``hf auth login``.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
 from harness.checkpoints.locations import split_hub
 from harness.errors import RequestError
 from harness.fetching.records import MirrorError
+from harness.fetching.session import whole_number
 from harness.fetching.transfer import Address
 from harness.records import Download, ModelSpec
 
@@ -41,13 +43,13 @@ def hub_address(download: Download, session: Session) -> Address:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     answered = _hub_headers(hf_hub_url(repository, file), headers, session)
     commit, etag = answered.get("X-Repo-Commit"), answered.get("X-Linked-Etag", "").strip('"')
-    size = answered.get("X-Linked-Size", "")
     return Address(
         uri=download.uri,
         url=hf_hub_url(repository, file, revision=commit),
         headers=headers,
-        bytes=int(size) if size.isdigit() else None,
-        digests=(f"sha256:{etag}",) if len(etag) == 64 else (),  # of large files; small ones have a git digest
+        bytes=whole_number(answered.get("X-Linked-Size")),
+        # Of large files; small ones have a git digest.
+        digests=(f"sha256:{etag}",) if re.fullmatch(r"[0-9a-fA-F]{64}", etag) else (),
     )
 
 
@@ -68,7 +70,7 @@ def _hub_headers(url: str, headers: dict[str, str], session: Session) -> Mapping
 
 
 def _hub_error(headers: Mapping[str, str]) -> str:
-    code, message = headers["X-Error-Code"], " ".join(headers.get("X-Error-Message", "").split())
+    code, message = headers["X-Error-Code"][:80], " ".join(headers.get("X-Error-Message", "").split())[:200]
     text = f"the hub says {code}" + (f": {message}" if message else "")
     if code == "GatedRepo":
         return f"{text}; ask for access on its page, then type: hf auth login"

@@ -16,6 +16,7 @@ from harness.checkpoints.locations import locate
 from harness.errors import AbsentCheckpointError, CheckpointError, FetchError, HarnessError
 from harness.fetching.content import check_download
 from harness.fetching.records import LOOPBACK, FileRequest, Outcome, State
+from harness.local.addresses import without_secrets
 from harness.local.digests import sha256_of
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class ModelFetch:
         missing = [mirrors for mirrors in files if not any(map(self._is_valid, mirrors))]
         sizes = [mirrors[0].download.bytes for mirrors in missing]
         known_sizes = [size for size in sizes if size is not None]
-        uris = ", ".join(mirrors[0].download.uri for mirrors in missing)
+        uris = ", ".join(without_secrets(mirrors[0].download.uri) for mirrors in missing)
         detail = f"{uris} · {reason}" if uris and unusable else uris or reason
         return self._outcome("missing", sum(known_sizes) if len(known_sizes) == len(sizes) else None, detail)
 

@@ -72,11 +72,15 @@ class RetryPolicy:
     """How often, and for how long, a transfer is retried.
 
     Attributes:
-        attempts: attempts in a row without a single byte before the next mirror is tried.
+        attempts: attempts in a row that bring less than `least_progress` before the next mirror is tried; also how
+            often bytes that have come may be given up and the file begun again.
         pause: seconds before the second attempt; doubles with each further one, up to `longest_pause`.
         longest_pause: the longest wait in seconds; a server that asks for more (``Retry-After``) has refused.
         connect_timeout: seconds without an answer that count as a lost connection.
-        read_timeout: seconds without a byte that count as a lost connection.
+        read_timeout: seconds without a byte that count as a lost connection, and the longest that an answer may take
+            to begin.
+        least_speed: bytes per second; a connection that brings less than this for `window` seconds is cut.
+        window: seconds over which the speed is taken.
     """
 
     attempts: int = 5
@@ -84,10 +88,25 @@ class RetryPolicy:
     longest_pause: float = 120.0
     connect_timeout: float = 15.0
     read_timeout: float = 60.0
+    least_speed: float = 1000.0
+    window: float = 30.0
+
+    @property
+    def least_progress(self) -> float:
+        """Bytes that an attempt must bring to count as progress."""
+        return self.least_speed * self.window
+
+    def pause_after(self, failures: int) -> float:
+        """Seconds to wait after that many attempts in a row have failed, or after one that made progress."""
+        return float(min(self.pause * 2.0 ** min(max(failures - 1, 0), 30), self.longest_pause))
 
 
 class MirrorError(Exception):
     """This mirror cannot deliver the file; another may. The message is the reason."""
+
+
+class RestartError(Exception):
+    """The bytes that have come are of no use, and are gone: the file is begun again. The message is the reason."""
 
 
 class TransferError(Exception):

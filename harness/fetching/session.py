@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from email.utils import parsedate_to_datetime
@@ -10,9 +11,13 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3
 
+from harness.fetching.pace import WatchedAdapter
 from harness.fetching.records import LOOPBACK, MirrorError, RetryPolicy, TransferError
+from harness.local.addresses import without_secrets
 
+_MOST_REDIRECTS: Final = 10
 _TRANSIENT: Final = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -27,6 +32,8 @@ class Session(requests.Session):
     def __init__(self, retries: RetryPolicy) -> None:
         super().__init__()
         self.retries = retries
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, WatchedAdapter(retries.read_timeout))
         self.failed_connections: Counter[str] = Counter()
         # Some hosts refuse the library's own name.
         self.headers["User-Agent"] = "Mozilla/5.0 (compatible; bias-harness)"
@@ -34,11 +41,8 @@ class Session(requests.Session):
         self.headers["Accept-Encoding"] = "identity"
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Target of a redirect. Raises MirrorError if the address is not safe."""
-        target = super().get_redirect_target(resp)
-        if target is not None:
-            check_address(urljoin(resp.url, target))
-        return target
+        """None: the library would read the whole body of a redirect into memory; `open` follows them."""
+        return None
 
     def open(
         self, method: str, url: str, headers: dict[str, str] | None = None, redirects: bool = True
@@ -47,13 +51,35 @@ class Session(requests.Session):
 
         Raises:
             TransferError: no answer now.
-            MirrorError: no answer, and a retry would not help.
+            MirrorError: no answer, and a retry would not help; or a redirect to an address that is not safe.
         """
-        check_address(url)
-        host = urlsplit(url).netloc
+        headers = headers or {}
+        for _ in range(_MOST_REDIRECTS + 1):
+            check_address(url)
+            answer = self._answer(method, url, headers)
+            if not redirects or not answer.is_redirect:
+                return answer
+            answer.close()
+            target = self._target(answer, url)
+            if self.should_strip_auth(url, target):
+                headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
+            url = target
+        raise MirrorError(f"it redirects more than {_MOST_REDIRECTS} times")
+
+    def _target(self, answer: requests.Response, url: str) -> str:
+        """The address that a redirect names. Raises MirrorError if it is none or not safe."""
+        try:
+            target = urljoin(url, super().get_redirect_target(answer) or "")
+        except ValueError as error:
+            raise MirrorError("redirects to an address that cannot be read") from error
+        check_address(target)
+        return target
+
+    def _answer(self, method: str, url: str, headers: dict[str, str]) -> requests.Response:
+        host = urlsplit(url).netloc.rpartition("@")[2]
         timeout = self.retries.connect_timeout, self.retries.read_timeout
         try:
-            answer = self.request(method, url, headers=headers, stream=True, timeout=timeout, allow_redirects=redirects)
+            answer = self.request(method, url, headers=headers, stream=True, timeout=timeout, allow_redirects=False)
         except requests.exceptions.SSLError as error:
             raise MirrorError(f"no trusted connection to {host} ({one_line(error)})") from error
         except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
@@ -61,8 +87,8 @@ class Session(requests.Session):
             given_up = self.failed_connections[host] > self.retries.attempts
             failure = MirrorError if given_up else TransferError
             raise failure(f"no connection to {host} ({_kind(error)})") from error
-        except requests.exceptions.RequestException as error:
-            raise MirrorError(one_line(error)) from error
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+            raise MirrorError(f"no answer that can be read from {host} ({one_line(error)})") from error
         self.failed_connections.pop(host, None)
         return answer
 
@@ -74,7 +100,7 @@ class Session(requests.Session):
         try:
             phrase = HTTPStatus(code).phrase
         except ValueError:
-            phrase = answer.reason or "unknown status"
+            phrase = " ".join((answer.reason or "unknown status").split())[:80]
         message = f"HTTP {code} {phrase}"
         if code not in _TRANSIENT:
             raise MirrorError(message)
@@ -86,27 +112,37 @@ class Session(requests.Session):
 
 def check_address(url: str) -> None:
     """Raises MirrorError unless `url` is ``https:``, or ``http:`` on this machine."""
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        return
-    raise MirrorError(f"leads to {parts.scheme}://{parts.netloc}, which is not https: not followed")
+    try:
+        parts = urlsplit(url)
+        safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        readable = bool(parts.hostname) and (parts.port or 0) >= 0
+    except ValueError as error:
+        raise MirrorError("its address cannot be read") from error
+    if not safe:
+        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"[:200]
+        raise MirrorError(f"leads to {place}, which is not https: not followed")
+    if not readable:
+        raise MirrorError("its address has no host")
+
+
+def whole_number(text: str | None) -> int | None:
+    """A number of bytes or seconds from a header; None if it is none, or has more than 18 digits."""
+    return int(text) if text is not None and re.fullmatch(r"[0-9]{1,18}", text.strip()) else None
 
 
 def _retry_after(value: str | None) -> float | None:
     """Seconds that ``Retry-After`` (a number or a date) asks for; None if it is absent or unreadable."""
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return float(value)
+    if (seconds := whole_number(value)) is not None or value is None:
+        return seconds
     try:
         return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
 
 
 def one_line(error: BaseException) -> str:
-    """The beginning of an error's text, on one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    """The beginning of an error's text, on one line, without passwords and signatures of addresses."""
+    return without_secrets(" ".join(str(error).split()))[:200] or type(error).__name__
 
 
 def _kind(error: requests.exceptions.RequestException) -> str:

@@ -14,6 +14,7 @@ from harness.checkpoints import pins
 from harness.checkpoints.expected import check_digest, expected_digest
 from harness.checkpoints.reading import digests_of
 from harness.errors import AbsentCheckpointError, HarnessError, UnknownNameError, listed
+from harness.local.addresses import without_secrets
 from harness.planning.definitions import check_suite
 from harness.planning.estimate import TaskShape, shape_of
 from harness.records import Download
@@ -171,7 +172,7 @@ def _facts(dataset: Dataset) -> Finding:
         blank,
         images=release.images,
         fetchable=bool(release.downloads),
-        uris=tuple(file.uri for file in release.downloads),
+        uris=tuple(without_secrets(file.uri) for file in release.downloads),
         bytes=download,
         disk_bytes=release.bytes,
         page=release.page,
@@ -237,7 +238,7 @@ def _model(spec: ModelSpec, registry: Registry) -> Finding:
     facts = replace(
         facts,
         fetchable=fetchable,
-        uris=tuple(file.uri for alternatives in downloads for file in alternatives),
+        uris=tuple(without_secrets(file.uri) for alternatives in downloads for file in alternatives),
         bytes=size,
         disk_bytes=size,
         trust=_trust(spec, downloads) if fetchable or spec.sha256 else "",

@@ -4,6 +4,7 @@ import hashlib
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -18,6 +19,8 @@ class Answer:
         ranges: whether `Range` is respected. if_range: whether `If-Range` is.
         length: `Content-Length` that is stated; None: the right one; -1: none at all.
         chunked: transfer encoding; slow: seconds between pieces of 64 KiB.
+        raw: a function without arguments that gives all that is sent, status line and headers too, in pieces, `slow`
+            seconds after each; nothing else is looked at, and the connection is closed after it.
     """
 
     body: bytes = b""
@@ -31,6 +34,7 @@ class Answer:
     length: int | None = None
     chunked: bool = False
     slow: float = 0.0
+    raw: Callable | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +48,20 @@ class Asked:
     sent: int
 
 
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        pass  # a client that hangs up
+
+
 class Server:
     """`answers[path]` is a list: the first is used up by the first request, and so on; the last stays."""
 
     def __init__(self):
         self.answers, self._asked = {}, []
         self._busy, self._idle = 0, threading.Condition()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
+        self._http = _Quiet(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
@@ -101,8 +111,13 @@ class Server:
                 with server._idle:
                     server._busy += 1
                 try:
-                    status, body = self.start(how)
-                    if not head and status not in (304, 416):
+                    status, body = self.start(how) if how.raw is None else (0, b"")
+                    for piece in how.raw() if how.raw else ():
+                        self.wfile.write(piece)
+                        sent += len(piece)
+                        time.sleep(how.slow)
+                        self.close_connection = True
+                    if how.raw is None and not head and status not in (304, 416):
                         for piece in self.pieces(how, body):
                             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if how.chunked else piece)
                             sent += len(piece)

@@ -19,6 +19,9 @@ from PIL import Image
 
 from harness.checkpoints.pins import recorded
 from harness.local.cache import cache_dir
+from tests.helpers.bounds import bounded
+from tests.helpers.hostile_answers import ANSWERS
+from tests.helpers.hostile_archives import ARCHIVES
 from tests.helpers.http_server import Answer, serving
 
 PLUGIN = '''
@@ -440,6 +443,69 @@ def test_without_a_data_root_nothing_is_begun(harness, server, weights):
         assert (code, out) == (2, "") and "--data ROOT" in err
     assert server.asked == []
     assert harness("fetch", "--datasets", "pictures", "--offline")[0] == 1
+
+
+def fetched_pictures(harness, folder):
+    """The exit code, the row and all that was printed, in little time and with nothing written beside the data root."""
+    with bounded(folder, but=[folder / "data", folder / "cache"]):
+        code, out, err = harness("fetch", "--datasets", "pictures", "--data", "data", "--format", "json")
+    assert "Traceback" not in err
+    return code, rows(out)["pictures"], out + err
+
+
+HOSTILE_ARCHIVES = ("tar-link-above", "tar-above", "gz-bomb-of-one-member", "zip-link", "zip-bomb-of-one-member")
+
+
+@pytest.mark.parametrize("name", HOSTILE_ARCHIVES)
+def test_a_hostile_archive_ends_with_one_line_and_exit_1(harness, server, tmp_path, name):
+    make, words = ARCHIVES[name]
+    release(server, ("/pictures.tar", {}))
+    server.put("/pictures.tar", body=make(tmp_path))
+    code, row, _ = fetched_pictures(harness, tmp_path)
+    assert (code, row["state"]) == (1, "failed")
+    assert words in row["detail"] and "\n" not in row["detail"]
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [".harness"]
+    assert list((tmp_path / "data" / ".harness" / "unpacking").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [".harness/unpacked.json", ".HARNESS/x"])
+def test_a_hostile_archive_with_our_own_folder_is_refused(harness, server, tmp_path, name):
+    release(server, ("/pictures.tar", {}))
+    server.put("/pictures.tar", body=archive([name], top=""))
+    code, row, _ = fetched_pictures(harness, tmp_path)
+    assert code == 1 and "the folder of the harness itself" in row["detail"]
+    assert not list((tmp_path / "data").rglob("unpacked.json"))
+
+
+HOSTILE_ANSWERS = ("body-gzip", "endless-beyond-the-entry", "redirect-to-a-file", "redirect-in-circles")
+
+
+@pytest.mark.parametrize("name", HOSTILE_ANSWERS)
+def test_a_hostile_answer_ends_with_one_line_and_exit_1(harness, server, tmp_path, name):
+    answers, words, facts = ANSWERS[name]
+    release(server, ("/net.pth?token=s3cret", facts))
+    server.put("/net.pth", *answers)
+    code, row, printed = fetched_pictures(harness, tmp_path)
+    assert (code, row["state"]) == (1, "failed")
+    assert words in row["detail"] and "\n" not in row["detail"]
+    assert "s3cret" not in printed and "net.pth?token=***" in row["detail"]
+
+
+def test_the_record_of_archives_has_no_secrets_and_knows_older_ones(harness, server, tmp_path):
+    release(server, ("/pictures.tar?token=s3cret", {}))
+    server.put("/pictures.tar", body=archive([f"{n}.png" for n in range(4)]))
+    assert fetched_pictures(harness, tmp_path)[0] == 0
+    record = tmp_path / "data" / ".harness" / "unpacked.json"
+    (key,) = json.loads(record.read_text())
+    assert "s3cret" not in key and "sha256:" in key
+    _, *others = json.loads(key)
+    old = json.dumps([f"{server.url}/pictures.tar?token=s3cret", *others])
+    record.write_text(json.dumps({old: ["pictures"]}))
+    (tmp_path / "data" / "pictures" / "3.png").unlink()
+    server.asked.clear()
+    code, row, _ = fetched_pictures(harness, tmp_path)
+    assert code == 1 and "all archives are unpacked, and yet" in row["detail"]
+    assert server.asked == []
 
 
 @pytest.mark.parametrize("facts", [{"into": "../out"}, {"into": "/tmp"}, {"rename": ("pictures", "../out")}])
