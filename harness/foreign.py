@@ -108,6 +108,11 @@ def json_text(value: Any) -> str:
     return _CONTROLS.sub(_json_code, text)
 
 
+def json_bytes(text: str) -> bytes:
+    r"""JSON in UTF-8; the bytes of a file name that are none are ``\udc80``, which JSON reads as the same text."""
+    return re.sub("[\ud800-\udfff]", _json_code, text).encode()
+
+
 def in_ascii(text: str, form: str) -> str:
     """JSON and HTML in ASCII, without loss, for streams of another encoding than UTF-8; other formats unchanged."""
     if form == "json":

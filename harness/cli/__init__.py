@@ -5,6 +5,7 @@ May import every other package, inside its commands: `import harness.cli` needs 
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from harness.cli import compare, doctor, export, fetch, import_, info, list_, report, run, verify
-from harness.errors import HarnessError, plugin_faults, text_of
+from harness.errors import HarnessError, RequestError, plugin_faults, text_of
 from harness.output.streams import error_line, guarded
 
 app = typer.Typer(
@@ -93,6 +94,12 @@ def _ended() -> Iterator[None]:
     except HarnessError as error:
         error_line(error)
         sys.exit(error.exit_code)
+    except (OSError, RuntimeError) as error:
+        failed = error if isinstance(error, OSError) else error.__context__  # of a path that leads to itself
+        if not isinstance(failed, OSError) or failed.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+            _end(error)
+        error_line(f"{str(failed.filename)[:60]}… cannot be used as a path: {failed.strerror}")
+        sys.exit(RequestError.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
