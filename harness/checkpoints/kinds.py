@@ -10,6 +10,7 @@ from typing import Final, Literal
 from harness.checkpoints.foreign import error_by_name, foreign_error, not_a_checkpoint
 from harness.checkpoints.shards import is_index
 from harness.errors import CheckpointError
+from harness.local.paths import regular
 
 Format = Literal["safetensors", "zip", "legacy", "index"]
 _SPACE: Final = b"\xef\xbb\xbf \t\r\n"
@@ -26,7 +27,7 @@ def sniff(path: Path, called: str = "") -> Format:
         CheckpointError: it is an HTML page, a Git LFS pointer, empty, an archive, text, or of an unknown kind.
     """
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             head = file.read(1024)
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from error

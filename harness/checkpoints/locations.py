@@ -16,6 +16,7 @@ from harness.checkpoints.shards import INDEX_SUFFIX, beside, is_index, shard_by_
 from harness.errors import AbsentCheckpointError, CheckpointError, listed
 from harness.local.addresses import without_secrets
 from harness.local.cache import DISTRIBUTION, cache_dir
+from harness.local.paths import home_path
 from harness.records import Download, ModelSpec
 
 HUB_FILE: Final = "model.safetensors"
@@ -188,7 +189,7 @@ def _matches(folders: Iterable[str], parts: tuple[str, ...]) -> Iterable[Path]:
 
 
 def _beside_registry(spec: ModelSpec, rest: str) -> Path:
-    return spec.base / Path(rest).expanduser()
+    return spec.base / home_path(rest)
 
 
 def _downloaded(spec: ModelSpec, rest: str) -> Path:

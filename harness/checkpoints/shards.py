@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from harness.errors import AbsentCheckpointError, CheckpointError
+from harness.local.paths import regular
 
 INDEX_SUFFIX: Final = ".index.json"
 
@@ -46,7 +47,7 @@ def beside(uri: str, name: str) -> str:
 def shard_by_key(path: Path) -> Mapping[str, str]:
     """Key of a tensor -> name of the file that holds it. Raises CheckpointError."""
     try:
-        weight_map = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+        weight_map = json.loads(regular(path).read_text(encoding="utf-8"))["weight_map"]
         names = {str(key): str(name) for key, name in weight_map.items()}
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from error

@@ -5,13 +5,17 @@ May import every other package, inside its commands: `import harness.cli` needs 
 
 from __future__ import annotations
 
+import errno
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, NoReturn
 
 import typer
 
 from harness.cli import compare, doctor, export, fetch, import_, info, list_, report, run, verify
-from harness.errors import HarnessError, plugin_faults, text_of
+from harness.errors import HarnessError, RequestError, plugin_faults, text_of
+from harness.output.streams import error_line, guarded
 
 app = typer.Typer(
     name="harness",
@@ -73,11 +77,29 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] in (["run"], ["fetch"]):
         arguments = spread(arguments)
+    with guarded(), _ended():
+        try:
+            app(args=arguments)
+        finally:
+            sys.stdout.flush()
+
+
+@contextmanager
+def _ended() -> Iterator[None]:
+    """Ends the process with the exit code of what is raised, and says it."""
     try:
-        app(args=arguments)
+        yield
+    except BrokenPipeError:  # nobody reads the rest
+        sys.exit(1)
     except HarnessError as error:
-        sys.stderr.write(f"error: {error}\n")
+        error_line(error)
         sys.exit(error.exit_code)
+    except (OSError, RuntimeError) as error:
+        failed = error if isinstance(error, OSError) else error.__context__  # of a path that leads to itself
+        if not isinstance(failed, OSError) or failed.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+            _end(error)
+        error_line(f"{str(failed.filename)[:60]}… cannot be used as a path: {failed.strerror}")
+        sys.exit(RequestError.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
@@ -90,7 +112,7 @@ def _end(error: BaseException) -> NoReturn:
     from harness.discovery.blame import place_in_plugin
 
     if place := place_in_plugin(error):
-        sys.stderr.write(f"error: the plugin at {place} raised {type(error).__name__}: {text_of(error)}\n")
+        error_line(f"the plugin at {place} raised {type(error).__name__}: {text_of(error)}")
         sys.exit(2)
     if not isinstance(error, SystemExit):
         import traceback

@@ -37,6 +37,6 @@ def compare(
     text = render_tables(
         lambda: comparison_tables(result, whole=whole), result, form, title=title, width=width, color=color
     )
-    emit(text, output)
+    emit(text, output, form)
     if result["counts"]["differs"]:
         raise typer.Exit(1)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from harness.foreign import one_line
+
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN")],
@@ -19,9 +21,9 @@ def export(
     damage: dict[tuple[str, str], StoreError] = {}
     rows = export_run(run, output, damage)
     for reason in left_out(RunReader.open(run), output):
-        typer.echo(f"left out: {reason}", err=True)
+        typer.echo(f"left out: {one_line(reason)}", err=True)
     for (task, model), error in damage.items():
-        typer.echo(f"left out: {model} on {task}: {error}", err=True)
+        typer.echo(f"left out: {one_line(f'{model} on {task}: {error}')}", err=True)
     typer.echo(f"{rows:,} trials in {output}", err=True)
     if damage:
         raise typer.Exit(StoreError.exit_code)

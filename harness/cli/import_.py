@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import PluginFolders, Registries, open_house, quoted, repeated
+from harness.local.paths import home_path
 
 
 def import_table(
@@ -22,6 +23,7 @@ def import_table(
     from harness.records import DecisionTable
     from harness.workflows.importing import import_results
 
+    out = home_path(out)
     table = import_results(form, file, out, open_house(registry, plugins).plugins, command_line())
     report = f"harness report {quoted(out)}{repeated({'--plugins': plugins, '--registry': registry})}"
     if isinstance(table, DecisionTable):

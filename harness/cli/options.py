@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.foreign import in_ascii, json_text
+from harness.output.streams import is_unicode, terminal
 from harness.workflows.display import stderr_console
 from harness.workflows.options import House, choice, open_house, positive
 
@@ -62,12 +63,11 @@ def repeated(options: Mapping[str, Iterable[object] | None]) -> str:
 
 def stdout_console() -> Console:
     """The console for results; 80 columns wide if it is not a terminal."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False)
-    return console if console.is_terminal else Console(highlight=False, markup=False, width=80)
+    console = terminal()
+    return console if console.is_terminal else terminal(width=80)
 
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    text = json_text(value)
+    sys.stdout.write(text if is_unicode(sys.stdout) else in_ascii(text, "json"))

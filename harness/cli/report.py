@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import PluginFolders, Registries, choice, open_house, stdout_console
-from harness.errors import RequestError, UnknownNameError
+from harness.errors import UnknownNameError
+from harness.foreign import in_ascii, one_line
+from harness.output.files import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +67,7 @@ def report(
     data = checked_data(name, plugin.data(study))
     with strict_json(name) if form == "json" else nullcontext():
         text = render(plugin, data, form, width=width, color=color)
-    emit(text, output)
+    emit(text, output, form)
     if form == "terminal" and output is None:
         _print_sources(runs)
 
@@ -86,17 +89,14 @@ def shape(form: str, output: Path | None) -> tuple[int, bool]:
     return min(console.width, 100), color
 
 
-def emit(text: str, output: Path | None) -> None:
-    """Print the result, or write it to a file. Raises RequestError if the file cannot be written."""
+def emit(text: str, output: Path | None, form: str = "terminal") -> None:
+    """Print the result, or write it to a file in UTF-8. Raises RequestError if the file cannot be written."""
+    from harness.output.streams import is_unicode, write_result
+
     if output is None:
-        typer.echo(text, nl=not text.endswith("\n"))
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RequestError(
-            f"cannot write {output}: {error.strerror}", remedy="-o FILE in a folder that exists"
-        ) from error
+        write_result(text if is_unicode(sys.stdout) else in_ascii(text, form))
+    else:
+        write_file(output, text)
 
 
 def _figure(report: Report, study: Study, name: str, form: str, output: Path | None) -> None:
@@ -111,19 +111,19 @@ def _figure(report: Report, study: Study, name: str, form: str, output: Path | N
     figures = checked_figures(report.figures(checked_data(report.name, report.data(study))))
     if name == LISTED:
         text = to_json({"figures": [asdict(entry) for entry in figures]}) if form == "json" else _names(figures)
-        emit(text, output)
+        emit(text, output, form)
         return
     by_name = {entry.name: entry for entry in figures}
     if name not in by_name:
         raise UnknownNameError("figure", name, by_name, remedy="--figure list")
     if form == "json":
-        emit(to_json(asdict(by_name[name])), output)
+        emit(to_json(asdict(by_name[name])), output, form)
     elif output is None:
-        typer.echo(to_text(by_name[name], shape(form, output)[0]), nl=False)
+        emit(to_text(by_name[name], shape(form, output)[0]), output)
     else:
         write(by_name[name], output)
 
 
 def _names(figures: Sequence[Figure]) -> str:
-    width = max((len(figure.name) for figure in figures), default=0)
-    return "".join(f"{figure.name:<{width}}  {figure.title}\n" for figure in figures)
+    width = max((len(one_line(figure.name)) for figure in figures), default=0)
+    return "".join(f"{one_line(figure.name):<{width}}  {one_line(figure.title)}\n" for figure in figures)

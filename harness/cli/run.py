@@ -19,6 +19,7 @@ from harness.cli.options import (
     stderr_console,
     stdout_console,
 )
+from harness.local.paths import home_path
 
 if TYPE_CHECKING:
     from harness.planning.request import RunRequest
@@ -70,7 +71,7 @@ def run(
         store=store,
         same_numbers=same_numbers,
     )
-    house = open_house(registry, plugins)
+    out, house = home_path(out), open_house(registry, plugins)
     if dry_run:
         _dry_run(request, house, out, device, json_plan)
         return

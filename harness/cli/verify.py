@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import Format, choice, print_json
+from harness.foreign import one_line
 
 
 def verify(
@@ -23,7 +24,7 @@ def verify(
         print_json({"run": str(run), "problems": problems})
     else:
         for problem in problems:
-            typer.echo(problem)
+            typer.echo(one_line(problem))
         typer.echo(f"{len(problems)} problems in {run}" if problems else f"{run} is sound", err=True)
     if problems:
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import AbsentDatasetError, DatasetError
+from harness.local.paths import home_path
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset
@@ -30,13 +31,13 @@ class DataRoots:
     def parse(values: Sequence[str]) -> DataRoots:
         """From the values of ``--data ROOT`` and ``--data NAME=DIR``; falls back to ``HARNESS_DATA``."""
         named: dict[str, Path] = {}
-        default = Path(os.environ["HARNESS_DATA"]).expanduser() if os.environ.get("HARNESS_DATA") else None
+        default = home_path(os.environ["HARNESS_DATA"]) if os.environ.get("HARNESS_DATA") else None
         for value in values:
             name, sign, folder = value.partition("=")
             if sign and os.sep not in name:
-                named[name] = Path(folder).expanduser()
+                named[name] = home_path(folder)
             else:
-                default = Path(value).expanduser()
+                default = home_path(value)
         return DataRoots(default, named)
 
     def find(self, dataset: Dataset) -> Path:

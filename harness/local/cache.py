@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from harness.local.paths import home_path
+
 DISTRIBUTION: Final = "bias-harness"
 
 
@@ -13,7 +15,7 @@ def cache_dir() -> Path:
     """The folder of downloads and digests: ``HARNESS_CACHE``, else the user's cache folder. It may not exist yet."""
     folder = os.environ.get("HARNESS_CACHE")
     if folder:
-        return Path(folder).expanduser()
+        return home_path(folder)
     import platformdirs
 
     return platformdirs.user_cache_path(DISTRIBUTION, appauthor=False)

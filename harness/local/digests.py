@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from harness.errors import CheckpointError
 from harness.local.cache import cache_dir
+from harness.local.paths import regular
 from harness.local.writing import write_whole
 
 SETTLED_NS: Final = 2_000_000_000
@@ -27,7 +28,7 @@ def sha256_of(path: Path) -> str:
         CheckpointError: the file cannot be read, or changes while it is read.
     """
     try:
-        resolved = path.resolve(strict=True)
+        resolved = regular(path.resolve(strict=True))
         key, before = str(resolved), fingerprint(resolved)
         entry = _read_digests().get(key)
         if entry is not None and entry[:-1] == before:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from harness.errors import CellError, StoreError
+from harness.foreign import json_bytes
+from harness.local.paths import regular
 
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 _LEFTOVER: Final = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
@@ -96,14 +98,14 @@ def make_folder(folder: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Replace the JSON file `path`. Raises ValueError for NaN or infinity, which JSON does not have; CellError."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode()
+    text = json_bytes(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
     replace_file(path, [(0, text)], len(text))
 
 
 def read_json(path: Path) -> Any:
     """Content of a JSON file. Raises FileNotFoundError, or StoreError if it cannot be read."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(regular(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:

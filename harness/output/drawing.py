@@ -9,12 +9,15 @@ from __future__ import annotations
 import io
 import math
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RequestError
+from harness.foreign import drawn, one_line, visible
+from harness.output.files import write_file
 from harness.records import Figure, Series
 
 if TYPE_CHECKING:
@@ -46,12 +49,7 @@ def write(figure: Figure, path: Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise RequestError(f"cannot draw {path.name}: expected a name that ends in .svg or .png", remedy="-o FILE.svg")
     content = to_image(figure, path.suffix.lower().removeprefix("."))
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise RequestError(
-            f"cannot write {path}: {error.strerror}", remedy="-o FILE in a folder that exists"
-        ) from error
+    write_file(path, content)
 
 
 # --- text -------------------------------------------------------------------------------------
@@ -64,6 +62,7 @@ def to_text(figure: Figure, width: int = 80) -> str:
     margin = max(map(len, labels.values()))
     columns = max(width - margin - 3, 20)
     grid = _grid(figure, x, y, columns)
+    figure = _with_texts(figure, one_line)
     lines = [*_wrapped(figure.title, width), "", figure.y_label]
     for row, cells in enumerate(grid):
         lines.append(f"{labels.get(row, ''):>{margin}} {'┤' if row in labels else '│'}{''.join(cells).rstrip()}")
@@ -75,6 +74,18 @@ def to_text(figure: Figure, width: int = 80) -> str:
     for line in figure.note.splitlines():
         lines += _wrapped(line, width)
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _with_texts(figure: Figure, shown: Callable[[str], str]) -> Figure:
+    """`figure` with `shown` of each text; only its note has several lines."""
+    return replace(
+        figure,
+        title=shown(one_line(figure.title)),
+        x_label=shown(one_line(figure.x_label)),
+        y_label=shown(one_line(figure.y_label)),
+        series=tuple(replace(series, label=shown(one_line(series.label))) for series in figure.series),
+        note="\n".join(map(shown, visible(figure.note).splitlines())),
+    )
 
 
 class _Scale:
@@ -197,6 +208,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 def to_image(figure: Figure, kind: str) -> bytes:
     """The figure as ``svg`` or ``png``; equal figures give equal bytes. Raises RequestError without matplotlib."""
     _Scale.of(figure, "x", figure.log_x)
+    figure = _with_texts(figure, drawn)
     try:
         import matplotlib
         from matplotlib.figure import Figure as Canvas

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
-import json
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UnknownNameError
+from harness.foreign import csv_remark, csv_text, html_text, json_text, markdown_text
 from harness.output.promises import checked_tables
 from harness.output.tables import columns_of, terminal_lines
 from harness.records import Table, TableCell
@@ -66,7 +64,7 @@ def render_tables(
 
 def to_json(data: Mapping[str, Any]) -> str:
     """One JSON object. Raises ValueError for NaN and infinity, which JSON does not have: use None with a reason."""
-    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(data)
 
 
 def to_csv(tables: Sequence[Table]) -> str:
@@ -77,9 +75,9 @@ def to_csv(tables: Sequence[Table]) -> str:
     blocks = []
     for table in tables:
         text = io.StringIO()
-        text.writelines(f"# {line}\n" for line in [table.title, *table.note.splitlines()])
+        text.writelines(f"# {csv_remark(remark)}\n" for remark in [table.title, *table.note.splitlines()])
         writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-        writer.writerow(table.keys or table.columns)
+        writer.writerow([csv_text(heading) for heading in table.keys or table.columns])
         writer.writerows(zip(*([_value(cell) for cell in column.cells] for column in columns_of(table)), strict=True))
         blocks.append(text.getvalue())
     return "\n".join(blocks)
@@ -91,12 +89,12 @@ def to_markdown(tables: Sequence[Table]) -> str:
     for table in tables:
         right = [column.right for column in columns_of(table)]
         lines = [
-            f"### {_escaped(table.title)}\n",
+            f"### {markdown_text(table.title)}\n",
             _pipes(table.columns),
             "|" + "|".join("---:" if numeric else "---" for numeric in right) + "|",
             *(_pipes([cell.text for cell in row]) for row in table.rows),
         ]
-        note = "  \n".join(_escaped(line) for line in table.note.splitlines())
+        note = "  \n".join(markdown_text(line) for line in table.note.splitlines())
         parts.append("\n".join(lines) + (f"\n\n{note}" if note else "") + "\n")
     return "\n".join(parts)
 
@@ -111,8 +109,8 @@ def to_html(tables: Sequence[Table], title: str) -> str:
     )
     body = "".join(_html_table(table) for table in tables)
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{style}</style></head>\n<body><h1>{html.escape(title)}</h1>\n{body}</body></html>\n"
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html_text(title)}</title>'
+        f"<style>{style}</style></head>\n<body><h1>{html_text(title)}</h1>\n{body}</body></html>\n"
     )
 
 
@@ -121,7 +119,9 @@ def to_terminal(tables: Sequence[Table], *, width: int = 80, color: bool = False
     from rich.console import Console
 
     text = io.StringIO()
-    console = Console(file=text, width=width, force_terminal=color, color_system="standard" if color else None)
+    console = Console(
+        file=text, width=width, emoji=False, force_terminal=color, color_system="standard" if color else None
+    )
     show(tables, console)
     return text.getvalue()
 
@@ -138,34 +138,30 @@ def show(tables: Sequence[Table], console: Console, whole: Collection[str] | Non
 
 
 def _value(cell: TableCell) -> float | int | str:
-    return cell.text if cell.value is None else cell.value
+    value = cell.text if cell.value is None else cell.value
+    return csv_text(value) if isinstance(value, str) else value
 
 
 def _pipes(texts: Sequence[str]) -> str:
-    return "| " + " | ".join(_escaped(text.strip()) for text in texts) + " |"
-
-
-def _escaped(text: str) -> str:
-    """`text` with Markdown markup escaped; stars after a number and underscores in names are not markup."""
-    return re.sub(r"^([*#>+-]\s)", r"\\\1", re.sub(r"([\\|<`])", r"\\\1", text))
+    return "| " + " | ".join(markdown_text(text.strip()) for text in texts) + " |"
 
 
 def _html_table(table: Table) -> str:
     right = [' class="right"' if column.right else "" for column in columns_of(table)]
     head = "".join(
-        f"<th{attribute}>{html.escape(name)}</th>" for attribute, name in zip(right, table.columns, strict=True)
+        f"<th{attribute}>{html_text(name)}</th>" for attribute, name in zip(right, table.columns, strict=True)
     )
     rows = "".join(
         "<tr>" + "".join(_html_cell(cell, attribute) for cell, attribute in zip(row, right, strict=True)) + "</tr>\n"
         for row in table.rows
     )
-    note = f"<p>{html.escape(table.note)}</p>\n" if table.note else ""
+    note = f"<p>{html_text(table.note)}</p>\n" if table.note else ""
     table_html = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>\n"
-    return f"<h2>{html.escape(table.title)}</h2>\n{table_html}{note}"
+    return f"<h2>{html_text(table.title)}</h2>\n{table_html}{note}"
 
 
 def _html_cell(cell: TableCell, right: str) -> str:
     from rich.style import Style
 
-    look = html.escape(Style.parse(cell.style).get_html_style()) if cell.style else ""
-    return f"<td{right}{f' style={chr(34)}{look}{chr(34)}' if look else ''}>{html.escape(cell.text)}</td>"
+    look = html_text(Style.parse(cell.style).get_html_style()) if cell.style else ""
+    return f"<td{right}{f' style={chr(34)}{look}{chr(34)}' if look else ''}>{html_text(cell.text)}</td>"

@@ -20,6 +20,9 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.text import Text
+
+from harness.foreign import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,7 +43,7 @@ class _LiveBar:
         self._console = console
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             *columns,
             TextColumn("ETA"),
@@ -77,7 +80,7 @@ class RunProgress(_LiveBar):
 
     def begin(self, title: str, images: int, forwards: int) -> None:
         """A pass starts."""
-        self._title, self._all_images, self._all = title, images, forwards
+        self._title, self._all_images, self._all = one_line(title), images, forwards
         self._images = self._done = 0
         self._started = self._logged = time.monotonic()
         self._task = self._bar.add_task(self._label(), total=forwards, rate="")
@@ -102,7 +105,7 @@ class RunProgress(_LiveBar):
 
     def warn(self, message: str) -> None:
         """Show the user one line, above the bar."""
-        self._console.print(f"warning: {message}", soft_wrap=True)
+        self._console.print(f"warning: {one_line(message)}", soft_wrap=True)
 
     def _label(self) -> str:
         return f"{self._title}, {self._all_images:,} images: {self._done:,}/{self._all:,} forwards"
@@ -118,9 +121,9 @@ class FetchProgress(_LiveBar):
     def begin(self, title: str, done: int, total: int | None) -> None:
         """A transfer starts or restarts."""
         self.end()
-        self._title, self._done, self._total, self._before = title, done, total or 0, done
+        self._title, self._done, self._total, self._before = one_line(title), done, total or 0, done
         self._started = self._logged = time.monotonic()
-        self._task = self._bar.add_task(title, total=total, completed=done)
+        self._task = self._bar.add_task(self._title, total=total, completed=done)
 
     def advance(self, size: int) -> None:
         """`size` more bytes are transferred."""
@@ -139,9 +142,9 @@ class FetchProgress(_LiveBar):
         if not self._console.is_terminal:
             self._log()
 
-    def note(self, line: str) -> None:
+    def note(self, remark: str) -> None:
         """Show the user one line, above the bar."""
-        self._console.print(line, soft_wrap=True, markup=False)
+        self._console.print(one_line(remark), soft_wrap=True, markup=False)
 
     def _log(self) -> None:
         self._logged = time.monotonic()
@@ -162,4 +165,4 @@ def clock(seconds: float) -> str:
 def digesting(console: Console) -> Iterator[Callable[[str, int, int], None]]:
     """A status line while dataset files are digested for the first time; none if this is fast."""
     with console.status("looking at the data") as status:
-        yield lambda name, done, total: status.update(f"reading {name}: {done:,} of {total:,} files")
+        yield lambda name, done, total: status.update(Text(f"reading {one_line(name)}: {done:,} of {total:,} files"))

@@ -15,6 +15,7 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from harness.errors import PluginError
+from harness.foreign import one_line, visible
 from harness.records import Table, TableCell
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ def terminal_lines(table: Table, width: int, whole: Collection[str] | None = Non
     """
     from rich.text import Text
 
+    prose = whole is not None or not any(column.right for column in columns_of(table))
+    table = _visible(table, prose)
     lines = [Text(line, style="bold") for line in _wrapped(table.title, width)] if table.title else []
     columns = [replace(column, whole=column.heading in (whole or ())) for column in columns_of(table)]
-    prose = whole is not None or not any(column.right for column in columns)
     for block in (
         [_Block(tuple(columns), tuple(_squeezed(columns, width, _PROSE)), _PROSE)] if prose else _blocks(columns, width)
     ):
@@ -43,6 +45,22 @@ def terminal_lines(table: Table, width: int, whole: Collection[str] | None = Non
     for line in table.note.splitlines():
         lines += [Text(wrapped, style="dim") for wrapped in _wrapped(line, width)]
     return [*lines, Text()] if table.note else lines
+
+
+def _visible(table: Table, prose: bool) -> Table:
+    """`table` as a terminal can show it; only notes and the cells of prose have several lines."""
+
+    def shown(position: int, cell: TableCell) -> TableCell:
+        text = (visible if prose and position else one_line)(cell.text)
+        return cell if text == cell.text else replace(cell, text=text)
+
+    return replace(
+        table,
+        title=one_line(table.title),
+        columns=tuple(map(one_line, table.columns)),
+        rows=tuple(tuple(shown(position, cell) for position, cell in enumerate(row)) for row in table.rows),
+        note=visible(table.note),
+    )
 
 
 @dataclass(frozen=True)

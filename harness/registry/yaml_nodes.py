@@ -16,6 +16,7 @@ from typing import Any, Final
 import yaml
 
 from harness.errors import RegistryError
+from harness.local.paths import regular
 
 # libyaml reads the same language an order of magnitude faster, but is not built everywhere
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -61,7 +62,7 @@ def read_yaml(file: Path) -> Document:
             differently from how it looks; the message begins with ``file:line``.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = regular(file).read_text(encoding="utf-8")
     except OSError as error:
         raise RegistryError(f"{file}:1: cannot be read: {error.strerror}. Expected a registry file (YAML)") from error
     except UnicodeDecodeError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import RequestError, StoreError
+from harness.foreign import csv_text
 from harness.store.blocks import DECISIONS, read_spans, trial_blocks
 from harness.store.plain import write_plain
 from harness.store.reader import RunReader
@@ -195,9 +196,16 @@ def _to_csv(run: RunReader, output: Path, damage: Damage) -> int:
     rows = 0
     with output.open("w", encoding="utf-8", newline="") as file:
         for table in _frames(run, damage):
-            table.to_csv(file, index=False, header=rows == 0)
+            _for_spreadsheets(table).to_csv(file, index=False, header=rows == 0)
             rows += len(table)
     return rows
+
+
+def _for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
+    """`table` with texts and headings that are no formulae."""
+    texts = table.select_dtypes(exclude="number")
+    safe = {str(name): column.map({text: csv_text(text) for text in column.unique()}) for name, column in texts.items()}
+    return table.assign(**safe).rename(columns=csv_text)
 
 
 def _to_parquet(run: RunReader, output: Path, damage: Damage) -> int:

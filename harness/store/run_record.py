@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ LOCK: Final = ".lock"
 _LOCKS: Final = frozenset({LOCK, marker_of(Path(LOCK)).name})
 INDEX: Final = "index.h5"
 MEASURES: Final = "measures.json"
+_LONGEST: Final = 255
+"""Bytes of a name on the usual file systems."""
 _FIXED: Final = frozenset({"format", "kind", "created", "settings", "history"})
 _NAMED: Final = {"contents": 1, "models": 1, "planned": 2, "remedies": 2, "study": 2, "warnings": 1}
 """Fields that are extended, and the number of levels of names below them that an update merges."""
@@ -123,6 +126,11 @@ def refuse_occupied(path: Path) -> None:
     """Raises RunError unless `path` is free: missing, empty, or left by a process that was killed before it began."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file, expected a folder; choose another --out")
+    if long := [part for part in path.parts if len(os.fsencode(part)) > _LONGEST]:
+        raise RunError(f"{long[0][:60]}… has more than {_LONGEST} bytes; choose another --out")
+    above = next((parent for parent in path.absolute().parents if parent.exists()), path)
+    if not above.is_dir():
+        raise RunError(f"{above} is a file, expected a folder; choose another --out")
     if path.is_dir() and any(entry.name not in _LOCKS and not is_leftover(entry) for entry in path.iterdir()):
         raise RunError(f"{path} is not empty and holds no run ({_contents(path)}); choose another --out")
 

@@ -41,6 +41,14 @@ def source_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
+def refuse_irregular(path: Path) -> None:
+    """Raise RequestError for a FIFO, socket or device, also in a folder: an importer might read it for ever."""
+    entries = [path, *(path.rglob("*") if path.is_dir() else ())]
+    odd = [entry for entry in entries if entry.exists() and not (entry.is_file() or entry.is_dir())]
+    if odd:
+        raise RequestError(f"{odd[0]} is no regular file, but a FIFO, socket or device; give a table, or remove it")
+
+
 def read_table(importer: Importer, path: Path) -> ImportedTable | DecisionTable:
     """What `importer` reads from `path`. Raises PluginError if it is no table, RequestError if the table is empty."""
     table: Any = importer.read(path)

@@ -81,9 +81,9 @@ class TerminalDisplay(Display):
 
 def stderr_console() -> Console:
     """The console for everything but results; plain lines in a notebook too, where rich's bars need a widget."""
-    from rich.console import Console
+    from harness.output.streams import terminal
 
-    return Console(stderr=True, highlight=False, markup=False, force_jupyter=False)
+    return terminal(stderr=True, force_jupyter=False)
 
 
 def display_of(progress: Progress | bool | None) -> Display:

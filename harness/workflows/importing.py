@@ -28,13 +28,14 @@ def import_results(
         RequestError: no such importer or file, a file of another kind, or an `out` that already exists.
     """
     from harness.store import refuse_occupied, store_table
-    from harness.study.importing import read_table, source_digest, store_decisions
+    from harness.study.importing import read_table, refuse_irregular, source_digest, store_decisions
 
     importer = plugins.importer(form)
     if not file.exists():
         origin = f"; it is published at {importer.url}" if importer.url else ""
         raise RequestError(f"no file {file}{origin}", remedy=f"harness import {form} FILE --out {out}")
     refuse_occupied(out)
+    refuse_irregular(file)
     table, digest = read_table(importer, file), source_digest(file)
     _refuse_names(table, file)
     if isinstance(table, DecisionTable):

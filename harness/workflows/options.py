@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import RequestError, UnknownNameError
+from harness.local.paths import home_path
 
 if TYPE_CHECKING:
     from harness.discovery.loader import Plugins
@@ -43,7 +44,7 @@ def texts_of(values: Paths) -> tuple[str, ...]:
 
 def paths_of(values: Paths) -> tuple[Path, ...]:
     """One or several paths as a tuple; ``~`` is the home folder, as in a shell."""
-    return tuple(Path(path).expanduser() for path in texts_of(values))
+    return tuple(map(home_path, texts_of(values)))
 
 
 def choice(option: str, value: str, choices: tuple[str, ...]) -> str:

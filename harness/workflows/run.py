@@ -142,6 +142,7 @@ def _batch_size(value: int | str) -> int | None:
     """Samples in one forward; None for ``auto``."""
     if value == "auto":
         return None
-    if not str(value).isdigit():
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise RequestError(f"--batch-size is {value!r}, expected a positive number or auto")
-    return positive("batch-size", int(value))
+    return positive("batch-size", int(text))

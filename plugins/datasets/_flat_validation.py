@@ -154,6 +154,7 @@ def _of_meta(path: Path, dataset: str) -> list[Sequence[str]]:
     """(wnid, id) of each synset in the devkit's meta.mat."""
     from scipy.io import loadmat
 
+    _refuse_irregular(path, dataset)
     try:
         synsets = loadmat(path, squeeze_me=True)["synsets"]
         return [(str(row["WNID"]), str(int(row["ILSVRC2012_ID"]))) for row in synsets]
@@ -161,7 +162,13 @@ def _of_meta(path: Path, dataset: str) -> list[Sequence[str]]:
         raise DatasetError(f"dataset {dataset!r}: {path} is not the table of the ILSVRC devkit ({error})") from error
 
 
+def _refuse_irregular(path: Path, dataset: str) -> None:
+    if path.exists() and not path.is_file():
+        raise DatasetError(f"dataset {dataset!r}: {path} is no regular file, but a folder, FIFO or device. Remove it")
+
+
 def _lines(path: Path, dataset: str) -> list[str]:
+    _refuse_irregular(path, dataset)
     try:
         return path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

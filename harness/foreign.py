@@ -1,0 +1,134 @@
+"""Text from outside where it leaves the process: one function for each format, none of which loses a character.
+
+Names of models, groups, conditions, files and checkpoint keys come from strangers. They are stored as they are; what a
+terminal, a spreadsheet, a Markdown viewer or a browser would act upon is written visibly, at the exit only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+from harness.errors import HarnessError
+
+_UNSEEN: Final = (
+    "\x00-\x09\x0b-\x1f\x7f-\x9f"  # C0 without the newline, DEL, C1
+    "\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
+    "\U000e0000-\U000e0fff"  # without width: direction, joiners, tags, selectors
+    "\ud800-\udfff"
+)
+_CONTROLS: Final = re.compile(f"[{_UNSEEN}]")
+_CONTROLS_AND_NEWLINE: Final = re.compile(f"[\n{_UNSEEN}]")
+_SHORT: Final = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_FORMULA: Final = re.compile("\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20\t\r\n]")
+_FORMULA_AFTER_COMMA: Final = re.compile("([,;])(?=[\\s\"']*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
+_MARKUP: Final = re.compile(
+    r"[\\|<`\[\]&]"  # escapes, cells, tags, code, links, images, entities
+    r"|\*(?=\**[^\s*|])|(?<!\w)_(?=_*\S)|~(?=~*\S)"  # emphasis that opens; a star after a number is none
+    r"|(?<=[A-Za-z]):(?=//)|(?<=[wW])\.|@(?=[\w-]*\.)"  # bare addresses
+)
+_BLOCK: Final = re.compile(r"^([*#>+=-]+(?=\s|$)|\d+(?=[.)]\s))")
+_SPELLED: Final = {
+    word[0]: word[1:]
+    for word in (
+        "–- —- −- ‐- ‑- ‘' ’' “\" ”\" …... ×x ÷/ ·. •* →-> ←<- ↑^ ↓v ±+/- ≤<= ≥>= ≠!= ≈~ ∞inf †+ ‡++ ²^2 ³^3 "
+        "ρrho τtau εeps σsigma μmu αalpha βbeta γgamma δdelta ΔDelta λlambda "
+        "─- ━- │| ┃| ├+ ┤+ ┬+ ┴+ ┼+ └+ ┘+ ┌+ ┐+ ╰+ ╯+ ╭+ ╮+ ⌈[ ⌉] ⌊[ ⌋] ►> █# ▏# ▎# ▍# ▌# ▋# ▊# ▉#"
+    ).split()
+}
+
+
+class OutputError(HarnessError):
+    """The result cannot be written to stdout."""
+
+
+def visible(text: str) -> str:
+    r"""`text` for a terminal: control characters, ends of lines but ``\n``, and marks without width as ``\x1b``.
+
+    A byte of a name that is no UTF-8 is shown as that byte. Twice is the same as once.
+    """
+    return text if text.isprintable() else _CONTROLS.sub(_code, text)
+
+
+def one_line(text: object) -> str:
+    r"""`text` on one line of a terminal: as `visible`, with ``\n`` written out too."""
+    words = str(text)
+    return words if words.isprintable() else _CONTROLS_AND_NEWLINE.sub(_code, words)
+
+
+def _code(match: re.Match[str]) -> str:
+    character = match.group()
+    number = ord(character)
+    if 0xDC80 <= number <= 0xDCFF:  # a byte that the file system's encoding does not have
+        return f"\\x{number - 0xDC00:02x}"
+    if number < 0x100:
+        return _SHORT.get(character, f"\\x{number:02x}")
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def csv_text(text: str) -> str:
+    """A cell of text that no spreadsheet takes for a formula: an apostrophe before ``= + - @``; numbers stay numbers.
+
+    Source: OWASP, "CSV Injection". Control characters are visible, newlines too.
+    """
+    shown = one_line(text)
+    return f"'{shown}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else shown
+
+
+def csv_remark(text: str) -> str:
+    """A line that starts with ``#``, in which no formula follows a comma or semicolon."""
+    return _FORMULA_AFTER_COMMA.sub(r"\1'", one_line(text))
+
+
+def markdown_text(text: str) -> str:
+    """`text` on one line, without live markup: links, images, tags, code, cells, headings and bare addresses."""
+    return _BLOCK.sub(lambda match: _escaped_start(match.group()), _MARKUP.sub(r"\\\g<0>", one_line(text)))
+
+
+def _escaped_start(start: str) -> str:
+    """``1`` stands before its full stop, so the stop is escaped by a reference; anything else by a backslash."""
+    return f"&#{ord(start[0])};{start[1:]}" if start[0].isdigit() else f"\\{start}"
+
+
+def html_text(text: str) -> str:
+    """`text` as content or attribute of a page."""
+    import html
+
+    return html.escape(visible(text))
+
+
+def json_text(value: Any) -> str:
+    r"""`value` as one JSON document; what a terminal would act upon is ``\u001b``, which JSON reads as the same text.
+
+    Raises ValueError for NaN and infinity, which JSON does not have: use None with a reason.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return _CONTROLS.sub(_json_code, text)
+
+
+def json_bytes(text: str) -> bytes:
+    r"""JSON in UTF-8; the bytes of a file name that are none are ``\udc80``, which JSON reads as the same text."""
+    return re.sub("[\ud800-\udfff]", _json_code, text).encode()
+
+
+def in_ascii(text: str, form: str) -> str:
+    """JSON and HTML in ASCII, without loss, for streams of another encoding than UTF-8; other formats unchanged."""
+    if form == "json":
+        return re.sub(r"[^\x00-\x7f]", _json_code, text)
+    return text.encode("ascii", "xmlcharrefreplace").decode() if form == "html" else text
+
+
+def _json_code(match: re.Match[str]) -> str:
+    return json.dumps(match.group()).strip('"') if match.group() != "\x7f" else r"\u007f"
+
+
+def drawn(text: str) -> str:
+    """`text` in a picture: visible, and no formula of matplotlib's between dollar signs."""
+    return visible(text).replace("$", r"\$")
+
+
+def spelled(character: str) -> str:
+    r"""A character in ASCII: ``rho`` for ρ, ``x`` for ×, ``-`` for a line, else its code (``\u4e2d``)."""
+    return _SPELLED.get(character, character.encode("ascii", "backslashreplace").decode())

@@ -1,0 +1,27 @@
+"""Files that a user names with ``-o``: whole, or as they were before."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from harness.errors import RequestError
+from harness.local.writing import write_whole
+
+
+def write_file(path: Path, content: bytes | str) -> None:
+    """Write `content`, text in UTF-8. A device or FIFO is written to; any other file is replaced as a whole.
+
+    Raises:
+        RequestError: it cannot be written; a file that was there is as it was.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        place = Path(os.path.realpath(path))  # a link stays, what it leads to is replaced
+        if place.is_file() or not place.exists():
+            write_whole(place, data)
+        else:
+            place.write_bytes(data)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
+        raise RequestError(f"cannot write {path}: {reason}", remedy="-o FILE in a folder that exists") from error

@@ -1,0 +1,231 @@
+"""Text from strangers in every format: nothing that a terminal, spreadsheet, viewer or browser would act upon."""
+
+import csv
+import html.parser
+import io
+import json
+import re
+import unicodedata
+import warnings
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import Figure, Series, Table, TableCell
+from harness.foreign import csv_text, in_ascii, json_text, markdown_text, one_line, spelled, visible
+from harness.output import drawing
+from harness.output.formats import to_csv, to_html, to_json, to_markdown, to_terminal
+
+TEXTS = {
+    "colour": "a\x1b[31mred",
+    "clear-screen": "\x1b[2J\x1b[H",
+    "window-title": "\x1b]0;owned\x07",
+    "hyperlink": "\x1b]8;;http://evil.example\x1b\\click\x1b]8;;\x1b\\",
+    "c1-csi": "a\x9b31m",
+    "c1-osc": "a\x9d0;owned\x9c",
+    "backspaces": "good\b\b\b\bevil",
+    "carriage-return": "error: x\rall is well",
+    "newline": "x\n0 problems: sound",
+    "other-newlines": "a\x0bb\x0cc\x85d\u2028e\u2029f",
+    "tab": "a\tb",
+    "nul": "a\0b",
+    "delete": "a\x7fb",
+    "bidi-override": "a\u202etxt.exe",
+    "bidi-isolate": "a\u2066b\u2069",
+    "zero-width": "res\u200bnet\ufeff50",
+    "tag-characters": "a\U000e0041\U000e0042",
+    "lone-surrogate": "a\udce9b",
+    "high-surrogate": "a\ud800b",
+    "rich-markup": "[bold red]x[/] [link=http://evil.example]y[/link]",
+    "rich-unclosed": "[/]",
+    "formula": '=HYPERLINK("http://evil.example","x")',
+    "formula-plus": "+1+cmd|' /C calc'!A0",
+    "formula-minus": "-1+1",
+    "formula-at": "@SUM(A1)",
+    "formula-tab": "\t=1+1",
+    "formula-wide": "\uff1d1+1",
+    "formula-after-comma": 'x,=1+1,"=2+2";@x',
+    "markdown-link": "[x](http://evil.example)",
+    "markdown-image": "![x](http://evil.example/p.png)",
+    "markdown-code": "`x` ``` ~~~",
+    "markdown-cell": "a|b\n| c",
+    "markdown-heading": "# x",
+    "markdown-autolink": "<http://evil.example>",
+    "bare-link": "http://evil.example www.evil.example me@evil.example",
+    "reference": "[x]: http://evil.example",
+    "entity": "&lt;script&gt;",
+    "script": "<script>alert(1)</script>",
+    "attribute": "\" onmouseover=\"alert(1)",
+    "javascript": "javascript:alert(1)",
+    "comment-end": "--></style></title><img src=x onerror=alert(1)>",
+    "math": r"$\frac{$",
+    "math-pair": r"$\undefined{x}$",
+    "cdata": "]]><script/>",
+    "emoji-code": ":skull:",
+}  # fmt: skip
+SVG_TAGS = {
+    "svg", "metadata", "RDF", "Work", "type", "format", "defs", "style", "g", "path", "text", "tspan", "use",
+    "clipPath", "rect",
+}  # fmt: skip
+PLACES = ("title", "heading", "cell", "note")
+every_text = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+every_place = pytest.mark.parametrize("place", PLACES)
+
+
+def table(text, place):
+    given = {name: text if name == place else "plain" for name in PLACES}
+    rows = ((TableCell(given["cell"]), TableCell("1.50", value=-1.5)),)
+    return Table(title=given["title"], columns=(given["heading"], "n"), rows=rows, note=given["note"])
+
+
+def inert(text, newlines=True):
+    """No character that moves a cursor, starts a sequence, turns the direction or has no width."""
+    for character in text:
+        kind = unicodedata.category(character)
+        assert kind not in ("Cc", "Cf", "Cs", "Zl", "Zp") or (newlines and character == "\n"), repr(character)
+
+
+@every_text
+@every_place
+def test_hostile_terminal(text, place):
+    shown = to_terminal([table(text, place)], width=2000)
+    inert(shown)
+    if place != "heading":  # those are broken between words
+        extra = visible(text).count("\n") if place == "note" else 0
+        harmless = to_terminal([table("plain", place)], width=2000)
+        assert len(shown.splitlines()) == len(harmless.splitlines()) + extra
+
+
+@every_text
+@every_place
+def test_hostile_csv(text, place):
+    written = to_csv([table(text, place)])
+    inert(written)
+    rows = list(csv.reader(io.StringIO(written)))
+    assert [len(row) for row in rows[-2:]] == [2, 2]
+    for cell in (cell for row in rows for cell in row):
+        number = re.fullmatch(r"-?\d+(\.\d+)?", cell)
+        assert number or cell.lstrip("\"' ")[:1] not in set("=+-@\uff1d") or cell[0] == "'"
+    assert rows[-1][1] == "-1.5"
+    if place == "cell":
+        assert len(rows[-1][0]) >= len(text)  # nothing is dropped
+
+
+@every_text
+@every_place
+def test_hostile_markdown(text, place):
+    written = to_markdown([table(text, place)])
+    inert(written)
+    bare = re.sub(r"\\[!-/:-@\[-`{-~]", "", written)  # CommonMark: an escaped mark is text
+    assert not re.search(r"\]\(|<[a-zA-Z/!]|`|&\w+;|https?://|www\.|\w@\w+\.\w|^~~~|\]:", bare, re.MULTILINE)
+    pipes = [line.count("|") for line in bare.splitlines() if line.startswith("|")]
+    assert pipes == [3, 3, 3]
+    assert len(re.findall(r"^#", bare, re.MULTILINE)) == 1
+
+
+class Tags(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.text = [], ""
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, sorted(attributes)))
+
+    def handle_data(self, text):
+        self.text += text
+
+
+def parsed(page):
+    tags = Tags()
+    tags.feed(page)
+    return tags
+
+
+@every_text
+@every_place
+def test_hostile_html(text, place):
+    page = to_html([table(text, place)], text)
+    inert(page)
+    harmless = to_html([table("plain", place)], "plain")
+    assert parsed(page).tags == parsed(harmless).tags
+    assert visible(text) in parsed(page).text
+
+
+@every_text
+def test_hostile_json(text):
+    data = {text: [text, {"deep": text}]}
+    for write in (to_json, json_text):
+        written = write(data)
+        inert(written)
+        assert json.loads(written) == data
+        assert json.loads(in_ascii(written, "json").encode("ascii")) == data
+
+
+@every_text
+def test_hostile_figure_in_a_terminal(text):
+    series = (Series(label=text, x=(1.0, 2.0), y=(1.0, 2.0)), Series(label="b", x=(1.0,), y=(3.0,)))
+    inert(drawing.to_text(Figure(name="f", title=text, x_label=text, y_label=text, series=series, note=text)))
+
+
+@pytest.fixture(scope="module")
+def picture():
+    """All texts as labels of one picture, and formulae everywhere else."""
+    series = tuple(Series(label=text, x=(1.0,), y=(1.0,)) for text in TEXTS.values())
+    evil = TEXTS["math"] + TEXTS["cdata"] + TEXTS["clear-screen"]
+    with warnings.catch_warnings(action="ignore"):  # glyphs that the font lacks
+        figure = Figure(name="f", title=evil, x_label=evil, y_label=evil, series=series, note=evil)
+        return drawing.to_image(figure, "svg").decode()
+
+
+@every_text
+def test_hostile_picture(picture, text):
+    inert(picture)
+    root = ElementTree.fromstring(picture)
+    texts = ["".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert one_line(text).split() in map(str.split, texts)
+    assert {node.tag.rpartition("}")[2] for node in root.iter()} <= SVG_TAGS
+    assert all(value.startswith("#") for node in root.iter() for name, value in node.items() if name.endswith("href"))
+
+
+@every_text
+def test_hostile_export(text):
+    from harness.store.export import _for_spreadsheets
+
+    frame = pd.DataFrame({"model": [text, text], "n": np.array([-1, 2]), text: ["x", "y"]})
+    written = _for_spreadsheets(frame).to_csv(index=False)
+    inert(written)
+    rows = list(csv.reader(io.StringIO(written)))
+    assert [len(row) for row in rows] == [3, 3, 3]
+    assert [row[1] for row in rows[1:]] == ["-1", "2"]
+    for cell in [rows[0][2], rows[1][0]]:
+        assert cell.strip()[:1] not in set("=+-@\uff1d")
+
+
+@given(st.text(max_size=30))
+def test_hostile_text_of_any_kind_is_inert_and_shown_once(text):
+    inert(visible(text).replace("\n", ""), newlines=False)
+    inert(one_line(text), newlines=False)
+    assert visible(visible(text)) == visible(text)
+    assert one_line(visible(text)) == one_line(text)
+    assert len(one_line(text)) >= len(text)
+    assert json.loads(json_text([text])) == [text]
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30))
+def test_plain_text_is_left_as_it_is(text):
+    assert one_line(text) == visible(text) == text
+    unescaped = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown_text(text))
+    assert re.sub(r"^&#(\d+);", lambda match: chr(int(match[1])), unescaped) == text
+
+
+@pytest.mark.parametrize("number", ["-1.5", "+2", "1e-5", "-.5", "–", "0.66", "-3%x"[:2]])
+def test_numbers_stay_numbers(number):
+    assert csv_text(number) == number
+
+
+def test_characters_are_spelled():
+    assert "".join(map(spelled, "ρ × – … é中")) == r"rho x - ... \xe9\u4e2d"
