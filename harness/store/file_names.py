@@ -30,7 +30,7 @@ def check_name(kind: str, name: str) -> None:
         )
 
 
-_LONGEST: Final = 200
+_LONGEST_EXPORTED: Final = 200
 """Bytes of a name in an export; netCDF reads names of up to 256."""
 _UNPORTABLE: Final = re.compile(r"[^\w.+@-]")
 
@@ -45,7 +45,7 @@ def portable_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str,
     used = set(taken)
     for name in names:
         stem = _UNPORTABLE.sub("_", unicodedata.normalize("NFC", name))
-        stem = stem.encode(errors="replace")[:_LONGEST].decode(errors="ignore")
+        stem = stem.encode(errors="replace")[:_LONGEST_EXPORTED].decode(errors="ignore")
         stem = stem if re.match(r"\w", stem) else f"_{stem}"
         endings = (f"+{number}" for number in count(2))
         candidate = stem
