@@ -103,6 +103,8 @@ def parsed_json(file: BinaryIO) -> Any:
         raise ValueError("it is nested too deeply") from None
     if content.count(b"{") + content.count(b"[") > DEEPEST:
         _refuse_deep(value)
+    if b"\\ud" in content.lower():  # half a character; the bytes of a file name that is no UTF-8 are \\udc80 to \\udcff
+        json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogateescape")
     return value
 
 
