@@ -211,7 +211,7 @@ def _to_csv(run: RunReader, output: Path, damage: Damage) -> int:
 def _for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
     """`table` with texts and headings that are no formulae."""
     texts = table.select_dtypes(exclude="number")
-    safe = {name: column.map({text: csv_text(text) for text in column.unique()}) for name, column in texts.items()}
+    safe = {str(name): column.map({text: csv_text(text) for text in column.unique()}) for name, column in texts.items()}
     return table.assign(**safe).rename(columns=csv_text)
 
 
