@@ -25,10 +25,12 @@ def compare(
 ) -> None:
     """Each measure's difference, tolerance and known erratum. Exit code 1 if a difference exceeds both."""
     from harness.output.formats import FORMATS, render_tables
+    from harness.store import refuse_inside
     from harness.study.comparison_tables import comparison_data, comparison_tables
     from harness.workflows.compare import compare_runs
 
     choice("format", form, FORMATS)
+    refuse_inside(output, (run, Path(against)))
     sides = compare_runs(run, against, open_house(registry, plugins).plugins, table=table, data=data or ())
     result = comparison_data(sides.own, sides.reference, sides.comparisons)
     width, color = shape(form, output)

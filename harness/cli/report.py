@@ -49,9 +49,11 @@ def report(
     from harness.discovery.loader import load_plugins
     from harness.output.formats import FORMATS, render
     from harness.output.promises import checked_data, strict_json
+    from harness.store import refuse_inside
     from harness.workflows.study import opened
 
     choice("format", form, FORMATS)
+    refuse_inside(output, runs)
     gc.set_threshold(100_000, 20, 20)  # tens of thousands of measures stay to the end: looking for garbage takes longer
     # A report needs no registry; one that is given is checked.
     installed = open_house(registry, plugins).plugins if registry else load_plugins(plugins or ())

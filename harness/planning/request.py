@@ -246,7 +246,7 @@ def _fitting(task: TaskSpec) -> Iterator[None]:
 
 
 def existing_run(path: Path) -> RunReader | None:
-    """The run at `path`, opened for reading, or None where there is none yet."""
+    """The run at `path`, opened for reading, or None where there is none yet. Raises RunError if it is damaged."""
     from harness.store import RunReader
 
-    return RunReader.open(path) if (path / "run.json").exists() else None
+    return RunReader.resumable(path)

@@ -9,6 +9,7 @@ from harness.store.cells import StoredCell
 from harness.store.export import export_run, left_out, trials_frame
 from harness.store.imported import store_table
 from harness.store.layout import RESERVED, check_layout
+from harness.store.outputs import refuse_inside
 from harness.store.reader import RunReader, read_trials
 from harness.store.run_record import INDEX, refuse_locked, refuse_occupied, refuse_unfit
 from harness.store.sound import Cells, cells_of, is_complete
@@ -28,6 +29,7 @@ __all__ = [
     "is_complete",
     "left_out",
     "read_trials",
+    "refuse_inside",
     "refuse_locked",
     "refuse_occupied",
     "refuse_unfit",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import RequestError, StoreError
 from harness.store.index import PlainCell, write_plain
+from harness.store.outputs import refuse_inside
 from harness.store.reader import RunReader
 from harness.store.sound import Cells, cells_of, is_complete
 
@@ -42,6 +43,7 @@ def export_run(run: Path, output: Path, damage: Damage | None = None) -> int:
     """
     if output.suffix not in SUFFIXES:
         raise RequestError(f"cannot export to {output.name!r}: expected a file ending in {', '.join(SUFFIXES)}")
+    refuse_inside(output, [run])
     opened = RunReader.open(run)
     strict, damage = damage is None, {} if damage is None else damage
     state = cells_of(opened) if opened.kind == "trials" else Cells({}, {})

@@ -33,8 +33,15 @@ class RunReader:
         run_record.read_run(Path(path))
         return RunReader(Path(path))
 
-    def __init__(self, path: Path) -> None:
+    @classmethod
+    def resumable(cls, path: Path) -> RunReader | None:
+        """The run at `path`, also if it has lost its `run.json`; None if there is none. Raises RunError."""
+        record = run_record.resumable_run(path)
+        return RunReader(path, record) if record else None
+
+    def __init__(self, path: Path, remade: RunRecord | None = None) -> None:
         self.path = path
+        self._remade = remade
         self._last_layout: tuple[str, TaskLayout] | None = None
         self._layout_paths: dict[str, Path] = {}
 
@@ -43,7 +50,7 @@ class RunReader:
     @property
     def record(self) -> RunRecord:
         """The current `run.json`. Raises RunError if it is missing, StoreError if it is damaged."""
-        return run_record.read_run(self.path)
+        return self._remade or run_record.read_run(self.path)
 
     @property
     def kind(self) -> RunKind:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any, Final
 from harness.errors import CellError, RunError, StoreError, listed
 from harness.local.locking import HeldError, ProcessLock, marker_of
 from harness.local.provenance import versions
-from harness.local.writing import is_leftover, remembered
+from harness.local.writing import is_leftover, remembered, sync_folder
 from harness.records import RunKind, RunRecord
+from harness.store.remaking import lost_manifest, remade_fields
 from harness.store.seal import read_sealed
 
 FORMAT: Final = 1
@@ -75,11 +77,14 @@ def read_run(path: Path) -> RunRecord:
 @remembered(64)
 def _parsed(file: Path) -> RunRecord:
     folder = file.parent
-    remedy = 'restore it from a copy; if you have edited it, delete its entry "digest"; or choose another --out'
+    remedy = (
+        'if you have edited it, delete its entry "digest"; else rename it to run.json.damaged and type the '
+        "`harness run` command again, which makes it anew from the cells"
+    )
     try:
         document = read_sealed(file, remedy)
     except (FileNotFoundError, NotADirectoryError):
-        raise RunError(
+        raise lost_manifest(folder) or RunError(
             f"{folder} holds no run ({_contents(folder)}). Expected a folder that `harness run` made",
             remedy=f"harness run --suite NAME --out {folder}",
         ) from None
@@ -97,6 +102,21 @@ def _parsed(file: Path) -> RunRecord:
         raise StoreError(f"{damaged} ({error!r})") from error
 
 
+def resumable_run(path: Path) -> RunRecord | None:
+    """The manifest of the run at `path`, made again from the cells if it was lost; None if there is no run.
+
+    Raises:
+        RunError: it is damaged, or of a later format, or cannot be made again.
+    """
+    if os.path.lexists(path / MANIFEST):
+        try:
+            return read_run(path)
+        except StoreError as error:
+            raise RunError(str(error)) from error
+    fields = remade_fields(path)
+    return RunRecord.parse({**new_manifest("trials", {}), **fields}) if fields else None
+
+
 def _contents(path: Path) -> str:
     if not path.exists():
         return "it does not exist"
@@ -108,8 +128,8 @@ def _contents(path: Path) -> str:
 
 def refuse_unfit(path: Path, settings: Mapping[str, Any]) -> None:
     """Raises RunError unless `path` is, or can become, a run of `settings`. Writes nothing."""
-    if (path / MANIFEST).exists():
-        run = read_run(path)
+    run = resumable_run(path)
+    if run is not None:
         if run.kind != "trials":
             raise RunError(f"{path} is an imported table, which cannot be extended; choose another --out")
         if run.importer is not None:
@@ -170,6 +190,7 @@ def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[ProcessLock]:
         created += [folder for folder in (path, *path.parents) if not folder.exists()]
         new_lock = not (path / LOCK).exists()
         path.mkdir(parents=True, exist_ok=True)
+        _sync_parents([path, *created])
         with _refusal(path):
             lock.acquire()
         refuse()
@@ -185,6 +206,13 @@ def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[ProcessLock]:
         if isinstance(error, OSError | CellError):
             raise RunError(f"cannot write to {path}: {error}. Fix that, or choose another --out") from error
         raise
+
+
+def _sync_parents(folders: Iterable[Path]) -> None:
+    """Make the entries of `folders` durable; one in a folder that this user may not read cannot be, and is left."""
+    for parent in dict.fromkeys(folder.resolve().parent for folder in folders):
+        with suppress(PermissionError):
+            sync_folder(parent)
 
 
 def refuse_locked(path: Path) -> None:

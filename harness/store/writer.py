@@ -90,8 +90,8 @@ class RunWriter(RunReader):
         with run_record.claimed(path, lambda: run_record.refuse_unfit(path, json_settings)) as lock:
             run = cls(path, lock)
             run._sweep()
-            exists = (path / run_record.MANIFEST).exists()
-            manifest = dict(run.record.document) if exists else run_record.new_manifest("trials", json_settings)
+            record = run_record.resumable_run(path)
+            manifest = dict(record.document) if record else run_record.new_manifest("trials", json_settings)
             manifest["history"] = [*manifest["history"], run_record.history_entry(command)]
             write_sealed(path / run_record.MANIFEST, manifest)
         return run

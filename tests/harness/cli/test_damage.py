@@ -93,3 +93,35 @@ def test_a_run_json_edited_by_hand_says_how_to_keep_the_edit(stored, command_lin
     write_json(stored / "run.json", {name: value for name, value in document.items() if name != "digest"})
     assert command_line("report", "run")[0] == 0
     assert RunReader.open(stored).record.models["plain"].group == "mine"
+
+
+def test_a_lost_run_json_is_made_again_by_the_same_command(stored, command_line):
+    before = command_line("report", "run", "--format", "csv")
+    shards = {file: file.stat().st_mtime_ns for file in (stored / "shards").rglob("*-*.h5")}
+    (stored / "run.json").unlink()
+    code, _, err = command_line("report", "run")
+    assert code == 2 and err.count("\n") == 1 and "has lost its run.json" in err
+    assert err.rstrip().endswith(" ".join(("harness", *COMMAND)))
+    assert command_line(*COMMAND, "--seed", "1")[0] == 2 and not (stored / "run.json").exists()
+    code, _, err = command_line(*COMMAND)
+    assert code == 0 and "4 of 4 cells stored" in err, err
+    assert {file: file.stat().st_mtime_ns for file in (stored / "shards").rglob("*-*.h5")} == shards
+    assert command_line("report", "run", "--format", "csv") == before
+    assert command_line("verify", "run")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "run", "-o", "run/run.json"),
+        ("report", "run", "--figure", "list", "-o", "run/run.json"),
+        ("compare", "run", "--against", "run", "-o", "run/shards/x.json"),
+        ("export", "run", "-o", "run/index.h5"),
+        ("export", "run", "-o", "run/new.csv"),
+    ],
+)
+def test_no_output_goes_into_a_run_folder(stored, command_line, words):
+    before = state(stored)
+    code, out, err = command_line(*words)
+    assert (code, out) == (2, "") and err.count("\n") == 1 and "lies in the run folder" in err
+    assert state(stored) == before
