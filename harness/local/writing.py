@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from harness.errors import CellError, StoreError
+from harness.local.regular import opened_regular, oversize, parsed_json
 
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 _LEFTOVER: Final = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
+_LEVELS: Final = 5
+"""Levels of a run folder that hold files: itself, shards, task, model, key."""
 T = TypeVar("T")
 Patch = tuple[int, Any]
 """(offset in bytes, C-contiguous buffer): one part of a file's content."""
@@ -97,13 +100,16 @@ def make_folder(folder: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Replace the JSON file `path`. Raises ValueError for NaN or infinity, which JSON does not have; CellError."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode()
+    if problem := oversize(text):
+        raise CellError(f"{path} cannot be written: {problem}")
     replace_file(path, [(0, text)], len(text))
 
 
 def read_json(path: Path) -> Any:
-    """Content of a JSON file. Raises FileNotFoundError, or StoreError if it cannot be read."""
+    """Content of a JSON file, at most `MOST_BYTES`. Raises FileNotFoundError, or StoreError if it cannot be read."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with opened_regular(path) as file:
+            return parsed_json(file)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
@@ -138,8 +144,19 @@ def remembered(most: int) -> Callable[[Callable[[Path], T]], Callable[[Path], T]
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """Temporary files below `folder` that a killed process left; readers ignore them."""
-    return sorted(path for path in folder.rglob(".*.tmp") if is_leftover(path))
+    """Temporary files in a run folder that a killed process left; readers ignore them. Follows no link."""
+    paths, level = [], [os.fspath(folder)]
+    for _ in range(_LEVELS):
+        entries = [entry for place in level for entry in _entries(place)]
+        paths += [Path(entry.path) for entry in entries if _LEFTOVER.fullmatch(entry.name)]
+        level = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    return sorted(path for path in paths if not path.is_dir() or path.is_symlink())
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        return [*entries]
+    return []
 
 
 def is_leftover(path: Path) -> bool:

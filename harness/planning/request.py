@@ -140,7 +140,7 @@ def settle(request: RunRequest, stored: Mapping[str, Any] | None, size: int) -> 
     device = request.device_type or (stored or {}).get("device_type") or "cpu"
     batch = SMALL_IMAGE_BATCH if device == "cpu" and size <= SMALL_IMAGE else DEFAULT_BATCH.get(device, 32)
     default = asdict(Settings(device_type=device, batch_size=batch))
-    fallback = {**default, **(stored or {})}
+    fallback = {name: (stored or {}).get(name, value) for name, value in default.items()}
     requested = {name: getattr(request, name) for name in default if getattr(request, name) is not None}
     settings = Settings(**{**fallback, **requested})
     if settings.precision == "tf32" and settings.device_type != "cuda":

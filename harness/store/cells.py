@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +14,11 @@ from typing import Any, Final, NamedTuple
 
 from harness.errors import StoreError
 from harness.identity import digest_of
+from harness.local.regular import refuse_links
 from harness.local.writing import make_folder, remembered, sync_folder
 from harness.records import Identity, Job, TaskLayout
 from harness.store.consolidation import write_consolidated
+from harness.store.forms import CELL, FAILURE, refuse_misfit
 from harness.store.headers import Header, Origin, Span, refuse_other
 from harness.store.layout import LayoutHeader, layout_digest
 from harness.store.seal import read_sealed, write_sealed
@@ -29,7 +32,7 @@ _SHORT_KEY: Final = re.compile(r"[0-9a-f]{16}")
 
 
 def span_name(span: Span) -> str:
-    """Name of the file of one committed span; names sort like the spans."""
+    """Name of the file of one committed span; names sort like spans."""
     return f"{span[0]:06d}-{span[1]:06d}.h5"
 
 
@@ -122,9 +125,10 @@ def _read_record(path: Path) -> CellRecord:
     task, model, remedy = path.parent.parent.name, path.parent.name, f"delete {path.parent} to rerun the cell"
     stored = read_sealed(path, remedy)
     try:
+        refuse_misfit(stored, CELL)
         job = _job(stored["job"])
         record = CellRecord(**{**stored, "job": job})
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path} is damaged ({error!r}); {remedy}") from error
     if (job.task, job.model) != (task, model):
         raise StoreError(f"{path} belongs to {job.model} on {job.task}, not to {model} on {task}; {remedy}")
@@ -140,7 +144,7 @@ def _job(stored: Mapping[str, Any]) -> Job:
 
 
 class CellFolder:
-    """``RUN/shards/<task>/<model>``."""
+    """``RUN/shards/<task>/<model>``, which is no link."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -189,10 +193,12 @@ class CellFolder:
         """Why the cell failed under `key`; None if it did not."""
         path = self.of_key(key) / _FAILED
         try:
-            return str(read_sealed(path, f"delete {path} to retry the cell")["reason"])
+            stored = read_sealed(path, f"delete {path} to retry the cell")
+            refuse_misfit(stored, FAILURE)
+            return str(stored["reason"])
         except FileNotFoundError:
             return None
-        except (KeyError, TypeError) as error:
+        except ValueError as error:
             raise StoreError(f"{path} is damaged ({error!r}); delete it to retry the cell") from error
 
     def fail(self, record: CellRecord, reason: str) -> None:
@@ -203,8 +209,7 @@ class CellFolder:
 
     def clear_failure(self, key: str) -> None:
         """Forget that the cell failed, if it did."""
-        folder = self.of_key(key)
-        if (folder / _FAILED).exists():
+        if ((folder := self.of_key(key)) / _FAILED).exists():
             (folder / _FAILED).unlink()
             sync_folder(folder)
 
@@ -223,7 +228,7 @@ class CellFolder:
         """
         spans, consolidated = list(self._span_files(origin.key)), self.of_key(origin.key) / ALL
         # Check only after listing: if `all.h5` had existed before, spans may have been deleted while they were listed.
-        if consolidated.exists():
+        if os.path.lexists(consolidated):
             header = read_header(consolidated)
             refuse_other(consolidated, origin, header)
             low, high = header.range
@@ -232,7 +237,7 @@ class CellFolder:
         return tuple(sorted(spans))
 
     def _span_files(self, key: str) -> Iterator[ShardFile]:
-        folder = self.of_key(key)
+        folder = refuse_links(self.path, key[:16])
         for entry in folder.iterdir() if folder.is_dir() else ():
             name = _SPAN.fullmatch(entry.name)
             if name:
@@ -277,7 +282,7 @@ class CellFolder:
         """Delete files that a finished cell no longer needs. Call it only after the index has been replaced."""
         superfluous = self._superfluous(key)
         for path in superfluous:
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()

@@ -14,6 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from harness.errors import StoreError
+from harness.local.regular import opened_regular
 from harness.store.headers import Header, Origin, Span, damaged, refuse_other
 from harness.store.shards import FILLS, Fields, read_header
 
@@ -30,7 +31,7 @@ def read_bytes(path: Path, origin: Origin, names: Sequence[str]) -> Iterator[tup
     for name in names:
         if name not in header.offsets or np.dtype(header.dtypes[name]) != np.dtype(FILLS[name][0]):
             raise damaged(path, f"has no {name} of the type {FILLS[name][0]}")
-    with path.open("rb") as file:
+    with opened_regular(path) as file:
         for number, span in enumerate(header.spans):
             contents = {name: _bytes_of(file, path, header, name, span) for name in names}
             wrong = [name for name in names if sha256(contents[name]).hexdigest() != header.digests[name][number]]

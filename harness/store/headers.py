@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from harness.errors import StoreError
+import numpy as np
+
+from harness.errors import StoreError, listed
 
 Span = tuple[int, int]
+_DTYPE: Final = re.compile(r"[<|](f[248]|[iu][1248])|u1")
 
 
 class Origin(NamedTuple):
@@ -54,10 +59,47 @@ class Header:
         """(low, high) of all samples in the file."""
         return self.spans[0][0], self.spans[-1][1]
 
+    @property
+    def places(self) -> list[Span]:
+        """First byte of each field in the file, and the one behind it, in order."""
+        low, high = self.range
+        rows = {name: np.dtype(kind).itemsize * math.prod(self.tails[name]) for name, kind in self.dtypes.items()}
+        return sorted((self.offsets[name], self.offsets[name] + (high - low) * row) for name, row in rows.items())
+
+
+def refuse_senseless(header: Header, size: int) -> None:
+    """Raises ValueError if the fields of `header` cannot lie in a file of `size` bytes, or its parts are of odd types.
+
+    Everything that is allocated for trials is checked here, before it is.
+    """
+    if not all(isinstance(part, str) for part in header.origin):
+        raise ValueError("its origin is not text")
+    if not all(is_count(end) for span in header.spans for end in span) or not are_gapless(header.spans):
+        raise ValueError(f"its spans {listed(map(str, header.spans))} are not ranges of samples that follow each other")
+    names = header.tails.keys()
+    if not names or any(part.keys() != names for part in (header.dtypes, header.offsets, header.digests)):
+        raise ValueError("its fields have no type, place or digest")
+    for name in names:
+        digests = header.digests[name]
+        if not isinstance(header.dtypes[name], str) or not _DTYPE.fullmatch(header.dtypes[name]):
+            raise ValueError(f"{name} is of the type {header.dtypes[name]!r:.40}")
+        if not all(is_count(side) and side for side in header.tails[name]) or not is_count(header.offsets[name]):
+            raise ValueError(f"{name} has the shape {header.tails[name]!r:.80} at {header.offsets[name]!r:.40}")
+        if len(digests) != len(header.spans) or not all(isinstance(digest, str) for digest in digests):
+            raise ValueError(f"{name} does not have one digest for each span")
+    places = header.places
+    if places[-1][1] > size or any(before[1] > after[0] for before, after in pairwise(places)):
+        raise ValueError(f"its fields do not fit into {size:,} bytes")
+
+
+def is_count(value: object) -> bool:
+    """Whether `value` is a whole number from 0 on, which 63 bits hold."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
+
 
 def are_gapless(spans: Sequence[Span]) -> bool:
-    """Whether there are spans, each beginning where the one before ends."""
-    return bool(spans) and all(before[1] == after[0] for before, after in pairwise(spans))
+    """Whether there are spans, none empty, each beginning where the one before ends."""
+    return bool(spans) and all(low < high for low, high in spans) and all(a[1] == b[0] for a, b in pairwise(spans))
 
 
 def damaged(path: Path, problem: str) -> StoreError:

@@ -96,7 +96,7 @@ def _index_cell(group: h5py.Group, header: LayoutHeader, cell: IndexedCell) -> N
 
 def read_indexed(path: Path, name: str, rows: slice = slice(None)) -> np.ndarray:
     """Rows of one dataset as the index shows them: *fill values where a shard is missing or could not be opened*."""
-    with opened(path) as file:
+    with opened(path, guarded=False) as file:
         array: np.ndarray = file[name][rows]
     return array
 

@@ -12,12 +12,16 @@ import numpy as np
 
 from harness.local.writing import remembered
 from harness.records import TaskLayout
-from harness.store.file_names import check_name
+from harness.store.file_names import check_name, is_name
 from harness.store.headers import damaged
 from harness.store.shards import FORMAT, opened, written
 
 MOST_CLASSES: Final = 4000
 """Class names are an HDF5 attribute of the index (16 bytes each), and attributes end at 64 KiB."""
+MOST_TRIALS: Final = 300_000_000
+MOST_SPANS: Final = 10_000
+MOST_PIXELS: Final = 1 << 16
+"""Limits on a task: trials of one model; spans, of which a run has 128; side of an image."""
 AXES: Final = ("sample_id", "target", "condition")
 """Names of a task's axes in the index."""
 RESERVED: Final = (*AXES, "classes", "columns", "layout.h5")
@@ -144,7 +148,7 @@ def read_layout_header(path: Path) -> LayoutHeader:
 def _layout_header(file: h5py.File) -> LayoutHeader:
     if file.attrs["format"] != FORMAT:
         raise ValueError(f"it is of format {file.attrs['format']}, this harness reads {FORMAT}")
-    return LayoutHeader(
+    header = LayoutHeader(
         samples=len(file["sample_id"]),
         conditions=len(file["condition"]),
         classes=len(file["classes"]),
@@ -154,6 +158,23 @@ def _layout_header(file: h5py.File) -> LayoutHeader:
         digest=str(file.attrs["digest"]),
         content=str(file.attrs["content"]),
     )
+    _refuse_odd(header)
+    return header
+
+
+def _refuse_odd(header: LayoutHeader) -> None:
+    """Raises ValueError if the axes are larger than axes can be: loops and arrays are made by these numbers."""
+    n, span = header.samples, header.span
+    problems = {
+        "it has no samples or no conditions": not n or not header.conditions,
+        f"it has {header.classes} classes, expected 1 to {MOST_CLASSES}": not 1 <= header.classes <= MOST_CLASSES,
+        f"it has {n * header.conditions:,} trials for each model": n * header.conditions > MOST_TRIALS,
+        f"its span is {span}, expected 1 or more and at most {MOST_SPANS} of them": span < 1 or n > span * MOST_SPANS,
+        f"its images are of {header.size} pixels": not 0 <= header.size <= MOST_PIXELS,
+        "its attributes are not names": not all(isinstance(name, str) and is_name(name) for name in header.attributes),
+    }
+    if found := [problem for problem, present in problems.items() if present]:
+        raise ValueError("; ".join(found))
 
 
 @remembered(16)
@@ -162,6 +183,8 @@ def read_layout(path: Path) -> TaskLayout:
     with opened(path) as file:
         header = _layout_header(file)
         targets = file["target"][:]
+        if targets.dtype != np.int16 or targets.ndim not in (1, 2) or len(targets) != header.samples:
+            raise ValueError(f"targets are {targets.dtype} {targets.shape}")
         layout = TaskLayout(
             task=str(file.attrs["task"]),
             sample_ids=tuple(file["sample_id"].asstr()[:]),
@@ -173,7 +196,11 @@ def read_layout(path: Path) -> TaskLayout:
             attributes={name: tuple(file[name].asstr()[:]) for name in header.attributes},
             columns=tuple(file["columns"][:].tolist()) if "columns" in file else None,
         )
-    if (layout_digest(layout), layout_digest(layout, attributes=True)) != (header.digest, header.content):
+        if layout.task != path.parent.name:
+            raise ValueError(f"it is the layout of {layout.task}")
+        check_layout(layout)
+        digests = layout_digest(layout), layout_digest(layout, attributes=True)
+    if digests != (header.digest, header.content):
         raise damaged(path, "is damaged: its content does not match its SHA-256")
     return layout
 

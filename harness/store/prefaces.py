@@ -9,8 +9,8 @@ would read. Where preface and frame do not agree, and in files of earlier versio
 
 from __future__ import annotations
 
+import io
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -18,9 +18,8 @@ from pathlib import Path
 from struct import Struct
 from typing import Any, BinaryIO, Final, Protocol
 
-import numpy as np
-
-from harness.store.headers import Header, Origin, Span, are_gapless
+from harness.local.regular import MOST_BYTES, opened_regular, parsed_json
+from harness.store.headers import Header, Origin, Span, is_count, refuse_senseless
 from harness.store.seal import DIGEST, is_intact, stated_digest
 
 MARK: Final = b"preface\n"
@@ -29,6 +28,8 @@ _FORMAT: Final = 1
 _STATED: Final = ("origin", "spans", "tails", "dtypes", "offsets", "digests")
 _LEAST, _FARTHEST, _MOST_READ = 512, 1 << 62, 1 << 20
 """Least size of a user block; an offset that no field exceeds; bytes that are read at once."""
+_FRAME: Final = 64 << 20
+"""Most bytes of a frame that are read for its digest; a frame has hundreds for each span."""
 _DAMAGED: Final = (ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError)
 """What JSON of another content than ours raises."""
 
@@ -58,7 +59,7 @@ def preface_of(header: Header, file: _File, room: int, size: int) -> bytes:
         header: with offsets and digests.
         file: the shard; nothing is read of the places of trials. size: of it in bytes. room: as `room_for` says.
     """
-    text = _text(header, room, size, _frame_digest(file, _places(header), room, size))
+    text = _text(header, room, size, _frame_digest(file, header.places, room, size))
     return _BEGINNING.pack(MARK, len(text)) + text
 
 
@@ -67,13 +68,6 @@ def _text(header: Header, room: int, size: int, frame: str) -> bytes:
     content["provenance"] = [json.loads(text) for text in header.provenance]
     content |= {"format": _FORMAT, "room": room, "size": size, "frame": frame}
     return json.dumps({**content, DIGEST: stated_digest(content)}).encode()
-
-
-def _places(header: Header) -> list[Span]:
-    """First byte of each field in the file, and the one behind it, in order."""
-    low, high = header.range
-    rows = {name: np.dtype(kind).itemsize * math.prod(header.tails[name]) for name, kind in header.dtypes.items()}
-    return sorted((header.offsets[name], header.offsets[name] + (high - low) * row) for name, row in rows.items())
 
 
 def _frame_digest(file: _File, places: Sequence[Span], room: int, size: int) -> str:
@@ -98,10 +92,10 @@ def read_preface(path: Path) -> Header | None:
         None: there is no preface, as in files of earlier versions; or it or the frame is damaged.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file. StoreError: it is no regular file.
     """
     try:
-        with path.open("rb") as file:
+        with opened_regular(path) as file:
             return _header(file, stated) if (stated := _stated(file)) else None
     except FileNotFoundError:
         raise
@@ -117,7 +111,7 @@ def _stated(file: BinaryIO) -> Mapping[str, Any] | None:
     if mark != MARK or length > size:
         return None
     file.seek(_BEGINNING.size)
-    stated = json.loads(file.read(length))
+    stated = parsed_json(io.BytesIO(file.read(min(length, MOST_BYTES + 1))))
     content = {name: value for name, value in stated.items() if name != DIGEST}
     if DIGEST not in stated or not is_intact(stated, content) or (stated["format"], stated["size"]) != (_FORMAT, size):
         return None
@@ -135,6 +129,10 @@ def _header(file: BinaryIO, stated: Mapping[str, Any]) -> Header | None:
         offsets=stated["offsets"],
         digests=stated["digests"],
     )
-    places, room, size = _places(header), stated["room"], stated["size"]
-    sensible = are_gapless(header.spans) and all(room <= first <= last <= size for first, last in places)
-    return header if sensible and _frame_digest(file, places, room, size) == stated["frame"] else None
+    room, size = stated["room"], stated["size"]
+    if not is_count(room) or not all(isinstance(entry, dict) for entry in stated["provenance"]):
+        return None
+    refuse_senseless(header, size)
+    places = header.places
+    inside = all(room <= first for first, _ in places) and size - sum(last - first for first, last in places) <= _FRAME
+    return header if inside and _frame_digest(file, places, room, size) == stated["frame"] else None

@@ -10,11 +10,14 @@ from typing import Any, Final
 import numpy as np
 
 from harness.errors import RunError, StoreError, listed
+from harness.local.regular import refuse_links
 from harness.records import NOT_MEASURED, TOP, ImportedTable, RunKind, RunRecord, TaskLayout, Trials, array_field
 from harness.store import checks, imported, run_record
 from harness.store.cells import CellFolder, CellRecord, ShardFile, StoredCell, covers
 from harness.store.direct import read_bytes
-from harness.store.file_names import check_name
+from harness.store.file_names import check_name, named_folders
+from harness.store.fitting import refuse_other_shapes
+from harness.store.forms import TABLE, refuse_misfit
 from harness.store.headers import Span, damaged, refuse_other
 from harness.store.layout import LayoutHeader, read_classes, read_layout, read_layout_header
 from harness.store.seal import read_sealed
@@ -69,7 +72,9 @@ class RunReader:
             raise RunError(f"{self.path} holds trials, expected an imported table", remedy="harness import FORMAT FILE")
         path, remedy = self.path / run_record.MEASURES, f"delete {self.path} and import the table again"
         try:
-            return imported.table_from_json(read_sealed(path, remedy))
+            stored = read_sealed(path, remedy)
+            refuse_misfit(stored, TABLE)
+            return imported.table_from_json(stored)
         except (FileNotFoundError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise StoreError(f"{path} is damaged ({error!r}); {remedy}") from error
 
@@ -77,11 +82,11 @@ class RunReader:
 
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks that have a layout, sorted."""
-        return tuple(sorted(path.parent.name for path in (self.path / "shards").glob("*/layout.h5")))
+        return tuple(named_folders(refuse_links(self.path, "shards"), "layout.h5"))
 
     def models(self, task: str) -> tuple[str, ...]:
         """Names of the models with a cell of `task`, sorted."""
-        return tuple(sorted(path.parent.name for path in self._task(task).glob("*/cell.json")))
+        return tuple(named_folders(self._task(task), "cell.json"))
 
     def layout(self, task: str) -> TaskLayout:
         """The axes of `task`. Raises StoreError if there are none, or they are damaged."""
@@ -104,7 +109,7 @@ class RunReader:
 
     def _task(self, task: str) -> Path:
         check_name("task", task)
-        return self.path / "shards" / task
+        return refuse_links(self.path, "shards", task)
 
     def _layout_path(self, task: str) -> Path:
         if task not in self._layout_paths:  # asked for once a cell and more
@@ -124,9 +129,7 @@ class RunReader:
     def checked_cells(self) -> dict[tuple[str, str], StoredCell]:
         """As `cells`, after the header of every shard has been compared with its cell: what a resume builds on.
 
-        Raises:
-            StoreError: a cell or shard is damaged, or a shard holds trials of another task, model, key or range of
-                samples; it lists all of them.
+        Raises StoreError, which lists all cells and shards that are damaged, and shards of others or other samples.
         """
         cells: dict[tuple[str, str], StoredCell] = {}
         problems: list[str] = []
@@ -184,15 +187,15 @@ class RunReader:
     def folder(self, task: str, model: str) -> CellFolder:
         """The folder of one cell."""
         check_name("model", model)
-        return CellFolder(self._task(task) / model)
+        check_name("task", task)
+        return CellFolder(refuse_links(self.path, "shards", task, model))
 
     # --- reading -----------------------------------------------------------------------------
 
     def read(self, task: str, model: str) -> Trials:
         """All trials of a complete cell, from the shards themselves, one file open at a time; read-only arrays.
 
-        Raises:
-            StoreError: the cell failed or is incomplete, a shard is damaged or belongs to another cell.
+        Raises StoreError: the cell failed or is incomplete, a shard is damaged or belongs to another cell.
         """
         for _ in range(_ATTEMPTS):
             place = self.place(task, model)
@@ -210,6 +213,7 @@ class RunReader:
         job, layout = record.job, self.layout(record.job.task)
         self._refuse_unreadable(record, [span for file in files for span in file.spans], layout)
         shape = (len(layout.sample_ids), len(layout.conditions))
+        refuse_other_shapes(files, shape[1])
         top5 = np.full((*shape, TOP), -1, np.int16)
         logp = np.full((*shape, TOP), np.nan, np.float16)
         correct = np.full(shape, NOT_MEASURED, np.uint8)
@@ -238,17 +242,14 @@ class RunReader:
     def read_logits(self, task: str, model: str, low: int, high: int) -> np.ndarray:
         """Logits of samples `low` to `high` - 1 of a complete cell, (high - low, C, outputs) float16.
 
-        Raises:
-            StoreError: the run keeps no logits, or a shard is damaged.
-            ValueError: there are no such samples.
+        Raises StoreError: the run keeps no logits, or a shard is damaged; ValueError: there are no such samples.
         """
         return self._read_rows(task, model, "logits", low, high)
 
     def read_array(self, task: str, model: str, name: str, low: int, high: int) -> np.ndarray:
         """Values of the array `name` of samples `low` to `high` - 1 of a complete cell, (high - low, C, …).
 
-        Raises:
-            StoreError: the cell has no such array, or a shard is damaged. ValueError: there are no such samples.
+        Raises StoreError: it has no such array, or a shard is damaged; ValueError: there are no such samples.
         """
         return self._read_rows(task, model, array_field(name), low, high)
 

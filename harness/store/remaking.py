@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.errors import RunError, StoreError
+from harness.local.regular import refuse_links
 from harness.store.cells import CellFolder, CellRecord
+from harness.store.file_names import named_folders
 
 
 def stored_records(path: Path) -> list[CellRecord]:
     """The current record of each cell below the run folder `path`. Raises StoreError if one is damaged."""
-    found = [CellFolder(file.parent).record() for file in sorted((path / "shards").glob("*/*/cell.json"))]
-    return [record for record in found if record is not None]
+    if not os.path.lexists(path / "shards"):
+        return []
+    shards = refuse_links(path, "shards")
+    places = [
+        refuse_links(shards, task, model)
+        for task in named_folders(shards, "layout.h5")
+        for model in named_folders(refuse_links(shards, task), "cell.json")
+    ]
+    return [record for place in places if (record := CellFolder(place).record()) is not None]
 
 
 def remade_fields(path: Path) -> dict[str, Any] | None:

@@ -12,8 +12,10 @@ from typing import Any, Final
 from harness.errors import CellError, RunError, StoreError, listed
 from harness.local.locking import HeldError, ProcessLock, marker_of
 from harness.local.provenance import versions
+from harness.local.regular import refuse_irregular
 from harness.local.writing import is_leftover, remembered, sync_folder
 from harness.records import RunKind, RunRecord
+from harness.store.forms import RUN, refuse_misfit
 from harness.store.remaking import lost_manifest, remade_fields
 from harness.store.seal import read_sealed
 
@@ -97,6 +99,7 @@ def _parsed(file: Path) -> RunRecord:
             remedy="pip install --upgrade bias-harness",
         )
     try:
+        refuse_misfit(document, RUN)
         return RunRecord.parse(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StoreError(f"{damaged} ({error!r})") from error
@@ -191,6 +194,7 @@ def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[ProcessLock]:
         new_lock = not (path / LOCK).exists()
         path.mkdir(parents=True, exist_ok=True)
         _sync_parents([path, *created])
+        _refuse_irregular_files(path)
         with _refusal(path):
             lock.acquire()
         refuse()
@@ -217,8 +221,20 @@ def _sync_parents(folders: Iterable[Path]) -> None:
 
 def refuse_locked(path: Path) -> None:
     """Raises RunError if another process is writing to the run folder `path`. Writes nothing."""
+    _refuse_irregular_files(path)
     with _refusal(path):
         ProcessLock(path / LOCK).refuse_held()
+
+
+def _refuse_irregular_files(path: Path) -> None:
+    """Raises RunError if the lock is a link, through which another file would be written, or a FIFO; the index too."""
+    for name in sorted({*_LOCKS, INDEX}):
+        try:
+            refuse_irregular(path / name)
+        except FileNotFoundError:
+            continue
+        except StoreError as error:
+            raise RunError(str(error), remedy=f"rm -r {path / name}") from error
 
 
 @contextmanager

@@ -24,9 +24,11 @@ import h5py
 import numpy as np
 
 from harness.errors import StoreError
+from harness.local.regular import refuse_irregular
 from harness.local.writing import Patch, remembered, replace_file
 from harness.records import NOT_MEASURED, array_field
-from harness.store.headers import Header, Origin, Span, are_gapless, damaged, refuse_other
+from harness.store.guarded import refuse_foreign
+from harness.store.headers import Header, Origin, Span, are_gapless, damaged, refuse_other, refuse_senseless
 from harness.store.prefaces import preface_of, read_preface, room_for
 from harness.store.seal import DIGEST, is_intact, stated_digest
 from harness.store.sketch import Sketch
@@ -61,10 +63,20 @@ _UNREADABLE: Final = (
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
-    """`path` for reading, without a lock. Raises FileNotFoundError, or StoreError if it is damaged or not readable."""
+def opened(path: Path, *, guarded: bool = True) -> Iterator[h5py.File]:
+    """`path` for reading, without a lock.
+
+    Args:
+        guarded: refuse what leads to other files or does not fit into this one; all but the index must.
+
+    Raises:
+        FileNotFoundError: there is no such file. StoreError: it is damaged, not readable, or no regular file.
+    """
+    refuse_irregular(path)
     try:
         with h5py.File(path, "r", locking=False) as file:
+            if guarded:
+                refuse_foreign(file, path)
             yield file
     except FileNotFoundError:
         raise
@@ -197,6 +209,9 @@ def _header(file: h5py.File, path: Path) -> Header:
         },
         digests={name: [text.decode() for text in file[f"sha256/{name}"][:].tolist()] for name in stored},
     )
+    refuse_senseless(header, path.stat().st_size)
+    if not all(isinstance(json.loads(text), dict) for text in header.provenance):
+        raise damaged(path, "is damaged: its provenance is no JSON object")
     if not is_intact(attributes, header.facts) or header.range != (attributes["low"], attributes["high"]):
         raise damaged(path, "is damaged: its header does not match its digest")
     return header

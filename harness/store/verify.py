@@ -12,7 +12,7 @@ from harness.store.checks import field_problems, value_problems
 from harness.store.headers import Span
 from harness.store.index import read_indexed
 from harness.store.run_record import INDEX
-from harness.store.shards import Fields, has_sound_preface, read_shard
+from harness.store.shards import Fields, has_sound_preface, opened, read_shard
 from harness.store.shown import ShownIndex, shown_index
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def _cell_problems(run: RunReader, layout: TaskLayout, model: str, shown: ShownI
     if shown is not None and not shown.is_current(layout.task, model):
         problems.append("the index does not show its current trials; the next `harness run` with this --out fixes that")
     elif shown is not None:
-        fields = shown.fields(layout.task, model)
+        foreign = list(_foreign(run.folder(layout.task, model).of_key(record.job.key)))
+        problems += foreign
+        fields = shown.fields(layout.task, model) if not foreign else fields
     for file in files:
         try:
             problems += [f"{file.path}: {line}" for line in _shard_problems(run.path, record, file, layout, fields)]
@@ -90,6 +92,16 @@ def _cell_problems(run: RunReader, layout: TaskLayout, model: str, shown: ShownI
         except StoreError as error:
             problems.append(str(error))
     return problems
+
+
+def _foreign(folder: Path) -> Iterator[str]:
+    """Shards that lead elsewhere: the index must not be read through them."""
+    for file in sorted(folder.glob("*.h5")):
+        try:
+            with opened(file):
+                pass
+        except (StoreError, FileNotFoundError) as error:
+            yield str(error)
 
 
 def _range_problems(files: tuple[ShardFile, ...], n: int) -> Iterator[str]:

@@ -92,7 +92,7 @@ class RunWriter(RunReader):
             run._sweep()
             record = run_record.resumable_run(path)
             manifest = dict(record.document) if record else run_record.new_manifest("trials", json_settings)
-            manifest["history"] = [*manifest["history"], run_record.history_entry(command)]
+            manifest["history"] = [*manifest.get("history", ()), run_record.history_entry(command)]
             write_sealed(path / run_record.MANIFEST, manifest)
         return run
 

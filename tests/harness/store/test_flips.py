@@ -135,7 +135,9 @@ def test_a_parameter_changed_in_cell_json_is_noticed_by_every_reader(path, reade
 def test_run_json_is_covered_by_its_digest(path, field, value):
     document = json.loads((path / "run.json").read_text())
     write_json(path / "run.json", {**document, field: value})
-    with pytest.raises(StoreError, match=r"run\.json is damaged: its content does not match its digest; restore it"):
+    with pytest.raises(
+        StoreError, match=r"run\.json is damaged: its content does not match its digest; if you have edited"
+    ):
         RunReader.open(path)
     write_json(path / "run.json", {**{k: v for k, v in document.items() if k != "digest"}, field: value})
     assert RunReader.open(path).record.document[field] == value  # edited by its owner, who followed the advice
