@@ -41,7 +41,8 @@ def yaml_excess(text: str) -> tuple[int, str] | None:
     sizes: dict[str, int] = {}
     starts: list[tuple[str | None, int]] = []
     count = repeated = written = 0
-    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    events: Any = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    for event in events:
         line, written = event.start_mark.line + 1, written + 1
         if written > _MOST_VALUES:
             return line, f"has more than {_MOST_VALUES:,} values"

@@ -118,14 +118,14 @@ def _tensor(args: tuple[Any, ...], budget: Budget) -> None:
     """Arguments of `torch._utils._rebuild_tensor` and the functions like it."""
     if len(args) < 4 or not isinstance(args[0], Storage):
         raise HostileError("a tensor without a storage")
-    budget.view(*args[:4], args[0].item)
+    budget.view(args[0], args[1], args[2], args[3], args[0].item)
 
 
 def _typed_tensor(args: tuple[Any, ...], budget: Budget) -> None:
     """As `_tensor`, of a storage without a type: the type follows."""
     if len(args) < 7:
         raise HostileError("a tensor without a type")
-    budget.view(*args[:4], _item_size(args[6]))
+    budget.view(args[0], args[1], args[2], args[3], _item_size(args[6]))
 
 
 def _wrapped(args: tuple[Any, ...], budget: Budget) -> None:

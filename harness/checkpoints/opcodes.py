@@ -158,8 +158,9 @@ def check_pickle(stream: _Stream, budget: Budget) -> None:
         DamagedError: it ends too early.
     """
     machine, place = _Machine(budget), stream.tell()
+    bounded: Any = _Bounded(stream)
     try:
-        for opcode, argument, position in pickletools.genops(_Bounded(stream)):
+        for opcode, argument, position in pickletools.genops(bounded):
             budget.opcodes += 1
             if budget.opcodes > MOST_OPCODES:
                 raise HostileError(f"more than {MOST_OPCODES:,} instructions")

@@ -75,8 +75,7 @@ def read_yaml(file: Path) -> Document:
         raise RegistryError(f"{file}:1: is not UTF-8 text ({error.reason} at byte {error.start})") from error
     try:
         if excess := yaml_excess(text):
-            line, problem = excess
-            raise RegistryError(f"{file}:{line}: {problem}")
+            raise RegistryError(f"{file}:{excess[0]}: {excess[1]}")
         root = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
