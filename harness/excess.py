@@ -47,10 +47,13 @@ def yaml_excess(text: str) -> tuple[int, str] | None:
         if written > _MOST_VALUES:
             return line, f"has more than {_MOST_VALUES:,} values"
         if isinstance(event, yaml.AliasEvent):
-            size = sizes.get(event.anchor, 0)
+            size = sizes.get(str(event.anchor), 0)
             repeated += size
             if repeated > _MOST_REPEATED:
-                return line, f"aliases (*{event.anchor[:40]}) stand for more than {_MOST_REPEATED:,} values; write them"
+                return (
+                    line,
+                    f"aliases (*{str(event.anchor)[:40]}) stand for more than {_MOST_REPEATED:,} values; write them",
+                )
             count += size
         elif isinstance(event, yaml.ScalarEvent):
             count += 1
