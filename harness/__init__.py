@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from harness.checkpoints.shards import shards_of
     from harness.discovery.loader import load_plugins
     from harness.engine.normalization import Normalized, normalized
+    from harness.excess import Substitution, yaml_excess
     from harness.local.cache import cache_dir
     from harness.local.digests import sha256_of
     from harness.local.writing import write_whole
@@ -86,6 +87,7 @@ _LAZY = {
     "OpenedStudy": "study.opened",
     "RunResult": "workflows.run_result",
     "Scheme": "checkpoints.locations",
+    "Substitution": "excess",
     "cache_dir": "local.cache",
     "cached": "checkpoints.locations",
     "check_digest": "checkpoints.expected",
@@ -103,6 +105,7 @@ _LAZY = {
     "split_hub": "checkpoints.locations",
     "statistics": "statistics",
     "write_whole": "local.writing",
+    "yaml_excess": "excess",
 }
 """Public name -> module. Those of `engine` import torch: plugins import them inside their methods."""
 
@@ -173,6 +176,7 @@ __all__ = [
     "StoreError",
     "Study",
     "StudyModel",
+    "Substitution",
     "Suite",
     "Table",
     "TableCell",
@@ -206,4 +210,5 @@ __all__ = [
     "split_hub",
     "statistics",
     "write_whole",
+    "yaml_excess",
 ]

@@ -64,7 +64,9 @@ def check_whole(path: Path, called: str = "") -> None:
         try:
             with safe_open(path, framework="np"):
                 pass
-        except SafetensorError:
+        except Exception as error:  # a made header
+            if not isinstance(error, SafetensorError):
+                raise CheckpointError(f"{called or path} is damaged ({error}); fetch it again") from error
             whole = False
     if not whole:
         size = path.stat().st_size

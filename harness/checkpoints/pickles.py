@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from harness.checkpoints.bombs import check_archived_pickle, check_directory, check_members, hostile
 from harness.checkpoints.foreign import archive_error, extraction
 from harness.errors import CheckpointError
 
@@ -54,6 +55,8 @@ _FAILURES: Final = (
 )
 """What torch raises on an incomplete checkpoint, measured by truncating files at every length."""
 
+_ACCIDENTS: Final = (RuntimeError, OSError)
+
 
 def read_pickle(path: Path, names: Sequence[str]) -> Any:
     """What `path` holds, on the CPU. `names`: globals that it may use, from `SAFE_GLOBALS` and ``numpy.dtypes.*``.
@@ -64,10 +67,16 @@ def read_pickle(path: Path, names: Sequence[str]) -> Any:
     allowed = [_safe_global(path, name) for name in names]
     try:
         return _loaded(path, allowed, "cpu")
-    except _FAILURES as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # of a made pickle, torch raises whatever the functions that it calls do
         refused = _refused(path, error)
         if refused:
             raise CheckpointError(_refusal(path, names, refused)) from error
+        # The checksums of an archive are right, so a pickle in it that fails was written so.
+        damaged = _ACCIDENTS if zipfile.is_zipfile(path) else _FAILURES
+        if not isinstance(error, damaged) or isinstance(error, pickle.UnpicklingError):
+            raise hostile(path, f"torch's safe reader stops at it ({_reason(error)})") from error
         size = path.stat().st_size
         raise CheckpointError(
             f"{path} is truncated or damaged at {size:,} bytes ({_reason(error)}); fetch it again"
@@ -77,14 +86,19 @@ def read_pickle(path: Path, names: Sequence[str]) -> Any:
 def check_archive(path: Path) -> None:
     """Refuses truncated and damaged zip files. torch itself silently loads flipped bits: it skips the CRCs."""
     try:
+        check_directory(path)
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-            damaged = archive.testzip() if any(name.endswith("data.pkl") for name in names) else None
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+            if other := archive_error(path, names):
+                raise other
+            check_members(path, archive.infolist(), archive.start_dir)
+            check_archived_pickle(path, archive)
+            damaged = archive.testzip()
+    except CheckpointError:
+        raise
+    except Exception as error:  # the library raises more than it states on a made directory
         size = path.stat().st_size
         raise CheckpointError(f"{path} is truncated or damaged at {size:,} bytes ({error}); fetch it again") from error
-    if other := archive_error(path, names):
-        raise other
     if damaged is not None:
         raise CheckpointError(f"{path} is damaged: the checksum of {damaged!r} in it is wrong; fetch it again")
 
@@ -102,7 +116,8 @@ def _reason(error: Exception) -> str:
     """One line of torch's message, without its advice to load unsafely."""
     text = str(error)
     inner = re.search(r"WeightsUnpickler error: *(.+)", text)
-    return (inner[1] if inner else text.partition("\n")[0])[:120] or type(error).__name__
+    line = (inner[1] if inner else text.partition("\n")[0]).strip()[:120]
+    return line or type(error).__name__
 
 
 def _can_be_allowed(name: str) -> bool:

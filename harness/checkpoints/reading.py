@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.checkpoints.arrays import with_tensors
+from harness.checkpoints.bombs import check_legacy
 from harness.checkpoints.contents import WRAPPERS, Contents
 from harness.checkpoints.kinds import check_whole, sniff
 from harness.checkpoints.pickles import SAFE_GLOBALS, check_archive, read_pickle
@@ -64,6 +65,8 @@ def read_checkpoint(path: Path, safe_globals: Sequence[str] = ()) -> Contents:
         return Contents(path, _read_safetensors(path), ordered=False)
     if kind == "zip":
         check_archive(path)
+    else:
+        check_legacy(path)
     return Contents(path, with_tensors(read_pickle(path, safe_globals)))
 
 
@@ -84,11 +87,10 @@ def _from_shards(path: Path, safe_globals: Sequence[str]) -> dict[str, torch.Ten
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
         tensors: dict[str, torch.Tensor] = load(path.read_bytes())
-    except (SafetensorError, KeyError, ValueError) as error:
+    except Exception as error:  # the library states none of what it raises on a made header
         raise CheckpointError(f"{path} is a truncated or damaged safetensors file ({error}); fetch it again") from error
     return {key: tensors[key] for key in sorted(tensors)}  # the library returns them in any order

@@ -51,7 +51,7 @@ def shard_by_key(path: Path) -> Mapping[str, str]:
         names = {str(key): str(name) for key, name in weight_map.items()}
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(
             f"{path} is not an index of shards: expected a JSON object with `weight_map` (key: file); fetch it again"
         ) from error

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from harness.errors import RequestError
+from harness.excess import check_pattern
 from harness.names import MODEL_NAME, NAME, dataset_of, is_set_of_models, task_of
 from harness.registry.mistakes import shown
 
@@ -30,9 +31,11 @@ def as_list(value: object) -> object:
 
 
 def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    for position, value in enumerate(values):
-        if value in values[:position]:
+    met: set[str] = set()
+    for value in values:
+        if value in met:
             raise ValueError(f"{value!r} is listed twice")
+        met.add(value)
     return values
 
 
@@ -70,8 +73,9 @@ def _renaming(value: object) -> object:
     if not isinstance(value, tuple) or len(value) != 2 or not all(isinstance(part, str) for part in value):
         raise ValueError(f"expected a pair [pattern, replacement], got {shown(value)}")
     try:
+        check_pattern(*value)
         re.compile(value[0]).sub(value[1], "")
-    except (re.error, IndexError) as error:
+    except (re.error, IndexError, ValueError) as error:
         raise ValueError(f"{shown(value)} cannot be applied: {error}") from error
     return value
 
@@ -88,7 +92,8 @@ def _resize(value: object) -> object:
 
 def _rows(value: str) -> str:
     first, _, last = value.partition(":")
-    if not (first.isdecimal() and last.isdecimal() and int(first) < int(last)):
+    short = first.isdecimal() and last.isdecimal() and max(len(first), len(last)) < 10
+    if not (short and int(first) < int(last)):
         raise ValueError(f'{value!r} is no range of outputs: expected "first:last", last excluded, such as "1:1001"')
     return value
 

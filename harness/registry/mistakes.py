@@ -11,6 +11,8 @@ from pydantic_core import ErrorDetails
 from harness.errors import RegistryError
 from harness.registry.yaml_nodes import Document, Where
 
+_MOST_ITEMS: Final = 100
+_MOST_LETTERS: Final = 500
 _KINDS: Final = {"models": "model", "datasets": "dataset", "suites": "suite"}
 
 
@@ -61,5 +63,8 @@ def shown(value: object) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, tuple):
-        return f"[{', '.join(map(shown, value))}]"
+        items = ", ".join(map(shown, value[:_MOST_ITEMS]))
+        return f"[{items}{', …' if len(value) > _MOST_ITEMS else ''}]"
+    if isinstance(value, str) and len(value) > _MOST_LETTERS:
+        return f"{value[:_MOST_LETTERS]!r}…"
     return repr(value) if isinstance(value, str) else "a mapping" if isinstance(value, dict) else str(value)

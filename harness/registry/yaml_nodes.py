@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from harness.errors import RegistryError
+from harness.excess import MOST_YAML, yaml_excess
 from harness.local.paths import regular
 
 # libyaml reads the same language an order of magnitude faster, but is not built everywhere
@@ -23,6 +25,10 @@ _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG: Final = "tag:yaml.org,2002:"
 _INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _DECIMAL: Final = re.compile(r"[-+]?[0-9]*\.[0-9]+([eE][-+][0-9]+)?|[-+]?[0-9]+\.([eE][-+][0-9]+)?")
+_MOST_DIGITS: Final = 40
+_MOST_KEY: Final = 500
+_MOST_SHOWN: Final = 60
+"""Letters of a value that a message shows."""
 _BOOLEANS: Final = {"true": True, "false": False}
 
 Where = tuple[str | int, ...]
@@ -62,12 +68,15 @@ def read_yaml(file: Path) -> Document:
             differently from how it looks; the message begins with ``file:line``.
     """
     try:
-        text = regular(file).read_text(encoding="utf-8")
+        with regular(file).open(encoding="utf-8") as opened:
+            text = opened.read(MOST_YAML + 1)
     except OSError as error:
         raise RegistryError(f"{file}:1: cannot be read: {error.strerror}. Expected a registry file (YAML)") from error
     except UnicodeDecodeError as error:
         raise RegistryError(f"{file}:1: is not UTF-8 text ({error.reason} at byte {error.start})") from error
     try:
+        if excess := yaml_excess(text):
+            raise RegistryError(f"{file}:{excess[0]}: {excess[1]}")
         root = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
@@ -123,6 +132,8 @@ class _Reader:
         key = self.scalar(node) if isinstance(node, yaml.ScalarNode) else None
         if not isinstance(key, str):
             raise self.error(node, f"key {_raw(node)} is not text; put it in quotes")
+        if len(key) > _MOST_KEY:
+            raise self.error(node, f"key {_clipped(key)} has {len(key):,} letters, expected at most {_MOST_KEY}")
         return key
 
     def scalar(self, node: yaml.ScalarNode) -> str | int | float | bool | None:
@@ -130,20 +141,25 @@ class _Reader:
         raw, kind = str(node.value), node.tag.removeprefix(_TAG)
         if kind == "str":
             if not node.style and _is_number(raw):
-                raise self.error(node, f"{raw} looks like a number, but YAML reads it as text; {_ways(raw)}")
+                ways = _ways(raw) if len(raw) <= _MOST_DIGITS else "put it in quotes"
+                raise self.error(node, f"{_clipped(raw)} looks like a number, but YAML reads it as text; {ways}")
             return raw
         if kind == "null":
             return None
         if kind == "bool" and raw.lower() in _BOOLEANS:
             return _BOOLEANS[raw.lower()]
+        if len(raw) > _MOST_DIGITS and kind in ("int", "float"):
+            raise self.error(node, f"{_clipped(raw)} is a number of more than {_MOST_DIGITS} digits")
         if kind == "int" and _INTEGER.fullmatch(raw):
             return int(raw)
-        if kind == "float" and _DECIMAL.fullmatch(raw):
+        if kind == "float" and _DECIMAL.fullmatch(raw) and isfinite(float(raw)):
             return float(raw)
         if kind in ("bool", "int", "float", "timestamp"):
             meant = {"bool": "true or false", "int": "a decimal number", "float": "a finite decimal number"}
             hint = f", or write {meant[kind]}" if kind in meant else ""
-            raise self.error(node, f"YAML reads {raw} as {_article(kind)}; put it in quotes if it is text{hint}")
+            raise self.error(
+                node, f"YAML reads {_clipped(raw)} as {_article(kind)}; put it in quotes if it is text{hint}"
+            )
         raise self.error(node, f"unknown tag {_tag(node)}: a registry holds data only")
 
     def check_tag(self, node: yaml.Node, expected: str) -> None:
@@ -182,11 +198,15 @@ def _article(kind: str) -> str:
 
 
 def _raw(node: yaml.Node) -> str:
-    return str(node.value) if isinstance(node, yaml.ScalarNode) else "(a list or mapping)"
+    return _clipped(str(node.value)) if isinstance(node, yaml.ScalarNode) else "(a list or mapping)"
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
 def _tag(node: yaml.Node) -> str:
-    return node.tag.replace(_TAG, "!!")
+    return _clipped(node.tag.replace(_TAG, "!!"))
 
 
 def _shown(path: Where) -> str:

@@ -8,6 +8,8 @@ Sample ids are those of the same images in class folders, so that both layouts h
 from __future__ import annotations
 
 import csv
+import struct
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +23,10 @@ from ._wnid_trees import wnid_samples
 SOLUTION = "LOC_val_solution.csv"
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 _TABLES = ("meta.mat", "map_clsloc.txt")
+_MOST_MAT = 16 << 20
+"""Bytes of the devkit's table, packed and unpacked; the published one has less than one million."""
+_COMPRESSED = 15
+"""Type of a compressed element in a MATLAB file."""
 _KAGGLE = Path("ILSVRC/Data/CLS-LOC/val")
 """The images in Kaggle's archive; its list lies beside the first of these folders."""
 _LEVELS = len(_KAGGLE.parts)
@@ -104,7 +110,7 @@ def _labels(root: Path, dataset: str) -> tuple[Path, dict[int, str]]:
 def _of_solution(path: Path, dataset: str) -> dict[int, str]:
     """Image number -> wnid, from Kaggle's list: ``ILSVRC2012_val_00048981,n03995372 85 1 499 272``."""
     wnids: dict[int, str] = {}
-    for line, cells in enumerate(csv.reader(_lines(path, dataset)), 1):
+    for line, cells in enumerate(_rows(path, dataset), 1):
         row = [cell.strip() for cell in cells]
         if not any(row) or (line == 1 and row[0].lower() == "imageid"):
             continue
@@ -127,7 +133,7 @@ def _of_devkit(path: Path, dataset: str) -> dict[int, str]:
         )
     wnids: dict[int, str] = {}
     for number, text in enumerate(ids, 1):
-        wnid = wnid_of.get(int(text)) if text.strip().isdecimal() else None
+        wnid = wnid_of.get(int(text)) if text.strip().isdecimal() and len(text) < 20 else None
         if wnid is None:
             raise _wrong_line(path, number, dataset, "an ILSVRC id from 1 to 1000")
         wnids[number] = wnid
@@ -144,7 +150,8 @@ def _devkit_ids(truth: Path, dataset: str) -> Mapping[int, str]:
             remedy=f"cp ILSVRC2012_devkit_t12/data/{_TABLES[0]} {truth.parent}",
         )
     rows = _of_meta(table, dataset) if table.suffix == ".mat" else [line.split() for line in _lines(table, dataset)]
-    ids = {int(row[1]): row[0] for row in rows if len(row) > 1 and row[1].isdecimal() and int(row[1]) <= 1000}
+    numbers = [row for row in rows if len(row) > 1 and row[1].isdecimal() and len(row[1]) <= 4]
+    ids = {int(row[1]): row[0] for row in numbers if int(row[1]) <= 1000}
     if sorted(ids) != list(range(1, 1001)) or set(ids.values()) != indices().keys():
         raise DatasetError(f"dataset {dataset!r}: {table} does not give each of the 1,000 wnids an id from 1 to 1000")
     return ids
@@ -156,6 +163,7 @@ def _of_meta(path: Path, dataset: str) -> list[Sequence[str]]:
 
     _refuse_irregular(path, dataset)
     try:
+        _check_unpacked(path)
         synsets = loadmat(path, squeeze_me=True)["synsets"]
         return [(str(row["WNID"]), str(int(row["ILSVRC2012_ID"]))) for row in synsets]
     except Exception as error:  # SciPy raises much more than it states on files of another kind
@@ -165,6 +173,29 @@ def _of_meta(path: Path, dataset: str) -> list[Sequence[str]]:
 def _refuse_irregular(path: Path, dataset: str) -> None:
     if path.exists() and not path.is_file():
         raise DatasetError(f"dataset {dataset!r}: {path} is no regular file, but a folder, FIFO or device. Remove it")
+
+
+def _check_unpacked(path: Path) -> None:
+    """Raises ValueError for a file of MATLAB that is not of version 5, or whose compressed elements are too long."""
+    content = path.read_bytes() if path.stat().st_size <= _MOST_MAT else b""
+    place = 128
+    if not content.startswith(b"MATLAB 5.0"):
+        raise ValueError(f"expected at most {_MOST_MAT:,} bytes of a MATLAB file of version 5")
+    while place + 8 <= len(content):
+        kind, length = struct.unpack_from("<II", content, place)
+        if kind == _COMPRESSED:
+            unpacked = zlib.decompressobj().decompress(content[place + 8 : place + 8 + length], _MOST_MAT + 1)
+            if len(unpacked) > _MOST_MAT:
+                raise ValueError(f"its content is longer than {_MOST_MAT:,} bytes")
+        place += 8 + length
+
+
+def _rows(path: Path, dataset: str) -> Iterator[list[str]]:
+    """The rows of a CSV file. Raises DatasetError."""
+    try:
+        yield from csv.reader(_lines(path, dataset))
+    except csv.Error as error:
+        raise DatasetError(f"dataset {dataset!r}: cannot read {path} ({error})") from error
 
 
 def _lines(path: Path, dataset: str) -> list[str]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from harness import CheckpointError
+from harness import CheckpointError, Substitution
 
 from ._globs import matches
 
@@ -117,9 +117,12 @@ def folded(
 
 def _touched(key: str, ending: str, drop: Sequence[str], rename: Sequence[tuple[str, str]]) -> bool:
     """Whether `drop` leaves `key` out, or `rename` changes its `ending`."""
-    new = key
+    new, substituted = key, Substitution()
     for pattern, replacement in rename:
-        new = re.sub(pattern, replacement, new)
+        try:
+            new = substituted(pattern, replacement, new)
+        except ValueError as error:
+            raise CheckpointError(f"rename {pattern!r} -> {replacement!r} cannot be applied: {error}") from error
     return matches(key, drop) or not new.endswith(ending)
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness import CheckpointError, LoadingRecipe
+from harness import CheckpointError, LoadingRecipe, Substitution
 
 from ._globs import matches
 from ._parametrizations import folded
@@ -65,15 +65,15 @@ def used_keys(state: Iterable[str], recipe: LoadingRecipe) -> set[str]:
 def renamed(state: State, rename: Sequence[tuple[str, str]], place: str) -> State:
     """`state` with the patterns of `rename` replaced in each key, in order."""
     result: State = {}
+    substituted = Substitution()
     for key, value in state.items():
         new = key
         for pattern, replacement in rename:
             try:
-                new = re.sub(pattern, replacement, new)
-            except (re.error, IndexError) as error:
+                new = substituted(pattern, replacement, new)
+            except ValueError as error:
                 raise CheckpointError(
-                    f"{place}: rename {pattern!r} -> {replacement!r} is not a regular expression and replacement "
-                    f"({error})"
+                    f"{place}: rename {pattern!r} -> {replacement!r} cannot be applied: {error}"
                 ) from error
         _put(result, new, value, place)
     return result

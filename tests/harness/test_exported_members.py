@@ -18,9 +18,9 @@ def test_public_names():
         LabelSpace LoadingRecipe Measure ModelSpec Preprocessing Reason Release Remark Sample Series Study StudyModel
         Suite Table TableCell TaskLayout TaskSpec Tolerance TrialReader Trials"""
     interfaces = "Dataset Importer ModelSource Probe Report WhiteBoxProbe hookimpl"
-    helpers = """AbsentError Contents Normalized Scheme accuracy_measures cache_dir cached check_digest expected_digest
-        is_correct load_plugins locate_first normalized proportion read_checkpoint read_state_dict read_trials
-        reason_for sha256_of share shards_of split_hub statistics write_whole"""
+    helpers = """AbsentError Contents Normalized Scheme Substitution accuracy_measures cache_dir cached check_digest
+        expected_digest is_correct load_plugins locate_first normalized proportion read_checkpoint read_state_dict
+        read_trials reason_for sha256_of share shards_of split_hub statistics write_whole yaml_excess"""
     door = "OpenedStudy Progress RunResult open_study run"
     errors = """AbsentCheckpointError AbsentDatasetError CellError CheckpointError DatasetError FetchError
         HarnessError ImageError NonFiniteError PluginError RegistryError

@@ -2,6 +2,8 @@
 
 import csv
 import random
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from harness.fetching.datasets import DatasetFetch
 from harness.plugins.datasets._imagenet_classes import VALIDATION_IMAGES, indices, real_labels, wnids
 from harness.plugins.datasets.imagenet import ImageNet
 from harness.plugins.datasets.imagenet_real import ImageNetReaL
+from tests.helpers.bombs import bounded
 from tests.helpers.trees import grow, paint, painted, refusal
 
 NUMBERS = (1, 7, 293, 4_000, 49_999, 50_000)
@@ -265,3 +268,32 @@ def test_the_doctor_reads_the_folder_or_names_the_list(command_line, tmp_path):
     solution(root.parent)
     code, out, _ = command_line(*asked)
     assert code == 0 and "6 of 50,000 images" in " ".join(out.split())
+
+
+def bomb(folder):
+    """A table whose one compressed element is 40 MB unpacked."""
+    packed = zlib.compress(bytes(40 << 20), 1)
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
+    (folder / "meta.mat").write_bytes(header + struct.pack("<II", 15, len(packed)) + packed)
+
+
+HOSTILE = {
+    "table-that-unpacks": (bomb, "its content is longer than"),
+    "table-of-another-version": (lambda folder: (folder / "meta.mat").write_bytes(bytes(4096)), "of version 5"),
+    "id-of-many-digits": (lambda folder: rewrite(folder, "9" * 5000), "line 1: expected an ILSVRC id"),
+    "cell-of-many-letters": (lambda folder: solution(folder, rows=[("x" * 200_000, "y")]), "cannot read"),
+}
+
+
+def rewrite(folder, first):
+    path = folder / "ILSVRC2012_validation_ground_truth.txt"
+    path.write_text("\n".join([first, *path.read_text().splitlines()[1:]]))
+
+
+@pytest.mark.parametrize(("damage", "words"), HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_list_of_labels_costs_one_line(damage, words, tmp_path):
+    root = images(tmp_path / "val", (1,))
+    devkit(tmp_path)
+    damage(tmp_path)
+    message = bounded(lambda: refusal(ImageNet(), root))
+    assert words in message and "TRACEBACK" not in message and "\n" not in message

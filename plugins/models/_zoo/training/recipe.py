@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from harness import RequestError, UnknownNameError
+from harness import RequestError, UnknownNameError, yaml_excess
 
 from ..input_filters import HIGHEST, band
 
@@ -204,14 +204,17 @@ def _content(file: Path) -> Any:
 
     try:
         text = file.read_text(encoding="utf-8")
+        if excess := yaml_excess(text):
+            line, problem = excess
+            raise RequestError(f"recipes {file}: line {line}: {problem}")
         _refuse_repeated(yaml.compose(text, Loader=yaml.SafeLoader), file)
         return yaml.safe_load(text)
     except OSError as error:
         raise RequestError(f"cannot read recipes {file}: {error.strerror}; see docs/add-a-network.md") from error
     except UnicodeDecodeError as error:
         raise RequestError(f"recipes {file} are not UTF-8 text ({error.reason} at byte {error.start})") from error
-    except yaml.YAMLError as error:
-        raise RequestError(f"recipes {file} are not YAML: {' '.join(str(error).split())}") from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # a number of too many digits, for instance
+        raise RequestError(f"recipes {file} are not YAML: {' '.join(str(error).split())[:300]}") from error
 
 
 def _refuse_repeated(node: yaml.Node | None, file: Path) -> None:
