@@ -15,6 +15,7 @@ SEARCHES = {"startswith", "endswith", "partition", "rpartition", "split", "find"
 FOREIGN = {
     "harness/checkpoints/reading.py": "torch names the globals that it refuses in its message alone",
     "harness/data/decoding.py": "one line of what Pillow says",
+    "harness/fetching/tars.py": "lzma has one exception for a limit on memory and for everything else",
     "harness/errors.py": "one line of what any exception says",
 }
 """Modules that look into the text of another library's exceptions, which have no other form."""
