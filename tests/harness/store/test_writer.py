@@ -543,7 +543,7 @@ def test_folders_of_others_are_left_alone(tmp_path):
         create(tmp_path)
     with pytest.raises(RunError, match="is a file"):
         create(tmp_path / "thesis.tex")
-    with pytest.raises(RunError, match="thesis.tex is a file, expected a folder"):
+    with pytest.raises(RunError, match=r"thesis\.tex is a file, expected a folder"):
         create(tmp_path / "thesis.tex" / "run")
     with pytest.raises(RunError, match=r"cannot write to .*too long"):
         create(tmp_path / ("x" * 300))
