@@ -65,6 +65,11 @@ def text_of(error: BaseException) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def clipped(text: str, most: int = 60) -> str:
+    """The beginning of `text`, with an ellipsis if it has more than `most` characters."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def listed(names: Iterable[str], most: int = 4, separator: str = ", ") -> str:
     """The names, or the first of them and how many there are: ``fog, rain, snow, … (75 in all)``; ``none`` if none."""
     given = list(names)

@@ -29,6 +29,13 @@ _CATEGORIES: Final = {
 _Letters = frozenset[int] | None
 
 
+def yaml_loader() -> Any:
+    """The class that reads YAML; libyaml's is an order of magnitude faster, but is not built everywhere."""
+    import yaml
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 def yaml_excess(text: str) -> tuple[int, str] | None:
     """Line (from 1) and what is wrong with a YAML file that takes more than its length; None for any other.
 
@@ -41,7 +48,7 @@ def yaml_excess(text: str) -> tuple[int, str] | None:
     sizes: dict[str, int] = {}
     starts: list[tuple[str | None, int]] = []
     count = repeated = written = 0
-    events: Any = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    events: Any = yaml.parse(text, Loader=yaml_loader())
     for event in events:
         line, written = event.start_mark.line + 1, written + 1
         if written > _MOST_VALUES:

@@ -83,9 +83,13 @@ def check(path: Path, budget: Budget, stream: Any, count: int) -> None:
     except HostileError as error:
         raise hostile(path, f"its pickle has {error}") from error
     except DamagedError as error:
-        raise CheckpointError(
-            f"{path} is truncated or damaged at {path.stat().st_size:,} bytes ({str(error)[:120]}); fetch it again"
-        ) from error
+        raise damaged(path, str(error)[:120]) from error
+
+
+def damaged(path: Path, reason: object) -> CheckpointError:
+    """The error for a file that ends too early or whose bytes make no sense."""
+    size = path.stat().st_size
+    return CheckpointError(f"{path} is truncated or damaged at {size:,} bytes ({reason}); fetch it again")
 
 
 def hostile(path: Path, finding: str) -> CheckpointError:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from harness.checkpoints.foreign import error_by_name, foreign_error, not_a_checkpoint
 from harness.checkpoints.shards import is_index
 from harness.errors import CheckpointError
-from harness.local.paths import regular
+from harness.local.regular import regular
 
 Format = Literal["safetensors", "zip", "legacy", "index"]
 _SPACE: Final = b"\xef\xbb\xbf \t\r\n"

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from harness.checkpoints.bombs import check_archived_pickle, check_directory, check_members, hostile
+from harness.checkpoints.bombs import check_archived_pickle, check_directory, check_members, damaged, hostile
 from harness.checkpoints.foreign import archive_error, extraction
 from harness.errors import CheckpointError
 
@@ -74,13 +74,10 @@ def read_pickle(path: Path, names: Sequence[str]) -> Any:
         if refused:
             raise CheckpointError(_refusal(path, names, refused)) from error
         # The checksums of an archive are right, so a pickle in it that fails was written so.
-        damaged = _ACCIDENTS if zipfile.is_zipfile(path) else _FAILURES
-        if not isinstance(error, damaged) or isinstance(error, pickle.UnpicklingError):
+        accidents = _ACCIDENTS if zipfile.is_zipfile(path) else _FAILURES
+        if not isinstance(error, accidents) or isinstance(error, pickle.UnpicklingError):
             raise hostile(path, f"torch's safe reader stops at it ({_reason(error)})") from error
-        size = path.stat().st_size
-        raise CheckpointError(
-            f"{path} is truncated or damaged at {size:,} bytes ({_reason(error)}); fetch it again"
-        ) from error
+        raise damaged(path, _reason(error)) from error
 
 
 def check_archive(path: Path) -> None:
@@ -93,14 +90,13 @@ def check_archive(path: Path) -> None:
                 raise other
             check_members(path, archive.infolist(), archive.start_dir)
             check_archived_pickle(path, archive)
-            damaged = archive.testzip()
+            wrong = archive.testzip()
     except CheckpointError:
         raise
     except Exception as error:  # the library raises more than it states on a made directory
-        size = path.stat().st_size
-        raise CheckpointError(f"{path} is truncated or damaged at {size:,} bytes ({error}); fetch it again") from error
-    if damaged is not None:
-        raise CheckpointError(f"{path} is damaged: the checksum of {damaged!r} in it is wrong; fetch it again")
+        raise damaged(path, error) from error
+    if wrong is not None:
+        raise CheckpointError(f"{path} is damaged: the checksum of {wrong!r} in it is wrong; fetch it again")
 
 
 def _loaded(path: Path, allowed: Sequence[tuple[Any, str]], device: str) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from harness.errors import AbsentCheckpointError, CheckpointError
-from harness.local.paths import regular
+from harness.local.regular import regular
 
 INDEX_SUFFIX: Final = ".index.json"
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.foreign import in_ascii, json_text
-from harness.output.streams import is_unicode, terminal
+from harness.foreign import json_text
+from harness.output.streams import terminal, write_result
 from harness.workflows.display import stderr_console
 from harness.workflows.options import House, choice, open_house, positive
 
@@ -69,5 +68,4 @@ def stdout_console() -> Console:
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout."""
-    text = json_text(value)
-    sys.stdout.write(text if is_unicode(sys.stdout) else in_ascii(text, "json"))
+    write_result(json_text(value), "json")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,7 @@ import typer
 
 from harness.cli.options import PluginFolders, Registries, choice, open_house, stdout_console
 from harness.errors import UnknownNameError
-from harness.foreign import in_ascii, one_line
+from harness.foreign import one_line
 from harness.output.files import write_file
 
 if TYPE_CHECKING:
@@ -93,10 +92,10 @@ def shape(form: str, output: Path | None) -> tuple[int, bool]:
 
 def emit(text: str, output: Path | None, form: str = "terminal") -> None:
     """Print the result, or write it to a file in UTF-8. Raises RequestError if the file cannot be written."""
-    from harness.output.streams import is_unicode, write_result
+    from harness.output.streams import write_result
 
     if output is None:
-        write_result(text if is_unicode(sys.stdout) else in_ascii(text, form))
+        write_result(text, form)
     else:
         write_file(output, text)
 

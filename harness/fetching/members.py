@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from harness.errors import clipped
 from harness.fetching.space import check_space
 
 _CHUNK: Final = 1 << 18
@@ -81,8 +82,7 @@ def member_parts(name: str) -> tuple[str, ...]:
 
 
 def _short(name: str) -> str:
-    shown = repr(name)
-    return shown if len(shown) <= 100 else f"{shown[:100]}…"
+    return clipped(repr(name), 100)
 
 
 class Tree:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from harness.fetching.members import Limits, Tree, UnsafeArchiveError, member_parts
 from harness.fetching.space import check_space
+from harness.local.regular import KINDS
 
 if TYPE_CHECKING:
     from harness.fetching.records import Watcher
@@ -20,13 +21,7 @@ _TAIL: Final = 1 << 17
 """Bytes at the end that hold the records of the end, and the longest comment."""
 _RECORDS: Final = ((b"PK\x05\x06", 12, 4), (b"PK\x06\x06", 40, 8))
 """Records of the end, the second of large archives: start, place of the size of the list, bytes of that size."""
-_KINDS: Final = {
-    stat.S_IFLNK: "a symbolic link",
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
+_REFUSED: Final = KINDS.keys() - {stat.S_IFREG, stat.S_IFDIR}
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """The library bounds what it unpacks in one step for these only."""
 
@@ -75,8 +70,8 @@ def _check_member(member: zipfile.ZipInfo) -> None:
     name = member.orig_filename  # `filename` ends at a NUL
     member_parts(name)
     kind = stat.S_IFMT(member.external_attr >> 16)
-    if kind in _KINDS:
-        raise UnsafeArchiveError(f"{name!r} is {_KINDS[kind]}")
+    if kind in _REFUSED:
+        raise UnsafeArchiveError(f"{name!r} is {KINDS[kind]}")
     if member.flag_bits & 1:
         raise UnsafeArchiveError(f"{name!r} is encrypted")
     if member.compress_type not in _METHODS:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from harness.errors import CheckpointError
 from harness.local.cache import cache_dir
-from harness.local.paths import regular
+from harness.local.regular import regular
 from harness.local.writing import write_whole
 
 SETTLED_NS: Final = 2_000_000_000

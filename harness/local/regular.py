@@ -19,13 +19,26 @@ MOST_BYTES: Final = 32 << 20
 MOST_PARTS: Final = 1_000_000
 DEEPEST: Final = 64
 """Limits on JSON: bytes, entries of lists and objects, and levels. A run of 10,000 models on 40 tasks keeps them."""
-_NAMES: Final = {
+KINDS: Final = {
     stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFREG: "a file",
 }  # fmt: skip
+"""What a file is, by `stat.S_IFMT` of its mode."""
 _LARGE: Final = 16 << 20
 _HOLES: Final = 1000
 """Bytes above which a file must not be this many times as large as what it takes on the disk."""
+
+
+def regular(path: Path) -> Path:
+    """`path`, if it is a regular file or a link to one; anything else might be read for ever and is not opened.
+
+    For files that users name. Raises OSError, whose `strerror` says what it is.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = KINDS.get(stat.S_IFMT(mode), "something else")
+        raise OSError(errno.EINVAL, f"is {kind}, expected a regular file", str(path))
+    return path
 
 
 def refuse_irregular(path: Path) -> None:
@@ -43,7 +56,7 @@ def refuse_irregular(path: Path) -> None:
 
 def _refuse(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise StoreError(f"{path} is {_NAMES.get(stat.S_IFMT(status.st_mode), 'no file')}, expected a regular file")
+        raise StoreError(f"{path} is {KINDS.get(stat.S_IFMT(status.st_mode), 'no file')}, expected a regular file")
     # Some network file systems say that every file takes no room.
     if status.st_size > _LARGE and 0 < status.st_blocks * 512 * _HOLES < status.st_size:
         raise StoreError(f"{path} says that it has {status.st_size:,} bytes, but consists of holes")
@@ -83,7 +96,7 @@ def refuse_links(root: Path, *names: str) -> Path:
         except OSError as error:
             raise StoreError(f"{place} cannot be read: {error.strerror}") from error
         if not stat.S_ISDIR(mode):
-            kind = _NAMES.get(stat.S_IFMT(mode), "no folder")
+            kind = KINDS.get(stat.S_IFMT(mode), "no folder")
             raise StoreError(f"{place} is {kind}, expected a folder: what a run has lies in its own folder")
     return root.joinpath(*names)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from harness.foreign import OutputError, one_line, spelled, visible
+from harness.foreign import OutputError, in_ascii, one_line, spelled, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -122,10 +122,11 @@ def terminal(*, stderr: bool = False, **options: Any) -> Console:
     return _Console(stderr=stderr, highlight=False, markup=False, emoji=False, **options)
 
 
-def write_result(text: str) -> None:
-    """Write to stdout what is visible already, colours included."""
+def write_result(text: str, form: str) -> None:
+    """Write to stdout what is visible already, colours included; JSON and HTML lose nothing in any encoding."""
     stream = sys.stdout
-    getattr(stream, "rich_proxied_file", stream).write(text)
+    shown = text if is_unicode(stream) else in_ascii(text, form)
+    getattr(stream, "rich_proxied_file", stream).write(shown)
 
 
 def error_line(error: object) -> None:

@@ -1,4 +1,5 @@
 """What a suite needs and what is present, before any GPU second. Loads no network, reads no image, imports no torch.
+
 Folders are listed, but images are not hashed. Digests of checkpoints are verified, and cached."""
 
 from __future__ import annotations

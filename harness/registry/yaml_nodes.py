@@ -16,19 +16,16 @@ from typing import Any, Final
 
 import yaml
 
-from harness.errors import RegistryError
-from harness.excess import MOST_YAML, yaml_excess
-from harness.local.paths import regular
+from harness.errors import RegistryError, clipped
+from harness.excess import MOST_YAML, yaml_excess, yaml_loader
+from harness.local.regular import regular
 
-# libyaml reads the same language an order of magnitude faster, but is not built everywhere
-_Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Loader: Final = yaml_loader()
 _TAG: Final = "tag:yaml.org,2002:"
 _INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _DECIMAL: Final = re.compile(r"[-+]?[0-9]*\.[0-9]+([eE][-+][0-9]+)?|[-+]?[0-9]+\.([eE][-+][0-9]+)?")
 _MOST_DIGITS: Final = 40
 _MOST_KEY: Final = 500
-_MOST_SHOWN: Final = 60
-"""Letters of a value that a message shows."""
 _BOOLEANS: Final = {"true": True, "false": False}
 
 Where = tuple[str | int, ...]
@@ -133,7 +130,7 @@ class _Reader:
         if not isinstance(key, str):
             raise self.error(node, f"key {_raw(node)} is not text; put it in quotes")
         if len(key) > _MOST_KEY:
-            raise self.error(node, f"key {_clipped(key)} has {len(key):,} letters, expected at most {_MOST_KEY}")
+            raise self.error(node, f"key {clipped(key)} has {len(key):,} letters, expected at most {_MOST_KEY}")
         return key
 
     def scalar(self, node: yaml.ScalarNode) -> str | int | float | bool | None:
@@ -142,14 +139,14 @@ class _Reader:
         if kind == "str":
             if not node.style and _is_number(raw):
                 ways = _ways(raw) if len(raw) <= _MOST_DIGITS else "put it in quotes"
-                raise self.error(node, f"{_clipped(raw)} looks like a number, but YAML reads it as text; {ways}")
+                raise self.error(node, f"{clipped(raw)} looks like a number, but YAML reads it as text; {ways}")
             return raw
         if kind == "null":
             return None
         if kind == "bool" and raw.lower() in _BOOLEANS:
             return _BOOLEANS[raw.lower()]
         if len(raw) > _MOST_DIGITS and kind in ("int", "float"):
-            raise self.error(node, f"{_clipped(raw)} is a number of more than {_MOST_DIGITS} digits")
+            raise self.error(node, f"{clipped(raw)} is a number of more than {_MOST_DIGITS} digits")
         if kind == "int" and _INTEGER.fullmatch(raw):
             return int(raw)
         if kind == "float" and _DECIMAL.fullmatch(raw) and isfinite(float(raw)):
@@ -158,7 +155,7 @@ class _Reader:
             meant = {"bool": "true or false", "int": "a decimal number", "float": "a finite decimal number"}
             hint = f", or write {meant[kind]}" if kind in meant else ""
             raise self.error(
-                node, f"YAML reads {_clipped(raw)} as {_article(kind)}; put it in quotes if it is text{hint}"
+                node, f"YAML reads {clipped(raw)} as {_article(kind)}; put it in quotes if it is text{hint}"
             )
         raise self.error(node, f"unknown tag {_tag(node)}: a registry holds data only")
 
@@ -198,15 +195,11 @@ def _article(kind: str) -> str:
 
 
 def _raw(node: yaml.Node) -> str:
-    return _clipped(str(node.value)) if isinstance(node, yaml.ScalarNode) else "(a list or mapping)"
-
-
-def _clipped(text: str) -> str:
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+    return clipped(str(node.value)) if isinstance(node, yaml.ScalarNode) else "(a list or mapping)"
 
 
 def _tag(node: yaml.Node) -> str:
-    return _clipped(node.tag.replace(_TAG, "!!"))
+    return clipped(node.tag.replace(_TAG, "!!"))
 
 
 def _shown(path: Where) -> str:

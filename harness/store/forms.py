@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from harness.records.arrays import DTYPES
 from harness.store.file_names import is_name
+from harness.store.headers import is_count
 
 Form = Callable[[Any, str], str]
 """(value, its place for the message) -> what is wrong with it; empty if nothing is."""
@@ -32,8 +33,8 @@ def _is_number(value: Any) -> bool:
 anything = _kind("anything", lambda _: True)
 text = _kind("a text", lambda value: isinstance(value, str))
 whole = _kind("a whole number", _is_whole)
-count = _kind("a number from 0 on", lambda value: _is_whole(value) and value >= 0)
-positive = _kind("a number from 1 on", lambda value: _is_whole(value) and value >= 1)
+count = _kind("a number from 0 on", is_count)
+positive = _kind("a number from 1 on", lambda value: is_count(value) and value >= 1)
 number = _kind("a number", _is_number)
 flag = _kind("true or false", lambda value: isinstance(value, bool))
 scalar = _kind("a text or number", lambda v: v is None or isinstance(v, str | bool) or _is_number(v))

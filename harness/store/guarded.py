@@ -14,6 +14,8 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
+from harness.errors import clipped
+
 _MOST: Final = 10_000
 """Groups, datasets and attributes in one file."""
 _DEEPEST: Final = 3
@@ -45,12 +47,12 @@ class _Guard:
         for name in group:
             link = group.get(name, getlink=True)
             if not isinstance(link, h5py.HardLink):
-                raise ValueError(f"{_short(name)} is a link to another place, expected a dataset")
+                raise ValueError(f"{clipped(name)} is a link to another place, expected a dataset")
             item = group[name]
             if isinstance(item, h5py.Dataset):
                 self.dataset(name, item)
             elif not isinstance(item, h5py.Group) or depth == _DEEPEST:
-                raise ValueError(f"{_short(name)} is neither a group nor a dataset, or too deep")
+                raise ValueError(f"{clipped(name)} is neither a group nor a dataset, or too deep")
             else:
                 self.group(item, depth + 1)
 
@@ -58,16 +60,16 @@ class _Guard:
         properties = dataset.id.get_create_plist()
         # First of all, because to ask a virtual dataset for its shape can open other files.
         if properties.get_layout() != h5py.h5d.CONTIGUOUS or properties.get_external_count():
-            raise ValueError(f"{_short(name)} is virtual, chunked or stored elsewhere, expected contiguous bytes")
+            raise ValueError(f"{clipped(name)} is virtual, chunked or stored elsewhere, expected contiguous bytes")
         self.count(len(dataset.attrs))
         offset, stored = dataset.id.get_offset(), dataset.id.get_storage_size()
         texts = dataset.id.get_type().is_variable_str() if dataset.dtype.kind == "O" else False
         if not texts and dataset.dtype.kind not in "iufS":
-            raise ValueError(f"{_short(name)} holds {dataset.dtype}, expected numbers or texts")
+            raise ValueError(f"{clipped(name)} holds {dataset.dtype}, expected numbers or texts")
         count = math.prod(dataset.shape or ())
         needed = count * (_REFERENCE.itemsize if texts else dataset.id.get_type().get_size())
         if needed != stored or offset is None or offset + stored > self.size:
-            raise ValueError(f"{_short(name)} of {dataset.shape} does not fit into a file of {self.size:,} bytes")
+            raise ValueError(f"{clipped(name)} of {dataset.shape} does not fit into a file of {self.size:,} bytes")
         if texts:
             references = np.fromfile(self.path, _REFERENCE, count, offset=offset)
             self.texts += int(references["length"].sum(dtype=np.int64))
@@ -81,7 +83,7 @@ class _Guard:
             if attribute.shape != () or attribute.get_type().get_class() not in (
                 h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING,
             ):  # fmt: skip
-                raise ValueError(f"attribute {_short(name)} is no text or number")
+                raise ValueError(f"attribute {clipped(name)} is no text or number")
             value: Any = file.attrs[name]
             self.texts += len(value) if isinstance(value, str | bytes) else 0
             self.total(name)
@@ -94,9 +96,5 @@ class _Guard:
     def total(self, name: str) -> None:
         if max(self.stored, self.texts) > self.size:
             raise ValueError(
-                f"{_short(name)} and what stands before it need more than the {self.size:,} bytes there are"
+                f"{clipped(name)} and what stands before it need more than the {self.size:,} bytes there are"
             )
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 60 else f"{name[:60]}…"

@@ -21,7 +21,7 @@ from harness.store.forms import TABLE, refuse_misfit
 from harness.store.headers import Span, damaged, refuse_other
 from harness.store.layout import LayoutHeader, read_classes, read_layout, read_layout_header
 from harness.store.seal import read_sealed
-from harness.store.shards import read_header, read_shard
+from harness.store.shards import read_header
 
 _ATTEMPTS: Final = 5
 """How often a reader retries when files change while it reads them."""
@@ -187,8 +187,7 @@ class RunReader:
     def folder(self, task: str, model: str) -> CellFolder:
         """The folder of one cell."""
         check_name("model", model)
-        check_name("task", task)
-        return CellFolder(refuse_links(self.path, "shards", task, model))
+        return CellFolder(refuse_links(self._task(task), model))
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -266,7 +265,7 @@ class RunReader:
             if field not in read_header(file.path).tails:
                 remedy = "harness run … --store logits" if field == "logits" else ""
                 raise StoreError(f"{task} × {model} in {self.path} keeps no {field}", remedy=remedy)
-            for (first, last), fields, _ in read_shard(file.path, record.origin, (field,), (low, high)):
+            for (first, last), fields in read_bytes(file.path, record.origin, (field,), (low, high)):
                 parts.append(fields[field][max(low - first, 0) : high - first if high < last else None])
         return np.concatenate(parts)
 

@@ -222,15 +222,12 @@ def field_names(group: h5py.Group) -> list[str]:
     return [*(name for name in FILLS if name in group), *map(array_field, sorted(group.get(_ARRAYS, ())))]
 
 
-def read_shard(
-    path: Path, origin: Origin, names: Sequence[str] | None = None, within: Span | None = None
-) -> Iterator[StoredSpan]:
+def read_shard(path: Path, origin: Origin, names: Sequence[str] | None = None) -> Iterator[StoredSpan]:
     """The spans of a shard, one in memory at a time.
 
     Args:
         origin: the expected origin of the trials.
         names: fields to read; None: all.
-        within: read only spans that overlap this range; None: all.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -241,8 +238,6 @@ def read_shard(
         refuse_other(path, origin, header)
         datasets = {name: file[name] for name in names or header.tails}
         for index, (low, high) in enumerate(header.spans):
-            if within is not None and (high <= within[0] or low >= within[1]):
-                continue
             rows = slice(low - header.range[0], high - header.range[0])
             fields = {name: _read(name, dataset, rows) for name, dataset in datasets.items()}
             digests = {name: header.digests[name][index] for name in fields}

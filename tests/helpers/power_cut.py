@@ -231,9 +231,7 @@ def _read(run: Path) -> None:
 def _compare(run: RunReader, layout, job, span) -> None:
     record, files = run.place(TASK, job.model)
     assert record.job.key == job.key
-    rows = [
-        stored for file in files for stored in read_shard(file.path, record.origin, None, span) if stored.span == span
-    ]
+    rows = [stored for file in files for stored in read_shard(file.path, record.origin) if stored.span == span]
     assert len(rows) == 1, f"{job.model} {span} was stored, and is lost"
     expected = make_block(layout, job, span)
     for name in ("top5", "logp", "correct"):
