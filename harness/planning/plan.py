@@ -23,7 +23,7 @@ class Settings:
 
     Attributes:
         device_type: ``cpu`` or ``cuda``. precision: ``fp32``, ``tf32`` or ``bf16``.
-        batch_size: samples per forward, which also sets where batches begin and can change the last digits of logits.
+        batch_size: most samples per forward; it sets where batches begin and can change the last digits of logits.
         limit: number of samples, None for all. store: ``top5`` or ``logits``.
     """
 

@@ -12,6 +12,7 @@ from harness.planning.answers import checked_effort, checked_names, inapplicable
 from harness.planning.code import CodeInUse, compared
 from harness.planning.plan import MissingTask, Pass, Plan, PlannedCell, PlannedTask, Settings, Status
 from harness.planning.preprocessing import Natives, shown_to
+from harness.planning.spans import span_length
 from harness.records import Identity, Job, ProbeIdentity, Reason, TaskLayout, checked_arrays, columns_of
 
 if TYPE_CHECKING:
@@ -22,16 +23,20 @@ if TYPE_CHECKING:
     from harness.store import StoredCell
 
 
-LEAST_SPAN = 16
-"""Least samples per shard. The span is part of every cell's identity: another value would make stored cells stale."""
 SAME = "same tensors, other file"
 RESIDENT_MODELS = 48
 """Networks kept on the device at once, so that each image is decoded once for all of them; the study's 48 ResNet-50
 take 4.9 GB. More models need further passes, so memory stays bounded."""
 
 
-def plan_task(name: str, probe: Probe, dataset: Dataset, manifest: Manifest, batch_size: int) -> PlannedTask:
-    """Resolve one task. Raises ValueError if the probe cannot serve the dataset's image size or its views."""
+def plan_task(
+    name: str, probe: Probe, dataset: Dataset, manifest: Manifest, batch_size: int, span: int | None = None
+) -> PlannedTask:
+    """Resolve one task. Raises ValueError if the probe cannot serve the dataset's image size or its views.
+
+    Args:
+        span: samples per shard, of stored cells that are to be resumed; default: `span_length`.
+    """
     space, samples, size = dataset.label_space(), manifest.samples, dataset.preprocessing.size
     stimuli = checked_names("conditions", probe.conditions(size))
     conditions = columns_of(checked_names("views", tuple(manifest.folders)), stimuli)
@@ -42,7 +47,7 @@ def plan_task(name: str, probe: Probe, dataset: Dataset, manifest: Manifest, bat
         conditions=conditions,
         classes=space.classes,
         size=size,
-        span=span_length(len(samples), batch_size),
+        span=span or span_length(len(samples), batch_size),
         attributes={
             attribute: tuple(sample.attributes[position] for sample in samples)
             for position, attribute in enumerate(dataset.attributes)
@@ -86,12 +91,6 @@ def padded_targets(samples: Sequence[Sample]) -> np.ndarray:
     for row, sample in zip(targets, samples, strict=True):
         row[: len(sample.targets)] = sample.targets
     return targets
-
-
-def span_length(n: int, batch_size: int) -> int:
-    """Samples per shard: max(`LEAST_SPAN`, ⌈n/128⌉), rounded up to whole batches: at most 128 shards per cell."""
-    least = max(LEAST_SPAN, -(-n // 128))
-    return -(-least // batch_size) * batch_size
 
 
 def make_job(

@@ -25,6 +25,7 @@ from harness.planning.plan import MissingTask, PlannedTask, Settings
 from harness.planning.preprocessing import natives_of, remarks_on
 from harness.planning.requirements import with_requirements
 from harness.planning.sizes import of_other_sizes
+from harness.planning.spans import earlier_spans
 from harness.planning.tensors import files_of_stored
 from harness.planning.weight_files import digests_of_models
 from harness.records import Reason, Remark
@@ -175,10 +176,14 @@ def resolve(
             raise UnknownNameError("dataset", name, selection.known_datasets, f"Given as --data {name}=…")
     manifest_of, missing = _manifests(selection, data, settings.limit, progress)
     digests, absent = digests_of_models(selection)
+    samples = {
+        task.name: len(manifest_of[task.dataset].samples) for task in selection.tasks if task.dataset in manifest_of
+    }
+    spans = earlier_spans(stored, samples, settings.batch_size)
     tasks = [
-        plan_task(selection, task, manifest_of[task.dataset], settings)
+        plan_task(selection, task, manifest_of[task.dataset], settings, spans.get(task.name))
         for task in selection.tasks
-        if task.dataset in manifest_of
+        if task.name in samples
     ]
     missing_tasks = [
         missing_task(selection, task, Reason.of_error("task", task.name, missing[task.dataset]))
@@ -221,13 +226,19 @@ def missing_task(selection: Selection, task: TaskSpec, because: Reason) -> Missi
     return MissingTask(name=task.name, probe=probe, dataset=dataset, conditions=conditions, because=because)
 
 
-def plan_task(selection: Selection, task: TaskSpec, manifest: manifests.Manifest, settings: Settings) -> PlannedTask:
-    """One task with its layout. Raises RequestError if the probe cannot serve the dataset's image size or its views."""
+def plan_task(
+    selection: Selection, task: TaskSpec, manifest: manifests.Manifest, settings: Settings, span: int | None = None
+) -> PlannedTask:
+    """One task with its layout. Raises RequestError if the probe cannot serve the dataset's image size or its views.
+
+    Args:
+        span: as in `planner.plan_task`.
+    """
     from harness.store.layout import RESERVED, check_layout
 
     probe, dataset = selection.probes[task.name], selection.datasets[task.dataset]
     with _fitting(task):
-        planned = planner.plan_task(task.name, probe, dataset, manifest, settings.batch_size)
+        planned = planner.plan_task(task.name, probe, dataset, manifest, settings.batch_size, span)
         check_layout(planned.layout)
         clashes = {*RESERVED, *planned.layout.attributes} & {spec.name for spec in selection.models}
         if clashes:

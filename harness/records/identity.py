@@ -138,6 +138,18 @@ class Identity:
         return settings
 
     @property
+    def batch_size(self) -> int | None:
+        """Most samples of one forward; None for imported decisions."""
+        size: int | None = self.settings.get("batch_size")
+        return size
+
+    @property
+    def span(self) -> int | None:
+        """Samples per shard; None where it is not recorded."""
+        span: int | None = self.document.get("layout", {}).get("span")
+        return span
+
+    @property
     def arrays(self) -> dict[str, ArraySpec]:
         """The arrays that are stored beside the decisions, by name."""
         stored: Mapping[str, Mapping[str, Any]] = self.document.get("arrays", {})

@@ -49,7 +49,7 @@ def run(
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:0``; auto is the stored run's device, else CUDA if available.
         precision: ``fp32``, ``tf32`` or ``bf16``. None here, and for `seed`, `limit` and `store`: as stored in the
             run, else the default (fp32, 0, all samples, top5).
-        batch_size: samples in one forward, or ``auto``. workers: decoding threads; default: one per core, at most 8.
+        batch_size: most samples in one forward, or ``auto``. workers: decoding threads; default: one a core, at most 8.
         seed: of the stimuli. limit: number of samples, those with the lowest hashes of their ids.
         store: ``top5`` or ``logits``.
         same_numbers: go on although the code of a plugin has changed under the same version: it gives the same numbers.

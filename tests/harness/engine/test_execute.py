@@ -409,6 +409,17 @@ class Impatient(Watch):
             raise KeyboardInterrupt
 
 
+def test_ctrl_c_after_half_of_a_run_of_one_batch_keeps_a_third(tmp_path):
+    """Three spans of 50 images, in batches of 128 at most; 4 conditions of each image are shown."""
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run", {"a": Linear(0)}, batch_size=128, watch=Impatient(116))
+    cells = RunReader.open(tmp_path / "run").cells()
+    assert {cell.spans for cell in cells.values()} == {((0, 24),)}
+    watch = Watch()
+    assert run(tmp_path / "run", {"a": Linear(0)}, batch_size=128, watch=watch)[0] == {}
+    assert watch.promised[0] == 26, "what was stored is not computed again"
+
+
 def test_ctrl_c_in_the_middle_of_a_batch_keeps_the_tasks_that_are_done(tmp_path):
     """Two networks see 3 + 1 conditions of 16 images: after 100 forwards, 96 are those of the first task."""
     networks = {"a": Linear(0), "b": Linear(1)}

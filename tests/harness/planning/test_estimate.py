@@ -297,12 +297,12 @@ def test_of_a_run_that_was_interrupted_the_rest_is_estimated(planned, pictures, 
     pictures("set-0", 40)
     before, _ = planned("mixed", str(tmp_path / "data"), models=("one", "two"))
     stored = {
-        (cell.task, cell.model): stored_cell(cell.job, cell.pending[: 1 if cell.model == "one" else 2])
+        (cell.task, cell.model): stored_cell(cell.job, cell.pending[: 2 if cell.model == "one" else 3])
         for cell in before.cells
     }
     plan, cost = planned("mixed", str(tmp_path / "data"), models=("one", "two"), stored=stored)
     assert {cell.status for cell in plan.cells} == {"resume", "stored"}
-    assert cost.images == sum(one.images for one in plan.passes) == 40 - 32  # the first batch of 32 is stored
+    assert cost.images == sum(one.images for one in plan.passes) == 40 - 32  # two batches of 16 are stored
     assert cost.forwards == plan.forwards == 8 * 23
     nothing = {place: replace(one, spans=frozenset(before.cells[0].pending)) for place, one in stored.items()}
     plan, cost = planned("mixed", str(tmp_path / "data"), models=("one", "two"), stored=nothing)

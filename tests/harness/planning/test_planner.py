@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from harness import Dataset, LabelSpace, LoadingRecipe, Measure, ModelSpec, Probe, Remark, Sample
 from harness.data.manifest import Manifest
 from harness.identity import difference
 from harness.planning.plan import Settings
-from harness.planning.planner import LEAST_SPAN, RESIDENT_MODELS, make_job, plan, plan_task, span_length
+from harness.planning.planner import RESIDENT_MODELS, make_job, plan, plan_task
 from harness.remarks import joined
 from tests.helpers.engine import stored_cell
 
@@ -63,14 +61,6 @@ def task(n=40, probe=None, dataset=None, **more):
 
 def stored(job, spans, failed=None):
     return {("two@made", job.model): stored_cell(job, spans, failed)}
-
-
-@given(st.integers(1, 200_000), st.integers(1, 512))
-def test_a_cell_has_at_most_128_shards_of_whole_batches(n, batch):
-    span = span_length(n, batch)
-    assert span % batch == 0
-    assert span >= LEAST_SPAN
-    assert -(-n // span) <= 128
 
 
 def test_spans_cover_every_sample_once():
