@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,16 +24,26 @@ _DEEPEST: Final = 3
 _REFERENCE: Final = np.dtype([("length", "<u4"), ("address", "<u8"), ("index", "<u4")])
 """How a file of ours points to a text of variable length."""
 
+_SETTLED: Final = 2_000_000_000
+"""Nanoseconds after which another change of a file also changes its time, on every file system."""
+_FIT: Final[set[tuple[int, ...]]] = set()
+"""Device, inode, size and times of the files that have been looked through: layouts are opened for every question."""
+
 
 def refuse_foreign(file: h5py.File, path: Path) -> None:
     """Raises ValueError if `file` leads to other files, or if its shapes do not fit into its size.
 
     Sums over all datasets, and over all texts, stay below the size of the file: each has bytes of its own.
     """
-    size = os.stat(path).st_size  # noqa: PTH116 - many small files are opened
-    guard = _Guard(path, size)
+    state = os.stat(path)  # noqa: PTH116 - many small files are opened
+    seen = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    if seen in _FIT:
+        return
+    guard = _Guard(path, state.st_size)
     guard.attributes(file)
     guard.group(file, 0)
+    if time.time_ns() - state.st_ctime_ns > _SETTLED:
+        _FIT.add(seen)
 
 
 class _Guard:
