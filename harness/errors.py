@@ -14,7 +14,9 @@ HarnessError                    one line for the user, no traceback; with an `ex
 ├── CellError (1)               one cell (model x task) failed while running; the others continue
 │   ├── ImageError              an image cannot be decoded or has the wrong size
 │   └── NonFiniteError          logits are NaN or infinite
-└── StoreError (1)              stored results are damaged, or cannot be read completely
+├── StoreError (1)              stored results are damaged, or cannot be read completely
+│   └── UnreadableError         the disk or a limit of the machine does not let them be read; they may be whole
+└── MachineError (1)            the disk, memory or threads of this machine gave out; `harness run` resumes
 
 Anything else that escapes is a bug and keeps its traceback (exit code 70).
 """
@@ -192,3 +194,11 @@ class NonFiniteError(CellError):
 
 class StoreError(HarnessError):
     """Stored results are damaged, or cannot be read completely."""
+
+
+class UnreadableError(StoreError):
+    """The machine does not let stored results be read now. They may be whole, and nobody is advised to delete them."""
+
+
+class MachineError(HarnessError):
+    """The machine refused something while the harness worked: a disk, a folder, memory, a thread."""

@@ -15,6 +15,7 @@ import typer
 
 from harness.cli import compare, doctor, export, fetch, import_, info, list_, report, run, verify
 from harness.errors import HarnessError, RequestError, plugin_faults, text_of
+from harness.local.machine import is_of_machine, refusal
 from harness.output.streams import error_line, guarded
 
 app = typer.Typer(
@@ -77,7 +78,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] in (["run"], ["fetch"]):
         arguments = spread(arguments)
-    with guarded(), _ended():
+    with guarded(), _ended(writes=arguments[:1] == ["run"]):
         try:
             app(args=arguments)
         finally:
@@ -85,8 +86,12 @@ def main() -> None:
 
 
 @contextmanager
-def _ended() -> Iterator[None]:
-    """Ends the process with the exit code of what is raised, and says it."""
+def _ended(*, writes: bool) -> Iterator[None]:
+    """Ends the process with the exit code of what is raised, and says it.
+
+    Args:
+        writes: the command is one that writes a run, and has written nothing: `execute_run` explains what comes later.
+    """
     try:
         yield
     except BrokenPipeError:  # nobody reads the rest
@@ -97,20 +102,27 @@ def _ended() -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         failed = error if isinstance(error, OSError) else error.__context__  # of a path that leads to itself
         if not isinstance(failed, OSError) or failed.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
-            _end(error)
+            _end(error, writes=writes)
         error_line(f"{str(failed.filename)[:60]}… cannot be used as a path: {failed.strerror}")
         sys.exit(RequestError.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
     except plugin_faults() as error:  # the outermost handler
-        _end(error)
+        _end(error, writes=writes)
 
 
-def _end(error: BaseException) -> NoReturn:
-    """A plugin's mistake is one line and exit code 2, ``sys.exit()`` in a plugin too; a bug keeps its traceback."""
+def _end(error: BaseException, *, writes: bool) -> NoReturn:
+    """What the machine refuses is one line, so is a plugin's mistake, ``sys.exit()`` too; a bug keeps its traceback.
+
+    Args:
+        writes: as of `_ended`.
+    """
     from harness.discovery.blame import place_in_plugin
 
+    if is_of_machine(error):
+        error_line(refusal(error))
+        sys.exit(2 if writes else 1)
     if place := place_in_plugin(error):
         error_line(f"the plugin at {place} raised {type(error).__name__}: {text_of(error)}")
         sys.exit(2)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from harness.errors import DatasetError
 from harness.local.cache import cache_dir
 from harness.local.digests import SETTLED_NS, fingerprint
+from harness.local.machine import is_of_machine, refusal
 from harness.local.writing import write_whole
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ def content_of(path: Path) -> str:
 
 
 def _unreadable(path: Path, error: OSError) -> DatasetError:
+    if is_of_machine(error):  # the file may be whole
+        error.filename = str(path)
+        return DatasetError(f"cannot read {refusal(error)}")
     return DatasetError(f"cannot read {path}: {error.strerror}. Fix or remove the file")
 
 

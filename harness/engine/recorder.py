@@ -13,6 +13,8 @@ import numpy as np
 import torch
 
 from harness.errors import CellError, NonFiniteError
+from harness.local.machine import machine_errors
+from harness.local.writing import SAFE
 from harness.proportions import is_correct
 from harness.records import NOT_MEASURED, TrialBlock, array_field
 
@@ -119,7 +121,8 @@ class Recorder:
 
         def consolidate() -> None:
             try:
-                self._run.finish([job for job in finished_jobs if job.key not in self.failures])
+                with machine_errors(CellError, SAFE):
+                    self._run.finish([job for job in finished_jobs if job.key not in self.failures])
             except CellError as error:  # a full disk: the spans stay, and nothing is lost
                 self._warn(f"not consolidated: {error}")
 
@@ -162,7 +165,8 @@ class Recorder:
         if parcel.job.key in self.failures:
             return
         try:
-            self._store(parcel)
+            with machine_errors(CellError, SAFE):
+                self._store(parcel)
         except (CellError, ValueError) as error:  # ValueError: the store refuses invalid trials
             self._fail(parcel.job, str(error))
 
@@ -197,7 +201,8 @@ class Recorder:
         self._blocks = {slot: block for slot, block in self._blocks.items() if slot[0] != job.key}
         self._warn(f"failed: {job.model} on {job.task}: {reason}")
         try:
-            self._run.fail(job, reason)
+            with machine_errors(CellError):
+                self._run.fail(job, reason)
         except (OSError, CellError, ValueError) as error:
             # A full disk fails cells and cannot store the failure either; nor can a folder that was deleted meanwhile.
             self._warn(f"the failure of {job.model} on {job.task} could not be stored: {error}")

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from harness.local.machine import naming
+from harness.local.tidying import tidying
 from harness.local.writing import temporary_name
 
 NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
@@ -63,7 +65,8 @@ class ProcessLock:
     def acquire(self) -> None:
         """Take the lock at once. Raises HeldError if another process, or another object here, holds it; OSError."""
         try:
-            self._kernel.acquire(blocking=False)
+            with naming(self.path):
+                self._kernel.acquire(blocking=False)
         except self._taken:
             raise HeldError(_process(self.path)) from None
         except OSError as error:
@@ -79,11 +82,13 @@ class ProcessLock:
             raise
 
     def release(self) -> None:
-        """Give the lock up, if it is held."""
-        if self._marked:
-            self.marker.unlink(missing_ok=True)
-            self._marked = False
-        self._kernel.release(force=True)
+        """Give the lock up, if it is held; a disk that refuses costs a warning, for what it protected is stored."""
+        with tidying(self.path.parent):
+            if self._marked:
+                self._marked = False
+                self.marker.unlink(missing_ok=True)
+        with tidying(self.path.parent), naming(self.path):
+            self._kernel.release(force=True)
 
     def refuse_held(self) -> None:
         """Raise HeldError if the lock is held. Leaves nothing behind."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NoReturn
 
 from harness.errors import StoreError
+from harness.local.machine import unreadable
 
 MOST_BYTES: Final = 32 << 20
 MOST_PARTS: Final = 1_000_000
@@ -42,7 +43,10 @@ def regular(path: Path) -> Path:
 
 
 def refuse_irregular(path: Path) -> None:
-    """Raises StoreError if `path` is anything but a regular file; FileNotFoundError if there is nothing."""
+    """Raises StoreError if `path` is anything but a regular file; FileNotFoundError if there is nothing.
+
+    UnreadableError: the disk does not say what it is.
+    """
     try:
         status = os.lstat(path)
     except NotADirectoryError:
@@ -50,7 +54,7 @@ def refuse_irregular(path: Path) -> None:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+        raise unreadable(path, error) from error
     _refuse(path, status)
 
 
@@ -63,19 +67,21 @@ def _refuse(path: Path, status: os.stat_result) -> None:
 
 
 def opened_regular(path: Path) -> BinaryIO:
-    """The regular file `path`, opened for reading. Raises FileNotFoundError, StoreError."""
+    """The regular file `path`, opened for reading. Raises FileNotFoundError, UnreadableError, StoreError."""
     refuse_irregular(path)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error}") from error
+        raise unreadable(path, error) from error
     file = os.fdopen(descriptor, "rb")
     try:
         _refuse(path, os.fstat(descriptor))  # it may have been replaced in between
-    except BaseException:
+    except BaseException as error:
         file.close()
+        if isinstance(error, OSError):
+            raise unreadable(path, error) from error
         raise
     return file
 
@@ -84,7 +90,7 @@ def refuse_links(root: Path, *names: str) -> Path:
     """The folder ``root/names[0]/names[1]/…``, of which every part may be missing, but must not be a link or a file.
 
     Raises:
-        StoreError: a part below `root` is something else than a folder.
+        StoreError: a part below `root` is something else than a folder. UnreadableError: the disk does not say it.
     """
     place = root
     for name in names:
@@ -94,7 +100,7 @@ def refuse_links(root: Path, *names: str) -> Path:
         except (FileNotFoundError, NotADirectoryError):
             break
         except OSError as error:
-            raise StoreError(f"{place} cannot be read: {error.strerror}") from error
+            raise unreadable(place, error) from error
         if not stat.S_ISDIR(mode):
             kind = KINDS.get(stat.S_IFMT(mode), "no folder")
             raise StoreError(f"{place} is {kind}, expected a folder: what a run has lies in its own folder")

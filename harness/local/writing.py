@@ -13,11 +13,13 @@ from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from harness.errors import CellError, StoreError
+from harness.errors import CellError
 from harness.foreign import json_bytes
+from harness.local.machine import is_of_machine, naming, refusal, unreadable
 from harness.local.regular import opened_regular, oversize, parsed_json
 
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+SAFE: Final = "Everything stored before is safe, and the same command resumes"
 _LEFTOVER: Final = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
 _LEVELS: Final = 5
 """Levels of a run folder that hold files: itself, shards, task, model, key."""
@@ -30,17 +32,17 @@ def replace_file(path: Path, patches: Iterable[Patch], size: int) -> None:
     """Write `patches` as the file `path` of `size` bytes, all or nothing; gaps between them are zero.
 
     Raises:
-        CellError: the disk is full, or a limit on file size or quota is reached. Nothing is left behind.
+        CellError: the disk is full, a limit on file size or quota is reached, or the machine refuses otherwise.
+            Nothing is left behind.
     """
     try:
         _replace(path, patches, size)
     except OSError as error:
-        if error.errno not in _NO_SPACE:
+        if not is_of_machine(error):
             raise
-        raise CellError(
-            f"{size:,} bytes did not fit on the disk at {path}: {error.strerror}. "
-            "Everything stored before is safe; free space, then type the same command again: it resumes"
-        ) from error
+        if error.errno not in _NO_SPACE:
+            raise CellError(f"cannot write {refusal(error)}. {SAFE}") from error
+        raise CellError(f"{size:,} bytes did not fit on the disk at {refusal(error)}. {SAFE}") from error
 
 
 def write_whole(path: Path, content: bytes | bytearray | memoryview | str) -> None:
@@ -53,21 +55,27 @@ def write_whole(path: Path, content: bytes | bytearray | memoryview | str) -> No
 
 
 def _replace(path: Path, patches: Iterable[Patch], size: int) -> None:
-    """Write a temporary file beside `path`, sync it and rename it. Raises OSError."""
+    """Write a temporary file beside `path`, sync it and rename it. Raises OSError, which names `path`."""
     temporary = temporary_name(path)
-    try:
-        with temporary.open("xb") as stream:
-            for offset, data in patches:
-                stream.seek(offset)
-                stream.write(data)
-            stream.truncate(size)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
-        _discard(temporary)
-        raise
-    sync_folder(path.parent)
+    with naming(path):
+        try:
+            _write(temporary, patches, size)
+            temporary.replace(path)
+        except BaseException:
+            _discard(temporary)
+            raise
+        sync_folder(path.parent)
+
+
+def _write(path: Path, patches: Iterable[Patch], size: int) -> None:
+    """Write and sync a new file."""
+    with path.open("xb") as stream:
+        for offset, data in patches:
+            stream.seek(offset)
+            stream.write(data)
+        stream.truncate(size)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def temporary_name(path: Path) -> Path:
@@ -82,12 +90,13 @@ def _discard(temporary: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames and deletions in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Make renames and deletions in `folder` durable. Raises OSError."""
+    with naming(folder):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def make_folder(folder: Path) -> None:
@@ -107,14 +116,18 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Content of a JSON file, at most `MOST_BYTES`. Raises FileNotFoundError, or StoreError if it cannot be read."""
+    """Content of a JSON file, at most `MOST_BYTES`.
+
+    Raises:
+        FileNotFoundError: there is none. UnreadableError: it may be whole. StoreError: it is damaged, or no file.
+    """
     try:
         with opened_regular(path) as file:
             return parsed_json(file)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read: {error}") from error
+    except (OSError, ValueError, MemoryError) as error:
+        raise unreadable(path, error) from error
 
 
 def remembered(most: int) -> Callable[[Callable[[Path], T]], Callable[[Path], T]]:

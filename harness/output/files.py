@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from harness.errors import RequestError
+from harness.local.machine import is_of_machine, naming, refusal
 from harness.local.writing import write_whole
 
 
@@ -21,7 +22,10 @@ def write_file(path: Path, content: bytes | str) -> None:
         if place.is_file() or not place.exists():
             write_whole(place, data)
         else:
-            place.write_bytes(data)
+            with naming(path):
+                place.write_bytes(data)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        if is_of_machine(error):
+            raise RequestError(f"cannot write {refusal(error)}") from error
         reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
         raise RequestError(f"cannot write {path}: {reason}", remedy="-o FILE in a folder that exists") from error

@@ -270,7 +270,7 @@ def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: StoredCell
     if stored.spans:
         job = replace(job, code=stored.job.code, tensors=stored.job.tensors)
     missing_spans = [span for span in spans if span not in stored.spans]
-    if stored.failed is not None:
+    if stored.failed is not None and missing_spans:  # a disk can fail after the last of the spans is stored
         return cell("retry", missing_spans, f"failed before: {stored.failed}")
     if not missing_spans:
         return cell("stored")

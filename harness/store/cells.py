@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -14,7 +12,9 @@ from typing import Any, Final, NamedTuple
 
 from harness.errors import StoreError
 from harness.identity import digest_of
+from harness.local.listing import is_there, names_in
 from harness.local.regular import refuse_links
+from harness.local.tidying import discard, tidying
 from harness.local.writing import make_folder, remembered, sync_folder
 from harness.records import Identity, Job, TaskLayout
 from harness.store.consolidation import write_consolidated
@@ -209,7 +209,7 @@ class CellFolder:
 
     def clear_failure(self, key: str) -> None:
         """Forget that the cell failed, if it did."""
-        if ((folder := self.of_key(key)) / _FAILED).exists():
+        if is_there((folder := self.of_key(key)) / _FAILED, follow=False):
             (folder / _FAILED).unlink()
             sync_folder(folder)
 
@@ -228,7 +228,7 @@ class CellFolder:
         """
         spans, consolidated = list(self._span_files(origin.key)), self.of_key(origin.key) / ALL
         # Check only after listing: if `all.h5` had existed before, spans may have been deleted while they were listed.
-        if os.path.lexists(consolidated):
+        if is_there(consolidated, follow=False):
             header = read_header(consolidated)
             refuse_other(consolidated, origin, header)
             low, high = header.range
@@ -238,11 +238,10 @@ class CellFolder:
 
     def _span_files(self, key: str) -> Iterator[ShardFile]:
         folder = refuse_links(self.path, key[:16])
-        for entry in folder.iterdir() if folder.is_dir() else ():
-            name = _SPAN.fullmatch(entry.name)
-            if name:
+        for entry in names_in(folder):
+            if name := _SPAN.fullmatch(entry):
                 low, high = int(name[1]), int(name[2])
-                yield ShardFile(low, high, entry, ((low, high),))
+                yield ShardFile(low, high, folder / entry, ((low, high),))
 
     def commit(self, record: CellRecord, stored: StoredSpan) -> Committed:
         """Write one span. Raises CellError if the disk is full."""
@@ -276,25 +275,19 @@ class CellFolder:
 
     def untidy(self, key: str) -> bool:
         """Whether the cell is finished, but still has files that it no longer needs."""
-        return (self.of_key(key) / ALL).exists() and bool(self._superfluous(key))
+        return is_there(self.of_key(key) / ALL, follow=False) and bool(self._superfluous(key))
 
     def tidy(self, key: str) -> None:
-        """Delete files that a finished cell no longer needs. Call it only after the index has been replaced."""
-        superfluous = self._superfluous(key)
-        for path in superfluous:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-        for folder in {path.parent for path in superfluous}:
-            sync_folder(folder)
+        """Delete files that a finished cell no longer needs, or warn. Only after the index has been replaced."""
+        with tidying(self.path):
+            discard(self._superfluous(key))
 
     def _superfluous(self, key: str) -> list[Path]:
         """Spans that ``all.h5`` covers, and the folders of other keys."""
-        folders = [entry for entry in self.path.iterdir() if entry.is_dir() and _SHORT_KEY.fullmatch(entry.name)]
-        others = [folder for folder in folders if folder != self.of_key(key)]
+        keys = [name for name in names_in(self.path) if _SHORT_KEY.fullmatch(name) and name != key[:16]]
+        others = [self.path / name for name in keys if (self.path / name).is_dir()]
         spans = list(self._span_files(key))
-        if not spans or not (self.of_key(key) / ALL).exists():
+        if not spans or not is_there(self.of_key(key) / ALL, follow=False):
             return others
         low, high = read_header(self.of_key(key) / ALL).range
         return others + [file.path for file in spans if low <= file.low and file.high <= high]

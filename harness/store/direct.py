@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from harness.errors import StoreError
+from harness.local.machine import unreadable
 from harness.local.regular import opened_regular
 from harness.store.headers import Header, Origin, Span, damaged, refuse_other
 from harness.store.shards import FILLS, Fields, read_header
@@ -56,7 +56,7 @@ def _bytes_of(file: BinaryIO, path: Path, header: Header, name: str, span: Span)
         file.seek(header.offsets[name] + (span[0] - header.range[0]) * row)
         return file.read((span[1] - span[0]) * row)
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error}") from error
+        raise unreadable(path, error) from error
 
 
 def _array(header: Header, name: str, content: bytes) -> np.ndarray:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import RequestError, StoreError
+from harness.errors import CellError, RequestError, StoreError
 from harness.foreign import csv_text
+from harness.local.machine import refusal
 from harness.store.blocks import DECISIONS, read_spans, trial_blocks
 from harness.store.outputs import refuse_inside
 from harness.store.plain import write_plain
@@ -66,11 +67,19 @@ def export_run(run: Path, output: Path, damage: Damage | None = None) -> int:
         if strict or not rows:
             _refuse_damaged(damage)
         partial.replace(output)
-    except OSError as error:
-        raise RequestError(f"cannot write {output}: {error.strerror}") from error
+    except (OSError, CellError) as error:
+        raise RequestError(f"cannot write {_refusal(output, error)}") from error
     finally:
         partial.unlink(missing_ok=True)
     return rows
+
+
+def _refusal(output: Path, error: OSError | CellError) -> str:
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if not isinstance(cause, OSError):
+        return f"{output}: {error}"
+    cause.filename, cause.filename2 = str(output), None
+    return refusal(cause)
 
 
 def _refuse_damaged(damage: Damage) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 from typing import Final
+
+from harness.local.listing import is_there, names_in
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
 
@@ -57,10 +58,9 @@ def portable_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str,
 
 
 def named_folders(folder: Path, file: str) -> list[str]:
-    """Names of the folders in `folder` that hold `file`, sorted; what no task or model can be called is not ours."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if is_name(entry.name)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(name for name in names if os.path.lexists(folder / name / file))
+    """Names of the folders in `folder` that hold `file`, sorted; what no task or model can be called is not ours.
+
+    Raises UnreadableError: the disk does not say.
+    """
+    names = filter(is_name, names_in(folder))
+    return [name for name in names if is_there(f"{folder}/{name}/{file}", follow=False)]

@@ -18,6 +18,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Any, BinaryIO, Final, Protocol
 
+from harness.local.machine import is_of_machine, unreadable
 from harness.local.regular import MOST_BYTES, opened_regular, parsed_json
 from harness.store.headers import Header, Origin, Span, is_count, refuse_senseless
 from harness.store.seal import DIGEST, is_intact, stated_digest
@@ -92,14 +93,18 @@ def read_preface(path: Path) -> Header | None:
         None: there is no preface, as in files of earlier versions; or it or the frame is damaged.
 
     Raises:
-        FileNotFoundError: there is no such file. StoreError: it is no regular file.
+        FileNotFoundError: there is no such file. UnreadableError: it may be whole. StoreError: it is no regular file.
     """
     try:
         with opened_regular(path) as file:
             return _header(file, stated) if (stated := _stated(file)) else None
     except FileNotFoundError:
         raise
-    except (OSError, *_DAMAGED):
+    except OSError as error:
+        if is_of_machine(error):
+            raise unreadable(path, error) from error
+        return None
+    except _DAMAGED:
         return None
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import RunError, StoreError
+from harness.errors import RunError, StoreError, UnreadableError
+from harness.local.listing import is_there
 from harness.local.regular import refuse_links
 from harness.store.cells import CellFolder, CellRecord
 from harness.store.file_names import named_folders
@@ -16,7 +16,7 @@ from harness.store.file_names import named_folders
 
 def stored_records(path: Path) -> list[CellRecord]:
     """The current record of each cell below the run folder `path`. Raises StoreError if one is damaged."""
-    if not os.path.lexists(path / "shards"):
+    if not is_there(path / "shards", follow=False):
         return []
     shards = refuse_links(path, "shards")
     places = [
@@ -54,10 +54,13 @@ def remade_fields(path: Path) -> dict[str, Any] | None:
 def lost_manifest(path: Path) -> RunError | None:
     """The error for a run that has cells but no manifest; None if there are no cells.
 
-    Its remedy is the command that computed the latest cell, as it was typed.
+    Its remedy is the command that computed the latest cell, as it was typed. Raises UnreadableError: the disk does not
+    say whether there are cells.
     """
     try:
         records = stored_records(path)
+    except UnreadableError:
+        raise
     except StoreError:
         records = []
     commands = sorted((str(record.provenance.get("created", "")), _typed(record.provenance)) for record in records)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.errors import CellError, RunError, StoreError, listed
+from harness.local.listing import is_there
 from harness.local.locking import HeldError, ProcessLock, marker_of
+from harness.local.machine import is_of_machine, refusal
 from harness.local.provenance import versions
 from harness.local.regular import refuse_irregular
 from harness.local.writing import is_leftover, remembered, sync_folder
@@ -113,7 +115,7 @@ def resumable_run(path: Path) -> RunRecord | None:
     Raises:
         RunError: it is damaged, or of a later format, or cannot be made again.
     """
-    if os.path.lexists(path / MANIFEST):
+    if is_there(path / MANIFEST, follow=False):
         try:
             return read_run(path)
         except StoreError as error:
@@ -197,8 +199,8 @@ def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[ProcessLock]:
     new_lock, lock = False, ProcessLock(path / LOCK)
     try:
         refuse()
-        created += [folder for folder in (path, *path.parents) if not folder.exists()]
-        new_lock = not (path / LOCK).exists()
+        created += [folder for folder in (path, *path.parents) if not is_there(folder)]
+        new_lock = not is_there(path / LOCK)
         path.mkdir(parents=True, exist_ok=True)
         _sync_parents([path, *created])
         _refuse_irregular_files(path)
@@ -207,15 +209,17 @@ def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[ProcessLock]:
         refuse()
         yield lock
     except BaseException as error:
-        if lock.is_locked and new_lock:
-            (path / LOCK).unlink(missing_ok=True)
+        with suppress(OSError):  # the first failure matters more, and an empty lock file is no run
+            if lock.is_locked and new_lock:
+                (path / LOCK).unlink(missing_ok=True)
         lock.release()
         # A folder in which another process has begun in the meantime is not empty, and stays.
         with suppress(OSError):
             for folder in created:
                 folder.rmdir()
-        if isinstance(error, OSError | CellError):
-            raise RunError(f"cannot write to {path}: {error}. Fix that, or choose another --out") from error
+        if isinstance(error, OSError | CellError) or is_of_machine(error):
+            cause = error.__cause__ if isinstance(error, CellError) and error.__cause__ else error
+            raise RunError(f"cannot write to {path}: {refusal(cause)}. Fix that, or choose another --out") from error
         raise
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from harness.errors import StoreError
+from harness.errors import StoreError, UnreadableError
 from harness.identity import digest_of
 from harness.local.writing import read_json, write_json
 
@@ -45,6 +45,8 @@ def read_sealed(path: Path, remedy: str) -> Any:
     """
     try:
         stored = read_json(path)
+    except UnreadableError:
+        raise  # the file may be whole: its remedy is for damaged ones
     except StoreError as error:
         raise StoreError(f"{error}; {remedy}") from error
     if not isinstance(stored, dict):

@@ -13,6 +13,8 @@ origin and provenance of the trials, with a digest of both and of the spans. Bef
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +26,7 @@ import h5py
 import numpy as np
 
 from harness.errors import StoreError
+from harness.local.machine import is_of_machine, unreadable
 from harness.local.regular import refuse_irregular
 from harness.local.writing import Patch, remembered, replace_file
 from harness.records import NOT_MEASURED, array_field
@@ -60,6 +63,7 @@ _UNREADABLE: Final = (
     OSError, LookupError, RuntimeError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError,
 )  # fmt: skip
 """What h5py raises for damaged files: an object may be of another kind than its name says, a size beyond all memory."""
+_SYSTEM: Final = re.compile(r"\berrno = (\d+)\b")
 
 
 @contextmanager
@@ -70,7 +74,8 @@ def opened(path: Path, *, guarded: bool = True) -> Iterator[h5py.File]:
         guarded: refuse what leads to other files or does not fit into this one; all but the index must.
 
     Raises:
-        FileNotFoundError: there is no such file. StoreError: it is damaged, not readable, or no regular file.
+        FileNotFoundError: there is no such file. UnreadableError: it may be whole. StoreError: it is damaged, or no
+            regular file.
     """
     refuse_irregular(path)
     try:
@@ -81,9 +86,17 @@ def opened(path: Path, *, guarded: bool = True) -> Iterator[h5py.File]:
     except FileNotFoundError:
         raise
     except _UNREADABLE as error:
-        if isinstance(error, OSError) and error.errno:  # the file may be intact, and this process out of resources
-            raise StoreError(f"{path} cannot be read: {error}") from error
-        raise damaged(path, f"cannot be read: {error}") from error
+        raise _explained(path, error) from error
+
+
+def _explained(path: Path, error: Exception) -> StoreError:
+    """The error for what h5py raised, which states the system's error number in its text alone, or in both."""
+    stated = _SYSTEM.search(str(error))
+    number = error.errno if isinstance(error, OSError) and error.errno else int(stated[1]) if stated else None
+    cause = error if number is None else OSError(number, os.strerror(number))
+    if isinstance(cause, OSError | MemoryError) and is_of_machine(cause):  # the file may be whole
+        return unreadable(path, cause)
+    return damaged(path, f"cannot be read: {error}")
 
 
 # --- shards ----------------------------------------------------------------------------------

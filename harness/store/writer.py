@@ -24,7 +24,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from harness.local.listing import is_there
 from harness.local.locking import ProcessLock
+from harness.local.tidying import discard
 from harness.local.writing import leftovers, make_folder
 from harness.records import Job, TaskLayout, TrialBlock, array_field
 from harness.store import checks, run_record
@@ -121,7 +123,7 @@ class RunWriter(RunReader):
         if clash:
             raise ValueError(f"{layout.task} has a model and an attribute of one name: {', '.join(clash)}; rename one")
         path = self._layout_path(layout.task)
-        if path.exists():
+        if is_there(path, follow=False):
             if read_layout_header(path).content == content:
                 read_layout(path)  # raises an error if it is damaged: the index is made of it
                 return
@@ -228,8 +230,7 @@ class RunWriter(RunReader):
 
     def _sweep(self) -> None:
         """Remove files left by killed processes, and complete the consolidations that they began."""
-        for path in leftovers(self.path):
-            path.unlink()
+        discard(leftovers(self.path))
         untidy = [
             (folder, record.job.key)
             for task in self.tasks()

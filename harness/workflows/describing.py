@@ -45,7 +45,10 @@ def describe(opened: RunWriter, plan: Plan, selection: Selection, remarks: Mappi
     for task in plan.tasks:
         opened.put_layout(task.layout)
     # Finish cells that a killed run had completed, and rewrite the index in any case.
-    opened.finish([cell.job for cell in plan.cells if cell.job and cell.status == "stored"])
+    complete = [cell.job for cell in plan.cells if cell.job and cell.status == "stored"]
+    for job in complete:
+        opened.clear_failure(job)
+    opened.finish(complete)
     return [remark for remarks in redefined.values() for remark in remarks]
 
 

@@ -15,8 +15,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from harness.errors import RequestError, RunError, StoreError
+from harness.errors import MachineError, RequestError, RunError, StoreError
 from harness.local.folder import same_folder
+from harness.local.machine import machine_errors
+from harness.local.writing import SAFE
 from harness.records import Progress
 from harness.workflows.completeness import lost_cells, refuse_empty, repeatable, usable
 from harness.workflows.describing import describe
@@ -75,6 +77,7 @@ def _sound_cells(run: RunReader) -> dict[tuple[str, str], StoredCell]:
         raise RunError(str(error)) from error
 
 
+@machine_errors(RequestError, "Nothing is written yet")
 def execute_run(
     request: RunRequest,
     house: House,
@@ -106,7 +109,11 @@ def execute_run(
     plan, loaded = load(plan, selection, display) if torch_device else (plan, None)
     remarks = loaded.remarks if loaded else {}
     record_checkpoints(plan, selection)
-    with _stop_on_signal() as stop, RunWriter.create(out, settings=asdict(plan.settings), command=command) as opened:
+    with (
+        _stop_on_signal() as stop,
+        RunWriter.create(out, settings=asdict(plan.settings), command=command) as opened,
+        machine_errors(MachineError, SAFE),
+    ):
         try:
             with display.computing() as progress:
                 failures = compute(
@@ -122,10 +129,11 @@ def execute_run(
                 )
         except KeyboardInterrupt:
             raise RunInterrupted(f"finished spans are stored in {out}; the same call resumes") from None
-    failures = {**failures, **lost_cells(out, plan, failures)}
-    notes = [f"{name}: {remark}" for name, of_network in remarks.items() for remark in of_network]
-    if any(spec.expected for spec in selection.models):
-        notes += unexpected(RunReader.open(out), house.plugins.probes, selection.known_datasets)
+    with machine_errors(MachineError, SAFE):
+        failures = {**failures, **lost_cells(out, plan, failures)}
+        notes = [f"{name}: {remark}" for name, of_network in remarks.items() for remark in of_network]
+        if any(spec.expected for spec in selection.models):
+            notes += unexpected(RunReader.open(out), house.plugins.probes, selection.known_datasets)
     return RunResult(path=out, plan=plan, failures=failures, plugins=house.plugins, notes=tuple(notes))
 
 

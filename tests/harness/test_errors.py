@@ -23,7 +23,7 @@ def drawn_tree():
 def test_tree_is_drawn_completely():
     exported = {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, HarnessError)}
     assert {name for name, _, _ in drawn_tree()} == exported
-    assert len(drawn_tree()) == 15
+    assert len(drawn_tree()) == 17
 
 
 @pytest.mark.parametrize(("name", "parent", "code"), drawn_tree())
