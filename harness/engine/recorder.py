@@ -121,7 +121,7 @@ class Recorder:
 
         def consolidate() -> None:
             try:
-                with machine_errors(CellError, SAFE):
+                with machine_errors(CellError, SAFE, self._run.path):
                     self._run.finish([job for job in finished_jobs if job.key not in self.failures])
             except CellError as error:  # a full disk: the spans stay, and nothing is lost
                 self._warn(f"not consolidated: {error}")
@@ -165,7 +165,7 @@ class Recorder:
         if parcel.job.key in self.failures:
             return
         try:
-            with machine_errors(CellError, SAFE):
+            with machine_errors(CellError, SAFE, self._run.path):
                 self._store(parcel)
         except (CellError, ValueError) as error:  # ValueError: the store refuses invalid trials
             self._fail(parcel.job, str(error))
@@ -201,7 +201,7 @@ class Recorder:
         self._blocks = {slot: block for slot, block in self._blocks.items() if slot[0] != job.key}
         self._warn(f"failed: {job.model} on {job.task}: {reason}")
         try:
-            with machine_errors(CellError):
+            with machine_errors(CellError, within=self._run.path):
                 self._run.fail(job, reason)
         except (OSError, CellError, ValueError) as error:
             # A full disk fails cells and cannot store the failure either; nor can a folder that was deleted meanwhile.

@@ -88,15 +88,22 @@ def unreadable(path: Path, error: BaseException) -> StoreError:
 
 
 @contextmanager
-def machine_errors(kind: type[HarnessError] = MachineError, then: str = "") -> Iterator[None]:
+def machine_errors(
+    kind: type[HarnessError] = MachineError, then: str = "", within: Path | None = None
+) -> Iterator[None]:
     """Turns what the machine refuses into `kind`, with one line; every other exception passes. Also a decorator.
 
     Args:
         then: what is safe, and what to type next; the line ends with it.
+        within: a folder that is in use: files that vanish there were removed by others, and are no mistake.
     """
     try:
         yield
     except (OSError, MemoryError, RuntimeError, UnreadableError) as error:
+        if within is not None and _has_vanished(error, within):
+            raise kind(
+                f"{refusal(error)}; {within} was removed or changed meanwhile. The same command resumes"
+            ) from error
         if isinstance(error, kind) or not is_of_machine(error):
             raise
         raise kind(f"{refusal(error)}{f'. {then}' if then else ''}") from error
@@ -121,6 +128,13 @@ def _place(error: OSError) -> str:
     if place is None:
         return "a file"
     return os.fsdecode(place) if isinstance(place, str | bytes | os.PathLike) else f"file {place}"
+
+
+def _has_vanished(error: BaseException, folder: Path) -> bool:
+    """Whether a file or folder at or below `folder` is not there any more."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError) or not isinstance(error.filename, str | Path):
+        return False
+    return Path(error.filename).absolute().is_relative_to(folder.absolute())
 
 
 def _is_own(error: OSError) -> bool:

@@ -83,7 +83,8 @@ def opened(path: Path, *, guarded: bool = True) -> Iterator[h5py.File]:
             if guarded:
                 refuse_foreign(file, path)
             yield file
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        error.filename = str(path)  # HDF5 names it in the text alone
         raise
     except _UNREADABLE as error:
         raise _explained(path, error) from error

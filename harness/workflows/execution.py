@@ -112,7 +112,7 @@ def execute_run(
     with (
         _stop_on_signal() as stop,
         RunWriter.create(out, settings=asdict(plan.settings), command=command) as opened,
-        machine_errors(MachineError, SAFE),
+        machine_errors(MachineError, SAFE, out),
     ):
         try:
             with display.computing() as progress:
@@ -129,7 +129,7 @@ def execute_run(
                 )
         except KeyboardInterrupt:
             raise RunInterrupted(f"finished spans are stored in {out}; the same call resumes") from None
-    with machine_errors(MachineError, SAFE):
+    with machine_errors(MachineError, SAFE, out):
         failures = {**failures, **lost_cells(out, plan, failures)}
         notes = [f"{name}: {remark}" for name, of_network in remarks.items() for remark in of_network]
         if any(spec.expected for spec in selection.models):

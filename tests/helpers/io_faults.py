@@ -55,6 +55,7 @@ class Faults:
         self._lock = threading.Lock()
         self._fails = lambda kind, number: False
         self._number = errno.EIO
+        self._action = None
 
     def fail(self, kind: str, number: int, first: int = 1, *, mode: str = "once", seed: int = 0) -> Faults:
         """Let operations of `kind` fail with errno `number`.
@@ -73,6 +74,12 @@ class Faults:
         self._fails = lambda of_kind, count: of_kind == kind and modes[mode](count)
         return self
 
+    def act(self, kind: str, action, first: int = 1) -> Faults:
+        """Call `action` just before the operation `first` of `kind`, which is then done: somebody else is at work."""
+        self._fails = lambda of_kind, count: of_kind == kind and count == first
+        self._action = action
+        return self
+
     def met(self, kind: str, path: object, *, named: bool = True) -> None:
         """One operation. Raises OSError if it is its turn to fail. `named`: whether the error names the path."""
         place = self._place(path)
@@ -83,6 +90,9 @@ class Faults:
             if not self._fails(kind, self.counts[kind]):
                 return
             self.failed.append((kind, place))
+        if self._action is not None:
+            self._action()
+            return
         raise OSError(self._number, os.strerror(self._number), *([os.fspath(path)] if named else []))
 
     @staticmethod

@@ -232,6 +232,41 @@ def test_injected_into_reading(command, study, words, kind, number, part):
     assert again.returncode == 0, again.stderr
 
 
+@pytest.mark.parametrize(
+    ("kind", "part", "first", "code"),
+    [
+        ("open", "/run", 1, 2),
+        ("rename", "run.json", 1, 2),
+        ("rename", "layout.h5", 1, 1),
+        ("rename", "cell.json", 1, 1),
+        ("stat", "layout.h5", 4, 1),
+        ("write", "index.h5", 1, 1),
+        ("open", "000016-000020.h5", 1, 1),
+        ("rename", "all.h5", 1, 1),
+    ],
+)
+def test_injected_removal_of_the_run(command, study, kind, part, first, code):
+    """Somebody removes the run folder while the run goes on."""
+    faults = Faults(study, part).act(kind, lambda: (study / "run").rename(study / "out" / "gone"), first)
+    result = command([*RUN, "run"], faults)
+    assert faults.failed, faults.counts
+    assert (result.returncode, "Traceback" in result.stderr) == (code, False), result.stderr
+    assert result.stderr.count("error: ") == 1
+    assert command([*RUN, "run"]).returncode == 0
+
+
+@pytest.mark.parametrize(("kind", "first", "code"), [("open", 1, 2), ("open", 22, 1), ("list", 2, 2)])
+def test_injected_removal_of_the_images(command, study, kind, first, code):
+    faults = Faults(study, "/val/").act(kind, lambda: (study / "val").rename(study / "elsewhere"), first)
+    try:
+        result = command([*RUN, "run"], faults)
+    finally:
+        (study / "elsewhere").rename(study / "val")
+    assert faults.failed, faults.counts
+    assert (result.returncode, "Traceback" in result.stderr) == (code, False), result.stderr
+    assert len([line for line in result.stderr.splitlines() if "val" in line]) in (1, 2)
+
+
 def test_injected_shortage_of_threads(command, study, reference, monkeypatch):
     """No thread starts, from the k-th on, wherever in a run that is."""
     start = threading.Thread.start
