@@ -186,7 +186,7 @@ def _option(name: str) -> str:
 def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[ProcessLock]:
     """The lock on the run folder `path`, which is created if needed; the lock stays held if the body succeeds.
 
-    If the body fails, the lock is released and new folders are removed.
+    If the body fails, the lock is released, and a manifest, a table and folders that are new are removed.
 
     Args:
         refuse: raises RunError if `path` is unsuitable; called before anything is created, and again under the lock,
@@ -196,6 +196,7 @@ def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[ProcessLock]:
         RunError: another process writes there, or the folder cannot be written.
     """
     created: list[Path] = []
+    absent: list[Path] = []
     new_lock, lock = False, ProcessLock(path / LOCK)
     try:
         refuse()
@@ -206,12 +207,13 @@ def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[ProcessLock]:
         _refuse_irregular_files(path)
         with _refusal(path):
             lock.acquire()
+        absent += [path / name for name in (MANIFEST, MEASURES) if not is_there(path / name, follow=False)]
         refuse()
         yield lock
     except BaseException as error:
         with suppress(OSError):  # the first failure matters more, and an empty lock file is no run
-            if lock.is_locked and new_lock:
-                (path / LOCK).unlink(missing_ok=True)
+            for file in [*absent, *([path / LOCK] if lock.is_locked and new_lock else [])]:
+                file.unlink(missing_ok=True)
         lock.release()
         # A folder in which another process has begun in the meantime is not empty, and stays.
         with suppress(OSError):

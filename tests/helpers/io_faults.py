@@ -139,7 +139,7 @@ def injected(faults: Faults):
         for name in ("rename", "replace", "link"):
             patch.setattr(os, name, _counted(getattr(os, name), "rename", faults))
         patch.setattr(os, "fsync", _counted(os.fsync, "fsync", faults, named=False))
-        patch.setattr(fcntl, "flock", _counted(fcntl.flock, "lock", faults, named=False))
+        patch.setattr(fcntl, "flock", _locking(fcntl.flock, faults))
         patch.setattr(h5py, "File", _counted(h5py.File, "h5py", faults, named=False))
         opener = _opened(io.open, faults)
         patch.setattr(io, "open", opener)
@@ -156,9 +156,20 @@ def _counted(function, kind, faults, *, named=True):
     return counted
 
 
+def _locking(function, faults):
+    """`flock`, which takes locks and gives them up: that one fails matters only until the process ends."""
+
+    def locking(descriptor, operation):
+        faults.met("unlock" if operation == fcntl.LOCK_UN else "lock", descriptor, named=False)
+        return function(descriptor, operation)
+
+    return locking
+
+
 def _opened(function, faults):
     def opened(path, *arguments, **options):
-        faults.met("open", path)
+        if not isinstance(path, int):
+            faults.met("open", path)
         file = function(path, *arguments, **options)
         place = faults._place(path)
         return _File(file, path, faults) if place and place.startswith(faults.folder) else file

@@ -89,6 +89,7 @@ RUN_FAULTS = [
     ("write", E.ENOSPC, "run.json", 1, "on", 2),
     ("fsync", E.EIO, "run.json", 1, "once", 2),
     ("rename", E.EDQUOT, "run.json", 1, "once", 2),
+    ("fsync", E.EIO, "/run", 2, "once", 2),
     # axes and cells
     ("rename", E.EIO, "run.json", 2, "on", 1),
     ("mkdir", E.ENOSPC, "shards", 1, "once", 1),
@@ -116,6 +117,7 @@ RUN_FAULTS = [
     ("rename", E.EIO, "all.h5", 1, "once", 0),
     ("unlink", E.EROFS, "shards", 1, "once", 0),
     ("unlink", E.ESTALE, "shards", 1, "on", 0),
+    ("unlock", E.ESTALE, "run/.lock", 1, "once", 0),
     # caches: warnings
     ("mkdir", E.EROFS, "/cache", 1, "on", 0),
     ("write", E.ENOSPC, "manifests", 1, "on", 0),
@@ -129,7 +131,7 @@ RUN_FAULTS = [
         pytest.param(
             *row,
             id=f"{row[0]}-{E.errorcode[row[1]]}-{row[2].strip('/')}-{row[4]}",
-            marks=[pytest.mark.slow] if place % 2 else [],  # two runs each
+            marks=[pytest.mark.slow] if place % 3 else [],  # two runs each
         )
         for place, row in enumerate(RUN_FAULTS)
     ],
@@ -270,7 +272,7 @@ def test_injected_removal_of_the_images(command, study, kind, first, code):
 def test_injected_shortage_of_threads(command, study, reference, monkeypatch):
     """No thread starts, from the k-th on, wherever in a run that is."""
     start = threading.Thread.start
-    for first in (1, 2, 5):
+    for first in (1, 4):
         count = Counter()
 
         def refused(thread, count=count, first=first):
