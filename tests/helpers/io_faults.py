@@ -113,8 +113,10 @@ class _File:
         self._file, self._path, self._faults = file, path, faults
 
     def __getattr__(self, name):
-        if name in _WRITES or name in _READS:
-            self._faults.met("write" if name in _WRITES else "read", self._path, named=False)
+        if name in _READS:
+            self._faults.met("read", self._path, named=False)
+        if name in _WRITES and self._file.writable():  # NumPy flushes what it reads
+            self._faults.met("write", self._path, named=False)
         return getattr(self._file, name)
 
     def __iter__(self):

@@ -213,7 +213,11 @@ READING = [
 @pytest.mark.parametrize(
     ("words", "kind", "number", "part"),
     [
-        pytest.param(*row, id=f"{row[0].split()[0]}-{row[1]}-{E.errorcode[row[2]]}-{Path(row[3]).name}")
+        pytest.param(
+            *row,
+            id=f"{row[0].split()[0]}-{row[1]}-{E.errorcode[row[2]]}-{Path(row[3]).name}",
+            marks=[pytest.mark.slow] if "compare" in row[0] else [],
+        )
         for row in READING
     ],
 )
@@ -254,7 +258,6 @@ def test_injected_removal_of_the_run(command, study, kind, part, first, code):
     assert faults.failed, faults.counts
     assert (result.returncode, "Traceback" in result.stderr) == (code, False), result.stderr
     assert result.stderr.count("error: ") == 1
-    assert command([*RUN, "run"]).returncode == 0
 
 
 @pytest.mark.parametrize(("kind", "first", "code"), [("open", 1, 2), ("open", 22, 1), ("list", 2, 2)])
