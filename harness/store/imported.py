@@ -7,9 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from harness.errors import StoreError
 from harness.records import Erratum, ImportedModel, ImportedTable, Measure, Tolerance
 from harness.store import run_record
-from harness.store.seal import write_sealed
+from harness.store.forms import TABLE, refuse_misfit
+from harness.store.seal import read_sealed, write_sealed
 
 
 def table_to_json(table: ImportedTable) -> dict[str, Any]:
@@ -48,6 +50,17 @@ def table_from_json(stored: Mapping[str, Any]) -> ImportedTable:
         tolerances=tuple(Tolerance(**fields) for fields in stored.get("tolerances", ())),
         probes=dict(stored.get("probes", {})),
     )
+
+
+def read_table(path: Path) -> ImportedTable:
+    """The table of the run folder `path`. Raises StoreError if it is damaged."""
+    file, remedy = path / run_record.MEASURES, f"delete {path} and import the table again"
+    try:
+        stored = read_sealed(file, remedy)
+        refuse_misfit(stored, TABLE)
+        return table_from_json(stored)
+    except (FileNotFoundError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StoreError(f"{file} is damaged ({error!r}); {remedy}") from error
 
 
 def store_table(path: str | Path, table: ImportedTable, *, source_sha256: str, command: Sequence[str]) -> None:

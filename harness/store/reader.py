@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -17,12 +17,11 @@ from harness.store.cells import CellFolder, CellRecord, ShardFile, StoredCell, c
 from harness.store.direct import read_bytes
 from harness.store.file_names import check_name, named_folders
 from harness.store.fitting import refuse_other_shapes
-from harness.store.forms import TABLE, refuse_misfit
 from harness.store.headers import Span, damaged, refuse_other
 from harness.store.layout import LayoutHeader, read_classes, read_layout, read_layout_header
-from harness.store.seal import read_sealed
 from harness.store.shards import read_header
 
+T = TypeVar("T")
 _ATTEMPTS: Final = 5
 """How often a reader retries when files change while it reads them."""
 
@@ -70,13 +69,7 @@ class RunReader:
         """The table of an imported run. Raises RunError if the run holds trials, StoreError if it is damaged."""
         if self.kind != "imported":
             raise RunError(f"{self.path} holds trials, expected an imported table", remedy="harness import FORMAT FILE")
-        path, remedy = self.path / run_record.MEASURES, f"delete {self.path} and import the table again"
-        try:
-            stored = read_sealed(path, remedy)
-            refuse_misfit(stored, TABLE)
-            return imported.table_from_json(stored)
-        except (FileNotFoundError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StoreError(f"{path} is damaged ({error!r}); {remedy}") from error
+        return imported.read_table(self.path)
 
     # --- tasks -------------------------------------------------------------------------------
 
@@ -92,17 +85,20 @@ class RunReader:
         """The axes of `task`. Raises StoreError if there are none, or they are damaged."""
         header = self.layout_header(task)
         if self._last_layout is None or self._last_layout[0] != f"{task} {header.content}":
-            self._last_layout = f"{task} {header.content}", read_layout(self._layout_path(task))
+            self._last_layout = f"{task} {header.content}", self._of_layout(task, read_layout)
         return self._last_layout[1]
 
     def classes(self, task: str) -> tuple[str, ...]:
         """Names of the classes of `task`."""
-        return read_classes(self._layout_path(task))
+        return self._of_layout(task, read_classes)
 
     def layout_header(self, task: str) -> LayoutHeader:
         """The header of the axes of `task`. Raises StoreError if there are none, or they are damaged."""
+        return self._of_layout(task, read_layout_header)
+
+    def _of_layout(self, task: str, read: Callable[[Path], T]) -> T:
         try:
-            return read_layout_header(self._layout_path(task))
+            return read(self._layout_path(task))
         except FileNotFoundError:
             available = ", ".join(self.tasks()) or "none"
             raise StoreError(f"{self.path} has no task {task!r}. Available: {available}") from None

@@ -134,6 +134,15 @@ def test_injected_into_a_reader(fresh, read, kind, part):
     read(path)  # nothing that failed is remembered
 
 
+@pytest.mark.parametrize(("kind", "first"), [("stat", 1), ("stat", 3), ("open", 1), ("h5py", 1), ("h5py", 2)])
+def test_injected_removal_while_axes_are_read(fresh, kind, first):
+    path = fresh()
+    faults = Faults(path, "layout.h5").act(kind, lambda: path.rename(path.with_name("gone")), first)
+    with injected(faults), pytest.raises(StoreError, match=r"has no task .* Available: none"):
+        RunReader(path).layout(TASK)
+    assert faults.failed
+
+
 def test_injected_states_are_unreadable_and_not_damaged(fresh):
     """One cell that cannot be read costs its own numbers alone."""
     path = fresh()
