@@ -19,6 +19,7 @@ from typing import Any, Final
 from harness.checkpoints.contents import Contents
 from harness.checkpoints.foreign import weights_file
 from harness.errors import CheckpointError
+from harness.foreign import one_line
 from harness.local.writing import write_whole
 
 _DEPTH: Final = 12
@@ -133,9 +134,9 @@ def main(arguments: list[str] | None = None) -> int:
         if not files:
             raise CheckpointError("name a file: python -m harness.checkpoints.extract FILE")
         for file in files:
-            sys.stdout.write(f"{extract(Path(file))}\n")
+            sys.stdout.write(f"{one_line(extract(Path(file)))}\n")
     except CheckpointError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {one_line(error)}\n")
         return error.exit_code
     return 0
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.foreign import one_line
+from harness.output.streams import remark_line
 
 
 def export(
@@ -21,9 +21,9 @@ def export(
     damage: dict[tuple[str, str], StoreError] = {}
     rows = export_run(run, output, damage)
     for reason in left_out(RunReader.open(run), output):
-        typer.echo(f"left out: {one_line(reason)}", err=True)
+        remark_line(f"left out: {reason}")
     for (task, model), error in damage.items():
-        typer.echo(f"left out: {one_line(f'{model} on {task}: {error}')}", err=True)
-    typer.echo(f"{rows:,} trials in {output}", err=True)
+        remark_line(f"left out: {model} on {task}: {error}")
+    remark_line(f"{rows:,} trials in {output}")
     if damage:
         raise typer.Exit(StoreError.exit_code)

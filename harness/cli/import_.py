@@ -9,6 +9,7 @@ import typer
 
 from harness.cli.options import PluginFolders, Registries, open_house, quoted, repeated
 from harness.local.paths import home_path
+from harness.output.streams import remark_line
 
 
 def import_table(
@@ -29,10 +30,9 @@ def import_table(
     if isinstance(table, DecisionTable):
         observers = len({decisions.observer for decisions in table.decisions})
         trials = sum(decisions.top5[:, :, 0].size for decisions in table.decisions)
-        typer.echo(
+        remark_line(
             f"{trials:,} decisions of {observers} observers in {out}; next: {report}; to compare errors: "
-            f"{report} --report consistency",
-            err=True,
+            f"{report} --report consistency"
         )
     else:
-        typer.echo(f"{len(table.models)} models of {table.title} in {out}; next: {report}", err=True)
+        remark_line(f"{len(table.models)} models of {table.title} in {out}; next: {report}")

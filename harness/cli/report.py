@@ -75,11 +75,12 @@ def report(
 
 def _print_sources(runs: Sequence[Path]) -> None:
     """On stderr, below the tables: the files behind them, and other formats."""
+    from harness.output.streams import remark_line
     from harness.store.run_record import INDEX
 
     for run in runs:
         if (run / INDEX).is_file():
-            typer.echo(f"every decision: {run / INDEX}", err=True)
+            remark_line(f"every decision: {run / INDEX}")
     typer.echo("pictures: --figure list; for machines: --format json", err=True)
 
 

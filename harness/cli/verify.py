@@ -9,6 +9,7 @@ import typer
 
 from harness.cli.options import Format, choice, print_json
 from harness.foreign import one_line
+from harness.output.streams import remark_line
 
 
 def verify(
@@ -25,6 +26,6 @@ def verify(
     else:
         for problem in problems:
             typer.echo(one_line(problem))
-        typer.echo(f"{len(problems)} problems in {run}" if problems else f"{run} is sound", err=True)
+        remark_line(f"{len(problems)} problems in {run}" if problems else f"{run} is sound")
     if problems:
         raise typer.Exit(1)

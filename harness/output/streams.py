@@ -111,15 +111,34 @@ def is_unicode(stream: Any) -> bool:
 
 
 def terminal(*, stderr: bool = False, **options: Any) -> Console:
-    """A rich console without markup, on which foreign text is visible."""
+    """A rich console without markup, on which foreign text is visible.
+
+    It writes past whatever makes text on `sys.stdout` and `sys.stderr` visible: its colours and its bars are its own.
+    """
     from rich.console import Console
 
     class _Console(Console):
         def print(self, *objects: Any, **settings: Any) -> None:
             """Each text on its line, made visible; the lines of tables are so already."""
-            super().print(*(one_line(item) if isinstance(item, str) else item for item in objects), **settings)
+            super().print(*map(_harmless, objects), **settings)
 
-    return _Console(stderr=stderr, highlight=False, markup=False, emoji=False, **options)
+    file = sys.stderr if stderr else sys.stdout
+    while proxied := getattr(file, "rich_proxied_file", None):  # two of them while a bar is drawn
+        file = proxied
+    return _Console(stderr=stderr, file=file, highlight=False, markup=False, emoji=False, **options)
+
+
+def _harmless(item: Any) -> Any:
+    """`item` as a console may show it; what others print while a bar is drawn comes as rich's text, links included."""
+    from rich.text import Text
+
+    if isinstance(item, str):
+        return one_line(item)
+    if isinstance(item, Text):
+        linked = any(getattr(style, "link", None) for style in (item.style, *(span.style for span in item.spans)))
+        if linked or visible(item.plain) != item.plain:
+            return Text(visible(item.plain))
+    return item
 
 
 def write_result(text: str, form: str) -> None:
@@ -127,6 +146,11 @@ def write_result(text: str, form: str) -> None:
     stream = sys.stdout
     shown = text if is_unicode(stream) else in_ascii(text, form)
     getattr(stream, "rich_proxied_file", stream).write(shown)
+
+
+def remark_line(text: object) -> None:
+    """`text` on stderr, on one line."""
+    sys.stderr.write(f"{one_line(text)}\n")
 
 
 def error_line(error: object) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import RequestError, UnknownNameError
+from harness.foreign import html_text, one_line
 from harness.records import ReasonKind, Study, reason_for
 
 if TYPE_CHECKING:
@@ -125,9 +125,9 @@ class OpenedStudy(Study):
 
     def _repr_html_(self) -> str:
         """For notebooks: biases and axes of all models. Names come from untrusted files, so they are escaped."""
-        head, *rows = [[escape(cell) for cell in line] for line in self._overview()]
+        head, *rows = [[html_text(cell) for cell in line] for line in self._overview()]
         body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-        warnings = "".join(f"<li>{escape(warning)}</li>" for warning in self.warnings)
+        warnings = "".join(f"<li>{html_text(warning)}</li>" for warning in self.warnings)
         return (
             f"<table><caption>study of {self._size()}</caption>"
             f"<thead><tr>{''.join(f'<th>{cell}</th>' for cell in head)}</tr></thead><tbody>{body}</tbody></table>"
@@ -142,9 +142,9 @@ class OpenedStudy(Study):
         head, *rows = self._overview()
         table = Table(title=Text(f"study of {self._size()}"))
         for name in head:
-            table.add_column(Text(name))
+            table.add_column(Text(one_line(name)))
         for row in rows:
-            table.add_row(*map(Text, row))
+            table.add_row(*(Text(one_line(cell)) for cell in row))
         return table
 
 

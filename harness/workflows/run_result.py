@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from harness.foreign import html_text, one_line
 
 if TYPE_CHECKING:
     from harness.discovery.loader import Plugins
@@ -80,11 +81,11 @@ class RunResult:
         unstored = {"failed": self.failures, "missing": self.missing, "inapplicable": self.inapplicable}
         for state, reasons in unstored.items():
             lines += [f"{state}: {model} on {task}: {reason}" for (task, model), reason in reasons.items()]
-        return lines
+        return [one_line(line) for line in lines]
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
 
     def _repr_html_(self) -> str:
         """For notebooks."""
-        return "<br>".join(escape(line) for line in self._lines())
+        return "<br>".join(html_text(line) for line in self._lines())

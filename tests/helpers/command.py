@@ -37,10 +37,22 @@ def command_line(monkeypatch, capfd, tmp_path):
     return call
 
 
-def completed(words, folder, **environment):
-    """``harness WORDS`` in `folder`, but in this process, which imports torch once for all: as `subprocess.run`."""
+class _Terminal(io.StringIO):
+    """A stream that a person reads."""
+
+    def isatty(self):
+        return True
+
+
+def completed(words, folder, *, terminal=False, **environment):
+    """``harness WORDS`` in `folder`, but in this process, which imports torch once for all: as `subprocess.run`.
+
+    Args:
+        terminal: whether stdout and stderr are a terminal with colours.
+    """
     words = [*map(str, words)]
-    out, err = io.StringIO(), io.StringIO()
+    out, err = (_Terminal(), _Terminal()) if terminal else (io.StringIO(), io.StringIO())
+    environment = {"TERM": "xterm-256color", **environment} if terminal else environment
     before = signal.getsignal(signal.SIGTERM)
     with (
         pytest.MonkeyPatch.context() as monkeypatch,

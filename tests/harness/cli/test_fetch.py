@@ -20,8 +20,11 @@ from PIL import Image
 from harness.checkpoints.pins import recorded
 from harness.local.cache import cache_dir
 from tests.helpers.bounds import bounded
-from tests.helpers.hostile_answers import ANSWERS
+from tests.helpers.command import completed
+from tests.helpers.fetching import QUICK
+from tests.helpers.hostile_answers import ANSWERS, raw
 from tests.helpers.hostile_archives import ARCHIVES
+from tests.helpers.hostile_texts import INERT, inert_terminal
 from tests.helpers.http_server import Answer, serving
 
 PLUGIN = '''
@@ -489,6 +492,37 @@ def test_a_hostile_answer_ends_with_one_line_and_exit_1(harness, server, tmp_pat
     assert (code, row["state"]) == (1, "failed")
     assert words in row["detail"] and "\n" not in row["detail"]
     assert "s3cret" not in printed and "net.pth?token=***" in row["detail"]
+
+
+ESCAPES = b"\x1b[31m\x1b]8;;http://evil.example\x07=cmd|[x](y)<b>\xc2\x9b\xe2\x80\xae"
+WORDS_OF_A_SERVER = {
+    "reason": b"HTTP/1.1 499 %s\r\n\r\n",
+    "location": b"HTTP/1.1 302 Found\r\nLocation: ftp://%s/\r\n\r\n",
+    "encoding": b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: 5\r\n\r\nhello",
+    "transfer": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: %s\r\n\r\nhello",
+    "retry": b"HTTP/1.1 503 Unavailable\r\nRetry-After: %s\r\n\r\n",
+    "range": b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes %s\r\nContent-Length: 5\r\n\r\nhello",
+    "etag": b'HTTP/1.1 200 OK\r\nETag: "%s"\r\nContent-Length: 9\r\n\r\nhello',
+    "status-line": b"%s\r\n\r\n",
+    "title": b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html><title>%s&#27;[2J&#8238;</title>",
+    "name": b'HTTP/1.1 200 OK\r\nContent-Disposition: attachment; filename="%s"\r\nContent-Length: 3\r\n\r\nabc',
+}
+
+
+@pytest.mark.parametrize("form", ["terminal", "tty", "json"])
+@pytest.mark.parametrize("answer", WORDS_OF_A_SERVER.values(), ids=WORDS_OF_A_SERVER)
+def test_hostile_words_of_a_server(harness, server, tmp_path, monkeypatch, answer, form):
+    monkeypatch.setattr("harness.fetching.files.RetryPolicy", lambda: QUICK)
+    register(server, "net: {source: net, weights: 'HTTPS/net.pth'}")
+    server.put("/net.pth", raw(answer % ESCAPES))
+    words = "fetch --models net --registry my.yaml --plugins plugins --format".split()
+    with bounded(tmp_path):
+        done = completed([*words, form.replace("tty", "terminal")], tmp_path, terminal=form == "tty")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    INERT["json" if form == "json" else "terminal"](done.stdout)
+    inert_terminal(done.stderr)
+    if form == "json":
+        assert "\n" not in rows(done.stdout)["net"]["detail"]
 
 
 def test_the_record_of_archives_has_no_secrets_and_knows_older_ones(harness, server, tmp_path):

@@ -6,7 +6,9 @@ import sys
 import pytest
 
 from harness.foreign import OutputError
+from harness.output.progress import RunProgress
 from harness.output.streams import guarded, terminal
+from tests.helpers.hostile_texts import TEXTS, inert_terminal
 
 HOSTILE = "a\x1b[31mb\x9b0m\u202ec\ufeff\r\udce9"
 
@@ -34,6 +36,26 @@ def test_hostile_text_reaches_no_stream(monkeypatch, encoding, how):
     assert not set(shown) & set("\x1b\x9b\u202e\ufeff\r")
     if encoding == "ascii":
         assert shown.endswith("rhox...-\\xe9\\u4e2d\n")
+
+
+class Person(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_bar_is_drawn_on_a_terminal_and_hostile_text_beside_it_is_text(monkeypatch):
+    """rich stands between the bar and stderr then, and reads colours and links out of what others print."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(sys, "stderr", Person())
+    shown = sys.stderr
+    with guarded(), RunProgress(terminal(stderr=True)) as progress:
+        progress.begin(TEXTS["colour"], 3, 3)
+        progress.warn(TEXTS["hyperlink"])
+        sys.stderr.write(f"{TEXTS['hyperlink']} {TEXTS['c1-csi']} {TEXTS['bidi-override']} {TEXTS['newline']}\n")
+        progress.advance(3, 3)
+    inert_terminal(shown.getvalue())
+    assert "\x1b[32m" in shown.getvalue() and r"\x1b[32m" not in shown.getvalue()
+    assert r"warning: \x1b]8;;http://evil.example" in shown.getvalue()
 
 
 def test_hostile_markup_is_text(monkeypatch):
