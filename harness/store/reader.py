@@ -12,7 +12,7 @@ import numpy as np
 from harness.errors import RunError, StoreError, listed
 from harness.local.regular import refuse_links
 from harness.records import NOT_MEASURED, TOP, ImportedTable, RunKind, RunRecord, TaskLayout, Trials, array_field
-from harness.store import checks, imported, run_record
+from harness.store import checks, imported, run_places, run_record
 from harness.store.cells import CellFolder, CellRecord, ShardFile, StoredCell, covers
 from harness.store.direct import read_bytes
 from harness.store.file_names import check_name, named_folders
@@ -32,13 +32,13 @@ class RunReader:
     @classmethod
     def open(cls, path: str | Path) -> RunReader:
         """The run at `path`, opened for reading. Raises RunError if there is none."""
-        run_record.read_run(Path(path))
+        run_record.read_run(run_places.usable(Path(path)))
         return RunReader(Path(path))
 
     @classmethod
     def resumable(cls, path: Path) -> RunReader | None:
         """The run at `path`, also if it has lost its `run.json`; None if there is none. Raises RunError."""
-        record = run_record.resumable_run(path)
+        record = run_record.resumable_run(run_places.usable(path))
         return RunReader(path, record) if record else None
 
     def __init__(self, path: Path, remade: RunRecord | None = None) -> None:

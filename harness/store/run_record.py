@@ -19,6 +19,7 @@ from harness.local.writing import is_leftover, remembered, sync_folder
 from harness.records import RunKind, RunRecord
 from harness.store.forms import RUN, refuse_misfit
 from harness.store.remaking import lost_manifest, remade_fields
+from harness.store.run_places import usable
 from harness.store.seal import read_sealed
 
 FORMAT: Final = 1
@@ -148,8 +149,7 @@ def refuse_unfit(path: Path, settings: Mapping[str, Any]) -> None:
 
 def refuse_occupied(path: Path) -> None:
     """Raises RunError unless `path` is free: missing, empty, or left by a process that was killed before it began."""
-    if path.exists() and not path.is_dir():
-        raise RunError(f"{path} is a file, expected a folder; choose another --out")
+    usable(path)
     if long := [part for part in path.parts if len(os.fsencode(part)) > _LONGEST]:
         raise RunError(f"{long[0][:60]}… has more than {_LONGEST} bytes; choose another --out")
     above = next((parent for parent in path.absolute().parents if parent.exists()), path)

@@ -6,6 +6,7 @@ Whatever is missing has a reason. A bias or axis with a missing part is None, ne
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -165,9 +166,9 @@ def open_study(
 
     if not paths:
         raise RequestError("no run was given", remedy="harness report RUN")
-    repeated = [path for path, count in Counter(path.resolve() for path in paths).items() if count > 1]
+    repeated = [path for path, count in Counter(map(os.path.realpath, paths)).items() if count > 1]
     if repeated:
-        raise RequestError(f"run {repeated[0].name!r} was given twice; give each run once")
+        raise RequestError(f"run {Path(repeated[0]).name!r} was given twice; give each run once")
     reader = RowReader(probes)
     errata: dict[str, tuple[Erratum, ...]] = {}
     for path in paths:

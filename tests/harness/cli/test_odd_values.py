@@ -103,6 +103,37 @@ def test_hostile_plugin_files(harness, odd):
     assert code == 0 and "1 broken" in err
 
 
+@pytest.fixture
+def odd_folder(tmp_path):
+    """A folder with things that can never be a run folder, and a table to import."""
+    make_odd(tmp_path)
+    Path(tmp_path, "file").write_text("x")
+    return tmp_path
+
+
+TAKE_A_RUN = {
+    "report": ("report", "RUN"),
+    "figure": ("report", "RUN", "--figure", "list"),
+    "compare": ("compare", "RUN", "--against", "folder"),
+    "verify": ("verify", "RUN"),
+    "verify-json": ("verify", "RUN", "--format", "json"),
+    "export": ("export", "RUN", "-o", "out.csv"),
+    "run": ("run", "--task", "accuracy@shapes-64", "--models", "zoo-baseline", "--limit", "2", "--out", "RUN"),
+    "dry-run": ("run", "--task", "accuracy@shapes-64", "--models", "zoo-baseline", "--dry-run", "--out", "RUN"),
+    "import": ("import", "paper", "file", "--out", "RUN"),
+}
+
+
+@pytest.mark.parametrize("odd", ["fifo", "socket", "loop", "file", "/dev/zero", "x" * 300, "a/" * 3000])
+@pytest.mark.parametrize("words", TAKE_A_RUN.values(), ids=TAKE_A_RUN)
+def test_hostile_places_of_a_run_are_refused_with_exit_2(odd_folder, command_line, words, odd):
+    before = {*Path().iterdir()}
+    result = command_line(*(odd if word == "RUN" else word for word in words))
+    one_line(result, codes=(2,))
+    assert f"{odd[:60]} " in result[2].replace("…", " "), result[2]
+    assert {*Path().iterdir()} == before
+
+
 VALUES = {
     "batch-size-superscript": (*DRY, "--out", "new", "--batch-size", "²"),
     "batch-size-arabic": (*DRY, "--out", "new", "--batch-size", "٣"),
