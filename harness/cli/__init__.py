@@ -1,5 +1,5 @@
-"""The command line: each command parses, calls and prints, in a file of its own; `options`, `plan` and `words` are
-shared.
+"""The command line: each command parses, calls and prints, in a file of its own; `options`, `plan`, `usage` and `words`
+are shared.
 
 May import every other package, inside its commands: `import harness.cli` needs neither torch nor NumPy."""
 
@@ -14,6 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from harness.cli import compare, doctor, export, fetch, import_, info, list_, report, run, verify
+from harness.cli.usage import called
 from harness.errors import HarnessError, RequestError, plugin_faults, text_of
 from harness.local.machine import is_of_machine, refusal
 from harness.output.streams import error_line, guarded
@@ -80,7 +81,7 @@ def main() -> None:
         arguments = spread(arguments)
     with guarded(), _ended(writes=arguments[:1] == ["run"]):
         try:
-            app(args=arguments)
+            sys.exit(called(app, arguments))
         finally:
             sys.stdout.flush()
 
