@@ -19,9 +19,10 @@ from typing import Any, Final
 
 from harness.checkpoints.expected import stated_digest
 from harness.checkpoints.locations import locate
-from harness.errors import CheckpointError
+from harness.errors import CheckpointError, clipped
 from harness.local.addresses import without_secrets
 from harness.local.cache import cache_dir
+from harness.local.notes import read_note
 from harness.local.writing import write_whole
 from harness.records import ModelSpec
 
@@ -151,7 +152,7 @@ def _read() -> Pins:
     """Everything recorded; nothing if there is no record yet. A damaged record is an error: it protects numbers."""
     path = _file()
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = read_note(path)
         return {model: {name: _as_pin(pin) for name, pin in files.items()} for model, files in stored.items()}
     except FileNotFoundError:
         return {}
@@ -167,7 +168,9 @@ def _read() -> Pins:
 def _as_pin(stored: Any) -> Pin:
     pin = Pin(**stored)
     if not isinstance(pin.sha256, str) or not _DIGEST.fullmatch(pin.sha256):
-        raise ValueError(f"{pin.sha256!r} is not a SHA-256")
+        raise ValueError(f"{clipped(repr(pin.sha256))} is not a SHA-256")
+    if not isinstance(pin.recorded, str) or not isinstance(pin.uri, str | None):
+        raise ValueError(f"{clipped(repr([pin.recorded, pin.uri]))} is no time and address")
     return pin
 
 

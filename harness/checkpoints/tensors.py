@@ -9,19 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from harness.checkpoints.reading import read_state_dict
 from harness.errors import CheckpointError
 from harness.local.cache import cache_dir
+from harness.local.notes import read_note
 from harness.local.writing import write_whole
 
 if TYPE_CHECKING:
     import torch
 
     from harness.records import ModelSpec
+
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +73,7 @@ def recalled(spec: ModelSpec, digests: Sequence[str]) -> tuple[str, ...]:
     """Digests of the tensors in files with these SHA-256, if they have been computed on this machine; else empty."""
     stored = _remembered()
     made = [stored.get(_key(spec, position, digests)) for position in range(min(_parts(spec), len(digests)))]
-    return tuple(map(str, made)) if made and all(made) else ()
+    return tuple(digest for digest in made if digest) if made and all(made) else ()
 
 
 def same_tensors(first: Sequence[str], other: Sequence[str], spec: ModelSpec) -> bool:
@@ -90,13 +94,14 @@ def _key(spec: ModelSpec, position: int, digests: Sequence[str]) -> str:
     return json.dumps([digests[position] if whole else list(digests), list(wrapper_keys), recipe.match == "position"])
 
 
-def _remembered() -> dict[str, Any]:
+def _remembered() -> dict[str, str]:
     """Cached digests; none if the file is missing or damaged, since they can be computed again."""
     try:
-        stored = json.loads((cache_dir() / "tensors.json").read_text(encoding="utf-8"))
+        stored = read_note(cache_dir() / "tensors.json")
     except (OSError, ValueError):
         return {}
-    return stored if isinstance(stored, dict) else {}
+    entries = stored.items() if isinstance(stored, dict) else ()
+    return {key: digest for key, digest in entries if isinstance(digest, str) and _DIGEST.fullmatch(digest)}
 
 
 def _remember(entries: Mapping[str, str]) -> None:

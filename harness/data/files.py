@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from harness.errors import DatasetError
 from harness.local.cache import cache_dir
 from harness.local.digests import SETTLED_NS, fingerprint
 from harness.local.machine import is_of_machine, refusal
+from harness.local.notes import read_note
 from harness.local.writing import write_whole
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 Hashed = tuple[int, int, int, str]
 """Size in bytes, times of modification and of change in ns, SHA-256: a file whose first three are
 unchanged is not read again. The time of change cannot be set back; ``cp -p`` sets back the time of modification."""
+_DIGITS: Final = 64
 
 
 def sizes_of(folder: Path, samples: Sequence[Sample]) -> list[int]:
@@ -124,9 +126,22 @@ def digests_of(root: Path, paths: Sequence[Path], progress: Callable[[int, int],
 
 def _remembered(memory: Path) -> dict[str, Hashed]:
     try:
-        return {key: (*value[:3], value[3]) for key, value in json.loads(memory.read_text()).items()}
-    except (OSError, ValueError, LookupError, TypeError):  # missing or damaged: only a cache, rebuilt below
+        return {key: _hashed(*value) for key, value in read_note(memory, bounded=False).items()}
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ):  # missing or damaged: only a cache, rebuilt below
         return {}
+
+
+def _hashed(size: int, modified: int, changed: int, digest: str) -> Hashed:
+    """One entry as it is stored. Raises ValueError for another."""
+    if type(digest) is not str or len(digest) != _DIGITS:
+        raise ValueError(f"{digest!r} is no SHA-256")
+    return size, modified, changed, digest
 
 
 def _remember(memory: Path, entries: dict[str, Hashed]) -> None:

@@ -21,6 +21,7 @@ from harness.fetching.members import Limits
 from harness.fetching.records import FileRequest, Outcome, State, Watcher
 from harness.fetching.space import disk_errors
 from harness.local.addresses import address_key
+from harness.local.notes import read_note
 from harness.local.writing import write_whole
 
 if TYPE_CHECKING:
@@ -203,7 +204,10 @@ def _is_unpacked(root: Path, download: Download) -> bool:
     """Whether this archive has been unpacked below `root` and its files still exist."""
     stored = _unpacked_archives(root)
     places = stored.get(_key(download)) or stored.get(_key(download, download.uri))  # the latter: from before
-    return bool(places) and all((root / place).exists() for place in places or ())
+    try:
+        return bool(places) and all((root / place).exists() for place in places or ())
+    except OSError:  # of a place that cannot be one
+        return False
 
 
 def _key(download: Download, uri: str | None = None) -> str:
@@ -215,10 +219,14 @@ def _key(download: Download, uri: str | None = None) -> str:
 def _unpacked_archives(root: Path) -> dict[str, list[str]]:
     """Archive -> paths it created. Only a cache: if it is damaged, archives are fetched again."""
     try:
-        stored = json.loads((root / STATE_FOLDER / "unpacked.json").read_text(encoding="utf-8"))
-        return {str(key): [str(place) for place in places] for key, places in stored.items()}
+        stored = read_note(root / STATE_FOLDER / "unpacked.json")
+        return {key: places for key, places in stored.items() if _are_places(places)}
     except (FileNotFoundError, ValueError, AttributeError, TypeError):
         return {}
+
+
+def _are_places(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(place, str) for place in value)
 
 
 def _record_unpacked(root: Path, download: Download, places: list[str]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from harness.local.notes import read_note
 from harness.local.writing import sync_folder, write_whole
 
 
@@ -24,6 +25,11 @@ class FileVersion:
     uri: str
     validator: str | None = None
     total: int | None = None
+
+    def is_sound(self) -> bool:
+        """Whether the fields are of their types, which a file need not be."""
+        texts = isinstance(self.uri, str) and isinstance(self.validator, str | None)
+        return texts and type(self.total) in (int, type(None)) and (self.total or 0) >= 0
 
 
 class Part:
@@ -43,11 +49,10 @@ class Part:
     def version(self) -> FileVersion | None:
         """The version the bytes belong to; None: unknown, so they cannot be used."""
         try:
-            stored = json.loads(self._version_file.read_text(encoding="utf-8"))
-            version = FileVersion(**stored)
+            version = FileVersion(**read_note(self._version_file))
         except (FileNotFoundError, ValueError, TypeError):
             return None
-        return version if isinstance(version.uri, str) else None
+        return version if version.is_sound() else None
 
     def restart(self, version: FileVersion) -> None:
         """Empty the partial file; from now on it belongs to `version`."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from harness.errors import CheckpointError
 from harness.local.cache import cache_dir
+from harness.local.notes import read_note
 from harness.local.regular import regular
 from harness.local.writing import write_whole
 
@@ -68,7 +69,7 @@ def _digest_file() -> Path:
 def _read_digests() -> dict[str, list[Any]]:
     """The cached digests; none if the file is missing or damaged, since they can be recomputed."""
     try:
-        stored = json.loads(_digest_file().read_text(encoding="utf-8"))
+        stored = read_note(_digest_file())
     except (OSError, ValueError):
         return {}
     if not isinstance(stored, dict):

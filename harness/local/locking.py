@@ -176,7 +176,7 @@ def _owner(marker: Path) -> Owner:
     """The owner that a marker names; empty if it cannot be read, or has only just been created."""
     try:
         owner = json.loads(marker.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return owner if isinstance(owner, dict) else {}
 

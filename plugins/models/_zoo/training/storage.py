@@ -49,7 +49,7 @@ class Place:
             return None
         except OSError as error:
             raise RequestError(f"cannot read {self.card}: {error.strerror}") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RequestError(f"{self.card} is damaged ({error}); delete it to train {self.name} again") from error
         if not (isinstance(card, dict) and {"recipe", "sha256"} <= card.keys()):
             raise RequestError(f"{self.card} is not the card of a network; choose another folder, or delete the file")
