@@ -15,6 +15,8 @@ NAME: Final = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9._+-]*")
 """Plugins, datasets and suites (`fullmatch`)."""
 MODEL_NAME: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._+-]*")
 """Models (`fullmatch`): published names contain capitals."""
+LONGEST: Final = 255
+"""Letters of a model's or task's name: it is the name of a folder."""
 ALL_MODELS: Final = "all"
 """The set of all models in a report; the models outside a group are ``not GROUP``."""
 _MEASURE: Final = re.compile(r"[^@/\s]+@(?P<dataset>[^@/\s]+)(/[^@/\s]+){0,2}")

@@ -127,13 +127,7 @@ def digests_of(root: Path, paths: Sequence[Path], progress: Callable[[int, int],
 def _remembered(memory: Path) -> dict[str, Hashed]:
     try:
         return {key: _hashed(*value) for key, value in read_note(memory, bounded=False).items()}
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-    ):  # missing or damaged: only a cache, rebuilt below
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # only a cache: rebuilt below
         return {}
 
 

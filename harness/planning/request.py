@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,8 +16,9 @@ from harness.errors import (
     RequestError,
     UnknownNameError,
     blamed,
+    clipped,
 )
-from harness.names import is_pattern
+from harness.names import LONGEST, is_pattern
 from harness.planning import planner
 from harness.planning.code import CodeInUse, Maker, makers_of
 from harness.planning.definitions import check_definitions
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 DEFAULT_BATCH = {"cpu": 32, "cuda": 256}
 """``--batch-size auto``: on the CPU, larger batches only waste cache; on a GPU, smaller ones leave it idle."""
+MOST_CELLS = 400_000
+"""Models × tasks of one run: what ``run.json`` says of more would be too large to be read."""
 SMALL_IMAGE, SMALL_IMAGE_BATCH = 112, 128
 """Side of the largest small image in pixels, and the CPU batch of small images: with 32, call overhead dominates."""
 
@@ -102,6 +105,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
     tasks = with_requirements([*(suite.tasks if suite else ()), *map(registry.parse_task, request.tasks)], registry)
     if not tasks:
         raise RequestError("no tasks: give --suite NAME or --task probe@dataset. See: harness list suites")
+    _refuse_unstorable([spec.name for spec in models], [task.name for task in tasks])
     datasets, crops = {}, {}
     for task in tasks:
         dataset = registry.dataset(task.dataset)
@@ -128,6 +132,18 @@ def select(request: RunRequest, registry: Registry) -> Selection:
         crops=crops,
         makers=makers_of(probes.values(), datasets, sources, registry),
     )
+
+
+def _refuse_unstorable(models: Sequence[str], tasks: Sequence[str]) -> None:
+    """Raise RequestError for what a run folder cannot hold: names that no folder can have, too many cells."""
+    if long := [name for name in (*models, *tasks) if len(name) > LONGEST]:
+        problem = f"{clipped(long[0])} has {len(long[0])} letters, expected at most {LONGEST}"
+        raise RequestError(f"{problem}; give it a shorter name in the registry")
+    if (cells := len(models) * len(tasks)) > MOST_CELLS:
+        raise RequestError(
+            f"{len(models):,} models on {len(tasks):,} tasks are {cells:,} cells, expected at most {MOST_CELLS:,} in "
+            "one run. Divide the models among several runs, which `harness report RUN RUN` reads together"
+        )
 
 
 def settle(request: RunRequest, stored: Mapping[str, Any] | None, size: int) -> Settings:

@@ -12,6 +12,8 @@ DTYPES: Final[Mapping[str, int]] = {
     "float16": 2, "float32": 4, "float64": 8, "int8": 1, "int16": 2, "int32": 4, "int64": 8, "uint8": 1,
 }  # fmt: skip
 """Types of arrays -> bytes per value: those that torch, NumPy and HDF5 share. Store truth values as ``uint8``."""
+MOST_ARRAYS: Final = 1000
+"""Arrays of one probe: a file of a run has at most ten times as many parts."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -49,6 +51,10 @@ def checked_arrays(arrays: object) -> dict[str, ArraySpec]:
     """The declared arrays by name. Raises ValueError if a name or declaration cannot be stored."""
     if not isinstance(arrays, Mapping):
         raise ValueError(f"its arrays are {arrays!r}, expected a mapping from names to harness.ArraySpec")
+    if len(arrays) > MOST_ARRAYS:
+        raise ValueError(
+            f"it declares {len(arrays):,} arrays, more than {MOST_ARRAYS:,}; make them one of a larger shape"
+        )
     for name, spec in arrays.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise ValueError(

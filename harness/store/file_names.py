@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from harness.local.listing import is_there, names_in
+from harness.names import LONGEST
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
-
-_LONGEST: Final = 255
-"""Characters in the name of a file."""
 
 
 def is_name(name: str) -> bool:
     """Whether `name` can be part of a path."""
-    return _NAME.fullmatch(name) is not None and len(name) <= _LONGEST
+    return _NAME.fullmatch(name) is not None and len(name) <= LONGEST
 
 
 def check_name(kind: str, name: str) -> None:

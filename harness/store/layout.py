@@ -53,6 +53,7 @@ class LayoutHeader(NamedTuple):
 def check_layout(layout: TaskLayout) -> None:
     """Raises ValueError if `layout` cannot be stored, or contradicts itself."""
     n, k, targets = len(layout.sample_ids), len(layout.classes), layout.targets
+    trials, spans = n * len(layout.conditions), -(-n // max(layout.span, 1))
     lengths = {name: len(values) for name, values in layout.attributes.items() if len(values) != n}
     problems = {
         "it has no samples": n == 0,
@@ -61,6 +62,11 @@ def check_layout(layout: TaskLayout) -> None:
         "a condition occurs twice": len(set(layout.conditions)) != len(layout.conditions),
         f"it has {k} classes, expected 1 to {MOST_CLASSES}": not 1 <= k <= MOST_CLASSES,
         f"span is {layout.span}, expected 1 or more": layout.span < 1,
+        f"it has {trials:,} trials for each model, more than {MOST_TRIALS:,}; take fewer with --limit": (
+            trials > MOST_TRIALS
+        ),
+        f"it has {spans:,} spans, more than {MOST_SPANS:,}": spans > MOST_SPANS,
+        f"its images are of {layout.size:,} pixels, expected 0 to {MOST_PIXELS:,}": not 0 <= layout.size <= MOST_PIXELS,
         f"it has {len(layout.columns or ())} columns, expected one for each class": (
             layout.columns is not None and len(layout.columns) != k
         ),
