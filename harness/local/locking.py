@@ -45,8 +45,9 @@ class ProcessLock:
     """The lock `path`, held by one process at a time.
 
     Attributes:
-        path: file of the kernel's lock; it stays when the lock is released, and holds the owner's process id.
+        path: file of the kernel's lock; it stays when it is released, and holds the owner's process id until `end`.
         marker: exists while the lock is held on a file system without locks.
+        unended: whether whoever held it before may not have come to its `end`; known once it is held.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,6 +57,7 @@ class ProcessLock:
         self._kernel = filelock.FileLock(path, thread_local=False, fallback_to_soft=False)
         self._taken = filelock.Timeout
         self._marked = False
+        self.unended = False
 
     @property
     def is_locked(self) -> bool:
@@ -76,10 +78,17 @@ class ProcessLock:
             return
         try:
             self._refuse_marked()  # by a process for which the file system had no locks
+            self.unended = self.path.stat().st_size > 0
             self.path.write_text(f"{os.getpid()}\n", encoding="utf-8")  # for messages: the lock ends with the process
         except BaseException:
             self.release()
             raise
+
+    def end(self) -> None:
+        """Note that all is done; to be called before `release`, by who wants the next one to know."""
+        if not self._marked:
+            with suppress(OSError):
+                self.path.write_text("", encoding="utf-8")
 
     def release(self) -> None:
         """Give the lock up, if it is held; a disk that refuses costs a warning, for what it protected is stored."""
@@ -111,7 +120,7 @@ class ProcessLock:
             raise HeldError(_described(_owner(self.marker)), self.marker) from None
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(_self(), file)
-        self._marked = True
+        self._marked = self.unended = True
 
     def _refuse_marked(self) -> None:
         """Raise HeldError if a marker exists, unless its owner has ended on this machine: then it is removed."""

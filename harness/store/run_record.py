@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,8 @@ from harness.local.locking import HeldError, ProcessLock, marker_of
 from harness.local.machine import is_of_machine, refusal
 from harness.local.provenance import versions
 from harness.local.regular import refuse_irregular
-from harness.local.writing import is_leftover, remembered, sync_folder
+from harness.local.unsynced import sync_above
+from harness.local.writing import is_leftover, remembered
 from harness.records import RunKind, RunRecord
 from harness.store.forms import RUN, refuse_misfit
 from harness.store.remaking import lost_manifest, remade_fields
@@ -203,7 +204,7 @@ def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[ProcessLock]:
         created += [folder for folder in (path, *path.parents) if not is_there(folder)]
         new_lock = not is_there(path / LOCK)
         path.mkdir(parents=True, exist_ok=True)
-        _sync_parents([path, *created])
+        sync_above(path, 1 if (path / MANIFEST).exists() else None)  # who wrote the manifest has synced the others
         _refuse_irregular_files(path)
         with _refusal(path):
             lock.acquire()
@@ -223,13 +224,6 @@ def claimed(path: Path, refuse: Callable[[], None]) -> Iterator[ProcessLock]:
             cause = error.__cause__ if isinstance(error, CellError) and error.__cause__ else error
             raise RunError(f"cannot write to {path}: {refusal(cause)}. Fix that, or choose another --out") from error
         raise
-
-
-def _sync_parents(folders: Iterable[Path]) -> None:
-    """Make the entries of `folders` durable; one in a folder that this user may not read cannot be, and is left."""
-    for parent in dict.fromkeys(folder.resolve().parent for folder in folders):
-        with suppress(PermissionError):
-            sync_folder(parent)
 
 
 def refuse_locked(path: Path) -> None:

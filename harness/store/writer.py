@@ -27,6 +27,7 @@ from typing import Any, Final, Self
 from harness.local.listing import is_there
 from harness.local.locking import ProcessLock
 from harness.local.tidying import discard
+from harness.local.unsynced import sync_below
 from harness.local.writing import leftovers, make_folder
 from harness.records import Job, TaskLayout, TrialBlock, array_field
 from harness.store import checks, run_record
@@ -60,6 +61,7 @@ class RunWriter(RunReader):
         super().__init__(path)
         self._lock = lock
         self._recent = RecentSpans()
+        self._failed = False
 
     def close(self) -> None:
         """Release the lock."""
@@ -71,6 +73,8 @@ class RunWriter(RunReader):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if kind is None and not self._failed:
+            self._lock.end()
         self.close()
 
     # --- opening -----------------------------------------------------------------------------
@@ -197,6 +201,7 @@ class RunWriter(RunReader):
     def fail(self, job: Job, reason: str) -> None:
         """Store why `job` failed. Its committed spans stay. Raises CellError if the disk is full."""
         self._recent.forget(job.key)
+        self._failed = True
         folder = self.folder(job.task, job.model)
         folder.fail(folder.current(job), reason)
 
@@ -229,7 +234,12 @@ class RunWriter(RunReader):
         return False
 
     def _sweep(self) -> None:
-        """Remove files left by killed processes, and complete the consolidations that they began."""
+        """Remove files left by killed processes, and complete the consolidations that they began.
+
+        A killed process may have renamed a file and not synced its folder: before that counts as stored, it is synced.
+        """
+        if self._lock.unended:
+            sync_below(self.path)
         discard(leftovers(self.path))
         untidy = [
             (folder, record.job.key)

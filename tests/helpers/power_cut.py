@@ -1,10 +1,13 @@
 """Cut the power of a machine that writes a run: keep what was synced, drop what was not, and look for what is missing.
 
-    python -m tests.helpers.power_cut --seeds 3
+    python -m tests.helpers.power_cut --seeds 6
 
 The file operations of a small run are recorded. After every one of them the power can fail. Then a file keeps its
 content only as it was when it was synced last: otherwise it is empty, or half there. Of each folder, the changes since
 it was synced last are lost, or some of them, in order, have survived: folders do not wait for each other.
+
+Then the run is killed after each of its operations and resumed, and the power is cut after that: what the killed
+process has left unsynced is seen by the second one, and must not be taken for stored.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import random
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +27,7 @@ from unittest import mock
 import numpy as np
 
 from harness.errors import HarnessError
+from harness.records import TaskLayout
 from harness.store import RunReader, RunWriter, verify_run
 from harness.store.shards import read_shard
 from tests.helpers.store_writer import TASK, assert_equal_trials, create, make_block, make_job, make_layout
@@ -80,17 +84,47 @@ def journal(folder: Path) -> list[Event]:
     return events
 
 
+class _KilledError(BaseException):
+    """The process has ended."""
+
+
+def resumed(folder: Path, at: int, layout: TaskLayout = LAYOUT) -> list[Event] | None:
+    """As `journal`, of a run of one model that is killed after operation `at`, and then made by a second process.
+
+    None if it has no more operations. All that the second one finds counts as stored once it has ended.
+    """
+    events: list[Event] = []
+    with suppress(BaseException), _recorded(events, os.path.realpath(folder), at), create(folder / RUN) as run:
+        complete(run, layout, [FIRST])
+    if len(events) < at:
+        return None
+    with _recorded(events, os.path.realpath(folder)), create(folder / RUN) as run:
+        complete(run, layout, [FIRST])
+    return [*events, *(Event("stored", "", (FIRST, span)) for span in layout.spans())]
+
+
 @contextmanager
-def _recorded(events: list[Event], root: str) -> Iterator[None]:
-    """Every operation below `root` is done and noted; syncing is only noted."""
+def _recorded(events: list[Event], root: str, most: int | None = None) -> Iterator[None]:
+    """Every operation below `root` is done and noted; syncing is only noted.
+
+    Args:
+        most: after so many the process is killed: it does nothing any more.
+    """
+
+    def alive() -> bool:
+        return most is None or len(events) < most
 
     def note(kind: str, path: Any, folder: int | None = None, detail: Any = None) -> None:
         base = Path(f"/proc/self/fd/{folder}").readlink() if folder is not None else Path.cwd()
         whole = str(Path(base, path).parent.resolve() / Path(path).name)
         if whole.startswith(root) and not whole.endswith(".lock"):
             events.append(Event(kind, os.path.relpath(whole, root), detail))
+            if not alive():
+                raise _KilledError
 
     def fsync(number: int) -> None:
+        if not alive():
+            return
         path = Path(f"/proc/self/fd/{number}").readlink()
         if stat.S_ISDIR(os.fstat(number).st_mode):
             note("folder", path)
@@ -99,6 +133,8 @@ def _recorded(events: list[Event], root: str) -> Iterator[None]:
 
     def noted(kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def operation(path: Any, *arguments: Any, **options: Any) -> Any:
+            if not alive():
+                return None
             result = function(path, *arguments, **options)
             target = Path(arguments[0]).name if kind == "rename" else None
             note(kind, path, options.get("dir_fd"), target)
@@ -194,10 +230,10 @@ def restore(folder: Folder, place: Path, chance: random.Random, survive: str) ->
 # --- checking --------------------------------------------------------------------------------
 
 
-def check(place: Path, events: list[Event]) -> None:
+def check(place: Path, events: list[Event], layout: TaskLayout = LAYOUT) -> None:
     """What was stored before the cut is there; a reader reads or says why not; a resume completes. AssertionError."""
     counted: list[Any] = []
-    layout, jobs = LAYOUT, [FIRST]
+    jobs = [FIRST]
     for job, span in (event.detail for event in events if event.kind == "stored"):
         if job is None:
             counted, layout, jobs = [], CHANGED, AGAIN
@@ -271,11 +307,31 @@ def campaign(folder: Path, seeds: int = 3, every: int = 1) -> Tally:
     return Tally(cuts, len({state for _, state in disks}), stored)
 
 
+def campaign_of_kills(folder: Path, layout: TaskLayout = LAYOUT, every: int = 1) -> int:
+    """Kill a run after every `every`-th operation, resume it, and cut the power; gives the number of kills."""
+    for kills, at in enumerate(range(1, 100_000, every)):
+        (folder / f"{at}").mkdir()
+        events = resumed(folder / f"{at}", at, layout)
+        if events is None:
+            return kills
+        (folder / f"{at}-cut").mkdir()
+        restore(disk_after(events), folder / f"{at}-cut", random.Random(at), "none")
+        try:
+            check(folder / f"{at}-cut", events, layout)
+        except Exception as error:
+            place = f"killed after operation {at} ({events[at - 1][:2]}), resumed, cut"
+            raise AssertionError(f"{place}: {error!r}") from error
+    raise AssertionError("it never ends")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=6)
     with tempfile.TemporaryDirectory() as folder:
         tally = campaign(Path(folder), parser.parse_args().seeds)
+        (Path(folder) / "kills").mkdir()
+        kills = campaign_of_kills(Path(folder) / "kills")
+    print(f"{kills} kills, each resumed before the power was cut: nothing lost")
     print(f"{tally.cuts} cuts, {tally.disks} different disks, {tally.stored} stored spans looked for: none lost")
 
 
