@@ -326,11 +326,13 @@ def campaign_of_kills(folder: Path, layout: TaskLayout = LAYOUT, every: int = 1)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--seeds", type=int, default=6, help="disks in which some changes have survived, each")
+    parser.add_argument("--every", type=int, default=1, help="cut and kill after every N-th operation")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        tally = campaign(Path(folder), parser.parse_args().seeds)
+        tally = campaign(Path(folder), given.seeds, given.every)
         (Path(folder) / "kills").mkdir()
-        kills = campaign_of_kills(Path(folder) / "kills")
+        kills = campaign_of_kills(Path(folder) / "kills", every=given.every)
     print(f"{kills} kills, each resumed before the power was cut: nothing lost")
     print(f"{tally.cuts} cuts, {tally.disks} different disks, {tally.stored} stored spans looked for: none lost")
 
