@@ -26,8 +26,10 @@ from harness.errors import (
 )
 from harness.hookspecs import hookimpl
 from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report, WhiteBoxProbe
+from harness.pairs import PairedTrials, paired_change, paired_trials
 from harness.proportions import accuracy_measures, is_correct, proportion, share
 from harness.records import (
+    NO_LABELS,
     ArraySpec,
     Batch,
     DecisionTable,
@@ -129,6 +131,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "NO_LABELS",
     "AbsentCheckpointError",
     "AbsentDatasetError",
     "AbsentError",
@@ -158,6 +161,7 @@ __all__ = [
     "NonFiniteError",
     "Normalized",
     "OpenedStudy",
+    "PairedTrials",
     "PluginError",
     "Preprocessing",
     "Probe",
@@ -198,6 +202,8 @@ __all__ = [
     "locate_first",
     "normalized",
     "open_study",
+    "paired_change",
+    "paired_trials",
     "proportion",
     "read_checkpoint",
     "read_state_dict",

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from harness.clusters import cluster_interval
 from harness.ranks import centred_ranks, exact_p, levels
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Correlation",
     "PMethod",
     "benjamini_hochberg",
+    "cluster_interval",
     "error_consistency",
     "error_consistency_interval",
     "holm",

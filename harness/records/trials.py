@@ -16,6 +16,8 @@ NOT_MEASURED = 255
 """Fill value of `correct`: this trial is not stored. `top5` is then -1 and `logp` NaN."""
 TOP = 5
 """Number of classes stored per trial."""
+NO_LABELS = "no labels"
+"""Reason of a measure that rests on correct decisions, of samples without targets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,11 @@ class TaskLayout:
     span: int
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     columns: tuple[int, ...] | None = None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the samples have targets. Without any, no decision is correct, and an accuracy means nothing."""
+        return bool((self.targets >= 0).any()) or not len(self.targets)
 
     def spans(self) -> tuple[tuple[int, int], ...]:
         """All (low, high) sample ranges of this task's shards, in order."""
