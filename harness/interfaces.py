@@ -177,12 +177,14 @@ class Probe(ABC):
     Attributes:
         requires: names of probes whose trials on the same dataset `measures` needs (``("accuracy",)``).
         attributes: names that the dataset must have in `Dataset.attributes`.
+        needs_labels: whether stimuli or all measures rest on `Sample.targets`; a dataset without any is then refused.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     requires: ClassVar[tuple[str, ...]] = ()
     attributes: ClassVar[tuple[str, ...]] = ()
+    needs_labels: ClassVar[bool] = False
 
     @abstractmethod
     def conditions(self, size: int) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.records import Direction, Measure, Trials
+from harness.records import NO_LABELS, Direction, Measure, Trials
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,10 +60,17 @@ def share(name: str, hits: np.ndarray, *, repeats: int = 1, condition: str = "")
     return replace(measure, low=low, high=high, by_image=True)
 
 
+def unlabelled(name: str, condition: str = "", *, unit: str = "fraction", n: int | None = None) -> Measure:
+    """A measure that rests on correct decisions, of samples without targets: undefined."""
+    return Measure(name=name, condition=condition, value=None, unit=unit, direction="higher", n=n, reason=NO_LABELS)
+
+
 def accuracy_measures(
     trials: Trials, condition: str, label: str | None = None, rows: np.ndarray | slice = _ALL
 ) -> Iterator[Measure]:
     """``top1``, ``correct`` and ``n`` under `condition`, named after `label` (default: the condition itself).
+
+    Without labels the first two are undefined, with the reason `NO_LABELS`.
 
     Args:
         rows: the trials that count, (N,) bool; all rows of an image or none. Default: every row.
@@ -71,6 +78,11 @@ def accuracy_measures(
     label = condition if label is None else label
     correct = trials.correct[rows, trials.column(condition)]
     hits, n = int(correct.sum()), len(correct)
+    if not trials.layout.labelled:
+        for name, unit in (("top1", "fraction"), ("correct", "count")):
+            yield unlabelled(name, label, unit=unit, n=n)
+        yield Measure(name="n", condition=label, value=n, unit="count", n=n)
+        return
     yield share("top1", correct, repeats=trials.repeats, condition=label)
     yield Measure(name="correct", condition=label, value=hits, unit="count", direction="higher", n=n)
     yield Measure(name="n", condition=label, value=n, unit="count", n=n)

@@ -16,7 +16,7 @@ from harness.data.likeness import COMPARED, unlike_names
 from harness.data.promises import checked_samples
 from harness.errors import DatasetError, ImageError
 from harness.interfaces import Dataset
-from harness.records import Remark
+from harness.records import NO_LABELS, Remark
 
 if TYPE_CHECKING:
     from harness.records import Sample
@@ -102,12 +102,16 @@ def made_witnesses(samples: Sequence[Sample], folders: Mapping[str, Path | None]
 
 
 def _classes_in_turn(samples: Sequence[Sample]) -> list[Sample]:
-    """The first of each class, then the second of each, …; a sample with several classes counts for its first."""
+    """The first of each class, then the second of each, …; a sample with several classes counts for its first.
+
+    Samples without targets stay in their order.
+    """
     met: Counter[int] = Counter()
     turns: list[tuple[int, int]] = []
     for place, sample in enumerate(samples):
-        turns.append((met[sample.targets[0]], place))
-        met[sample.targets[0]] += 1
+        first = sample.targets[0] if sample.targets else place
+        turns.append((met[first], place))
+        met[first] += 1
     return [samples[place] for _, place in sorted(turns)]
 
 
@@ -143,6 +147,8 @@ def build(
     if any_deep_grey(headers):
         _add(total, "grey values of 16 bits are scaled")  # before, they were clipped: other numbers
     remarks = list(dataset.remarks(scanned))
+    if not scanned[0].targets:
+        remarks.append(f"{NO_LABELS}: accuracy, and what rests on it, is not defined")
     if limit is not None and limit < len(scanned):
         remarks.append(f"--limit: {len(selected):,} of {len(scanned):,} images")
     by_id = {sample.id: hashes[sample.path] for sample in selected if sample.path in hashes}

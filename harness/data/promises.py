@@ -25,13 +25,23 @@ def check_dataset(dataset: Dataset) -> None:
 
 
 def checked_samples(dataset: Dataset, samples: Iterable[Sample]) -> list[Sample]:
-    """The samples. Raises PluginError for the first that is not a Sample, or has other types than it must."""
+    """The samples.
+
+    Raises:
+        PluginError: one is not a Sample or has other types than it must, or some have targets and others none.
+    """
     checked = []
     for number, sample in enumerate(samples):
         problem = _sample_problem(sample, len(dataset.attributes))
         if problem:
             raise PluginError(f"dataset {dataset.name!r}: sample {number} {problem}")
         checked.append(sample)
+    unlabelled = [sample for sample in checked if not sample.targets]
+    if 0 < len(unlabelled) < len(checked):
+        raise PluginError(
+            f"dataset {dataset.name!r}: {len(unlabelled):,} of {len(checked):,} samples have no targets, such as "
+            f"{unlabelled[0].id!r}, and would all count as wrong; leave them out, or give no sample targets"
+        )
     return checked
 
 

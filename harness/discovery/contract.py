@@ -152,3 +152,6 @@ def _check_class_facts(item: Probe | Dataset, label: str) -> None:
         value = getattr(item, fact, ())
         if not isinstance(value, tuple) or not all(isinstance(part, str) for part in value):
             raise PluginError(f'{label}: {fact} is {value!r}; expected a tuple of names, for example ("accuracy",)')
+    for fact in ("needs_labels",):
+        if not isinstance(value := getattr(item, fact, False), bool):
+            raise PluginError(f"{label}: {fact} is {value!r}; expected True or False")

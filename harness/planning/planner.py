@@ -32,7 +32,7 @@ take 4.9 GB. More models need further passes, so memory stays bounded."""
 def plan_task(
     name: str, probe: Probe, dataset: Dataset, manifest: Manifest, batch_size: int, span: int | None = None
 ) -> PlannedTask:
-    """Resolve one task. Raises ValueError if the probe cannot serve the dataset's image size or its views.
+    """Resolve one task. Raises ValueError if the probe cannot serve the dataset's image size, views or labels.
 
     Args:
         span: samples per shard, of stored cells that are to be resumed; default: `span_length`.
@@ -40,6 +40,8 @@ def plan_task(
     space, samples, size = dataset.label_space(), manifest.samples, dataset.preprocessing.size
     stimuli = checked_names("conditions", probe.conditions(size))
     conditions = columns_of(checked_names("views", tuple(manifest.folders)), stimuli)
+    if probe.needs_labels and not samples[0].targets:
+        raise ValueError(f"probe {probe.name} needs labels, and the samples of {dataset.name} have none")
     layout = TaskLayout(
         task=name,
         sample_ids=tuple(sample.id for sample in samples),
@@ -84,10 +86,11 @@ def arrays_for(probe: Probe, dataset: Dataset) -> dict[str, ArraySpec]:
 
 
 def padded_targets(samples: Sequence[Sample]) -> np.ndarray:
-    """Accepted classes of each sample, (N, T) int16, padded with -1."""
+    """Accepted classes of each sample, (N, T) int16, padded with -1; T >= 1, also where no sample has any."""
     import numpy as np
 
-    targets = np.full((len(samples), max(len(sample.targets) for sample in samples)), -1, dtype=np.int16)
+    most = max(1, *(len(sample.targets) for sample in samples))
+    targets = np.full((len(samples), most), -1, dtype=np.int16)
     for row, sample in zip(targets, samples, strict=True):
         row[: len(sample.targets)] = sample.targets
     return targets

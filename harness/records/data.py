@@ -142,7 +142,8 @@ class Sample:
 
     Attributes:
         id: stable name, unique in the dataset, independent of the location of the data (relative POSIX path).
-        targets: indices of all classes that count as correct (one, except for multi-label sets).
+        targets: indices of all classes that count as correct (one, except for multi-label sets); () for every sample
+            of a dataset without labels, of which only changes of decisions are measured.
         path: the file, or None for generated images.
         attributes: values of the dataset's `attributes`, in their order.
         view: the dataset's view in which the image is shown; set by the engine, empty for datasets without views.

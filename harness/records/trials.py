@@ -26,7 +26,7 @@ class TaskLayout:
 
     Attributes:
         task: ``probe@dataset``.
-        sample_ids: N ids, sorted. targets: (N, T) int16, padded with -1.
+        sample_ids: N ids, sorted. targets: (N, T) int16, padded with -1; T = 1 and all -1 without labels.
         conditions: names of the C columns: the probe's conditions, or views × conditions (`columns_of`) where the
             dataset shows every image in several views.
         attributes: name -> N strings. classes: K names. size: image side S in pixels.
@@ -68,7 +68,7 @@ class Trials:
         layout: the sample and condition axes.
         top5: (N, C, 5) int16, most probable first; -1 where K < 5. Read-only, as all arrays here.
         logp: (N, C, 5) float16 natural log-probabilities of those classes.
-        correct: (N, C) bool.
+        correct: (N, C) bool. All False without labels (`TaskLayout.labelled`), where it means nothing.
         required: trials of the probes named in `Probe.requires`, same model and dataset, by probe name.
         logits: reads the logits of samples ``low`` to ``high`` - 1, (high - low, C, outputs) float16; None if the
             run does not store them.
@@ -110,7 +110,9 @@ class Trials:
             raise KeyError(f"{self.layout.task} has no condition {condition!r}: {self.layout.conditions}") from None
 
     def accuracy(self, condition: str) -> float:
-        """Top-1 accuracy under `condition`, a fraction."""
+        """Top-1 accuracy under `condition`, a fraction. Raises ValueError for samples without labels."""
+        if not self.layout.labelled:
+            raise ValueError(f"{self.layout.task}: {NO_LABELS}, so it has no accuracy")
         return float(self.correct[:, self.column(condition)].mean())
 
 

@@ -87,13 +87,13 @@ def check_layout(layout: TaskLayout) -> None:
 def _target_problems(layout: TaskLayout) -> list[str]:
     targets, ids = layout.targets, layout.sample_ids
     outside = np.flatnonzero(((targets < -1) | (targets >= len(layout.classes))).any(axis=1))
-    without = np.flatnonzero(targets[:, 0] == -1)
+    without = np.flatnonzero(targets[:, 0] == -1) if layout.labelled else np.empty(0, np.intp)
     late = np.flatnonzero(((targets[:, :-1] == -1) & (targets[:, 1:] != -1)).any(axis=1))
     return [
         f"{problem} ({len(rows)} samples, first {ids[rows[0]]!r})"
         for problem, rows in (
             (f"targets outside 0 to {len(layout.classes) - 1}", outside),
-            ("samples without a target, which could never be correct", without),
+            ("samples without a target beside others, which could never be correct", without),
             ("padding before a target", late),
         )
         if len(rows)

@@ -35,9 +35,10 @@ def check_dataset(dataset: Dataset, root: Path, decode: int = 3) -> None:
     assert samples, f"no samples in {root}"
     assert len({sample.id for sample in samples}) == len(samples), "two samples have the same id"
     assert {s.id for s in samples} == {s.id for s in dataset.samples(root)}, "ids differ between two scans"
+    assert len({bool(sample.targets) for sample in samples}) == 1, "some samples have targets, and others none"
     for sample in samples:
         assert str(root) not in sample.id, f"{sample.id}: an id must not contain the data's folder"
-        assert sample.targets and all(0 <= t < len(space.classes) for t in sample.targets), f"{sample}: bad targets"
+        assert all(0 <= t < len(space.classes) for t in sample.targets), f"{sample}: bad targets"
         assert len(sample.attributes) == len(dataset.attributes), f"{sample}: expected {dataset.attributes}"
     side, folders = dataset.preprocessing.size, {view: dataset.folder(root, view) for view in dataset.views()}
     witnesses = made_witnesses(samples, folders)

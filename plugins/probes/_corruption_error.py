@@ -56,7 +56,8 @@ def corruption_errors(levels: Mapping[str, Trials], condition: str) -> Iterator[
 
 
 def _fits(trials: Trials) -> bool:
-    return trials.repeats == SEVERITIES and len(trials.layout.classes) == CLASSES and len(trials.correct) > 0
+    of_imagenet = len(trials.layout.classes) == CLASSES and trials.layout.labelled
+    return trials.repeats == SEVERITIES and of_imagenet and len(trials.correct) > 0
 
 
 def _wrong(trials: Trials, condition: str) -> np.ndarray:

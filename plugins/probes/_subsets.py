@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness import Measure, Trials, accuracy_measures, share
+from harness import NO_LABELS, Measure, Trials, accuracy_measures, share
 
 CHUNK = 4096
 """Trials whose logits are read in one call: 8 MB for 1,000 outputs."""
@@ -23,6 +23,9 @@ def of_kept(trials: Trials, condition: str) -> Iterator[Measure]:
     """``ood-top1``, over the samples whose attribute ``kept`` is ``yes``; nothing without that attribute."""
     if "kept" in trials.layout.attributes:
         kept = np.array(trials.layout.attributes["kept"]) == "yes"
+        if not trials.layout.labelled:
+            yield Measure(name="ood-top1", value=None, direction="higher", reason=NO_LABELS)
+            return
         yield share("ood-top1", trials.correct[kept, trials.column(condition)], repeats=trials.repeats)
 
 
@@ -33,6 +36,9 @@ def among_all_outputs(trials: Trials, condition: str) -> Iterator[Measure]:
     """
     read, columns, targets = trials.logits, trials.layout.columns, trials.layout.targets
     if read is None or columns is None:
+        return
+    if not trials.layout.labelled:
+        yield Measure(name="top1-all-outputs", value=None, direction="higher", reason=NO_LABELS)
         return
     outputs, column, n = np.where(targets >= 0, np.array(columns)[targets], -1), trials.column(condition), len(targets)
     correct = np.empty(n, dtype=bool)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from harness import Batch, Measure, Probe, Trials, accuracy_measures, hookimpl, is_correct, share
+from harness import NO_LABELS, Batch, Measure, Probe, Trials, accuracy_measures, hookimpl, is_correct, share
 
 from ._chance import SIGNIFICANCE, guessing_p
 from ._corruption_error import corruption_errors
@@ -74,10 +74,11 @@ class Accuracy(Probe):
 def _chance_flags(trials: Trials) -> tuple[str, ...]:
     """``chance-level`` or ``below-chance``, as defined in `Accuracy`, and the exchange of the classes that explains it.
 
-    None without trials. Several rows of one image count as one trial, which errs on the side of a flag.
+    None without trials, or without labels. Several rows of one image count as one trial, which errs on the side of a
+    flag.
     """
     targets, n = trials.layout.targets, len(trials.correct) // trials.repeats
-    if not n:
+    if not n or not trials.layout.labelled:
         return ()
     guessing = float((targets >= 0).sum(axis=1).mean()) / len(trials.layout.classes)
     hits = int(trials.correct.sum()) // trials.repeats
@@ -91,6 +92,8 @@ def _chance_flags(trials: Trials) -> tuple[str, ...]:
 def _top5(trials: Trials) -> Measure:
     top5, targets, classes = trials.top5[:, trials.column(CONDITION)], trials.layout.targets, len(trials.layout.classes)
     n = len(top5)
+    if not trials.layout.labelled:
+        return Measure(name="top5", value=None, direction="higher", n=n, reason=NO_LABELS)
     if classes > 1 and n and (top5[:, 1:] < 0).all():
         return Measure(name="top5", value=None, direction="higher", n=n, reason="only first choices are known")
     within = share("top5", is_correct(top5, targets), repeats=trials.repeats)

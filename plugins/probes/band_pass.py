@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from harness import Batch, Measure, Probe, StoreError, Trials, accuracy_measures, hookimpl, statistics
+from harness import NO_LABELS, Batch, Measure, Probe, StoreError, Trials, accuracy_measures, hookimpl, statistics
 
 from ._batches import chunks
 
@@ -154,7 +154,8 @@ def _relative(name: str, trials: Trials, clean: Trials, conditions: tuple[str, .
     unmodified = clean.correct[:, clean.column("clean")].astype(np.float64)
     n, hits = len(unmodified), int(unmodified.sum())
     if not hits:
-        reason = f"no unmodified image is recognised (0 of {n}), so there is nothing to divide by"
+        wrong = f"no unmodified image is recognised (0 of {n}), so there is nothing to divide by"
+        reason = wrong if clean.layout.labelled else NO_LABELS
         return Measure(name=name, condition=label, value=None, unit="1", n=n, reason=reason)
     filtered = trials.correct[:, [trials.column(condition) for condition in conditions]]
     value = int(filtered.sum()) / (len(conditions) * hits)  # one division: equal ratios are equal numbers

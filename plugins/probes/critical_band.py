@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from harness import Batch, Measure, Probe, Trials, accuracy_measures, hookimpl
+from harness import NO_LABELS, Batch, Measure, Probe, Trials, accuracy_measures, hookimpl
 
 from ._batches import chunks
 from ._channels import tabulated
@@ -120,9 +120,12 @@ class CriticalBand(Probe):
         for condition in trials.layout.conditions:
             yield from accuracy_measures(trials, condition)
         hits, n, size = _hits(trials), len(trials.correct), trials.layout.size
-        yield from _channel_measures(hits / n if n else None, size, n, "-raw", "no trials")
+        labelled = trials.layout.labelled
+        raw = hits / n if n and labelled else None
+        yield from _channel_measures(raw, size, n, "-raw", "no trials" if labelled else NO_LABELS)
         relative = hits / hits[0] if hits[0].all() else None
-        reason = f"no image without noise is recognised (0 of {n}), so there is nothing to divide by"
+        wrong = f"no image without noise is recognised (0 of {n}), so there is nothing to divide by"
+        reason = wrong if labelled else NO_LABELS
         yield from _threshold_measures(relative, hits.shape[1], n, reason)
         yield from _channel_measures(relative, size, n, "", reason)
 

@@ -61,6 +61,7 @@ class Pgd(WhiteBoxProbe):
     low: float = 0.5
     high: float | None = None
     name: ClassVar[str] = "pgd"
+    needs_labels: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.steps < 1:

@@ -67,6 +67,7 @@ class ShapeBias(Probe):
 
     name: ClassVar[str] = "shape-bias"
     attributes: ClassVar[tuple[str, ...]] = ("texture",)
+    needs_labels: ClassVar[bool] = True
 
     def conditions(self, size: int) -> tuple[str, ...]:
         """``clean``, at any size."""

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from harness import Remark, Report, StoreError, Study, StudyModel, Table, Trials, hookimpl, statistics
+from harness import NO_LABELS, Remark, Report, StoreError, Study, StudyModel, Table, Trials, hookimpl, statistics
 
 from .schema import ConditionEntry, ConsistencyData, DatasetEntry, Means, ObserverEntry, PairEntry
 from .tables import all_tables
@@ -116,14 +116,18 @@ def _pairs(
     """One entry for every pair of observers of one dataset, in the order of the study's models.
 
     Args:
-        damaged: (task, problem) -> observers whose trials cannot be read; it is added to.
+        damaged: (task, problem) -> observers whose trials cannot be read or judged; it is added to.
     """
     if study.trial_reader is None:
         return
     read = {}
     for name in (model.name for model in study.models if model.name in tasks):
         try:
-            read[name] = study.trial_reader.read(tasks[name], name)
+            trials = study.trial_reader.read(tasks[name], name)
+            if trials.layout.labelled:
+                read[name] = trials
+            else:
+                damaged.setdefault((tasks[name], NO_LABELS), []).append(name)
         except StoreError as error:
             damaged.setdefault((tasks[name], str(error)), []).append(name)
     usable = {name: trials for name, trials in read.items() if CONDITION in trials.layout.conditions}

@@ -368,7 +368,7 @@ def test_changed_attributes_leave_trials_valid(path):
         ({"sample_ids": ()}, "it has no samples"),
         ({"sample_ids": tuple(f"{i}\0" for i in range(40))}, "zero character"),
         ({"conditions": ("a", "a")}, "a condition occurs twice"),
-        ({"targets": np.full((40, 1), -1, np.int16)}, r"without a target.*\(40 samples"),
+        ({"targets": np.array([[-1]] * 39 + [[3]], np.int16)}, r"without a target beside others.*\(39 samples"),
         ({"targets": np.full((40, 1), 10, np.int16)}, "targets outside 0 to 9"),
         ({"targets": np.tile(np.array([1, -1, 2], np.int16), (40, 1))}, "padding before a target"),
         ({"targets": np.zeros((40, 1), np.int64)}, "expected int16"),
