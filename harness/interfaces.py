@@ -190,9 +190,17 @@ class Probe(ABC):
     def conditions(self, size: int) -> tuple[str, ...]:
         """Names of the C conditions for images of `size` x `size` pixels. Raises ValueError for an unsuitable size."""
 
+    def side(self, size: int) -> int:
+        """Side of the images that are needed to make stimuli of `size` x `size` pixels: `size`, unless overridden.
+
+        The dataset then crops so many pixels after its resize, such as 256 for crops of 224. One that cannot, since it
+        is not resized, resizes to less or leaves the size to each network, is refused when the run is planned.
+        """
+        return size
+
     @abstractmethod
     def stimuli(self, batch: Batch) -> Iterator[Stimulus]:
-        """(condition, (B, 3, S, S) float32 in [0, 1]) for every condition, in the order of `conditions`.
+        """(condition, (B, 3, S, S) float32 in [0, 1]), S = `batch.size`, for every condition, in their order.
 
         The engine forwards each before it requests the next, so memory stays constant. A stimulus must depend on its
         sample alone (no batch statistics), and be bit-identical for any batch size. A probe with `arrays` yields

@@ -99,8 +99,18 @@ def _of_probe(probe: Probe) -> dict[str, Any]:
         "attributes": probe.attributes,
         "white-box": isinstance(probe, WhiteBoxProbe) or None,
         "forwards a stimulus": probe.effort(),
+        "images for 224 px": _side(probe),
         "conditions at 224 px": _conditions(probe),
     }
+
+
+def _side(probe: Probe) -> int | str | None:
+    """Side of the images for stimuli of 224 pixels, where it is another; or why there is none."""
+    try:
+        side = probe.side(224)
+    except ValueError as error:
+        return str(error)
+    return None if side == 224 else side
 
 
 def _conditions(probe: Probe) -> Sequence[str] | str:

@@ -152,6 +152,8 @@ def _check_class_facts(item: Probe | Dataset, label: str) -> None:
         value = getattr(item, fact, ())
         if not isinstance(value, tuple) or not all(isinstance(part, str) for part in value):
             raise PluginError(f'{label}: {fact} is {value!r}; expected a tuple of names, for example ("accuracy",)')
+    if isinstance(item, Probe) and not callable(item.side):
+        raise PluginError(f"{label}: side is {item.side!r}, but it is a method of every probe; rename the parameter")
     for fact in ("needs_labels",):
         if not isinstance(value := getattr(item, fact, False), bool):
             raise PluginError(f"{label}: {fact} is {value!r}; expected True or False")

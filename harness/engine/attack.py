@@ -70,7 +70,7 @@ def _decisions_against(
                     raise CellError(fault)
                 with torch.inference_mode():
                     shown = shown_by(task, item, len(batch.sample_ids))
-                    check_stimulus(task, count, shown, batch.images)
+                    check_stimulus(task, count, shown, batch)
                     forwards.evidence.range_of([cell], range_subject(probe, shown.condition, batch), shown.stimulus)
                     decisions.append(forwards.decide(cell, shown, task.effort, state, isolate=True))
     check_complete(task, count)

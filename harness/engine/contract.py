@@ -22,19 +22,20 @@ Place = tuple[str, str]
 """(task, model) of a cell."""
 
 
-def check_stimulus(task: PlannedTask, number: int, shown: Shown, images: torch.Tensor) -> None:
+def check_stimulus(task: PlannedTask, number: int, shown: Shown, batch: Batch) -> None:
     """Raises CellError if a stimulus has another name, place, shape, dtype or device than the probe announced.
 
     Args:
-        number: 1 for the first stimulus of a batch. images: those of the batch.
+        number: 1 for the first stimulus of a batch.
     """
+    images, shape = batch.images, (len(batch.sample_ids), 3, batch.size, batch.size)
     name, condition, stimulus = task.probe.name, shown.condition, shown.stimulus
     if number > len(task.stimuli) or condition != task.stimuli[number - 1]:
         raise CellError(f"probe {name} gave condition {condition!r} as number {number}, not in the order it announced")
-    if stimulus.shape != images.shape or stimulus.dtype != torch.float32:
+    if stimulus.shape != shape or stimulus.dtype != torch.float32:
         raise CellError(
             f"probe {name} gave {stimulus.dtype} {tuple(stimulus.shape)} under {condition}, "
-            f"expected torch.float32 {tuple(images.shape)}"
+            f"expected torch.float32 {shape}"
         )
     if stimulus.device != images.device or stimulus.layout != torch.strided:
         raise CellError(

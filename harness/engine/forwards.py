@@ -184,7 +184,7 @@ def show(
                 if not trusted and (fault := forwards.state.fault(who)):
                     raise CellError(fault)
                 shown = shown_by(task, item, len(batch.sample_ids))
-                check_stimulus(task, count, shown, batch.images)
+                check_stimulus(task, count, shown, batch)
                 audience.show(shown)
                 if not audience.present:
                     break

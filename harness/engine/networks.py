@@ -135,7 +135,7 @@ def load_first(plan: Plan, specs: Mapping[str, ModelSpec], sources: Mapping[str,
     sizes: dict[str, dict[int, None]] = {}  # model -> its sizes, in the order of the passes
     for planned_pass in plan.passes:
         for name in planned_pass.models:
-            sizes.setdefault(name, {})[planned_pass.dataset.preprocessing.size] = None
+            sizes.setdefault(name, {})[planned_pass.size] = None
     loaded = LoadedNetworks()
     for name, (first, *others) in sizes.items():
         try:

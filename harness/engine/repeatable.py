@@ -7,6 +7,7 @@ is computed. Random numbers of the probe's own, counts of its calls and statisti
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -33,24 +34,24 @@ def unrepeatable(plan: Plan) -> dict[str, str]:
     """Task -> why its probe cannot be used, of the tasks to compute. A probe that raises is left to the run."""
     reasons: dict[tuple[Probe, int], str] = {}
     faults = {}
-    for task in (task for planned in plan.passes for task in planned.tasks):
-        key = (task.probe, task.dataset.preprocessing.size)
+    for size, task in ((planned.size, task) for planned in plan.passes for task in planned.tasks):
+        key = (task.probe, size)
         if key not in reasons:
-            reasons[key] = _reason(task, plan.settings)
+            reasons[key] = _reason(task, size, plan.settings)
         if reasons[key]:
             faults[task.name] = reasons[key]
     return faults
 
 
-def _reason(task: PlannedTask, settings: Settings) -> str:
+def _reason(task: PlannedTask, size: int, settings: Settings) -> str:
     state = GlobalState()
     try:
         with numerics(settings), torch.inference_mode():
             whole = list(range(min(3, len(task.layout.sample_ids))))
             turned = whole[1:][::-1] or whole
-            first, other = _stimuli(task, settings, whole), _stimuli(task, settings, turned)
+            first, other = _stimuli(task, size, settings, whole), _stimuli(task, size, settings, turned)
             differs = _differing(first, other, turned)
-            again = _differing(first, _stimuli(task, settings, whole), whole) if differs else ""
+            again = _differing(first, _stimuli(task, size, settings, whole), whole) if differs else ""
     except plugin_faults():
         return ""
     finally:
@@ -68,8 +69,8 @@ def _reason(task: PlannedTask, settings: Settings) -> str:
     return ""
 
 
-def _stimuli(task: PlannedTask, settings: Settings, rows: Sequence[int]) -> dict[str, torch.Tensor]:
-    """Condition -> the stimuli of the made images `rows`, which have ids and targets of the task."""
+def _stimuli(task: PlannedTask, size: int, settings: Settings, rows: Sequence[int]) -> dict[str, torch.Tensor]:
+    """Condition -> the stimuli, of `size` pixels, of the made images `rows`, which have ids and targets of the task."""
     samples, brightness = task.manifest.samples, torch.tensor([1.0, 0.7, 0.9])[:, None, None, None]
     images = (witnesses(task.dataset.preprocessing.size) * brightness * 255).round() / 255
     batch = Batch(
@@ -77,6 +78,7 @@ def _stimuli(task: PlannedTask, settings: Settings, rows: Sequence[int]) -> dict
         sample_ids=tuple(samples[row].id for row in rows),
         targets=tuple(samples[row].targets for row in rows),
         seed=settings.seed,
+        size=size,
     )
     return {condition: stimulus.detach().clone() for condition, stimulus in _shown(task, batch)}
 
@@ -87,7 +89,7 @@ def _shown(task: PlannedTask, batch: Batch) -> Iterator[tuple[str, torch.Tensor]
             yield from (item[:2] for item, _ in zip(stimuli, task.stimuli, strict=False))
         return
     with torch.inference_mode(False), torch.enable_grad():
-        batch = Batch(batch.images.clone(), batch.sample_ids, batch.targets, batch.seed)
+        batch = replace(batch, images=batch.images.clone())
         with closed(task.probe.attacks(batch, _classifier(len(task.space.classes)))) as attacks:
             yield from (item[:2] for item, _ in zip(attacks, task.stimuli, strict=False))
 

@@ -40,7 +40,7 @@ class Sweep:
         self.forwards = Forwards(engine, settings, planned.tasks[0].space)
         self.impure: dict[str, str] = {}
         """Model -> why it is not a function of one image, as was noticed while it ran."""
-        self.size = planned.dataset.preprocessing.size
+        self.size = planned.size
         # On CUDA, a look at the values waits for the device: so once a span, and tasks and networks get copies.
         self.isolate = engine.device.type == "cuda"
 
@@ -125,6 +125,7 @@ class Sweep:
             sample_ids=tuple(sample.id for sample in samples),
             targets=tuple(sample.targets for sample in samples),
             seed=self.settings.seed,
+            size=self.size,
         )
 
     def _batch(

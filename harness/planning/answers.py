@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.records import Reason
 
 if TYPE_CHECKING:
-    from harness.interfaces import Probe
+    from harness.interfaces import Dataset, Probe
     from harness.planning.plan import PlannedTask
     from harness.records import ModelSpec
 
 MOST_NAMES: Final = 10_000
 """Views of a dataset, or conditions of a probe: each is a column of every cell."""
+MOST_PIXELS: Final = 1 << 16
+"""Side of an image."""
 _NAME: Final = re.compile(r"[^@/\s\x00-\x1f]+")
 
 
@@ -36,6 +38,27 @@ def checked_effort(probe: Probe) -> int:
     if type(effort) is not int or effort < 1:
         raise ValueError(f"effort() returned {effort!r}, expected a number of forwards from 1 up")
     return effort
+
+
+def checked_side(probe: Probe, dataset: Dataset) -> int:
+    """The side of the images that `probe` needs from `dataset`. Raises ValueError if it does not give them."""
+    shown = dataset.preprocessing
+    side: Any = probe.side(shown.size)
+    if type(side) is not int or not 1 <= side <= MOST_PIXELS:
+        raise ValueError(f"side({shown.size}) returned {side!r}, expected a number of pixels from 1 to {MOST_PIXELS:,}")
+    if side == shown.size:
+        return side
+    needs = f"probe {probe.name} makes stimuli of {shown.size} pixels from images of {side}"
+    if shown.native:
+        raise ValueError(f"{needs}, and {dataset.name} has the size of each network; use an entry with resize and size")
+    if shown.resize is None:
+        raise ValueError(f"{needs}, and {dataset.name} has images of {shown.size} pixels that are used as they are")
+    least = shown.resize if isinstance(shown.resize, int) else min(shown.resize)
+    if side > least:
+        raise ValueError(
+            f"{needs}, and {dataset.name} is resized to {least}; an entry with `resize: {side}` or more serves it"
+        )
+    return side
 
 
 def inapplicable(task: PlannedTask, model: ModelSpec) -> Reason | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import UnknownNameError, blamed
+from harness.planning.answers import checked_side
 from harness.planning.planner import RESIDENT_MODELS, arrays_for, columns_for
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class TaskShape:
         resized: whether files are resized and cropped.
         outputs: logits per model, stored with ``store="logits"``.
         array_bytes: size of the arrays that the probe declares, per trial.
+        side: as `TaskLayout.side`: such a task decodes its images anew.
         pending: (sample, model) pairs still to compute; None: every sample for every model.
     """
 
@@ -57,6 +59,7 @@ class TaskShape:
     resized: bool = True
     outputs: int = 1000
     array_bytes: int = 0
+    side: int | None = None
     pending: int | None = None
 
     @property
@@ -154,6 +157,7 @@ def shape_of(name: str, probe: Probe, dataset: Dataset, images: int | None = Non
     if images is None:
         release = dataset.release()
         images = release.images if release else None
+    side = checked_side(probe, dataset)
     return TaskShape(
         name=name,
         images=images,
@@ -161,6 +165,7 @@ def shape_of(name: str, probe: Probe, dataset: Dataset, images: int | None = Non
         views=max(1, len(dataset.views())),
         size=dataset.preprocessing.size,
         effort=probe.effort(),
+        side=None if side == dataset.preprocessing.size else side,
         resized=dataset.preprocessing.resize is not None,
         outputs=dataset.label_space().outputs,
         array_bytes=sum(spec.bytes for spec in arrays_for(probe, dataset).values()),
@@ -230,9 +235,9 @@ class _Sweep:
 
 
 def _by_dataset(tasks: Iterable[TaskShape]) -> Iterable[list[TaskShape]]:
-    groups: dict[str, list[TaskShape]] = {}
+    groups: dict[tuple[str, int | None], list[TaskShape]] = {}
     for task in tasks:
-        groups.setdefault(task.dataset, []).append(task)
+        groups.setdefault((task.dataset, task.side), []).append(task)
     return groups.values()
 
 

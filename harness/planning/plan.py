@@ -112,13 +112,18 @@ class PlannedCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
-    """One sweep over one dataset: every pending task of these models, each image decoded once."""
+    """One sweep over one dataset: every pending task of these models, each image decoded once.
+
+    Attributes:
+        size: side of the stimuli, in pixels; `dataset` gives images of the side from which they are made.
+    """
 
     dataset: Dataset
     manifest: Manifest
     models: tuple[str, ...]
     tasks: tuple[PlannedTask, ...]
     cells: tuple[PlannedCell, ...]
+    size: int
 
     def without(self, aside: Collection[tuple[str, str]]) -> Pass:
         """The pass without these cells, (task, model), and without the models and tasks that have no other."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.manifest import Manifest, dataset_identity
 from harness.identity import ENGINE, canonical_json, difference, digest_of, job_of, leaves, library_versions
-from harness.planning.answers import checked_effort, checked_names, inapplicable
+from harness.planning.answers import checked_effort, checked_names, checked_side, inapplicable
 from harness.planning.code import CodeInUse, compared
 from harness.planning.plan import MissingTask, Pass, Plan, PlannedCell, PlannedTask, Settings, Status
 from harness.planning.preprocessing import Natives, shown_to
@@ -42,6 +42,7 @@ def plan_task(
     conditions = columns_of(checked_names("views", tuple(manifest.folders)), stimuli)
     if probe.needs_labels and not samples[0].targets:
         raise ValueError(f"probe {probe.name} needs labels, and the samples of {dataset.name} have none")
+    side = checked_side(probe, dataset)
     layout = TaskLayout(
         task=name,
         sample_ids=tuple(sample.id for sample in samples),
@@ -55,6 +56,7 @@ def plan_task(
             for position, attribute in enumerate(dataset.attributes)
         },
         columns=space.columns,
+        side=None if side == size else side,
     )
     return PlannedTask(
         name=name,
@@ -74,8 +76,10 @@ def columns_for(probe: Probe, dataset: Dataset) -> tuple[str, ...]:
     """Names of a task's columns: the dataset's views × the probe's conditions.
 
     Raises:
-        ValueError: the probe cannot serve the image size, or names of views and conditions clash, or are no names.
+        ValueError: the probe cannot serve the image size, the dataset not the probe's, or names of views and conditions
+            clash, or are no names.
     """
+    checked_side(probe, dataset)
     views = checked_names("views", dataset.views())
     return columns_of(views, checked_names("conditions", probe.conditions(dataset.preprocessing.size)))
 
@@ -134,6 +138,7 @@ def make_job(
             "conditions": task.conditions,
             "span": task.layout.span,
             "label_space": digest_of(asdict(task.space)),
+            **({"side": task.layout.side} if task.layout.side else {}),
         },
         settings=asdict(settings),
         arrays=task.arrays,
@@ -206,8 +211,8 @@ def _passes(
 ) -> list[Pass]:
     """The pending cells by dataset, by resize and crop, and by as many models as fit on the device."""
     passes: list[Pass] = []
-    for dataset in {task.dataset.name: task.dataset for task in tasks}.values():
-        of_dataset = [task for task in tasks if task.dataset.name == dataset.name]
+    for (name, side), dataset in {(task.dataset.name, task.layout.side): task.dataset for task in tasks}.items():
+        of_dataset = [task for task in tasks if (task.dataset.name, task.layout.side) == (name, side)]
         names = {task.name for task in of_dataset}
         pending = [cell for cell in cells if cell.pending and cell.task in names]
         alike: dict[Preprocessing, list[str]] = {}
@@ -216,7 +221,8 @@ def _passes(
                 native = natives.get(model.name) if dataset.preprocessing.native else None
                 alike.setdefault(native or dataset.preprocessing, []).append(model.name)
         for preprocessing, members in alike.items():
-            shown = replace(dataset, preprocessing=preprocessing)
+            cropped = replace(preprocessing, size=side) if side else preprocessing
+            shown = replace(dataset, preprocessing=cropped)
             for start in range(0, len(members), RESIDENT_MODELS):
                 group = tuple(members[start : start + RESIDENT_MODELS])
                 group_cells = tuple(cell for cell in pending if cell.model in group)
@@ -225,6 +231,7 @@ def _passes(
                     Pass(
                         dataset=shown,
                         manifest=of_dataset[0].manifest,
+                        size=preprocessing.size,
                         models=group,
                         tasks=tuple(replace(task, dataset=shown) for task in of_dataset if task.name in group_tasks),
                         cells=group_cells,

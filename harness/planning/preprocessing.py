@@ -51,6 +51,8 @@ def shown_to(task: PlannedTask, model: ModelSpec, natives: Natives) -> PlannedTa
     size, dataset = native.size, replace(task.dataset, preprocessing=native)
     try:
         conditions = columns_of(tuple(task.manifest.folders), task.probe.conditions(size))
+        if task.probe.side(size) != size:
+            raise ValueError(f"the probe makes stimuli from images of {task.probe.side(size)} pixels")
         alike = conditions == task.conditions and dict(task.probe.arrays(size)) == dict(task.arrays)
     except ValueError as error:
         return _inapplicable(task, model, f"at {size} pixels: {error}")

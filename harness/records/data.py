@@ -161,15 +161,22 @@ class Batch:
     """The images from which a probe makes stimuli.
 
     Attributes:
-        images: (B, 3, S, S) float32 in [0, 1] on the run's device; values are k/255. Do not modify in place.
+        images: (B, 3, S, S) float32 in [0, 1] on the run's device; values are k/255. Do not modify in place. S is
+            `Probe.side` of `size`.
         sample_ids: B ids; `targets`: B tuples of accepted classes.
         seed: the run's seed. Use `noise`, not your own generator.
+        size: side of the stimuli to make, in pixels; 0 stands for that of the images.
     """
 
     images: torch.Tensor
     sample_ids: tuple[str, ...]
     targets: tuple[tuple[int, ...], ...]
     seed: int
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.size:
+            object.__setattr__(self, "size", self.images.shape[-1])
 
     def noise(self, purpose: str) -> torch.Tensor:
         """Standard normal noise, one field per sample, (B, S, S) float32 on the images' device.

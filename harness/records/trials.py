@@ -29,9 +29,10 @@ class TaskLayout:
         sample_ids: N ids, sorted. targets: (N, T) int16, padded with -1; T = 1 and all -1 without labels.
         conditions: names of the C columns: the probe's conditions, or views × conditions (`columns_of`) where the
             dataset shows every image in several views.
-        attributes: name -> N strings. classes: K names. size: image side S in pixels.
+        attributes: name -> N strings. classes: K names. size: side S of the stimuli, in pixels.
         span: samples per shard.
         columns: the logit columns of the K classes if these are a subset of all outputs (as `LabelSpace.columns`).
+        side: side of the images from which stimuli were made, in pixels, where it is not `size`; else None.
     """
 
     task: str
@@ -43,6 +44,7 @@ class TaskLayout:
     span: int
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     columns: tuple[int, ...] | None = None
+    side: int | None = None
 
     @property
     def labelled(self) -> bool:

@@ -65,6 +65,8 @@ def fill_index(file: h5py.File, tasks: Iterable[IndexedTask]) -> None:
         group = file.create_group(task.name)
         header = task.header
         group.attrs.update({"classes": list(task.classes), "size": header.size, "span": header.span})
+        if header.side is not None:
+            group.attrs["side"] = header.side
         for name in (*AXES, *header.attributes):
             group[name] = h5py.ExternalLink(task.layout, f"/{name}")
         for cell in task.cells:

@@ -48,6 +48,7 @@ class LayoutHeader(NamedTuple):
     attributes: tuple[str, ...]
     digest: str
     content: str
+    side: int | None = None
 
 
 def check_layout(layout: TaskLayout) -> None:
@@ -112,7 +113,8 @@ def layout_digest(layout: TaskLayout, *, attributes: bool = False) -> str:
         if layout.columns is not None:
             texts.append(("column", tuple(map(str, layout.columns))))
     targets = _trimmed(layout.targets)
-    digest = sha256(json.dumps([layout.task, layout.size, layout.span, targets.shape]).encode())
+    sides = [layout.side] if layout.side is not None else []
+    digest = sha256(json.dumps([layout.task, layout.size, layout.span, targets.shape, *sides]).encode())
     digest.update(targets.data)
     for name, values in texts:
         if any("\0" in value for value in values):
@@ -135,6 +137,8 @@ def write_layout(path: Path, layout: TaskLayout) -> None:
         _write_axes(file, layout)
         file.create_dataset("classes", data=list(layout.classes), dtype=_STRING, track_times=False)
         file.attrs.update({"format": FORMAT, "task": layout.task, "size": layout.size, "span": layout.span})
+        if layout.side is not None:
+            file.attrs["side"] = layout.side
         file.attrs["attributes"] = json.dumps(list(layout.attributes))
         if layout.columns is not None:
             file.create_dataset("columns", data=np.array(layout.columns, np.int32), track_times=False)
@@ -169,6 +173,7 @@ def _layout_header(file: h5py.File) -> LayoutHeader:
         attributes=tuple(json.loads(file.attrs["attributes"])),
         digest=str(file.attrs["digest"]),
         content=str(file.attrs["content"]),
+        side=int(file.attrs["side"]) if "side" in file.attrs else None,
     )
     _refuse_odd(header)
     return header
@@ -182,7 +187,8 @@ def _refuse_odd(header: LayoutHeader) -> None:
         f"it has {header.classes} classes, expected 1 to {MOST_CLASSES}": not 1 <= header.classes <= MOST_CLASSES,
         f"it has {n * header.conditions:,} trials for each model": n * header.conditions > MOST_TRIALS,
         f"its span is {span}, expected 1 or more and at most {MOST_SPANS} of them": span < 1 or n > span * MOST_SPANS,
-        f"its images are of {header.size} pixels": not 0 <= header.size <= MOST_PIXELS,
+        f"its stimuli are of {header.size} pixels": not 0 <= header.size <= MOST_PIXELS,
+        f"its images are of {header.side} pixels": not 0 <= (header.side or 0) <= MOST_PIXELS,
         "its attributes are not names": not all(isinstance(name, str) and is_name(name) for name in header.attributes),
     }
     if found := [problem for problem, present in problems.items() if present]:
@@ -207,6 +213,7 @@ def read_layout(path: Path) -> TaskLayout:
             span=header.span,
             attributes={name: _texts(file[name]) for name in header.attributes},
             columns=tuple(file["columns"][:].tolist()) if "columns" in file else None,
+            side=header.side,
         )
         if layout.task != path.parent.name:
             raise ValueError(f"it is the layout of {layout.task}")

@@ -80,6 +80,8 @@ def _group(parent: h5py.Group, name: str, original: str) -> h5py.Group:
 def _task(group: h5py.Group, run: RunReader, task: str, models: Sequence[str]) -> Iterator[Write]:
     layout = run.layout(task)
     group.attrs.update({"size": layout.size, "span": layout.span})
+    if layout.side is not None:
+        group.attrs["side"] = layout.side
     attributes = portable_names(layout.attributes, [*AXES, *_TEXTS])
     names = portable_names(models, [*AXES, *_TEXTS, *attributes.values()])
     for name, (dimension, _) in _TEXTS.items():

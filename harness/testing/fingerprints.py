@@ -39,7 +39,7 @@ def fingerprint_of(probe: Probe, size: int = 64) -> dict[str, list[float]]:
 
     Keep it beside a probe's `version` in your own test: a change of a stimulus under the same version then fails there.
     """
-    stimuli = stimuli_of(probe, make_batch(size=size))
+    stimuli = stimuli_of(probe, make_batch(size=size, side=probe.side(size)))
     return {condition: projections(stimulus.numpy()) for condition, stimulus in stimuli.items()}
 
 

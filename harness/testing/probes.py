@@ -25,14 +25,20 @@ _ALIKE = 0.99
 """Share of values that must agree despite rounded gradients: a flipped sign moves a value across the ball."""
 
 
-def make_batch(n: int = 5, size: int = 64, seed: int = 0, device: str = "cpu") -> Batch:
-    """A batch of `n` random 8-bit images with ids ``0000`` …, (n, 3, size, size) float32."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (n, 3, size, size), dtype=np.uint8)
+def make_batch(n: int = 5, size: int = 64, seed: int = 0, device: str = "cpu", side: int | None = None) -> Batch:
+    """A batch of `n` random 8-bit images with ids ``0000`` …, (n, 3, side, side) float32, for stimuli of `size` pixels.
+
+    Args:
+        side: that of the images (`Probe.side`); default: `size`.
+    """
+    side = side or size
+    pixels = np.random.default_rng(seed).integers(0, 256, (n, 3, side, side), dtype=np.uint8)
     return Batch(
         images=torch.from_numpy(pixels).to(device).float().div_(255),
         sample_ids=tuple(f"{i:04d}" for i in range(n)),
         targets=tuple((i % CLASSES,) for i in range(n)),
         seed=seed,
+        size=size,
     )
 
 
@@ -43,6 +49,7 @@ def part(batch: Batch, rows: Sequence[int]) -> Batch:
         sample_ids=tuple(batch.sample_ids[row] for row in rows),
         targets=tuple(batch.targets[row] for row in rows),
         seed=batch.seed,
+        size=batch.size,
     )
 
 
@@ -149,7 +156,9 @@ def check_probe(probe: Probe, size: int = 64, device: str = "cpu") -> None:
     assert isinstance(probe.version, int) and probe.version >= 1, "version is a positive integer"
     assert isinstance(probe.effort(), int) and probe.effort() >= 1, "effort is a positive number of forwards"
     assert (type(probe).__doc__ or "").strip(), "a probe's docstring states what it measures and cites its source"
-    batch, classifier = make_batch(size=size, device=device), SmallClassifier(device)
+    side = probe.side(size)
+    assert type(side) is int and side >= 1, f"side({size}) is {side!r}, expected a positive number of pixels"
+    batch, classifier = make_batch(size=size, device=device, side=side), SmallClassifier(device)
     before, random_state = batch.images.clone(), torch.get_rng_state()
     together = stimuli_of(probe, batch, classifier)
     assert tuple(together) == conditions, f"announced {conditions}, gave {tuple(together)}"
@@ -157,7 +166,8 @@ def check_probe(probe: Probe, size: int = 64, device: str = "cpu") -> None:
     assert not batch.images.requires_grad, "the batch's images were made to require a gradient; detach them first"
     assert torch.equal(torch.get_rng_state(), random_state), "torch's global generator was used; use batch.noise"
     for condition, stimulus in together.items():
-        assert stimulus.shape == before.shape, f"{condition}: {tuple(stimulus.shape)}, expected {tuple(before.shape)}"
+        shape = (len(before), 3, size, size)
+        assert stimulus.shape == shape, f"{condition}: {tuple(stimulus.shape)}, expected {shape}"
         assert stimulus.dtype == torch.float32, f"{condition}: {stimulus.dtype}, expected torch.float32"
         low, high = (float(value) for value in torch.aminmax(stimulus))
         assert 0 <= low and high <= 1, f"{condition}: values from {low} to {high} leave [0, 1]"

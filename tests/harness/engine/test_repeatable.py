@@ -79,7 +79,7 @@ class Starts(WhiteBoxProbe):
 def reason(probe, n=8):
     dataset = Made(n=n, preprocessing=small_images())
     task = plan_task("probe@made", probe, dataset, build(dataset, Path.cwd()), 8)
-    plan = SimpleNamespace(settings=Settings(), passes=[SimpleNamespace(tasks=[task])])
+    plan = SimpleNamespace(settings=Settings(), passes=[SimpleNamespace(tasks=[task], size=32)])
     return unrepeatable(plan).get("probe@made", "")
 
 
