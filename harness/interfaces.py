@@ -178,6 +178,7 @@ class Probe(ABC):
         requires: names of probes whose trials on the same dataset `measures` needs (``("accuracy",)``).
         attributes: names that the dataset must have in `Dataset.attributes`.
         needs_labels: whether stimuli or all measures rest on `Sample.targets`; a dataset without any is then refused.
+        needs_logits: whether `measures` needs `Trials.logits`: they are then stored whatever ``--store`` says.
     """
 
     name: ClassVar[str]
@@ -185,6 +186,7 @@ class Probe(ABC):
     requires: ClassVar[tuple[str, ...]] = ()
     attributes: ClassVar[tuple[str, ...]] = ()
     needs_labels: ClassVar[bool] = False
+    needs_logits: ClassVar[bool] = False
 
     @abstractmethod
     def conditions(self, size: int) -> tuple[str, ...]:

@@ -154,6 +154,6 @@ def _check_class_facts(item: Probe | Dataset, label: str) -> None:
             raise PluginError(f'{label}: {fact} is {value!r}; expected a tuple of names, for example ("accuracy",)')
     if isinstance(item, Probe) and not callable(item.side):
         raise PluginError(f"{label}: side is {item.side!r}, but it is a method of every probe; rename the parameter")
-    for fact in ("needs_labels",):
+    for fact in ("needs_labels", "needs_logits"):
         if not isinstance(value := getattr(item, fact, False), bool):
             raise PluginError(f"{label}: {fact} is {value!r}; expected True or False")

@@ -72,6 +72,6 @@ def _decisions_against(
                     shown = shown_by(task, item, len(batch.sample_ids))
                     check_stimulus(task, count, shown, batch)
                     forwards.evidence.range_of([cell], range_subject(probe, shown.condition, batch), shown.stimulus)
-                    decisions.append(forwards.decide(cell, shown, task.effort, state, isolate=True))
+                    decisions.append(forwards.decide(cell, shown, task, state, isolate=True))
     check_complete(task, count)
     return decisions

@@ -48,4 +48,4 @@ def _announce(plan: Plan, engine: Engine, recorder: Recorder) -> None:
     """Begin all new cells. Cells with earlier trials begin in their pass; until then, the index shows these trials."""
     jobs = [cell.job for planned_pass in plan.passes for cell in planned_pass.cells if cell.job]
     new = [job for job in jobs if engine.run.cell(job.task, job.model) is None]
-    recorder.begin(new, dict(engine.provenance), stored_outputs(plan.settings, engine))
+    recorder.begin(new, dict(engine.provenance), stored_outputs(new, plan.settings, engine))

@@ -23,6 +23,7 @@ from harness.engine.global_state import GlobalState
 from harness.engine.limits import Limits, is_built_in, limits_of
 from harness.engine.numerics import forward_precision
 from harness.engine.purity import is_alike
+from harness.engine.resources import keeps_logits
 from harness.errors import CellError, plugin_faults
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Forwards:
             if not alike
         }
 
-    def decide(self, cell: Place, shown: Shown, effort: int, state: GlobalState, *, isolate: bool) -> Decisions:
+    def decide(self, cell: Place, shown: Shown, task: PlannedTask, state: GlobalState, *, isolate: bool) -> Decisions:
         """The decisions of one network, with the arrays.
 
         Args:
@@ -141,7 +142,7 @@ class Forwards:
         try:
             with forward_precision(self.settings):
                 logits = self.network(model, given)
-            decisions = decide(logits, self.space, keep_logits=self.settings.store == "logits")
+            decisions = decide(logits, self.space, keep_logits=keeps_logits(self.settings, task.needs_logits))
             if last is not None:
                 self._try_alone(cell, last, logits, len(given))
         except plugin_faults() as error:
@@ -150,8 +151,8 @@ class Forwards:
             raise ForwardError(fault)
         if fingerprint is not None:
             self.evidence.promise(cell, fingerprint.unchanged(), f"{model} changed its input in place")
-        self.count += len(stimulus) * effort
-        self.engine.progress.advance(0, len(stimulus) * effort)
+        self.count += len(stimulus) * task.effort
+        self.engine.progress.advance(0, len(stimulus) * task.effort)
         return replace(decisions, arrays=shown.arrays)
 
 
@@ -241,7 +242,7 @@ class _Audience:
             fingerprint = self.images if decoded else Fingerprint(shown.stimulus)
         for cell in cells:
             try:
-                answer = self.forwards.decide(cell, shown, self.task.effort, self.forwards.state, isolate=self.isolate)
+                answer = self.forwards.decide(cell, shown, self.task, self.forwards.state, isolate=self.isolate)
                 self.decisions[cell[1]].append(answer)
             except ForwardError as error:
                 self.failures[cell[1]] = str(error)

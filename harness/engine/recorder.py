@@ -88,13 +88,13 @@ class Recorder:
         """Record that `job` failed; its further parcels are ignored."""
         self._submit(lambda: self._fail(job, reason))
 
-    def begin(self, jobs: Sequence[Job], provenance: dict[str, Any], outputs: dict[str, int] | None) -> None:
+    def begin(self, jobs: Sequence[Job], provenance: dict[str, Any], outputs: dict[str, int]) -> None:
         """Begin cells that will be computed, so that the index shows their trials as they are committed.
 
         Cells that have begun are skipped. The index is written once for all cells.
 
         Args:
-            outputs: model -> number of its logits if they are stored, else None.
+            outputs: key of a job -> number of its logits, if they are stored.
         """
 
         new = [job for job in jobs if job.key not in self._begun]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from harness.engine.purity import Steadiness
 if TYPE_CHECKING:
     from harness.interfaces import ModelSource
     from harness.planning.plan import Settings
-    from harness.records import ModelSpec, Progress
+    from harness.records import Job, ModelSpec, Progress
     from harness.store import RunWriter
 
 
@@ -41,6 +41,13 @@ class Engine:
     steadiness: Steadiness = field(default_factory=Steadiness)
 
 
-def stored_outputs(settings: Settings, engine: Engine) -> dict[str, int] | None:
-    """Model -> number of stored logits per trial; None if none are stored."""
-    return {name: spec.outputs for name, spec in engine.specs.items()} if settings.store == "logits" else None
+def keeps_logits(settings: Settings, needs_logits: bool) -> bool:
+    """Whether logits are stored: for all tasks of the run, or because this one needs them."""
+    return needs_logits or settings.store == "logits"
+
+
+def stored_outputs(jobs: Iterable[Job], settings: Settings, engine: Engine) -> dict[str, int]:
+    """Key -> number of stored logits per trial, of the jobs that store any."""
+    return {
+        job.key: engine.specs[job.model].outputs for job in jobs if keeps_logits(settings, job.identity.needs_logits)
+    }

@@ -47,7 +47,7 @@ class Sweep:
     def execute(self) -> None:
         jobs = list(self.jobs.values())
         self.engine.progress.begin(self.planned.dataset.name, self.planned.images, self.planned.forwards)
-        self.recorder.begin(jobs, dict(self.engine.provenance), stored_outputs(self.settings, self.engine))
+        self.recorder.begin(jobs, dict(self.engine.provenance), stored_outputs(jobs, self.settings, self.engine))
         self._load_networks()
         schedule = self._schedule()
         self.begin, self.end = (schedule[0][1], schedule[-1][0][1]) if schedule else (0, 0)

@@ -44,7 +44,7 @@ class TaskShape:
         size: image side in pixels.
         effort: forwards per stimulus (`Probe.effort`).
         resized: whether files are resized and cropped.
-        outputs: logits per model, stored with ``store="logits"``.
+        outputs: logits per model, stored with ``store="logits"``, or if the task needs them (`needs_logits`).
         array_bytes: size of the arrays that the probe declares, per trial.
         side: as `TaskLayout.side`: such a task decodes its images anew.
         pending: (sample, model) pairs still to compute; None: every sample for every model.
@@ -60,6 +60,7 @@ class TaskShape:
     outputs: int = 1000
     array_bytes: int = 0
     side: int | None = None
+    needs_logits: bool = False
     pending: int | None = None
 
     @property
@@ -165,6 +166,7 @@ def shape_of(name: str, probe: Probe, dataset: Dataset, images: int | None = Non
         views=max(1, len(dataset.views())),
         size=dataset.preprocessing.size,
         effort=probe.effort(),
+        needs_logits=probe.needs_logits,
         side=None if side == dataset.preprocessing.size else side,
         resized=dataset.preprocessing.resize is not None,
         outputs=dataset.label_space().outputs,
@@ -201,7 +203,8 @@ def _task_estimate(task: TaskShape, models: int, rate: float, store: str) -> Tas
     pairs = (task.images or 0) * models if task.pending is None else task.pending
     trials = pairs * task.conditions
     forwards = trials * task.effort
-    trial_bytes = TRIAL_BYTES + task.array_bytes + (LOGIT_BYTES * task.outputs if store == "logits" else 0)
+    logits = LOGIT_BYTES * task.outputs if task.needs_logits or store == "logits" else 0
+    trial_bytes = TRIAL_BYTES + task.array_bytes + logits
     return TaskEstimate(
         name=task.name,
         images=task.images,
@@ -252,6 +255,9 @@ def _basis(precision: str, store: str, tasks: Sequence[TaskShape], unknown: Sequ
         f"{1e3 * DECODE_SECONDS_AS_IS:.2f} ms for one of {REFERENCE_SIZE} px that is used as it is"
     )
     logits = f", and {LOGIT_BYTES} bytes per output" if store == "logits" else ""
+    needing = [task.name for task in tasks if task.needs_logits]
+    if needing and not logits:
+        logits = f", and {LOGIT_BYTES} bytes per output where logits are needed, by {', '.join(needing)}"
     arrays = [f"{task.array_bytes:,} for the arrays of {task.name}" for task in tasks if task.array_bytes]
     yield f"disk: {TRIAL_BYTES} bytes per trial{logits}{''.join(f', and {array}' for array in arrays)}"
     if unknown:

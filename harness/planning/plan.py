@@ -46,6 +46,7 @@ class PlannedTask:
         stimuli: names of its probe's conditions, in order. effort: cost of one stimulus in forwards.
         space: label space of its dataset.
         arrays: what its probe stores beside the decisions, by name.
+        needs_logits: whether logits are stored whatever the settings say.
     """
 
     name: str
@@ -58,6 +59,7 @@ class PlannedTask:
     space: LabelSpace
     layout: TaskLayout
     arrays: Mapping[str, ArraySpec] = field(default_factory=dict)
+    needs_logits: bool = False
 
     @property
     def images(self) -> int:

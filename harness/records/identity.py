@@ -24,6 +24,7 @@ _EFFECTS: Final[Mapping[str, Effect]] = {
     "settings.store": "none",
     "layout.span": "none",
     "arrays": "none",
+    "logits": "none",
     "code": "none",  # of one version, which promises the same numbers
     "content": "none",
     "trials": "none",
@@ -75,6 +76,7 @@ class Identity:
         layout: Mapping[str, Any],
         settings: Mapping[str, Any],
         arrays: Mapping[str, ArraySpec] | None = None,
+        needs_logits: bool = False,
         **more: Any,
     ) -> Identity:
         """An identity from its parts, in the order in which they are stored.
@@ -85,10 +87,13 @@ class Identity:
             layout: columns, span and label space.
             settings: settings of the whole run.
             arrays: declared arrays by name; recorded only if there are any.
+            needs_logits: whether the probe needs logits; recorded only if it does.
             more: ``engine`` and ``versions`` of a run; ``trials`` and ``content`` of imported decisions.
         """
         if arrays:
             more["arrays"] = {name: _as_json(spec) for name, spec in sorted(arrays.items())}
+        if needs_logits:
+            more["logits"] = True
         made_by = {"name": probe.name, "version": probe.version, "params": probe.params}
         return cls(
             {"model": model, "probe": made_by, "dataset": dataset, "layout": layout, "settings": settings, **more}
@@ -155,6 +160,11 @@ class Identity:
         stored: Mapping[str, Mapping[str, Any]] = self.document.get("arrays", {})
         return {name: ArraySpec(**{**spec, "shape": tuple(spec["shape"])}) for name, spec in stored.items()}
 
+    @property
+    def needs_logits(self) -> bool:
+        """Whether logits are stored whatever the settings of the run say."""
+        return bool(self.document.get("logits", False))
+
     def without_arrays(self) -> dict[str, Any]:
         """All but the declared arrays."""
         return {name: value for name, value in self.document.items() if name != "arrays"}
@@ -166,7 +176,7 @@ class Identity:
 
     def without_task(self) -> dict[str, Any]:
         """What a probe's trials must share with the trials that its measures require: all that is not its own."""
-        own = ("probe", "layout", "arrays")
+        own = ("probe", "layout", "arrays", "logits")
         return {name: value for name, value in self.document.items() if name not in own}
 
 

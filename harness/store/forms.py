@@ -118,6 +118,7 @@ IDENTITY: Final = fields(
         "layout": each(anything),
         "settings": each(scalar),
         "arrays": each(fields({"dtype": dtype, "shape": items(positive)}, {"finite": flag}), names=True),
+        "logits": flag,
         "versions": each(text),
         "trials": text,
     },

@@ -144,11 +144,11 @@ class RunWriter(RunReader):
         """`begin` for many jobs; clears their earlier failures, and rewrites the index.
 
         Args:
-            outputs: model -> number of its logits, if they will be stored.
+            outputs: key of a job -> number of its logits, if they will be stored.
         """
 
         def begin(job: Job) -> None:
-            self.begin(job, provenance, outputs=outputs[job.model] if outputs else None)
+            self.begin(job, provenance, outputs=outputs.get(job.key) if outputs else None)
             self.clear_failure(job)
 
         with ThreadPoolExecutor(SYNCING) as pool:

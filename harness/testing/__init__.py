@@ -10,17 +10,8 @@ Each raises AssertionError that names the violated requirement. Imports `interfa
 
 from harness.testing.data import check_dataset, check_label_space, check_model_source
 from harness.testing.fingerprints import check_fingerprint, fingerprint_of, projections
-from harness.testing.probes import (
-    CLASSES,
-    SmallClassifier,
-    arrays_of,
-    check_measures,
-    check_probe,
-    make_batch,
-    make_trials,
-    part,
-    stimuli_of,
-)
+from harness.testing.made import CLASSES, SmallClassifier, make_batch, make_trials, part
+from harness.testing.probes import arrays_of, check_measures, check_probe, stimuli_of
 
 __all__ = [
     "CLASSES",

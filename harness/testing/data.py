@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from harness.records import LabelSpace, ModelSpec, Sample
-from harness.testing.probes import make_batch
+from harness.testing.made import make_batch
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset, ModelSource

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.interfaces import WhiteBoxProbe
-from harness.testing.probes import make_batch, stimuli_of
+from harness.testing.made import make_batch
+from harness.testing.probes import stimuli_of
 
 if TYPE_CHECKING:
     from harness.interfaces import Probe

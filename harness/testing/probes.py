@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,110 +12,16 @@ import numpy as np
 import torch
 
 from harness.interfaces import WhiteBoxProbe
-from harness.records import ArraySpec, Batch, Measure, TaskLayout, Trials, checked_arrays, columns_of
+from harness.records import ArraySpec, Batch, Measure, Trials, checked_arrays, columns_of
+from harness.testing.made import SmallClassifier, make_batch, part
 from harness.views import Views
 
 if TYPE_CHECKING:
     from harness.interfaces import Classifier, Probe
 
 
-CLASSES = 10
-"""Classes of `make_batch` and of `SmallClassifier`."""
 _ALIKE = 0.99
 """Share of values that must agree despite rounded gradients: a flipped sign moves a value across the ball."""
-
-
-def make_batch(n: int = 5, size: int = 64, seed: int = 0, device: str = "cpu", side: int | None = None) -> Batch:
-    """A batch of `n` random 8-bit images with ids ``0000`` …, (n, 3, side, side) float32, for stimuli of `size` pixels.
-
-    Args:
-        side: that of the images (`Probe.side`); default: `size`.
-    """
-    side = side or size
-    pixels = np.random.default_rng(seed).integers(0, 256, (n, 3, side, side), dtype=np.uint8)
-    return Batch(
-        images=torch.from_numpy(pixels).to(device).float().div_(255),
-        sample_ids=tuple(f"{i:04d}" for i in range(n)),
-        targets=tuple((i % CLASSES,) for i in range(n)),
-        seed=seed,
-        size=size,
-    )
-
-
-def part(batch: Batch, rows: Sequence[int]) -> Batch:
-    """The samples `rows` of `batch`, in that order."""
-    return Batch(
-        images=batch.images[list(rows)].clone(),
-        sample_ids=tuple(batch.sample_ids[row] for row in rows),
-        targets=tuple(batch.targets[row] for row in rows),
-        seed=batch.seed,
-        size=batch.size,
-    )
-
-
-def make_trials(
-    conditions: Sequence[str],
-    n: int = 40,
-    classes: Sequence[str] = tuple("abcdefghij"),
-    size: int = 64,
-    seed: int = 0,
-    attributes: Mapping[str, Sequence[str]] | None = None,
-    required: Mapping[str, Trials] | None = None,
-    task: str = "probe@dataset",
-    arrays: Mapping[str, np.ndarray] | None = None,
-) -> Trials:
-    """Random but consistent trials of one model under `conditions`; `arrays`: name -> (n, C, …) values."""
-    rng = np.random.default_rng(seed)
-    top5 = rng.permuted(np.tile(np.arange(len(classes)), (n, len(conditions), 1)), axis=2)[:, :, :5].astype(np.int16)
-    targets = rng.integers(0, len(classes), (n, 1)).astype(np.int16)
-    logp = -np.sort(rng.exponential(1.0, top5.shape), axis=2).astype(np.float16)
-    layout = TaskLayout(
-        task=task,
-        sample_ids=tuple(f"{i:04d}" for i in range(n)),
-        targets=targets,
-        conditions=tuple(conditions),
-        classes=tuple(classes),
-        size=size,
-        span=16,
-        attributes={name: tuple(values) for name, values in (attributes or {}).items()},
-    )
-    return Trials(
-        model="model",
-        layout=layout,
-        top5=top5,
-        logp=logp,
-        correct=top5[:, :, 0] == targets,
-        required=dict(required or {}),
-        arrays={name: partial(_rows, values) for name, values in (arrays or {}).items()},
-    )
-
-
-def _rows(values: np.ndarray, low: int, high: int) -> np.ndarray:
-    return values[low:high]
-
-
-class SmallClassifier(torch.nn.Module):
-    """A frozen network for white-box probes: images (B, 3, S, S) in [0, 1] -> log-probabilities (B, 10) float32.
-
-    It is smooth, nonlinear, and always has the same weights. It ignores the lower eighth of an image: there the
-    gradient is zero, so that a random start remains visible and can be compared.
-    """
-
-    def __init__(self, device: str = "cpu") -> None:
-        super().__init__()
-        self.patches = torch.nn.Conv2d(3, 16, kernel_size=8, stride=8)
-        self.head = torch.nn.Linear(16, CLASSES)
-        generator = torch.Generator().manual_seed(0)
-        for parameter in self.parameters():
-            parameter.data.normal_(0, 0.5, generator=generator)
-            parameter.requires_grad_(False)
-        self.to(device).eval()
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Log-probabilities, differentiable with respect to the images."""
-        visible = images[:, :, : images.shape[2] - images.shape[2] // 8]
-        features = torch.nn.functional.silu(self.patches(visible - 0.5)).mean(dim=(2, 3))
-        return torch.nn.functional.log_softmax(self.head(features), dim=1)
 
 
 def stimuli_of(probe: Probe, batch: Batch, classifier: Classifier | None = None) -> dict[str, torch.Tensor]:
@@ -276,7 +182,7 @@ def _twice(trials: Trials) -> Views:
         logp=np.concatenate((trials.logp, trials.logp), axis=1),
         correct=np.concatenate((trials.correct, trials.correct), axis=1),
         required={},
-        logits=None,
+        logits=None if trials.logits is None else partial(_doubled, trials.logits),
         arrays={name: partial(_doubled, read) for name, read in trials.arrays.items()},
     )
     return Views.of(doubled, conditions, {name: _twice(needed) for name, needed in trials.required.items()})
