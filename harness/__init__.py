@@ -24,6 +24,7 @@ from harness.errors import (
     StoreError,
     UnknownNameError,
 )
+from harness.features import FeatureProbe
 from harness.hookspecs import hookimpl
 from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report, WhiteBoxProbe
 from harness.pairs import PairedTrials, paired_change, paired_trials
@@ -145,6 +146,7 @@ __all__ = [
     "DecisionTable",
     "Download",
     "Erratum",
+    "FeatureProbe",
     "FetchError",
     "Figure",
     "HarnessError",

@@ -11,6 +11,7 @@ import typer
 
 from harness.cli.options import Format, PluginFolders, Registries, choice, open_house, print_json, stdout_console
 from harness.errors import HarnessError, UnknownNameError, blamed
+from harness.features import FeatureProbe
 from harness.interfaces import WhiteBoxProbe
 from harness.local.addresses import without_secrets
 from harness.records import Table, TableCell
@@ -98,6 +99,7 @@ def _of_probe(probe: Probe) -> dict[str, Any]:
         "requires": probe.requires,
         "attributes": probe.attributes,
         "white-box": isinstance(probe, WhiteBoxProbe) or None,
+        "layers": probe.layers if isinstance(probe, FeatureProbe) else None,
         "forwards a stimulus": probe.effort(),
         "images for 224 px": _side(probe),
         "conditions at 224 px": _conditions(probe),

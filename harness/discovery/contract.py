@@ -15,6 +15,7 @@ import pluggy
 
 from harness import hookspecs
 from harness.errors import PluginError
+from harness.features import is_contradictory
 from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report
 from harness.names import NAME
 
@@ -148,7 +149,9 @@ def check_parameters(item: Probe | Dataset, label: str) -> None:
 
 
 def _check_class_facts(item: Probe | Dataset, label: str) -> None:
-    for fact in ("requires", "attributes"):
+    if isinstance(item, Probe) and is_contradictory(item):
+        raise PluginError(f"{label} is a WhiteBoxProbe and a FeatureProbe; make two probes of it")
+    for fact in ("requires", "attributes", "layers"):
         value = getattr(item, fact, ())
         if not isinstance(value, tuple) or not all(isinstance(part, str) for part in value):
             raise PluginError(f'{label}: {fact} is {value!r}; expected a tuple of names, for example ("accuracy",)')

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from harness.errors import CellError
+from harness.features import FeatureProbe
 
 if TYPE_CHECKING:
     from harness.planning.plan import PlannedTask
@@ -41,12 +42,32 @@ def shown_by(task: PlannedTask, item: Any, count: int) -> Shown:
     condition, stimulus = parts[0], _plain(parts[1])
     given = parts[2] if len(parts) == 3 else {}
     where = f"probe {task.probe.name} under {condition}"
-    if not isinstance(given, Mapping) or set(given) != set(task.arrays):
+    later = isinstance(task.probe, FeatureProbe) and isinstance(given, Mapping)  # the others are made of the layers
+    expected = [name for name in task.arrays if not later or name in given]
+    return Shown(condition, stimulus, _copied(task, where, given, expected, count))
+
+
+def observed_arrays(task: PlannedTask, who: str, shown: Shown, given: Any, count: int) -> Mapping[str, torch.Tensor]:
+    """The arrays of a stimulus, and copies of those that a probe makes of a network's layers: all that it declares.
+
+    Args:
+        who: the probe and the network, for messages.
+
+    Raises:
+        CellError: they are not those that the stimulus lacks.
+    """
+    expected = [name for name in task.arrays if name not in shown.arrays]
+    return {**shown.arrays, **_copied(task, f"{who} under {shown.condition}", given, expected, count)}
+
+
+def _copied(task: PlannedTask, where: str, given: Any, expected: Sequence[str], count: int) -> dict[str, torch.Tensor]:
+    """Copies of the `expected` arrays. Raises CellError if others are given, or of another shape or type."""
+    if not isinstance(given, Mapping) or set(given) != set(expected):
         names = ", ".join(map(str, given)) or "none" if isinstance(given, Mapping) else _kinds(given)
-        raise CellError(f"{where}: arrays {names}, expected {', '.join(task.arrays) or 'none'}")
-    for name, spec in task.arrays.items():
-        _check(where, name, given[name], spec, count)
-    return Shown(condition, stimulus, {name: given[name].detach().clone() for name in task.arrays})
+        raise CellError(f"{where}: arrays {names}, expected {', '.join(expected) or 'none'}")
+    for name in expected:
+        _check(where, name, given[name], task.arrays[name], count)
+    return {name: given[name].detach().clone() for name in expected}
 
 
 def _plain(stimulus: torch.Tensor) -> torch.Tensor:

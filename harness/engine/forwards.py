@@ -6,22 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.engine.arrays import Shown, shown_by
+from harness.engine.arrays import Shown
 from harness.engine.contract import (
     Evidence,
     Fingerprint,
     Place,
-    check_complete,
-    check_stimulus,
-    closed,
     logits_fault,
-    range_subject,
     reason_of,
 )
 from harness.engine.decisions import Decisions, decide
 from harness.engine.global_state import GlobalState
-from harness.engine.limits import Limits, is_built_in, limits_of
+from harness.engine.limits import Limits, limits_of
 from harness.engine.numerics import forward_precision
+from harness.engine.observing import Observation
 from harness.engine.purity import is_alike
 from harness.engine.resources import keeps_logits
 from harness.errors import CellError, plugin_faults
@@ -29,9 +26,10 @@ from harness.errors import CellError, plugin_faults
 if TYPE_CHECKING:
     import torch
 
+    from harness.engine.observing import Tap
     from harness.engine.resources import Engine
     from harness.planning.plan import PlannedTask, Settings
-    from harness.records import Batch, LabelSpace
+    from harness.records import LabelSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +65,7 @@ class Forwards:
         evidence: what is noted of the stimuli of the span.
         alone: cells whose next stimulus is tried alone too: its last image must be answered as it is in the batch.
         state: the global settings of the pass, as they were when it began.
+        taps: cell -> the layers that its probe sees.
     """
 
     def __init__(self, engine: Engine, settings: Settings, space: LabelSpace) -> None:
@@ -78,6 +77,7 @@ class Forwards:
         self._alike: list[tuple[str, int, torch.Tensor]] = []
         self._tries = 0
         self._limits: dict[str, Limits] = {}
+        self.taps: dict[Place, Tap] = {}
 
     def limits(self, model: str) -> Limits:
         """What the network of `model` cannot do, as it was made when it was first asked for in this pass."""
@@ -122,10 +122,20 @@ class Forwards:
             if not alike
         }
 
-    def decide(self, cell: Place, shown: Shown, task: PlannedTask, state: GlobalState, *, isolate: bool) -> Decisions:
+    def decide(
+        self,
+        cell: Place,
+        shown: Shown,
+        task: PlannedTask,
+        state: GlobalState,
+        *,
+        isolate: bool,
+        observation: Observation | None = None,
+    ) -> Decisions:
         """The decisions of one network, with the arrays.
 
         Args:
+            observation: what the probe makes of the network's layers.
             state: the global settings as they should be.
             isolate: give it a copy of the stimulus, and note whether it leaves the copy as it is, unless it cannot
                 change it.
@@ -141,7 +151,10 @@ class Forwards:
         last = self._last(given) if cell in self.alone and len(given) > 1 else None
         try:
             with forward_precision(self.settings):
-                logits = self.network(model, given)
+                if observation is None:
+                    logits = self.network(model, given)
+                else:
+                    logits = observation.watched(lambda: self.network(model, given))
             decisions = decide(logits, self.space, keep_logits=keeps_logits(self.settings, task.needs_logits))
             if last is not None:
                 self._try_alone(cell, last, logits, len(given))
@@ -153,107 +166,16 @@ class Forwards:
             self.evidence.promise(cell, fingerprint.unchanged(), f"{model} changed its input in place")
         self.count += len(stimulus) * task.effort
         self.engine.progress.advance(0, len(stimulus) * task.effort)
-        return replace(decisions, arrays=shown.arrays)
+        return replace(decisions, arrays=self._arrays(shown, state, observation))
 
-
-def show(
-    task: PlannedTask,
-    batch: Batch,
-    models: Sequence[str],
-    forwards: Forwards,
-    *,
-    images: Fingerprint,
-    isolate: bool,
-) -> BatchResult:
-    """Make the stimuli of `task`, and show each to every network before making the next.
-
-    An error in a network fails its model; an error in the probe fails all models that have not failed yet.
-
-    Args:
-        images: of the batch's images, as they are now.
-        isolate: give every network a copy of its own, so that one that changes its input fails alone.
-
-    Raises:
-        SpoiledStimulusError: a network changed a stimulus in place; never with `isolate`.
-    """
-    audience = _Audience(task, models, forwards, batch, images, isolate)
-    who, trusted = f"probe {task.probe.name}", is_built_in(task.probe)
-    try:
-        count = 0
-        with closed(task.probe.stimuli(audience.given)) as stimuli:
-            for count, item in enumerate(stimuli, 1):
-                if not trusted and (fault := forwards.state.fault(who)):
-                    raise CellError(fault)
-                shown = shown_by(task, item, len(batch.sample_ids))
-                check_stimulus(task, count, shown, batch)
-                audience.show(shown)
-                if not audience.present:
-                    break
-            else:
-                check_complete(task, count)
-    except SpoiledStimulusError:
-        raise
-    except CellError as error:
-        audience.fail(str(error))
-    except plugin_faults() as error:
-        audience.fail(f"{who} raised {reason_of(error)}")
-    if fault := forwards.state.fault(who):  # behind its last stimulus
-        audience.fail(fault)
-    return audience.result()
-
-
-class _Audience:
-    """The networks that one task's stimuli are shown to, their decisions and failures."""
-
-    def __init__(
-        self,
-        task: PlannedTask,
-        models: Sequence[str],
-        forwards: Forwards,
-        batch: Batch,
-        images: Fingerprint,
-        isolate: bool,
-    ) -> None:
-        self.task, self.forwards, self.batch, self.images, self.isolate = task, forwards, batch, images, isolate
-        self.given = replace(batch, images=batch.images.detach())
-        """What the probe gets: a record and a tensor of its own, so that no other probe sees what it sets in them."""
-        self.decisions: dict[str, list[Decisions]] = {model: [] for model in models}
-        self.failures: dict[str, str] = {}
-
-    @property
-    def present(self) -> list[str]:
-        """Models that have not failed."""
-        return [model for model in self.decisions if model not in self.failures]
-
-    def fail(self, reason: str) -> None:
-        """Every model that has not failed yet fails with `reason`."""
-        self.failures = {**dict.fromkeys(self.decisions, reason), **self.failures}
-
-    def show(self, shown: Shown) -> None:
-        """Show one stimulus to every network that has not failed. Raises SpoiledStimulusError."""
-        cells = [(self.task.name, model) for model in self.present]
-        decoded = not self.isolate and self._is_decoded(shown.stimulus)  # in range, unless the probe changed them
-        if not decoded:
-            self.forwards.evidence.range_of(
-                cells, range_subject(self.task.probe, shown.condition, self.batch), shown.stimulus
-            )
-        fingerprint = None
-        if not self.isolate and not all(self.forwards.limits(model).leaves_images for _, model in cells):
-            fingerprint = self.images if decoded else Fingerprint(shown.stimulus)
-        for cell in cells:
-            try:
-                answer = self.forwards.decide(cell, shown, self.task, self.forwards.state, isolate=self.isolate)
-                self.decisions[cell[1]].append(answer)
-            except ForwardError as error:
-                self.failures[cell[1]] = str(error)
-        if fingerprint is not None and not fingerprint.unchanged():
-            raise SpoiledStimulusError
-
-    def _is_decoded(self, stimulus: torch.Tensor) -> bool:
-        """Whether a stimulus is the batch's images themselves, in the memory into which they were decoded."""
-        images = self.batch.images
-        return stimulus.data_ptr() == images.data_ptr() and stimulus.stride() == images.stride()
-
-    def result(self) -> BatchResult:
-        """The decisions of the models that have not failed, and the failures."""
-        return BatchResult({model: self.decisions[model] for model in self.present}, self.failures)
+    def _arrays(self, shown: Shown, state: GlobalState, observation: Observation | None) -> Mapping[str, torch.Tensor]:
+        """The arrays of a stimulus, with those of the network's layers. Raises ForwardError."""
+        if observation is None:
+            return shown.arrays
+        try:
+            arrays = observation.arrays(shown)
+        except CellError as error:
+            raise ForwardError(str(error)) from error
+        if fault := state.fault(observation.who):
+            raise ForwardError(fault)
+        return arrays

@@ -12,6 +12,7 @@ from harness.engine.allocator import keep_freed_memory
 from harness.engine.contract import logits_fault, reason_of
 from harness.engine.global_state import GlobalState, refuse_global_hooks
 from harness.engine.numerics import numerics
+from harness.engine.observing import Tap, taps_of
 from harness.engine.purity import Steadiness, impurity, witnesses
 from harness.engine.replaced import refuse_replaced
 from harness.errors import CheckpointError, PluginError, RequestError, blamed, listed, plugin_faults
@@ -115,12 +116,14 @@ class LoadedNetworks:
         kept: name -> network, for those of the first pass.
         remarks: name -> what its source says of its weights. refused: name -> why it cannot be used.
         steadiness: what they answered.
+        taps: (task, model) -> the layers that its probe sees, or why it cannot.
     """
 
     kept: dict[str, torch.nn.Module] = field(default_factory=dict)
     remarks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     refused: dict[str, RequestError] = field(default_factory=dict)
     steadiness: Steadiness = field(default_factory=Steadiness)
+    taps: dict[tuple[str, str], Tap | RequestError] = field(default_factory=dict)
 
 
 def load_first(plan: Plan, specs: Mapping[str, ModelSpec], sources: Mapping[str, ModelSource]) -> LoadedNetworks:
@@ -144,6 +147,7 @@ def load_first(plan: Plan, specs: Mapping[str, ModelSpec], sources: Mapping[str,
                 for size in others:
                     check_network(network, specs[name], size, loaded.steadiness)
                 remarks = _remarks_of(network, specs[name])
+                loaded.taps.update(taps_of(plan, name, network))
         except RequestError as error:  # also of a source that fails
             loaded.refused[name] = error
             continue

@@ -17,8 +17,10 @@ from harness.engine.global_state import GlobalState
 from harness.engine.numerics import numerics
 from harness.engine.purity import witnesses
 from harness.errors import plugin_faults
+from harness.features import FeatureProbe
 from harness.interfaces import WhiteBoxProbe
 from harness.records import Batch
+from harness.testing.probes import arrays_of
 
 if TYPE_CHECKING:
     from harness.interfaces import Classifier, Probe
@@ -28,6 +30,10 @@ ALIKE = 0.99
 """Least share of the values of a stimulus that must be the same: rounding moves few of them across a threshold."""
 CLOSE = 1e-4
 """Largest difference of two values that counts as rounding."""
+RELATIVE = 1e-3
+"""Likewise of two values of an array, as a share of the larger one."""
+ALIKE_ARRAYS = 0.9
+"""As `ALIKE`, of arrays made of activations, which may be ranks and the like."""
 
 
 def unrepeatable(plan: Plan) -> dict[str, str]:
@@ -52,6 +58,7 @@ def _reason(task: PlannedTask, size: int, settings: Settings) -> str:
             first, other = _stimuli(task, size, settings, whole), _stimuli(task, size, settings, turned)
             differs = _differing(first, other, turned)
             again = _differing(first, _stimuli(task, size, settings, whole), whole) if differs else ""
+            unlike = _unlike_arrays(task, size, settings, whole, turned) if isinstance(task.probe, FeatureProbe) else ""
     except plugin_faults():
         return ""
     finally:
@@ -66,21 +73,45 @@ def _reason(task: PlannedTask, size: int, settings: Settings) -> str:
             f"probe {task.probe.name} makes stimuli under {differs} that depend on more than their own image: on the "
             "others of the batch, or on the place among them; its numbers would depend on batch size and order"
         )
+    if unlike:
+        return (
+            f"probe {task.probe.name} makes its array {unlike} of more than the activations of one image: of those of "
+            "the others of the batch, or of the place among them; its numbers would depend on batch size and order"
+        )
+    return ""
+
+
+def _unlike_arrays(
+    task: PlannedTask, size: int, settings: Settings, whole: Sequence[int], turned: Sequence[int]
+) -> str:
+    """The first array that a small network's activations make otherwise for `turned` images; empty if there is none."""
+    first, other = (arrays_of(task.probe, _batch(task, size, settings, rows)) for rows in (whole, turned))
+    for condition, arrays in first.items():
+        for name, values in arrays.items():
+            pairs = values[list(turned)].double(), other[condition][name].double()
+            close = torch.isclose(*pairs, rtol=RELATIVE, atol=CLOSE, equal_nan=True)
+            if close.double().mean() < ALIKE_ARRAYS:
+                return f"{name} under {condition}"
     return ""
 
 
 def _stimuli(task: PlannedTask, size: int, settings: Settings, rows: Sequence[int]) -> dict[str, torch.Tensor]:
-    """Condition -> the stimuli, of `size` pixels, of the made images `rows`, which have ids and targets of the task."""
+    """Condition -> the stimuli, of `size` pixels, of the made images `rows`."""
+    batch = _batch(task, size, settings, rows)
+    return {condition: stimulus.detach().clone() for condition, stimulus in _shown(task, batch)}
+
+
+def _batch(task: PlannedTask, size: int, settings: Settings, rows: Sequence[int]) -> Batch:
+    """The made images `rows`, which have ids and targets of the task, for stimuli of `size` pixels."""
     samples, brightness = task.manifest.samples, torch.tensor([1.0, 0.7, 0.9])[:, None, None, None]
     images = (witnesses(task.dataset.preprocessing.size) * brightness * 255).round() / 255
-    batch = Batch(
+    return Batch(
         images=images[list(rows)],
         sample_ids=tuple(samples[row].id for row in rows),
         targets=tuple(samples[row].targets for row in rows),
         seed=settings.seed,
         size=size,
     )
-    return {condition: stimulus.detach().clone() for condition, stimulus in _shown(task, batch)}
 
 
 def _shown(task: PlannedTask, batch: Batch) -> Iterator[tuple[str, torch.Tensor]]:

@@ -12,12 +12,15 @@ import torch
 from harness.data.decoding import batches
 from harness.engine.attack import attack
 from harness.engine.contract import Fingerprint, reason_of
-from harness.engine.forwards import BatchResult, Forwards, SpoiledStimulusError, show
+from harness.engine.forwards import BatchResult, Forwards, SpoiledStimulusError
 from harness.engine.networks import channels_last, load_network
+from harness.engine.observing import tap_of
 from harness.engine.recorder import Recorder, Span
 from harness.engine.replaced import replaced
 from harness.engine.resources import Engine, stored_outputs
-from harness.errors import CheckpointError, ImageError, listed, plugin_faults
+from harness.engine.showing import show
+from harness.errors import CheckpointError, ImageError, RequestError, listed, plugin_faults
+from harness.features import FeatureProbe
 from harness.interfaces import WhiteBoxProbe
 from harness.local.digests import sha256_of
 from harness.records import Batch, Sample
@@ -101,6 +104,18 @@ class Sweep:
             channels_last(engine.networks[name].to(engine.device))
         if fault := engine.steadiness.note(name, self.size, engine.networks[name]):
             raise CheckpointError(fault)
+        self._tap(name)
+
+    def _tap(self, name: str) -> None:
+        """Look up the layers that probes see of a network; a cell whose layers it does not have fails."""
+        for task in self.planned.tasks:
+            job = self.jobs.get((task.name, name))
+            if job is None or not isinstance(task.probe, FeatureProbe):
+                continue
+            try:
+                self.forwards.taps[task.name, name] = tap_of(task.probe, name, self.engine.networks[name], self.size)
+            except RequestError as error:
+                self.recorder.fail(job, str(error))
 
     def _schedule(self) -> list[tuple[Span, int, Sequence[Sample]]]:
         """(span, index of the first sample, samples) of every batch; boundaries are fixed, whatever is pending."""

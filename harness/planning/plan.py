@@ -214,6 +214,16 @@ class Plan:
             self, cells=tuple(map(kept, self.cells)), passes=tuple(planned for planned in passes if planned.cells)
         )
 
+    def with_layers(self, names: Mapping[tuple[str, str], tuple[str, ...]]) -> Plan:
+        """The plan with the layers that probes see: (task, model) -> their names, of cells to compute."""
+
+        def of_cell(cell: PlannedCell) -> PlannedCell:
+            seen = names.get((cell.task, cell.model))
+            return replace(cell, job=replace(cell.job, layers=seen)) if cell.job and cell.pending and seen else cell
+
+        passes = tuple(replace(planned, cells=tuple(map(of_cell, planned.cells))) for planned in self.passes)
+        return replace(self, cells=tuple(map(of_cell, self.cells)), passes=passes)
+
     @property
     def forwards(self) -> int:
         """Stimuli sent through networks, over all passes."""

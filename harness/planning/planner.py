@@ -226,7 +226,7 @@ def _plan_cell(task: PlannedTask, model: ModelSpec, job: Job, stored: StoredCell
     if stored.job.key != job.key:
         return cell("rerun", spans, _changes(stored.job.identity, job.identity))
     if stored.spans:
-        job = replace(job, code=stored.job.code, tensors=stored.job.tensors)
+        job = replace(job, code=stored.job.code, tensors=stored.job.tensors, layers=stored.job.layers)
     missing_spans = [span for span in spans if span not in stored.spans]
     if stored.failed is not None and missing_spans:  # a disk can fail after the last of the spans is stored
         return cell("retry", missing_spans, f"failed before: {stored.failed}")

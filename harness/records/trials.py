@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from harness.records.identity import Identity
 
@@ -76,6 +76,7 @@ class Trials:
             run does not store them.
         arrays: reads the stored arrays likewise, by name: (high - low, C, …) of each. A name is absent if the trials
             were made before the probe declared it. See `array`.
+        layers: names of the layers of which the arrays are made (`FeatureProbe`); empty otherwise.
         repeats: rows of each image, 1 or more; the number of images is N / `repeats`.
     """
 
@@ -88,6 +89,7 @@ class Trials:
     logits: Callable[[int, int], np.ndarray] | None = None
     arrays: Mapping[str, Callable[[int, int], np.ndarray]] = field(default_factory=dict)
     repeats: int = 1
+    layers: tuple[str, ...] = ()
 
     def array(self, name: str, low: int = 0, high: int | None = None) -> np.ndarray:
         """Values of the array `name` of samples `low` to `high` - 1 (default: all), (high - low, C, …).
@@ -128,6 +130,7 @@ class Job:
         code: kind of plugin (``probe``, ``dataset``, ``model source``) -> digest of its code. Built-in plugins have
             none, and cells of older versions of the harness.
         tensors: digest of the tensors in each file that holds weights; empty where unknown.
+        layers: names of the network's layers that the probe sees; empty where it sees none.
         files: SHA-256 of the files that were read, where they are others than `identity` names, with the same tensors.
     """
 
@@ -138,6 +141,12 @@ class Job:
     code: Mapping[str, str] = field(default_factory=dict)
     tensors: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The job as a JSON object; `layers` only where there are any, since earlier versions know none."""
+        stored = {**asdict(self), "identity": dict(self.identity.document)}
+        return stored if self.layers else {name: value for name, value in stored.items() if name != "layers"}
 
     @property
     def weight_files(self) -> tuple[str, ...]:

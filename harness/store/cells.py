@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -73,9 +73,8 @@ class CellRecord:
 
     def as_json(self) -> dict[str, Any]:
         """The record as the JSON object of `cell.json`."""
-        stored = asdict(self)
-        stored["job"]["identity"] = dict(self.job.identity.document)
-        return stored
+        facts = {"layout": self.layout, "provenance": dict(self.provenance), "outputs": self.outputs}
+        return {"job": self.job.as_json(), **facts}
 
     @property
     def origin(self) -> Origin:
@@ -85,7 +84,8 @@ class CellRecord:
     @property
     def attributes(self) -> dict[str, str]:
         """The attributes of this cell in the index."""
-        return {"key": self.job.key, "provenance": json.dumps(dict(self.provenance))}
+        layers = {"layers": json.dumps(self.job.layers)} if self.job.layers else {}
+        return {"key": self.job.key, "provenance": json.dumps(dict(self.provenance)), **layers}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +139,7 @@ def _read_record(path: Path) -> CellRecord:
 
 def _job(stored: Mapping[str, Any]) -> Job:
     """The job in a JSON object. Raises KeyError or TypeError."""
-    sequences = {name: tuple(stored[name]) for name in ("tensors", "files") if name in stored}
+    sequences = {name: tuple(stored[name]) for name in ("tensors", "files", "layers") if name in stored}
     return Job(**{**stored, **sequences, "identity": Identity(stored["identity"])})
 
 

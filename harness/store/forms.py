@@ -129,7 +129,7 @@ CELL: Final = fields(
     {
         "job": fields(
             {"task": text, "model": text, "key": text, "identity": IDENTITY},
-            {"code": each(text), "tensors": items(text), "files": items(text)},
+            {"code": each(text), "tensors": items(text), "files": items(text), "layers": items(text)},
         ),
         "layout": text,
         "provenance": each(anything),

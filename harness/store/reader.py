@@ -232,6 +232,7 @@ class RunReader:
             correct=correct,
             logits=(lambda low, high: self.read_logits(job.task, job.model, low, high)) if has_logits else None,
             arrays={name: partial(self.read_array, job.task, job.model, name) for name in job.identity.arrays},
+            layers=job.layers,
         )
 
     def read_logits(self, task: str, model: str, low: int, high: int) -> np.ndarray:

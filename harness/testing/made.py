@@ -53,11 +53,13 @@ def make_trials(
     task: str = "probe@dataset",
     arrays: Mapping[str, np.ndarray] | None = None,
     logits: np.ndarray | None = None,
+    layers: Sequence[str] = (),
 ) -> Trials:
     """Random but consistent trials of one model under `conditions`.
 
     Args:
         arrays: name -> (n, C, …) values. logits: (n, C, outputs) float16, of which the decisions are then those.
+        layers: names of the layers of which the arrays are made.
     """
     rng = np.random.default_rng(seed)
     top5 = rng.permuted(np.tile(np.arange(len(classes)), (n, len(conditions), 1)), axis=2)[:, :, :5].astype(np.int16)
@@ -84,6 +86,7 @@ def make_trials(
         required=dict(required or {}),
         logits=None if logits is None else partial(_rows, logits),
         arrays={name: partial(_rows, values) for name, values in (arrays or {}).items()},
+        layers=tuple(layers),
     )
 
 

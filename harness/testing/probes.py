@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from harness.errors import UnknownNameError
+from harness.features import FeatureProbe
 from harness.interfaces import WhiteBoxProbe
+from harness.layers import chosen, layers_in, tapped
 from harness.records import ArraySpec, Batch, Measure, Trials, checked_arrays, columns_of
 from harness.testing.made import SmallClassifier, make_batch, part
 from harness.views import Views
@@ -44,9 +47,33 @@ def _shown(
         items = probe.attacks(batch, classifier or SmallClassifier(str(batch.images.device)))
     else:
         items = probe.stimuli(batch)
+    observe = _observer(probe, batch) if isinstance(probe, FeatureProbe) else None
     for condition, stimulus, *rest in items:
-        arrays = rest[0] if rest else {}
-        yield condition, stimulus.detach().clone(), {name: values.detach().clone() for name, values in arrays.items()}
+        arrays = dict(rest[0] if rest else {})
+        stimulus = stimulus.detach().clone()
+        if observe:
+            arrays |= observe(condition, stimulus)
+        yield condition, stimulus, {name: values.detach().clone() for name, values in arrays.items()}
+
+
+def _observer(probe: FeatureProbe, batch: Batch) -> Callable[[str, torch.Tensor], Mapping[str, torch.Tensor]]:
+    """What a probe makes of the layers of a small network, which stands for those that it is written for."""
+    with torch.random.fork_rng(devices=[]):
+        network = SmallClassifier(str(batch.images.device))
+    image = torch.zeros(1, 3, batch.size, batch.size, device=batch.images.device)
+    layers = replace(layers_in(network, network, image), head="head")  # behind which is a softmax
+    try:
+        names = chosen(probe, layers, "the small network")
+    except UnknownNameError:  # names of the modules of some other network
+        names = ("patches",)
+    observe = probe.observer(batch, names)
+
+    def arrays(condition: str, stimulus: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        with torch.no_grad(), tapped(layers, names) as seen:
+            network(stimulus)
+        return observe(condition, {name: seen[name] for name in names})
+
+    return arrays
 
 
 def check_probe(probe: Probe, size: int = 64, device: str = "cpu") -> None:

@@ -10,6 +10,7 @@ from harness.errors import CheckpointError, PluginError, RequestError, RunError,
 from harness.records import Reason
 
 if TYPE_CHECKING:
+    from harness.engine.observing import Tap
     from harness.planning.plan import Plan
 
 
@@ -57,6 +58,22 @@ def repeatable(plan: Plan, reasons: Mapping[str, str]) -> Plan:
     return plan.set_aside(
         {(task, model): Reason(kind="task", subject=task, text=reasons[task]) for task, model in cells}
     )
+
+
+def observed(plan: Plan, taps: Mapping[tuple[str, str], Tap | RequestError]) -> Plan:
+    """`plan` with the layers that its probes see, and without the cells whose networks do not have them.
+
+    Raises:
+        RequestError: no network has the layers of a task; the message of the first.
+    """
+    refused = {place: error for place, error in taps.items() if isinstance(error, RequestError)}
+    for task in dict.fromkeys(task for task, _ in refused):
+        errors = [refused.get(place) for place in taps if place[0] == task]
+        if all(errors) and (first := errors[0]):
+            raise first
+    names = {place: tap.names for place, tap in taps.items() if not isinstance(tap, RequestError)}
+    seen = plan.with_layers(names) if names else plan
+    return seen.set_aside({place: Reason.of_error("task", place[0], error) for place, error in refused.items()})
 
 
 def lost_cells(out: Path, plan: Plan, failures: Mapping[tuple[str, str], str]) -> dict[tuple[str, str], str]:

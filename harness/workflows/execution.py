@@ -20,7 +20,7 @@ from harness.local.folder import same_folder
 from harness.local.machine import machine_errors
 from harness.local.writing import SAFE
 from harness.records import Progress
-from harness.workflows.completeness import lost_cells, refuse_empty, repeatable, usable
+from harness.workflows.completeness import lost_cells, observed, refuse_empty, repeatable, usable
 from harness.workflows.describing import describe
 from harness.workflows.display import Display, display_of
 from harness.workflows.run_result import RunResult
@@ -146,6 +146,7 @@ def load(plan: Plan, selection: Selection, display: Display) -> tuple[Plan, Load
     with display.checking():
         loaded = load_first(plan, {spec.name: spec for spec in selection.models}, selection.sources)
         plan = usable(plan, loaded.refused)
+        plan = observed(plan, loaded.taps)
         return with_tensors(repeatable(plan, unrepeatable(plan)), selection), loaded
 
 

@@ -19,6 +19,7 @@ from harness.planning.plan import Settings
 from harness.planning.planner import plan_task
 from harness.plugins.probes.pgd import Pgd
 from tests.helpers.engine import Made, Plain, Shades, small_images
+from tests.helpers.features import Means
 
 COUNT = itertools.count()
 
@@ -81,6 +82,11 @@ def reason(probe, n=8):
     task = plan_task("probe@made", probe, dataset, build(dataset, Path.cwd()), 8)
     plan = SimpleNamespace(settings=Settings(), passes=[SimpleNamespace(tasks=[task], size=32)])
     return unrepeatable(plan).get("probe@made", "")
+
+
+def test_an_array_of_activations_that_depends_on_other_images_is_noticed():
+    assert reason(Means()) == reason(Means(layers=("patches", "head"))) == ""
+    assert "makes its array mean under still of more than the activations of one image" in reason(Means(fault="batch"))
 
 
 @pytest.mark.parametrize("how", IMPURE)
