@@ -47,7 +47,7 @@ class ShapesNet(nn.Module):
         called as a module, so that probes can see it.
         """
         for stage in self.stages:
-            convolution, norm, activation = stage  # type: ignore[misc]
+            convolution, norm, activation = stage[0], stage[1], stage[2]  # type: ignore[index]
             weight, bias = fuse_conv_bn_weights(
                 convolution.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
             )
