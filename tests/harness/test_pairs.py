@@ -95,6 +95,59 @@ def test_against_float64(space, keep):
         assert "mac-least" not in measures and measures["mac"].value == pytest.approx(exact.mean(), abs=ROUNDING)
 
 
+def test_against_a_network_in_float64(real_network):
+    """Trials of a trained network on images and on the same rolled by a pixel, and its own outputs in float64."""
+    logits, exact = real_network
+    space = LabelSpace(name="sixteen", classes=CLASSES[:16], outputs=16)
+    p = softmax(exact, axis=-1)
+    chosen = p[:, 0].argmax(axis=1)
+    differences = abs(p[:, 0] - p[:, 1])[np.arange(len(p)), chosen]
+    of_pairs = paired_trials(stored(logits, space), [("a", "b")])
+    assert (of_pairs.changed[:, 0] == (chosen != p[:, 1].argmax(axis=1))).all() and of_pairs.changed.any()
+    assert (of_pairs.least[:, 0] - ROUNDING <= differences).all() and of_pairs.bounded.any()
+    assert (differences <= of_pairs.most[:, 0] + ROUNDING).all()
+
+
+@pytest.fixture(scope="module")
+def real_network():
+    """Logits (40, 2, 16) of a network of the zoo, and the same in float64."""
+    from harness.workflows.options import open_house
+
+    registry = open_house((), ()).registry
+    spec, dataset = registry.model("zoo-simclr"), registry.dataset("shapes")
+    network = registry.source_for(spec).load(spec)
+    samples = list(dataset.samples(dataset.root()))[::8]
+    images = torch.stack([torch.from_numpy(np.array(dataset.image(sample))) for sample in samples])
+    images = images.permute(0, 3, 1, 2).float() / 255
+    shown = [images, images.roll((9, 9), (2, 3))]
+    with torch.inference_mode():
+        logits = np.stack([network(images).numpy() for images in shown], 1)
+        exact = np.stack([network.double()(images.double()).numpy() for images in shown], 1)
+    return logits, exact
+
+
+def test_rows_of_views_are_clusters_and_read_their_own_logits():
+    logits = logits_of(12, n=30, outputs=K, conditions=2)
+    targets = logits[:, 1].argmax(axis=1).astype(np.int16)[:, None]
+    single = stored(logits, SPACES["all"], keep=True, targets=targets)
+    doubled = pooled(logits, targets)
+    for name, measure in by_name(paired_change(single, [("a", "b")])).items():
+        over_views = by_name(paired_change(doubled, [("a", "b")]))[name]
+        assert over_views.value == pytest.approx(measure.value, abs=1e-12) and over_views.n == 2 * measure.n
+        assert over_views.by_image
+    assert not paired_trials(doubled, [("a", "b")]).bounded.any()
+
+
+def pooled(logits, targets):
+    """The trials of two views that show the same, one row after the other."""
+    from harness.views import Views
+
+    both = stored(np.concatenate((logits, logits), axis=1), SPACES["all"], keep=True, targets=targets)
+    columns = ("view-1/a", "view-1/b", "view-2/a", "view-2/b")
+    both = replace(both, layout=replace(both.layout, conditions=columns))
+    return Views.of(both, ("a", "b")).pooled((0, 1))
+
+
 def test_correct_under_the_first_condition():
     logits = logits_of(6, n=100, outputs=K)
     targets = logits[:, 0].argmax(axis=1).astype(np.int16)[:, None]

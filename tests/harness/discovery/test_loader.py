@@ -224,6 +224,13 @@ CASES = {
         "import dataclass", "import dataclass, field"), "has a parameter that is not plain and immutable"),
     "not json": (PROBE.replace("= 1.0", '= float("nan")'), "has a parameter that is not plain and immutable"),
     "requires": (PROBE.replace("strength: float = 1.0", 'requires = "accuracy"'), "requires is 'accuracy'; expected"),
+    "labels": (PROBE.replace("strength: float = 1.0", "needs_labels = 1"), "needs_labels is 1; expected True or False"),
+    "logits": (PROBE.replace("strength: float = 1.0", "needs_logits = ()"), "needs_logits is (); expected True or"),
+    "side": (PROBE.replace("strength: float", "side: float"), "side is 1.0, but it is a method of every probe; rename"),
+    "layers": (PROBE.replace("strength: float = 1.0", 'layers: str = "head"'), "layers is 'head'; expected a tuple"),
+    "two kinds": (PROBE.replace("(Probe)", "(FeatureProbe, WhiteBoxProbe)").replace(
+        "import Probe", "import FeatureProbe, WhiteBoxProbe").replace("def measures", "attacks = observer = None\n\n"
+        "    def measures"), "is a WhiteBoxProbe and a FeatureProbe; make two probes of it"),
     "version": (PROBE.replace("strength: float = 1.0", 'version = "1"'), "version is '1'; expected an integer"),
 }  # fmt: skip
 
