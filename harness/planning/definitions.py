@@ -144,7 +144,11 @@ def made_trials(probe: Probe, dataset: Dataset, made: str) -> Trials:
         top5[..., 0] = first
     logp = -np.sort(rng.exponential(1.0, shape), axis=2).astype(np.float16)
     correct = top5[..., 0] == layout.targets
-    return Trials(model="made", layout=layout, top5=top5, logp=logp, correct=correct)
+    trials = Trials(model="made", layout=layout, top5=top5, logp=logp, correct=correct)
+    if not probe.needs_logits:
+        return trials
+    logits = rng.normal(0, 3, (*shape[:2], space.outputs)).astype(np.float16)
+    return replace(trials, logits=lambda low, high: logits[low:high])
 
 
 def _layout(probe: Probe, dataset: Dataset, space: LabelSpace, conditions: Sequence[str]) -> TaskLayout:

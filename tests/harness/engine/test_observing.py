@@ -115,3 +115,35 @@ def test_its_own_tests():
     stored = {name: np.zeros((40, 2, LAYERS), np.float32) for name in ("mean", "change")}
     measures = check_measures(Means(), make_trials(("still", "rolled"), arrays=stored, layers=("a", "b")))
     assert [measure.full_name("d") for measure in measures] == ["mean@d/a", "mean@d/b"]
+
+
+class Scribbler(torch.nn.Module):
+    """Paints over what it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.second, self.classify = torch.nn.AdaptiveAvgPool2d(4), torch.nn.Linear(48, 10)
+
+    def forward(self, images):
+        return self.classify(self.second(images.mul_(0.5)).flatten(1))
+
+
+def test_stimuli_that_are_shown_again_are_observed_from_the_beginning(tmp_path):
+    """A network spoils a stimulus in place: the batch is shown again, and nothing is remembered of the first time."""
+    mixed = {"scribbler": Scribbler().eval(), **networks()}
+    failures, _ = run(tmp_path / "mixed", mixed, made(8), probes=(Means(layers=("second",)),))
+    assert list(failures) == [("means@made", "scribbler")]
+    run(tmp_path / "alone", networks(), made(8), probes=(Means(layers=("second",)),))
+    for name in networks():
+        among, alone = (read_trials(tmp_path / folder, "means@made", name) for folder in ("mixed", "alone"))
+        assert np.array_equal(among.array("change"), alone.array("change"), equal_nan=True)
+        assert np.array_equal(among.logp, alone.logp)
+
+
+def test_activations_are_float32_in_any_precision(tmp_path):
+    failures, _ = run(tmp_path / "run", networks(), made(8), probes=(Means(), Plain()), precision="bf16")
+    assert failures == {}
+    full = run(tmp_path / "full", networks(), made(8), probes=(Means(),))
+    assert full[0] == {}
+    rounded, exact = (read_trials(tmp_path / name, "means@made", "one").array("mean") for name in ("run", "full"))
+    assert np.nanmax(abs(rounded - exact)) < 0.02 and not np.array_equal(rounded, exact, equal_nan=True)

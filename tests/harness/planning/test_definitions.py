@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
@@ -132,6 +133,24 @@ def odd_suite(way, part):
     shapes = REGISTRY.dataset("shapes-64")
     suite = Suite(name="quickstart", models=(), tasks=(), biases={"shape-bias": (part,)}, axes={})
     check_definitions(suite, [(Odd(way=way), shapes)], PLUGINS.probes, REGISTRY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needy(Odd):
+    """Yields its measure of logits."""
+
+    needs_logits: ClassVar[bool] = True
+
+    def measures(self, trials):
+        yield Measure(name="odd", value=float(trials.logits(3, 9).max()), n=len(trials.logits(0, len(trials.correct))))
+
+
+def test_measures_of_logits_have_names_too():
+    shapes = REGISTRY.dataset("shapes-64")
+    for part, meant in (("odd@shapes-64", ""), ("od@shapes-64", "did you mean 'odd@shapes-64'")):
+        suite = Suite(name="quickstart", models=(), tasks=(), biases={"shape-bias": (part,)}, axes={})
+        with pytest.raises(RegistryError, match=meant) if meant else nullcontext():
+            check_definitions(suite, [(Needy(), shapes)], PLUGINS.probes, REGISTRY)
 
 
 @pytest.mark.parametrize("way", ["rare", "exits", "raises", "endless"])
