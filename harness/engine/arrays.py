@@ -40,6 +40,8 @@ def shown_by(task: PlannedTask, item: Any, count: int) -> Shown:
             "(condition, stimulus, arrays)"
         )
     condition, stimulus = parts[0], _plain(parts[1])
+    if len(parts) == 2 and not task.arrays:
+        return Shown(condition, stimulus, {})
     given = parts[2] if len(parts) == 3 else {}
     where = f"probe {task.probe.name} under {condition}"
     later = isinstance(task.probe, FeatureProbe) and isinstance(given, Mapping)  # the others are made of the layers

@@ -166,16 +166,15 @@ class Forwards:
             self.evidence.promise(cell, fingerprint.unchanged(), f"{model} changed its input in place")
         self.count += len(stimulus) * task.effort
         self.engine.progress.advance(0, len(stimulus) * task.effort)
-        return replace(decisions, arrays=self._arrays(shown, state, observation))
+        return replace(decisions, arrays=shown.arrays if observation is None else _arrays(shown, state, observation))
 
-    def _arrays(self, shown: Shown, state: GlobalState, observation: Observation | None) -> Mapping[str, torch.Tensor]:
-        """The arrays of a stimulus, with those of the network's layers. Raises ForwardError."""
-        if observation is None:
-            return shown.arrays
-        try:
-            arrays = observation.arrays(shown)
-        except CellError as error:
-            raise ForwardError(str(error)) from error
-        if fault := state.fault(observation.who):
-            raise ForwardError(fault)
-        return arrays
+
+def _arrays(shown: Shown, state: GlobalState, observation: Observation) -> Mapping[str, torch.Tensor]:
+    """The arrays of a stimulus, with those of the network's layers. Raises ForwardError."""
+    try:
+        arrays = observation.arrays(shown)
+    except CellError as error:
+        raise ForwardError(str(error)) from error
+    if fault := state.fault(observation.who):
+        raise ForwardError(fault)
+    return arrays

@@ -30,6 +30,7 @@ T = TypeVar("T")
 class Tap:
     """The layers of one network that one probe sees, by name and in order."""
 
+    probe: FeatureProbe
     layers: Layers
     names: tuple[str, ...]
 
@@ -50,7 +51,7 @@ def tap_of(probe: FeatureProbe, model: str, network: torch.nn.Module, size: int)
     if not torch.equal(plain, layers.logits):
         raise RequestError(f"model {model!r} gives other logits while its layers are read, so they cannot be")
     with blamed(f"probe {probe.name}"):
-        return Tap(layers, chosen(probe, layers, model))
+        return Tap(probe, layers, chosen(probe, layers, model))
 
 
 def taps_of(plan: Plan, model: str, network: torch.nn.Module) -> dict[Place, Tap | RequestError]:
@@ -73,10 +74,10 @@ class Observation:
         CellError: the probe raises.
     """
 
-    def __init__(self, task: PlannedTask, probe: FeatureProbe, batch: Batch, model: str, tap: Tap) -> None:
+    def __init__(self, task: PlannedTask, batch: Batch, model: str, tap: Tap) -> None:
         self._task, self._tap, self._count = task, tap, len(batch.sample_ids)
-        self._who = f"probe {probe.name} on the layers of {model}"
-        self._observe: Observer = self._faultless(lambda: probe.observer(batch, tap.names))
+        self._who = f"probe {task.probe.name} on the layers of {model}"
+        self._observe: Observer = self._faultless(lambda: tap.probe.observer(batch, tap.names))
         self._seen: Mapping[str, torch.Tensor] = {}
 
     def watched(self, forward: Callable[[], torch.Tensor]) -> torch.Tensor:

@@ -94,6 +94,7 @@ class _Audience:
         """What the probe gets: a record and a tensor of its own, so that no other probe sees what it sets in them."""
         self.decisions: dict[str, list[Decisions]] = {model: [] for model in models}
         self.failures: dict[str, str] = {}
+        self.observing = isinstance(task.probe, FeatureProbe)
         self.observations: dict[str, Observation] = {}
 
     @property
@@ -124,7 +125,7 @@ class _Audience:
                     self.task,
                     self.forwards.state,
                     isolate=self.isolate,
-                    observation=self._observation(cell),
+                    observation=self._observation(cell) if self.observing else None,
                 )
                 self.decisions[cell[1]].append(answer)
             except ForwardError as error:
@@ -132,15 +133,12 @@ class _Audience:
         if fingerprint is not None and not fingerprint.unchanged():
             raise SpoiledStimulusError
 
-    def _observation(self, cell: Place) -> Observation | None:
-        """What the probe makes of a network's layers, in this batch; None for most probes. Raises ForwardError."""
-        probe = self.task.probe
-        if not isinstance(probe, FeatureProbe):
-            return None
+    def _observation(self, cell: Place) -> Observation:
+        """What the probe makes of a network's layers, in this batch. Raises ForwardError."""
         if cell[1] not in self.observations:
             try:
                 tap = self.forwards.taps[cell]
-                self.observations[cell[1]] = Observation(self.task, probe, self.given, cell[1], tap)
+                self.observations[cell[1]] = Observation(self.task, self.given, cell[1], tap)
             except CellError as error:
                 raise ForwardError(str(error)) from error
         return self.observations[cell[1]]
