@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from harness import Batch, Measure, Probe, Trials, accuracy_measures, hookimpl
 
+from ._changes import changes
 from ._inpainting import inpainted
 from ._resizing import pixels, resized
 
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     import torch
 
 CONDITIONS = ("black-a", "black-b", "scale-b", "inpainted-a", "inpainted-b")
+PAIRS: Final = {
+    "black": ("black-a", "black-b"),
+    "scale": ("black-a", "scale-b"),
+    "inpainted": ("inpainted-a", "inpainted-b"),
+}
+"""Name of the measures -> the two conditions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +38,7 @@ class Embedding(Probe):
     The image of side S is reduced to `scale` · S pixels, antialiased, and placed on a black canvas of side S.
     Conditions: ``black-a``; ``black-b``, one pixel down and right; ``scale-b``, the corner of ``black-a`` and the
     picture one pixel larger; ``inpainted-a`` and ``inpainted-b``, as black, with everything around the picture filled.
+    Measures of the pairs are named after ``black``, ``scale`` and ``inpainted``; a network that guesses has none.
 
     Attributes:
         scale: side of the picture ÷ side of the image.
@@ -78,9 +86,11 @@ class Embedding(Probe):
         yield "inpainted-b", inpainted(_placed(picture, moved, size), moved, side)
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
-        """Accuracies."""
+        """Accuracies, and the changes of each of `PAIRS`."""
         for condition in trials.layout.conditions:
             yield from accuracy_measures(trials, condition)
+        for label, pair in PAIRS.items():
+            yield from changes(trials, [pair], label)
 
     def _corners(self, batch: Batch, places: int) -> list[tuple[int, int]]:
         """First row and column of the picture of each sample; there are `places` of either, 0 to places - 1."""

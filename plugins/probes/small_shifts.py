@@ -11,10 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from harness import Batch, Measure, Probe, Trials, accuracy_measures, hookimpl
 
+from ._changes import changes
 from ._resizing import pixels, resized
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ class SmallShifts(Probe):
 
     An image of side S is enlarged to S + m, m = 10 · S / 224 rounded and at least 2 (bilinear). Condition ``crop-c`` is
     the window with its corner at (c, c), c = 0 … min(8, m): nine windows and eight pairs at 224 pixels, four and three
-    at 64.
+    at 64. Measures over all pairs are named after ``crop``, those of the pair (crop-c, crop-c+1) after ``crop-c``; a
+    network that guesses has none.
 
     Attributes:
         area: share of the image that is shown, a centred square; 1 is the whole image.
@@ -61,9 +64,13 @@ class SmallShifts(Probe):
             yield condition, enlarged[:, :, shift : shift + size, shift : shift + size]
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
-        """Accuracies."""
+        """Accuracies, ``top1-change``, ``top1-change-correct`` and ``mac`` over all pairs, ``top1-change`` of each."""
         for condition in trials.layout.conditions:
             yield from accuracy_measures(trials, condition)
+        pairs = list(pairwise(trials.layout.conditions))
+        yield from changes(trials, pairs, "crop")
+        for pair in pairs:
+            yield next(iter(changes(trials, [pair], pair[0])))
 
     def _shown(self, size: int) -> int:
         """Side of the part that is shown, in pixels."""

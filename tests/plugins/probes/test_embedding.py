@@ -5,10 +5,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import softmax
 
-from harness.plugins.probes.embedding import CONDITIONS, Embedding
+from harness.plugins.probes.embedding import CONDITIONS, PAIRS, Embedding
 from harness.testing import make_batch
 from tests.helpers import shifts
+from tests.helpers.observed import by_name, observed
 
 
 def check_definition(stimuli, number, image, side, row, column):
@@ -94,3 +96,17 @@ def test_bit_identical_for_batch_sizes():
 def test_wrong_parameters(parameters, size, message):
     with pytest.raises(ValueError, match=message):
         Embedding(**parameters).conditions(size)
+
+
+def test_measures_are_those_of_the_decisions():
+    batch = make_batch(60, 32)
+    probe = Embedding(scale=0.8)
+    trials, logits = observed(probe.stimuli(batch), lambda x: 60 * (x[:, 0, 12:15, 9] - 0.5), base="black-a")
+    named = by_name(probe.measures(trials))
+    decided = {condition: values.argmax(axis=1) for condition, values in logits.items()}
+    for label, (first, second) in PAIRS.items():
+        assert named[f"top1-change/{label}"].value == pytest.approx(np.mean(decided[first] != decided[second])), label
+        p, q = (softmax(logits[condition], axis=1)[np.arange(60), decided[first]] for condition in (first, second))
+        assert named[f"mac/{label}"].value == pytest.approx(np.mean(abs(p - q)), abs=4e-4)
+        assert named[f"top1/{label}"].value == named[f"top1/{first}"].value
+    assert named["top1/black"].value == 1 and named["top1-change/scale"].value > 0

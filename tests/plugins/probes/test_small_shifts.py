@@ -7,10 +7,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import softmax
 
 from harness.plugins.probes.small_shifts import SmallShifts
 from harness.testing import make_batch
 from tests.helpers import shifts
+from tests.helpers.observed import by_name, observed
 
 
 def test_conditions_grow_with_the_side():
@@ -69,3 +71,42 @@ def test_areas_that_are_no_share(area):
 def test_an_area_without_pixels():
     with pytest.raises(ValueError, match="less than two pixels wide"):
         SmallShifts(area=1e-5).conditions(224)
+
+
+# --- measures --------------------------------------------------------------------------------
+
+
+def test_measures_are_those_of_the_decisions():
+    """Against plain loops over the decisions of a network that answers by the brightest of three squares."""
+    batch = make_batch(60, 64)
+
+    def network(images):
+        return torch.stack([300 * images[:, 0, low : low + 12, 4:16].mean(dim=(1, 2)) for low in (0, 20, 40)], 1)
+
+    trials, logits = observed(SmallShifts().stimuli(batch), network, base="crop-0")
+    named = by_name(SmallShifts().measures(trials))
+    decided = {condition: values.argmax(axis=1) for condition, values in logits.items()}
+    p = {condition: softmax(values, axis=1) for condition, values in logits.items()}
+    changed, moved = [], []
+    for first, second in pairwise(SmallShifts().conditions(64)):
+        changed.append(np.mean(decided[first] != decided[second]))
+        chosen = np.arange(60), decided[first]
+        moved.append(np.mean(abs(p[first][chosen] - p[second][chosen])))
+        assert named[f"top1-change/{first}"].value == pytest.approx(changed[-1])
+        assert named[f"top1/{first}"].value == np.mean(decided[first] == decided["crop-0"])
+    assert named["top1-change/crop"].value == pytest.approx(np.mean(changed)) and 0.05 < np.mean(changed) < 0.5
+    assert named["mac/crop"].value == pytest.approx(np.mean(moved), abs=4e-4)
+    assert named["top1-change-correct/crop"].value is not None
+    assert named["top1-change/crop"].n == 180 and named["top1-change/crop"].by_image
+    pairs = [f"top1-change/crop-{shift}" for shift in range(3)]
+    assert [name for name in named if name.startswith("top1-change/crop-")] == pairs
+
+
+def test_a_network_at_chance_has_no_change():
+    batch = make_batch(60, 64)
+    labels = np.arange(60)[:, None].astype(np.int16) % 3
+    constant = observed(SmallShifts().stimuli(batch), lambda x: x.new_zeros(len(x), 3), targets=labels)[0]
+    named = by_name(SmallShifts().measures(constant))
+    for name in ("top1-change/crop", "mac/crop", "top1-change/crop-1"):
+        assert named[name].value is None and "20 of 60 decisions are correct" in named[name].reason
+    assert named["top1/crop"].value == pytest.approx(1 / 3)
