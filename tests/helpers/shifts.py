@@ -84,7 +84,7 @@ def double(images):
 
 def check_any_batch(probe, size, rows, n=9):
     """The stimuli of some rows, in any order, are those among all rows, bit for bit."""
-    whole = make_batch(n, size)
+    whole = make_batch(n, size, side=probe.side(size))
     together = {condition: stimulus.clone() for condition, stimulus in probe.stimuli(whole)}
     for condition, stimulus in probe.stimuli(part(whole, rows)):
         assert torch.equal(stimulus, together[condition][rows]), condition
@@ -92,7 +92,7 @@ def check_any_batch(probe, size, rows, n=9):
 
 def check_batch_sizes(probe, size, n=64):
     """The same in batches of 1, 7 and 64."""
-    whole = make_batch(n, size)
+    whole = make_batch(n, size, side=probe.side(size))
     together = {condition: stimulus.clone() for condition, stimulus in probe.stimuli(whole)}
     for count in (1, 7):
         for start in range(0, n, count):

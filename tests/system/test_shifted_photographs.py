@@ -13,6 +13,7 @@ from harness import Batch, Preprocessing
 from harness.data.decoding import pixels
 from harness.plugins.probes.embedding import Embedding
 from harness.plugins.probes.roll_consistency import rolled
+from harness.plugins.probes.shift_consistency import cropped
 from harness.plugins.probes.small_shifts import SmallShifts
 from harness.registry import load_registry
 from tests.helpers import shifts
@@ -44,6 +45,12 @@ def rolls(batch):
         yield f"roll-{'ab'[number]}", rolled(batch.images, [two[number] for two in offsets])
 
 
+def crops(large, batch):
+    offsets = [four for four, _ in drawn(batch)]
+    for number in range(4):
+        yield f"shift-{'01'[number // 2]}{'ab'[number % 2]}", cropped(large, [four[number] for four in offsets], 224)
+
+
 @pytest.fixture(scope="module")
 def answers(real):
     """Condition -> probabilities (250, 1000) float64; and the targets, (250,)."""
@@ -63,6 +70,7 @@ def answers(real):
                 SmallShifts().stimuli(batch),
                 Embedding(corner=62).stimuli(batch),
                 by_pixels(batch),
+                crops(large, batch),
                 rolls(batch),
             ):
                 for condition, stimulus in stimuli:
@@ -91,6 +99,8 @@ def right(answers, condition):
         ("black-a", "scale-b", 53, 0.054, (85, 91)),
         ("inpainted-a", "inpainted-b", 49, 0.054, (52, 52)),
         ("authors-a", "authors-b", 50, 0.054, (52, 52)),
+        ("shift-0a", "shift-0b", 16, 0.070, (220, 220)),
+        ("shift-1a", "shift-1b", 14, 0.074, (218, 221)),
         ("roll-a", "roll-b", 21, 0.088, (210, 212)),
     ],
 )
