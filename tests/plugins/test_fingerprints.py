@@ -24,6 +24,12 @@ PLUGINS = load_plugins(entry_points=False)
 MADE = [
     name for name, dataset in PLUGINS.datasets.items() if dataset.root() and dataset.path == "" and "shapes" in name
 ]
+VARIANTS = {
+    "embedding": [{"scale": 0.8, "corner": 5}],
+    "shift-sequences": [{"perturbation": name} for name in ("rotate", "scale", "brightness", "noise")],
+    "small-shifts": [{"area": 0.4}],
+}
+"""Parameters under which other code of a probe makes its stimuli."""
 DUMMIES = ("brightness", "random-linear", "constant")
 TOLERANCES = {"image": 2e-3, "logits": 1e-3}
 """An image of bytes moves in steps of 1/255; logits are sums of a hundred thousand products."""
@@ -60,9 +66,19 @@ def networks():
         yield "dummy", kind, replace(zoo, source="dummy", arch=None, weights=(), options={"kind": kind})
 
 
-@pytest.mark.parametrize("name", sorted(PLUGINS.probes))
-def test_a_probe_makes_the_stimuli_of_its_version(name):
-    probe = PLUGINS.probes[name]
+def probes():
+    """``small-shifts``, ``small-shifts area=0.4``, … -> the probe."""
+    for name, probe in sorted(PLUGINS.probes.items()):
+        yield name, probe
+        for parameters in VARIANTS.get(name, ()):
+            yield (
+                " ".join((name, *(f"{key}={value}" for key, value in parameters.items()))),
+                replace(probe, **parameters),
+            )
+
+
+@pytest.mark.parametrize(("name", "probe"), list(probes()), ids=lambda value: value if isinstance(value, str) else "")
+def test_a_probe_makes_the_stimuli_of_its_version(name, probe):
     check_fingerprint(probe, expected("probe", name, probe.version))
 
 
@@ -105,7 +121,7 @@ def test_a_small_change_moves_a_fingerprint_and_rounding_does_not():
 
 def main():
     held = json.loads(FILE.read_text()) if FILE.exists() else {}
-    made = {f"probe {name} {probe.version}": fingerprint_of(probe) for name, probe in PLUGINS.probes.items()}
+    made = {f"probe {name} {probe.version}": fingerprint_of(probe) for name, probe in probes()}
     made |= {f"dataset {name} {PLUGINS.datasets[name].version}": images_of(name) for name in MADE}
     for source, name, spec in networks():
         plugin = PLUGINS.model_sources[source]
