@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from benchmarks import engine, stimuli
+from benchmarks import engine, shifts, stimuli
 from benchmarks.clocks import threads
-from benchmarks.figures import Figure, document, engine_figures, show, stimuli_figures
+from benchmarks.figures import Figure, document, engine_figures, shift_figures, show, stimuli_figures
 from benchmarks.rounds import StopRule
 
 SHARE_OF_ENGINE = 0.75
@@ -70,8 +70,11 @@ def _measure(options: argparse.Namespace) -> tuple[float, list[Figure]]:
         speed = engine.measure(rule, **small, watch=partial(tell, "harness"))
         figures = engine_figures(speed)
         for number, name in enumerate(names):
-            rule = StopRule(seconds=(until - time.monotonic()) / (len(names) - number), **few)
+            rule = StopRule(seconds=(until - time.monotonic()) / (len(names) - number + 1), **few)
             figures += stimuli_figures(name, stimuli.measure(name, rule, samples, watch=partial(tell, name)))
+        rule = StopRule(seconds=until - time.monotonic(), **few)
+        of_shifts = shifts.measure(rule, 1 if options.quick else shifts.BATCH, watch=partial(tell, "shifts"))
+        figures += shift_figures(of_shifts)
     return speed.start, figures
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from benchmarks.clocks import CLOCKS, PROCESSOR, WALL
 from benchmarks.engine import EngineSpeed
 from benchmarks.rounds import RESOLUTION, Comparison, Estimate, Verdict
+from benchmarks.shifts import ShiftSpeed
 from benchmarks.stimuli import StimuliSpeed
 
 ENGINE = "bare loop / harness"
@@ -61,6 +62,14 @@ def engine_figures(speed: EngineSpeed) -> list[Figure]:
 def stimuli_figures(name: str, speed: StimuliSpeed) -> list[Figure]:
     """The rows of one probe."""
     return _ratios(*STIMULI[name], speed.ratios)
+
+
+def shift_figures(speed: ShiftSpeed) -> list[Figure]:
+    """The rows of the probes of one-pixel shifts."""
+    return [
+        *_ratios("crops, black, scale", "≤ 1.03", speed.plain),
+        *_ratios("with inpainting", "≤ 1.25", speed.every),
+    ]
 
 
 def _ratios(name: str, target: str, comparisons: Mapping[str, Comparison]) -> list[Figure]:

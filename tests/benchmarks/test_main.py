@@ -9,8 +9,9 @@ from rich.console import Console
 from benchmarks.__main__ import main
 from benchmarks.clocks import CLOCKS, PROCESSOR, WALL
 from benchmarks.engine import EngineSpeed
-from benchmarks.figures import Figure, document, engine_figures, sentences, show, stimuli_figures
+from benchmarks.figures import Figure, document, engine_figures, sentences, shift_figures, show, stimuli_figures
 from benchmarks.rounds import Round, compared, estimate
+from benchmarks.shifts import ShiftSpeed
 from benchmarks.stimuli import REFERENCES, StimuliSpeed
 
 
@@ -49,6 +50,7 @@ def test_a_table_of_eighty_columns():
     figures = engine_figures(engine)
     for name in REFERENCES:
         figures += stimuli_figures(name, StimuliSpeed(ratios=fast, milliseconds=shares))
+    figures += shift_figures(ShiftSpeed(plain=fast, every=fast))
     written = io.StringIO()
     show(Console(file=written, width=80, highlight=False), figures)
     table = written.getvalue()
@@ -66,6 +68,6 @@ def test_what_is_printed(capsys):
     measured = json.loads(capsys.readouterr().out)
     assert measured["machine"]["start_seconds"] > 0
     ratios = [entry for entry in measured["figures"] if "verdict" in entry]
-    assert len(ratios) == 4
+    assert len(ratios) == 8
     assert {entry["verdict"] for entry in ratios} <= {"few", "impossible"}
     assert all(entry["median"] > 0 and entry["high"] is None for entry in ratios)
