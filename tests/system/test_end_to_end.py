@@ -35,6 +35,7 @@ def checked(real, tmp_path_factory):
     (folder / "imagenet_sample" / "val").mkdir(parents=True)
     for photographs in sorted((real / "imagenet_sample" / "val").iterdir())[:: 250 // FEW][:FEW]:
         (folder / "imagenet_sample" / "val" / photographs.name).symlink_to(photographs)
+    (folder / "docs").symlink_to(ROOT / "docs")
     for arguments in console_commands(CHECKS):
         harness(arguments[1:], folder)
     return folder
@@ -77,6 +78,43 @@ def test_the_documented_command_on_250_photographs(real, tmp_path):
     check_photographs(tmp_path)
     different, total = differences(tmp_path / "runs/sample")
     assert total == 250 * len(PUBLISHED) and different <= 8
+
+
+MOVED = {
+    "crop": 67 / 2000,
+    "crop-4": 9 / 250,
+    "crop-5": 8 / 250,
+    "black": 63 / 250,
+    "scale": 53 / 250,
+    "inpainted": 49 / 250,
+}
+"""Condition -> `top1-change` on the 250 photographs."""
+MAC = {"crop": 0.036, "black": 0.066, "scale": 0.054, "inpainted": 0.054}
+RIGHT = {"crop-4": 216, "crop-5": 213, "crop-6": 215, "black-a": 85, "black-b": 80, "scale-b": 91, "inpainted-a": 52}
+
+
+def test_the_documented_command_moves_the_photographs(checked):
+    """`FEW` of them: every figure is there, or refused where too few are right before the change."""
+    found = measures(checked, "moved")
+    for condition in MOVED:
+        hits, change = FEW * found[f"top1@imagenet/{condition}"], found[f"top1-change@imagenet/{condition}"]
+        assert (change is None) == (hits < 2), condition  # of 8 guesses among 1,000, two are right once in 36,000
+    assert found["n@imagenet/crop-0"] == FEW and found["mac@imagenet/crop"] < 0.2
+
+
+@pytest.mark.slow
+def test_the_documented_command_on_250_moved_photographs(real, tmp_path):
+    for name, target in (("imagenet_sample", real / "imagenet_sample"), ("docs", ROOT / "docs")):
+        (tmp_path / name).symlink_to(target)
+    for arguments in console_commands(CHECKS):
+        if "runs/moved" in arguments:
+            harness(arguments[1:], tmp_path)
+    found = measures(tmp_path, "moved")
+    print({name: value for name, value in found.items() if "change" in name or "mac" in name})
+    for condition, change in MOVED.items():
+        assert found[f"top1-change@imagenet/{condition}"] == pytest.approx(change, abs=2.01 / 250), condition
+    assert {name: found[f"mac@imagenet/{name}"] for name in MAC} == pytest.approx(MAC, abs=0.002)
+    assert all(abs(found[f"correct@imagenet/{name}"] - count) <= 2 for name, count in RIGHT.items())
 
 
 def test_efficientnet_lite0_on_320_cue_conflict_stimuli(checked):
