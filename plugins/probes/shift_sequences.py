@@ -162,17 +162,18 @@ def top5_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _distance(trials: Trials, pairs: Sequence[tuple[str, str]], label: str) -> Measure:
     """The mean distance over pairs of conditions, with its interval by bootstrap over images."""
-    first, second = (trials.top5[:, [trials.column(pair[side]) for pair in pairs]] for side in (0, 1))
+    top5 = trials.top5
     named = Measure(name="top5-distance", condition=label, value=None, unit="1", direction="lower", reason="no trials")
-    if not len(first):
+    if not len(top5):
         return replace(named, n=0)
-    if first.shape[-1] > 1 and len(trials.layout.classes) > 1 and (first[..., 1:] < 0).all():
+    if len(trials.layout.classes) > 1 and (top5[..., 1:] < 0).all():
         return replace(named, reason="only first choices are known")
-    distances = top5_distances(first, second)
-    of_images = distances.reshape(len(distances) // trials.repeats, -1)
-    low, high = statistics.cluster_interval(of_images.sum(axis=1), np.full(len(of_images), of_images.shape[1]))
-    value = int(distances.sum()) / distances.size
-    return replace(named, value=value, n=distances.size, low=low, high=high, reason=None, by_image=True)
+    of_rows = np.zeros(len(top5), dtype=np.int64)
+    for first, second in pairs:  # one pair in memory at a time
+        of_rows += top5_distances(top5[:, trials.column(first)], top5[:, trials.column(second)])
+    totals, n = of_rows.reshape(-1, trials.repeats).sum(axis=1), len(pairs) * len(top5)
+    low, high = statistics.cluster_interval(totals, np.full(len(totals), n // len(totals)))
+    return replace(named, value=int(totals.sum()) / n, n=n, low=low, high=high, reason=None, by_image=True)
 
 
 @hookimpl
