@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 RESAMPLES: Final = 2000
 """Bootstrap samples of an interval."""
-MOST_KINDS: Final = 1024
+MOST_KINDS: Final = 256
 """Different (total, weight) up to which clusters are resampled; with more, the limit of the bootstrap is as good."""
 _Z95: Final = 1.959963984540054
 
