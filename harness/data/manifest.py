@@ -134,7 +134,8 @@ def build(
     selected = lowest_hashes(scanned, limit)
     folders = {view: dataset.folder(root, view) for view in dataset.views()}
     looked_at = lowest_hashes(selected, LOOKED_AT if folders else LOOKED_AT_ALONE)
-    hashes = {} if folders else digests_of(root, [sample.path for sample in selected if sample.path], progress)
+    files = {sample.path: sample.id for sample in selected if sample.path}  # a video, for instance, has many samples
+    hashes = {} if folders else digests_of(root, list(files), progress)
     total = hashlib.sha256()
     for sample in selected:
         content = hashes.get(sample.path, "") if sample.path else ""
@@ -151,7 +152,7 @@ def build(
         remarks.append(f"{NO_LABELS}: accuracy, and what rests on it, is not defined")
     if limit is not None and limit < len(scanned):
         remarks.append(f"--limit: {len(selected):,} of {len(scanned):,} images")
-    by_id = {sample.id: hashes[sample.path] for sample in selected if sample.path in hashes}
+    by_id = {id: hashes[path] for path, id in files.items() if path in hashes}
     remarks += copied_files(selected, contents or {"": by_id})
     remarks += equal_files({view: list(digests.values()) for view, digests in contents.items()})
     few = lowest_hashes(looked_at, COMPARED)
