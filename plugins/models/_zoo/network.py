@@ -1,4 +1,8 @@
-"""The architecture of the zoo: four convolutions and a linear layer, 57,712 parameters with 16 outputs."""
+"""The architecture of the zoo: four convolutions and a linear layer, 57,712 parameters with 16 outputs.
+
+Two variants take every second value in other ways than a stride, and average over all positions before the linear
+layer.
+"""
 
 from __future__ import annotations
 
@@ -7,57 +11,131 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from .downsampling import Downsampling, parts_of
 from .input_filters import band
 
 SIZE, CLASSES = 64, 16
 WIDTHS = (16, 32, 48, 56)
+POOLED_WIDTHS = (24, 48, 56)
+"""Of pooled networks: the image itself is halved first, since their convolutions have four times as many positions."""
 FEATURES = WIDTHS[-1] * (SIZE // 2 ** len(WIDTHS)) ** 2
+
+
+class Stage(nn.Sequential):
+    """3 x 3 convolution, batch normalization, ReLU: (N, before, 2h, 2w) -> (N, after, h, w).
+
+    The stride of the convolution halves the sides, or a layer after the ReLU does; then padding is circular.
+    """
+
+    def __init__(self, before: int, after: int, downsampling: Downsampling) -> None:
+        halving = _halving(after, downsampling)
+        how = {"padding": 0} if halving else {"padding": 1, "stride": 2}
+        convolution = nn.Conv2d(before, after, 3, bias=False, **how)
+        super().__init__(convolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True), *halving)
+        self.pooled = bool(halving)
+
+    def forward(self, images: torch.Tensor, fused: bool = False) -> torch.Tensor:
+        """The activations; `fused`: with the normalization folded into the convolution, a fifth faster."""
+        if self.pooled:
+            # The filter of a blur pool needs one more row and column of what the convolution gives.
+            images = _wrapped(images, 2 if isinstance(self[3], BlurPool) else 1, 1)
+        if not fused:
+            activations: torch.Tensor = super().forward(images)
+            return activations
+        convolution, norm, *others = self
+        weight, bias = fuse_conv_bn_weights(
+            convolution.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+        )
+        activations = convolution._conv_forward(images, weight, bias)
+        for module in others:  # called as modules, so that probes can see them
+            activations = module(activations)
+        return activations
+
+
+def _wrapped(images: torch.Tensor, before: int, after: int) -> torch.Tensor:
+    """Circular padding by so many rows and columns; the memory format is kept, which is faster than torch's."""
+    images = torch.cat([images[:, :, -before:], images, images[:, :, :after]], dim=2)
+    return torch.cat([images[..., -before:], images, images[..., :after]], dim=3)
 
 
 class ShapesNet(nn.Module):
     """Images (N, 3, 64, 64) float32 in [0, 1] -> logits (N, 16).
 
-    Four 3 x 3 convolutions of stride 2, each with batch normalization and ReLU, then one linear layer on all 4 x 4
-    positions: it sees where features are, which a pooled network of this size does not, and so it can learn shapes.
+    Four stages, then one linear layer on all 4 x 4 positions: it sees where features are, which a pooled network of
+    this size does not, and so it can learn shapes. With another `downsampling` than ``stride`` it is pooled, has three
+    stages, and halves the image before the first.
 
     Args:
         front: parameter-free input filter; the network cannot see what it removes.
+        downsampling: how each stage halves the sides, see `downsampling`.
     """
 
-    def __init__(self, front: nn.Module | None = None) -> None:
+    def __init__(self, front: nn.Module | None = None, downsampling: Downsampling = "stride") -> None:
         super().__init__()
         self.front = front or nn.Identity()
-        stages: list[nn.Module] = []
-        for before, after in zip((3, *WIDTHS[:-1]), WIDTHS, strict=True):
-            convolution = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
-            stages.append(nn.Sequential(convolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True)))
-        self.stages = nn.Sequential(*stages)
-        self.head = nn.Linear(FEATURES, CLASSES)
+        self.pooled = downsampling != "stride"
+        if self.pooled:
+            (self.halving,) = _halving(3, downsampling)
+        widths = POOLED_WIDTHS if self.pooled else WIDTHS
+        stages = zip((3, *widths[:-1]), widths, strict=True)
+        self.stages = nn.Sequential(*(Stage(before, after, downsampling) for before, after in stages))
+        self.head = nn.Linear(widths[-1] if self.pooled else FEATURES, CLASSES)
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, 896) of images (N, 3, 64, 64)."""
-        centred: torch.Tensor = self.front(images) - 0.5
-        frozen = not self.training and not self.head.weight.requires_grad
-        return (self._fused(centred) if frozen else self.stages(centred)).flatten(1)
-
-    def _fused(self, images: torch.Tensor) -> torch.Tensor:
-        """The stages for inference, with each normalization folded into its convolution.
-
-        A fifth faster; training never uses it, so trained weights do not depend on it. The activation of each stage is
-        called as a module, so that probes can see it.
-        """
+        """(N, 896) of images (N, 3, 64, 64), or (N, 56) if pooled."""
+        values: torch.Tensor = self.front(images) - 0.5
+        if self.pooled:
+            values = values.contiguous(memory_format=torch.channels_last)  # several times faster
+            values = self.halving(_wrapped(values, 1, 0) if isinstance(self.halving, BlurPool) else values)
+        # Training never fuses, so trained weights do not depend on it.
+        fused = not self.training and not self.head.weight.requires_grad
         for stage in self.stages:
-            convolution, norm, activation = stage[0], stage[1], stage[2]  # type: ignore[index]
-            weight, bias = fuse_conv_bn_weights(
-                convolution.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-            )
-            images = activation(functional.conv2d(images, weight, bias, stride=2, padding=1))
-        return images
+            values = stage(values, fused=fused)
+        return values.mean(dim=(2, 3)) if self.pooled else values.flatten(1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (N, 16)."""
         logits: torch.Tensor = self.head(self.features(images))
         return logits
+
+
+def _halving(channels: int, downsampling: Downsampling) -> list[nn.Module]:
+    """The layer that halves the sides of so many channels; none for a stride, which a convolution has."""
+    return {"stride": [], "blur-pool": [BlurPool(channels)], "aps": [AdaptivePolyphase()]}[downsampling]
+
+
+class BlurPool(nn.Module):
+    """Every second value after a binomial filter [1, 2, 1] / 4 on both axes (Zhang 2019); does not pad."""
+
+    kernel: torch.Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        binomial = torch.tensor([0.25, 0.5, 0.25])
+        kernel = torch.outer(binomial, binomial).expand(channels, 1, 3, 3).contiguous()
+        self.register_buffer("kernel", kernel, persistent=False)
+
+    def forward(self, activations: torch.Tensor) -> torch.Tensor:
+        """(N, C, h, w) of (N, C, 2h + 1, 2w + 1)."""
+        return functional.conv2d(activations, self.kernel, stride=2, groups=len(self.kernel))
+
+
+class AdaptivePolyphase(nn.Module):
+    """Of the four grids of every second value, that with the largest L2 norm over all channels (Chaman, Dokmanic 2021).
+
+    Each image has its own; of equal norms the first counts.
+    """
+
+    def forward(self, activations: torch.Tensor) -> torch.Tensor:
+        """(N, C, h, w) of (N, C, 2h, 2w)."""
+        # In float64 over the positions, whose order a shift changes: rounding must not choose the grid.
+        energy = torch.linalg.vector_norm(activations.detach(), dim=1).double().square()
+        norms = energy.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).sum(dim=(1, 3)).flatten(1)
+        chosen = norms.argmax(dim=1)
+        images = torch.arange(len(chosen), device=chosen.device)
+        grids = activations.permute(0, 2, 3, 1).unflatten(2, (-1, 2)).unflatten(1, (-1, 2))  # (N, h, 2, w, 2, C)
+        sampled: torch.Tensor = grids[images, :, chosen // 2, :, chosen % 2]
+        return sampled.permute(0, 3, 1, 2)
 
 
 class BandFilter(nn.Module):
@@ -84,13 +162,17 @@ class BandFilter(nn.Module):
 
 
 def build(name: str) -> ShapesNet:
-    """The network with the front `name`, with weights from torch's global generator, on the CPU.
+    """The network of that front, downsampling or FRONT+DOWNSAMPLING, weights from torch's global generator, on the CPU.
 
     Raises:
-        ValueError: there is no such front; the message lists the valid forms.
+        ValueError: there is no such front or downsampling; the message lists the valid forms.
     """
-    passing = band(name)
+    front, downsampling = parts_of(name)
+    try:
+        passing = band(front)
+    except ValueError as error:
+        raise ValueError(f"{error}; behind each may stand +blur-pool or +aps (plain+aps is aps)") from None
     if passing is None:
-        return ShapesNet()
+        return ShapesNet(downsampling=downsampling)
     low, high = passing
-    return ShapesNet(BandFilter(low, SIZE if high is None else high))
+    return ShapesNet(BandFilter(low, SIZE if high is None else high), downsampling)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from harness import RequestError, UnknownNameError, yaml_excess
 
+from ..downsampling import Downsampling
 from ..input_filters import HIGHEST, band
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class Recipe(_Part):
         group: group of the study, or None for a network outside its statistics.
         title: description for people.
         front: input filter, see `input_filters`.
+        downsampling: how each stage halves the sides, see `downsampling`; other than ``stride``, the network is pooled.
         seed: determines all random numbers, together with the network's name.
         data: training set -> its share of the images.
         images: number of training images.
@@ -129,6 +131,7 @@ class Recipe(_Part):
     group: Annotated[str, Field(min_length=1)] | None = None
     title: str = ""
     front: str = "plain"
+    downsampling: Downsampling = "stride"
     seed: Annotated[int, Field(ge=0)] = 0
     data: dict[Data, Positive] = {"shapes": 1.0}
     images: Annotated[int, Field(ge=64)] = 12_000

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import HarnessError, RequestError, sha256_of, write_whole
 
+from ..downsampling import name_of
 from .recipe import Recipe
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Place:
             raise RequestError(f"cannot read {self.weights}: {error.strerror}") from error
         if card["sha256"] != sha256_of(self.weights):
             raise RequestError(f"{self.weights} is not what {self.card.name} describes; delete both to train it again")
-        network = build(str(card["recipe"]["front"]))
+        network = build(_architecture(card["recipe"]))
         network.load_state_dict(load(content))
         return network.eval()
 
@@ -125,8 +126,17 @@ def origin(name: str, folder: Path) -> Place:
 
 
 def as_json(recipe: Recipe) -> dict[str, Any]:
-    """The recipe with all its defaults, as JSON values."""
-    return dict(json.loads(recipe.model_dump_json()))
+    """The recipe with all its defaults, as JSON values.
+
+    Cards of earlier networks do not have `downsampling`, so it is left out where it says nothing new.
+    """
+    values = dict(json.loads(recipe.model_dump_json()))
+    return {key: value for key, value in values.items() if (key, value) != ("downsampling", "stride")}
+
+
+def _architecture(recipe: Mapping[str, Any]) -> str:
+    """What stands after ``zoo:`` in an entry, of a recipe as in a card."""
+    return name_of(str(recipe["front"]), recipe.get("downsampling", "stride"))
 
 
 def write_registry(folder: Path) -> Path:
@@ -154,7 +164,7 @@ def _entry(place: Place, card: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "source": "checkpoint",
         **({"group": recipe["group"]} if recipe["group"] else {}),
-        "arch": f"zoo:{recipe['front']}",
+        "arch": f"zoo:{_architecture(recipe)}",
         "weights": f"file:{place.weights.name}",
         "sha256": card["sha256"],
         "label_space": "shapes-16",

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..network import CLASSES, FEATURES, ShapesNet, build
+from ..downsampling import name_of
+from ..network import CLASSES, ShapesNet, build
 from .augmentation import augmented, mixed
 from .losses import attacked, nt_xent, supervised_contrast
 from .pictures import labels, rendered
@@ -49,7 +50,7 @@ def train(
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
     torch.manual_seed(seed_of(name, recipe))
-    network = build(recipe.front)
+    network = build(name_of(recipe.front, recipe.downsampling))
     if start is not None:
         network.load_state_dict(start.state_dict())
     network.to(device).to(memory_format=torch.channels_last)
@@ -115,7 +116,9 @@ class _Trainer:
     def contrast(self, contrast: Contrast) -> None:
         """A contrastive loss on two augmentations of each image, then a linear layer on frozen features."""
         recipe, network = self.recipe, self.network
-        projection = nn.Sequential(nn.Linear(FEATURES, 128), nn.ReLU(inplace=True), nn.Linear(128, 32)).to(self.device)
+        projection = nn.Sequential(
+            nn.Linear(network.head.in_features, 128), nn.ReLU(inplace=True), nn.Linear(128, 32)
+        ).to(self.device)
         optimizer = _optimizer(recipe, [*network.stages.parameters(), *projection.parameters()])
         for schedule in self._epochs(optimizer, contrast.epochs):
             network.train()

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import CheckpointError, ModelSpec, sha256_of
-from harness.plugins.models._zoo.network import BandFilter, ShapesNet, build
+from harness.plugins.models._zoo.downsampling import name_of, parts_of
+from harness.plugins.models._zoo.network import AdaptivePolyphase, BandFilter, ShapesNet, build
 from harness.plugins.models._zoo.training.augmentation import augmented, mixed
 from harness.plugins.models._zoo.training.losses import attacked, nt_xent
 from harness.plugins.models._zoo.training.recipe import Adversary, Augmentations, Recipe
@@ -35,6 +36,9 @@ def network(front="plain", seed=0):
     return built.eval()
 
 
+APS = network("aps").requires_grad_(False)
+
+
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
@@ -50,6 +54,91 @@ def test_57_712_parameters_with_the_head(front):
     assert convolutions + normalization + head == 57_712
     assert sum(parameter.numel() for parameter in build(front).parameters()) == 57_712
     assert build(front).state_dict().keys() == ShapesNet().state_dict().keys()
+
+
+# --- downsampling ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("downsampling", ["blur-pool", "aps"])
+def test_a_pooled_network_has_41_736_parameters_and_the_same_keys(downsampling):
+    convolutions = 9 * (3 * 8 + 8 * 32 + 32 * 48 + 48 * 56)
+    assert convolutions + 2 * (8 + 32 + 48 + 56) + 16 * 56 + 16 == 41_736
+    built = build(downsampling)
+    assert sum(parameter.numel() for parameter in built.parameters()) == 41_736
+    assert built.state_dict().keys() == ShapesNet().state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    ("front", "downsampling", "name"),
+    [("plain", "stride", "plain"), ("plain", "aps", "aps"), ("low-pass-6", "stride", "low-pass-6"),
+     ("band-pass-6-16", "blur-pool", "band-pass-6-16+blur-pool")],
+)  # fmt: skip
+def test_the_name_of_an_architecture(front, downsampling, name):
+    assert name_of(front, downsampling) == name and parts_of(name) == (front, downsampling)
+    assert build(name).pooled == (downsampling != "stride")
+
+
+@pytest.mark.parametrize("name", ["aps+plain", "APS", "plain+max", "+", "+aps", "aps+aps"])
+def test_architectures_that_do_not_exist(name):
+    with pytest.raises(ValueError, match="known: plain"):
+        build(name)
+
+
+def circular_convolution(image, kernels):
+    """(O, h, w) float64 of (C, h, w): one product for each tap of the 3 x 3 kernels (O, C, 3, 3)."""
+    result = np.zeros((len(kernels), *image.shape[1:]))
+    for row in range(3):
+        for column in range(3):
+            shifted = np.roll(image, (1 - row, 1 - column), (1, 2))
+            result += np.einsum("oc,chw->ohw", kernels[:, :, row, column], shifted)
+    return result
+
+
+def transcribed_stage(image, stage, downsampling):
+    """A stage in float64, from the papers."""
+    values = {name: value.double().numpy() for name, value in stage.state_dict().items()}
+    image = circular_convolution(image, values["0.weight"])
+    scale = values["1.weight"] / np.sqrt(values["1.running_var"] + 1e-5)
+    image = (image - values["1.running_mean"][:, None, None]) * scale[:, None, None] + values["1.bias"][:, None, None]
+    image = np.maximum(image, 0)
+    if downsampling == "aps":
+        grids = [image[:, i::2, j::2] for i in range(2) for j in range(2)]
+        return max(grids, key=lambda grid: np.linalg.norm(grid))
+    taps = np.outer([1, 2, 1], [1, 2, 1]) / 16
+    blurred = sum(taps[i, j] * np.roll(image, (1 - i, 1 - j), (1, 2)) for i in range(3) for j in range(3))
+    return blurred[:, ::2, ::2]
+
+
+@pytest.mark.parametrize("downsampling", ["blur-pool", "aps"])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_pooled_network_is_what_its_paper_says(downsampling, frozen):
+    pooled = network(downsampling).requires_grad_(not frozen)
+    shown = images(4, seed=3)
+    for image, logits in zip(shown, pooled(shown), strict=True):
+        values = image.double().numpy() - 0.5
+        for stage in pooled.stages:
+            values = transcribed_stage(values, stage, downsampling)
+        weight, bias = pooled.head.weight.detach().double().numpy(), pooled.head.bias.detach().double().numpy()
+        np.testing.assert_allclose(logits.detach(), weight @ values.mean(axis=(1, 2)) + bias, atol=1e-5)
+
+
+@given(st.integers(-32, 32), st.integers(-32, 32), st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_aps_answers_every_circular_shift_alike_and_a_stride_does_not(down, right, seed):
+    shown = images(4, seed)
+    pooled = APS(shown.roll((down, right), (2, 3)))
+    torch.testing.assert_close(pooled, APS(shown), atol=2e-6, rtol=1e-6)
+
+
+def test_a_stride_answers_shifts_differently():
+    shown, plain = images(4), network("plain").requires_grad_(False)
+    assert (plain(shown.roll((1, 1), (2, 3))) - plain(shown)).abs().max() > 0.01
+
+
+def test_of_equal_grids_the_first_is_taken_for_each_image_alone():
+    flat = torch.ones(2, 3, 4, 4)
+    flat[1, :, 1::2, 0::2] = 2.0
+    assert torch.equal(AdaptivePolyphase()(flat), torch.stack([torch.ones(3, 2, 2), torch.full((3, 2, 2), 2.0)]))
 
 
 def by_numpy(image, low, high):

@@ -11,6 +11,7 @@ import yaml
 
 from harness import sha256_of
 from harness.discovery.loader import load_plugins
+from harness.plugins.models._zoo.downsampling import name_of
 from harness.plugins.models._zoo.training.recipe import read_recipes
 from harness.plugins.models._zoo.training.request import OWN_RECIPES, reasons_to_train
 from harness.plugins.models._zoo.training.storage import WEIGHTS, Place
@@ -46,7 +47,7 @@ def test_card_registry_and_file_agree(name):
     entry = entries()[name]
     assert card["name"] == name
     assert card["sha256"] == sha256_of(place.weights) == entry["sha256"]
-    assert (entry["arch"], entry.get("group")) == (f"zoo:{recipe.front}", recipe.group)
+    assert (entry["arch"], entry.get("group")) == (f"zoo:{name_of(recipe.front, recipe.downsampling)}", recipe.group)
     assert entry["title"] == f"Zoo: {recipe.title}"
     assert (entry["outputs"], entry["label_space"]) == (16, "shapes-16")
     assert (REGISTRY.parent / entry["weights"].removeprefix("file:")).resolve() == place.weights.resolve()
