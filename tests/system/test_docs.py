@@ -15,6 +15,7 @@ from tests.helpers.forks import as_module, python
 from tests.helpers.notebook import executed, output
 from tests.helpers.places import ROOT
 from tests.helpers.training_images import fill_cache
+from tests.helpers.videos import grey_frames, write_video
 
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOTEBOOK = ROOT / "docs" / "python.md"
@@ -106,6 +107,9 @@ def test_commands(document, place, request):
         shutil.copytree(stored, place / "runs/calibration")
     if TRAINING in text:
         shorten_training(place / "docs")
+    if "my-videos" in text:
+        (place / "my-videos").mkdir()
+        write_video(place / "my-videos" / "steps.mp4", grey_frames(range(0, 240, 40), (96, 128)))
     if "my_resnet50.pth" in text:
         (place / "my_resnet50.pth").symlink_to(request.getfixturevalue("weights"))
     for command in console_commands(document):
