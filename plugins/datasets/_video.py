@@ -70,7 +70,7 @@ def _film(path: Path, size: int, modified: int) -> Film:
         stream.thread_type = "AUTO"
         stated = stream.frames
         for frame in _frames(container, path):
-            cuts.add(frame.to_image())
+            cuts.add(_image(frame))
             if cuts.frames > MOST_FRAMES:
                 raise DatasetError(f"video {path} has more than {MOST_FRAMES:,} frames; cut it into clips")
     if not cuts.frames:
@@ -126,7 +126,7 @@ def _opened(path: Path) -> Iterator[av.container.InputContainer]:
     with ExitStack() as opened:
         try:
             file = opened.enter_context(path.open("rb"))
-            container = opened.enter_context(av.open(file, format=DEMUXERS[path.suffix.lower()]))
+            container = opened.enter_context(av.open(file, "r", format=DEMUXERS[path.suffix.lower()]))
         except (av.FFmpegError, OSError, ValueError) as error:
             raise _damaged(path, error) from error
         if not container.streams.video:
@@ -206,5 +206,9 @@ def frame_image(path: Path, number: int) -> Image.Image:
         _READERS.move_to_end(key)
         while len(_READERS) > _KEPT_FILES:
             _READERS.popitem(last=False)
-    image: Image.Image = reader.frame(number).to_image()
+    return _image(reader.frame(number))
+
+
+def _image(frame: av.VideoFrame) -> Image.Image:
+    image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
     return image

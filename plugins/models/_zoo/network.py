@@ -6,6 +6,8 @@ layer.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -29,8 +31,8 @@ class Stage(nn.Sequential):
 
     def __init__(self, before: int, after: int, downsampling: Downsampling) -> None:
         halving = _halving(after, downsampling)
-        how = {"padding": 0} if halving else {"padding": 1, "stride": 2}
-        convolution = nn.Conv2d(before, after, 3, bias=False, **how)
+        stride, padding = (1, 0) if halving else (2, 1)
+        convolution = nn.Conv2d(before, after, 3, stride=stride, padding=padding, bias=False)
         super().__init__(convolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True), *halving)
         self.pooled = bool(halving)
 
@@ -40,9 +42,10 @@ class Stage(nn.Sequential):
             # The filter of a blur pool needs one more row and column of what the convolution gives.
             images = _wrapped(images, 2 if isinstance(self[3], BlurPool) else 1, 1)
         if not fused:
-            activations: torch.Tensor = super().forward(images)
+            activations: torch.Tensor = super().forward(images)  # type: ignore[no-untyped-call]
             return activations
-        convolution, norm, *others = self
+        modules: list[Any] = list(self)
+        convolution, norm, *others = modules
         weight, bias = fuse_conv_bn_weights(
             convolution.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
         )
@@ -101,7 +104,9 @@ class ShapesNet(nn.Module):
 
 def _halving(channels: int, downsampling: Downsampling) -> list[nn.Module]:
     """The layer that halves the sides of so many channels; none for a stride, which a convolution has."""
-    return {"stride": [], "blur-pool": [BlurPool(channels)], "aps": [AdaptivePolyphase()]}[downsampling]
+    if downsampling == "stride":
+        return []
+    return [BlurPool(channels) if downsampling == "blur-pool" else AdaptivePolyphase()]
 
 
 class BlurPool(nn.Module):
@@ -129,11 +134,12 @@ class AdaptivePolyphase(nn.Module):
     def forward(self, activations: torch.Tensor) -> torch.Tensor:
         """(N, C, h, w) of (N, C, 2h, 2w)."""
         # In float64 over the positions, whose order a shift changes: rounding must not choose the grid.
+        count, channels, height, width = activations.shape
         energy = torch.linalg.vector_norm(activations.detach(), dim=1).double().square()
-        norms = energy.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).sum(dim=(1, 3)).flatten(1)
+        norms = energy.view(count, height // 2, 2, width // 2, 2).sum(dim=(1, 3)).flatten(1)
         chosen = norms.argmax(dim=1)
-        images = torch.arange(len(chosen), device=chosen.device)
-        grids = activations.permute(0, 2, 3, 1).unflatten(2, (-1, 2)).unflatten(1, (-1, 2))  # (N, h, 2, w, 2, C)
+        images = torch.arange(count, device=chosen.device)
+        grids = activations.permute(0, 2, 3, 1).reshape(count, height // 2, 2, width // 2, 2, channels)
         sampled: torch.Tensor = grids[images, :, chosen // 2, :, chosen % 2]
         return sampled.permute(0, 3, 1, 2)
 
