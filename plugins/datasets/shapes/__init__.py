@@ -17,6 +17,7 @@ from harness import Dataset, Sample, hookimpl
 from . import hard, scene, styles
 from .base import CLASSES, ShapesSet, numbered, paired
 from .corrupted import ShapesC, ShapesCBar
+from .placed import ShapesPlaced
 from .scene import Look
 from .stream import Stream
 
@@ -215,5 +216,5 @@ def sets() -> list[ShapesSet]:
 
 @hookimpl
 def harness_datasets() -> list[Dataset]:
-    """The synthetic sets, and the first 64 images of `shapes`, for attacks."""
-    return [*sets(), Shapes(name="shapes-64", images=64)]
+    """The synthetic sets; the first 64 images of `shapes`, for attacks; and all of them, with the places of objects."""
+    return [*sets(), Shapes(name="shapes-64", images=64), ShapesPlaced()]
