@@ -57,31 +57,36 @@ class DatasetBias(Report):
 
 
 def _decisions(study: Study, problems: _Problems) -> Iterator[tuple[str, str, Trials]]:
-    """(task, model, trials) of every model on unmodified images that say where their objects are, one task a dataset.
-
-    Args:
-        problems: is told of the rest.
-    """
-    if study.trial_reader is None:
-        return
-    cells, met = study.trial_reader.cells(), set[tuple[str, str]]()
+    """(task, model, trials) of every model on unmodified images with places, one task a dataset."""
+    cells = study.trial_reader.cells() if study.trial_reader else {}
+    met, useless = set[tuple[str, str]](), set[tuple[str, str]]()
     for task in sorted(cells, key=lambda task: (_dataset(task), not task.startswith(f"{PREFERRED}@"), task)):
         members = set(cells[task])
-        for model in (entry.name for entry in study.models if entry.name in members):
-            if (_dataset(task), model) in met:
+        for model in (model for model in study.models if model.name in members):
+            if (_dataset(task), model.name) in met or (task, model.run) in useless:
                 continue
-            try:
-                trials = study.trial_reader.read(task, model)
-            except StoreError as error:
-                problems.damaged.setdefault((task, str(error)), []).append(model)
-                continue
-            if not SCALES.keys() & trials.layout.attributes:
-                break
-            if CONDITION not in trials.layout.conditions:
-                problems.modified.add(_dataset(task))
-                break
-            met.add((_dataset(task), model))
-            yield task, model, trials
+            trials = _read(study, task, model.name, problems)
+            if trials is not None and _has_places(trials, problems):
+                met.add((_dataset(task), model.name))
+                yield task, model.name, trials
+            elif trials is not None:
+                useless.add((task, model.run))  # one layout for all models of a run
+
+
+def _read(study: Study, task: str, model: str, problems: _Problems) -> Trials | None:
+    try:
+        return study.trial_reader.read(task, model) if study.trial_reader else None
+    except StoreError as error:
+        problems.damaged.setdefault((task, str(error)), []).append(model)
+        return None
+
+
+def _has_places(trials: Trials, problems: _Problems) -> bool:
+    """Whether the samples have places, and there are decisions on them unmodified."""
+    placed, shown = bool(SCALES.keys() & trials.layout.attributes), CONDITION in trials.layout.conditions
+    if placed and not shown:
+        problems.modified.add(_dataset(trials.layout.task))
+    return placed and shown
 
 
 def _dataset(task: str) -> str:

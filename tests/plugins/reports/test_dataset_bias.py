@@ -349,6 +349,18 @@ def test_runs_with_other_images_are_listed_one_by_one():
     assert [figure.name for figure in REPORT.figures(data)][-1] == "accuracy-y-placed-2"
 
 
+def test_a_run_without_places_does_not_hide_another():
+    """The same dataset in two runs, of which the first says nothing of places: the second counts, and is read once."""
+    cells = {"a": trials([True] * 30), "b": trials([True] * 30), "c": trials([True] * 30, x=[0.1] * 30)}
+    two = study(cells)
+    reads = []
+    read = two.trial_reader.read
+    two.trial_reader.read = lambda task, model: (reads.append(model), read(task, model))[1]
+    models = tuple(replace(model, run="runs/b" if model.name == "c" else "runs/a") for model in two.models)
+    assert [model["model"] for model in REPORT.data(replace(two, models=models))["models"]] == ["c"]
+    assert reads == ["a", "c"]
+
+
 HOSTILE = {
     "word": "left", "nan": "nan", "infinite": "inf", "overflow": "1e999", "pixels": "120", "negative": "-0.1",
     "escape": "\x1b[31mred", "formula": "=cmd()", "markup": "<script>x</script>", "half a character": "\udc80",
