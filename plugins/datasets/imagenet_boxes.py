@@ -77,10 +77,11 @@ def _folder(root: Path, dataset: str) -> Path:
         for folder in (above / part for part in FOLDERS):
             if _has_annotations(folder):
                 return folder
+    here = root.absolute().parent / FOLDERS[1]
     raise DatasetError(
         f"dataset {dataset!r}: no boxes: {FOLDERS[1]}/ILSVRC2012_val_00000001.xml … is neither in {root} nor up to "
         f"{LEVELS} levels above. Get ILSVRC2012_bbox_val_v3.tgz from image-net.org, or Kaggle's archive",
-        remedy=f"mkdir -p {root.absolute().parent / FOLDERS[1]} and move the XML files there; or measure 'imagenet'",
+        remedy=f"mkdir -p {here} && cp DIR/*.xml {here}",
     )
 
 

@@ -216,5 +216,6 @@ def sets() -> list[ShapesSet]:
 
 @hookimpl
 def harness_datasets() -> list[Dataset]:
-    """The synthetic sets; the first 64 images of `shapes`, for attacks; and all of them, with the places of objects."""
-    return [*sets(), Shapes(name="shapes-64", images=64), ShapesPlaced()]
+    """The synthetic sets; the first 64 images of `shapes`, for attacks; and two that say where the objects are."""
+    anywhere = ShapesPlaced(name="shapes-anywhere", images=640, margin=0)
+    return [*sets(), Shapes(name="shapes-64", images=64), ShapesPlaced(), anywhere]

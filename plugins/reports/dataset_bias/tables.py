@@ -133,7 +133,7 @@ def _function_table(dataset: str, attribute: str, functions: Mapping[str, SlopeE
         )
         for model, function in functions.items()
     )
-    ends = (f"{_end(place['start'])} to {_end(place['end'])}" for place in headings)
+    ends = (f"{_end(place['start'], attribute)} to {_end(place['end'], attribute)}" for place in headings)
     slopes = f"slope: percentage points for each {unit}; low, high: its 95 % interval."
     reasons = dict.fromkeys(f"no slope: {f['reason']}" for f in functions.values() if f["reason"])
     return Table(
@@ -144,9 +144,9 @@ def _function_table(dataset: str, attribute: str, functions: Mapping[str, SlopeE
     )
 
 
-def _end(value: float) -> str:
+def _end(value: float, attribute: str) -> str:
     """An end of a bin; with the minus sign, since headings break after hyphens."""
-    return f"{value:.3g}".replace("-", "−")
+    return f"{round(value, 1 if attribute == 'tilt' else 3) + 0.0:g}".replace("-", "−")
 
 
 def _points(value: float | None, step: float) -> TableCell:

@@ -165,17 +165,28 @@ def test_uniform_values_have_the_uniform_spread(attribute):
     assert entry["kl"] == pytest.approx(0, abs=1e-8)
 
 
-def test_the_places_of_shapes():
-    """Centres are uniform on a sixteenth of the image: KL is ln 16, spread 1 / (4 √12)."""
-    dataset = ShapesPlaced(images=3200)
+def places_of(dataset):
     columns = zip(*(sample.attributes for sample in dataset.samples(dataset.root())), strict=True)
     attributes = dict(zip(dataset.attributes, columns, strict=True))
-    (entry,) = report({"m": trials([True] * 3200, **attributes)})["datasets"]
-    assert entry["place"]["kl"] == pytest.approx(math.log(16), abs=4 / (2 * 3200) * 3)
+    (entry,) = report({"m": trials([True] * dataset.images, **attributes)})["datasets"]
+    return entry
+
+
+def test_the_places_of_shapes():
+    """Centres are uniform on a sixteenth of the image: KL is ln 16, spread 1 / (4 √12)."""
+    entry = places_of(ShapesPlaced(images=3200))
+    assert entry["place"]["kl"] == pytest.approx(math.log(16), abs=3 * 4 / (2 * 3200))
     assert entry["place"]["spread"] == pytest.approx(0.25 / math.sqrt(12), rel=0.03)
     assert [a["attribute"] for a in entry["attributes"]] == ["x", "y", "size", "tilt"]
     tilt = only(entry["attributes"], attribute="tilt")
     assert tilt["spread"] == pytest.approx(0.11 * 360 / math.sqrt(12), rel=0.03)
+
+
+def test_the_places_of_objects_anywhere():
+    """Centres are uniform on the image: KL is that of chance."""
+    place = places_of(ShapesPlaced(images=3200, margin=0))["place"]
+    assert place["kl"] < 2 * place["kl_by_chance"] and place["p"] > 0.001
+    assert place["spread"] == pytest.approx(1 / math.sqrt(12), rel=0.03)
 
 
 # --- accuracy --------------------------------------------------------------------------------
@@ -385,3 +396,19 @@ def test_hostile_attributes_cost_one_line(value, tmp_path):
     assert [function["attribute"] for function in model["functions"]] == ["y"]
     assert "\x1b" not in text and "\u202e" not in text
     assert json.loads(render(REPORT, data, "json"))["datasets"][0]["place"] is None
+
+
+@pytest.mark.slow
+def test_networks_that_saw_centred_objects_alone(harness):
+    """The numbers of docs/report.md: both see objects in the middle; away from it a network of shapes sees nothing."""
+    code, _, error = harness(
+        "run", "--task", "accuracy@shapes-anywhere", "--models", "zoo-shape-only", "zoo-texture-only",
+        "--device", "cpu", "--out", "run",
+    )  # fmt: skip
+    assert code == 0, error
+    data = json.loads(harness("report", "run", "--report", "dataset-bias", "--format", "json")[1])
+    bins = {
+        m["model"]: [b["accuracy"] for b in only(m["functions"], attribute="distance")["bins"]] for m in data["models"]
+    }
+    assert bins["zoo-shape-only"] == pytest.approx([0.72, 0.05, 0.04, 0.04], abs=0.03)
+    assert bins["zoo-texture-only"] == pytest.approx([0.94, 0.85, 0.58, 0.24], abs=0.03)

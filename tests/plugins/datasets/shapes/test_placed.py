@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import kstest
 
 from harness import DatasetError, Preprocessing
 from harness.data.manifest import build, dataset_identity
-from harness.plugins.datasets.shapes import Shapes, ShapesPlaced, scene, silhouettes
+from harness.plugins.datasets.shapes import Shapes, ShapesPlaced, harness_datasets, scene, silhouettes
 from harness.plugins.datasets.shapes.base import numbered
 
 PLACED = ShapesPlaced()
+ANYWHERE = next(dataset for dataset in harness_datasets() if dataset.name == "shapes-anywhere")
 SAMPLES = PLACED.samples(PLACED.root())
 
 
@@ -82,6 +84,30 @@ def test_images_are_those_of_shapes():
     for sample in SAMPLES[::80]:
         assert (PLACED.pixels(sample) == plain.pixels(sample)).all()
     assert PLACED.place(SAMPLES[0].id) != replace(PLACED, seed=1).place(SAMPLES[0].id)
+
+
+@pytest.mark.parametrize("sample", ANYWHERE.samples(ANYWHERE.root())[::97], ids=lambda sample: sample.id)
+def test_objects_anywhere_are_where_they_are_said_to_be(sample):
+    """The mask of the scene is that of the object drawn at the stated place; beyond the edges there is nothing."""
+    x, y, size, tilt = map(float, sample.attributes)
+    label, _ = numbered(sample.id)
+    look = replace(ANYWHERE.look, margin=0.0)
+    ((layers, _, _),) = scene.scene((label,), (label,), ANYWHERE.stream(sample.id), look).objects
+    at = scene.Pose(x=64 * x, y=64 * y, radius=32 * size, turn=tilt / 360)
+    assert np.abs(scene.layers(label, label, at).mask - layers.mask).sum() <= 256, "a pixel, for six decimals"
+    field = scene.picture((label,), (label,), ANYWHERE.stream(sample.id), look)
+    assert (field == ANYWHERE.pixels(sample)).all()
+
+
+def test_margins():
+    """Centres are uniform from the margin on; 24 pixels are those of `shapes`, and no margin is the whole image."""
+    for margin in (0, 10, 24):
+        dataset = ShapesPlaced(margin=margin, images=800)
+        places = np.array([sample.attributes[:2] for sample in dataset.samples(dataset.root())], float).ravel()
+        low, width = margin / 64, 1 - 2 * margin / 64
+        assert kstest(places, "uniform", (low, width)).pvalue > 0.001
+    with pytest.raises(ValueError, match="expected 0 to 32 pixels"):
+        ShapesPlaced(margin=33)
 
 
 def test_the_identity_of_shapes_stays():
