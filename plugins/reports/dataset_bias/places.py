@@ -4,8 +4,10 @@ Definitions. A *histogram* has equal cells over the whole range that an attribut
 has. *Spread* of `x`, `y` and `tilt` is the standard deviation (divisor n), that of `size` the standard deviation of
 log₂(size); uniform values have 1/√12, 360/√12 and 1/ln 2. *KL* is the Kullback-Leibler divergence of the histogram
 from the uniform distribution, Σ p ln(p k) over its k cells, in nats (Kullback & Leibler 1951): 0 for uniform, ln k for
-one cell. Of n uniform draws it has the mean (k - 1) / 2n, since 2 n KL is the G statistic, nearly χ² with k - 1 degrees
-of freedom (Wilks 1938; Miller 1955); p is its upper tail.
+one cell. Of n uniform draws it is above 0 by chance: its mean is M = k / n Σ c ln(c k / n) b(c), with the binomial
+probabilities b of c among n draws at 1 / k; nearly (k - 1) / 2n for many images (Miller 1955). p is the upper tail of
+the G-test (Wilks 1938) with Bartlett's correction (1937): (k - 1) KL / M is nearly χ² with k - 1 degrees of freedom;
+with fewer images than cells p is too large rather than too small.
 
 That photographs have their objects in the middle is the "photographer's bias" of Azulay & Weiss: "Why do deep
 convolutional networks generalize so poorly to small image transformations?" (JMLR 2019), section 5.
@@ -16,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -85,10 +88,10 @@ def with_distance(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def divergence(counts: np.ndarray) -> Divergence:
-    """KL of a histogram from the uniform distribution, its mean by chance, and p of the G-test.
+    """KL of a histogram from the uniform distribution, its mean by chance, and p of the corrected G-test.
 
     Args:
-        counts: of any shape, int; undefined without any.
+        counts: of any shape, int, of two cells or more; undefined without any.
     """
     from scipy.special import chdtrc  # scipy.stats takes a second to import
 
@@ -97,8 +100,25 @@ def divergence(counts: np.ndarray) -> Divergence:
         return {"n": 0, "kl": None, "kl_by_chance": None, "p": None, "reason": "no images"}
     shares = counts[counts > 0] / n
     kl = max(0.0, float(np.sum(shares * np.log(shares * cells))))  # rounding may give -1e-17
-    p = float(chdtrc(cells - 1, 2 * n * kl))
-    return {"n": n, "kl": kl, "kl_by_chance": (cells - 1) / (2 * n), "p": p, "reason": None}
+    mean = kl_by_chance(n, cells)
+    return {
+        "n": n,
+        "kl": kl,
+        "kl_by_chance": mean,
+        "p": float(chdtrc(cells - 1, (cells - 1) * kl / mean)),
+        "reason": None,
+    }
+
+
+@lru_cache(maxsize=64)
+def kl_by_chance(n: int, cells: int) -> float:
+    """Mean KL of `n` uniform draws into `cells` cells; positive."""
+    from scipy.special import gammaln, xlogy
+
+    counts = np.arange(1, n + 1)
+    among = gammaln(n + 1) - gammaln(counts + 1) - gammaln(n - counts + 1)
+    probabilities = np.exp(among - counts * math.log(cells) + xlogy(n - counts, 1 - 1 / cells))
+    return float(cells / n * np.sum(counts * np.log(counts * (cells / n)) * probabilities))
 
 
 def histogram(attribute: str, values: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ class Divergence(TypedDict):
     """How far counts in k equal cells are from uniform.
 
     `n`: images; `kl`: Kullback-Leibler divergence in nats, 0 to ln k; `kl_by_chance`: its mean for n uniform draws,
-    (k - 1) / 2n; `p`: of uniformity, by the G-test.
+    nearly (k - 1) / 2n; `p`: of uniformity, by the G-test with Bartlett's correction.
     """
 
     n: int

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -101,12 +102,34 @@ def only(entries, **wanted):
 def test_kl_and_p_are_those_of_scipy(counts):
     entry = places.divergence(np.array(counts))
     assert entry["kl"] == pytest.approx(stats.entropy(counts, np.ones(len(counts))), abs=1e-12)
-    statistic, p = stats.power_divergence(counts, lambda_="log-likelihood")
+    statistic, _ = stats.power_divergence(counts, lambda_="log-likelihood")
     assert 2 * entry["n"] * entry["kl"] == pytest.approx(statistic, abs=1e-8)
+    p = stats.chi2.sf(statistic * (len(counts) - 1) / (2 * entry["n"] * entry["kl_by_chance"]), len(counts) - 1)
     assert entry["p"] == pytest.approx(p, rel=1e-6, abs=1e-300)
     assert 0 <= entry["kl"] <= math.log(len(counts)) + 1e-12
     assert places.divergence(np.array(counts[::-1]))["kl"] == pytest.approx(entry["kl"], abs=1e-12)
     assert places.divergence(7 * np.array(counts))["kl"] == pytest.approx(entry["kl"], abs=1e-12), "shares alone"
+
+
+@pytest.mark.parametrize(("n", "cells"), [(1, 2), (1, 8), (4, 2), (5, 3), (4, 4)])
+def test_the_mean_by_chance_is_that_of_all_draws(n, cells):
+    draws = [np.bincount(draw, minlength=cells) for draw in product(range(cells), repeat=n)]
+    mean = np.mean([stats.entropy(counts, np.ones(cells)) for counts in draws])
+    assert places.kl_by_chance(n, cells) == pytest.approx(mean, abs=1e-12)
+
+
+def test_the_mean_by_chance_of_many_draws_is_millers():
+    for n, cells in ((20_000, 8), (50_000, 64)):
+        assert places.kl_by_chance(n, cells) == pytest.approx((cells - 1) / (2 * n), rel=0.01)
+
+
+@pytest.mark.parametrize("n", [40, 160, 320])
+def test_p_is_right_for_few_images_too(n):
+    """Of uniform places, a twentieth has p below 0.05; with fewer images than the 64 cells, fewer."""
+    draws = np.random.default_rng(2).multinomial(n, np.full(64, 1 / 64), size=1200)
+    ps = np.array([places.divergence(counts)["p"] for counts in draws])
+    assert (ps < 0.05).mean() < 0.08 and (ps < 0.5).mean() == pytest.approx(0.5, abs=0.08)
+    assert n < 64 or (ps < 0.05).mean() > 0.02
 
 
 def test_one_image_in_each_cell_is_uniform():
@@ -128,7 +151,7 @@ def test_uniform_places_have_the_kl_of_chance_and_planted_ones_more():
         data = report({"m": trials(np.ones(n), x=x, y=y)})
         found[name] = data["datasets"][0]["place"]
     assert found["uniform"]["kl"] == pytest.approx(63 / (2 * n), rel=0.5) and found["uniform"]["p"] > 0.001
-    assert found["uniform"]["kl_by_chance"] == 63 / (2 * n)
+    assert found["uniform"]["kl_by_chance"] == pytest.approx(63 / (2 * n), rel=0.01)
     assert found["uniform"]["spread"] == pytest.approx(found["uniform"]["uniform_spread"], rel=0.02)
     assert found["central"]["kl"] == pytest.approx(math.log(16), abs=1e-3) and found["central"]["p"] == 0
     assert found["central"]["spread"] == pytest.approx(0.25 / math.sqrt(12), rel=0.02)
