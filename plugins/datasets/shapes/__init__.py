@@ -17,6 +17,7 @@ from harness import Dataset, Sample, hookimpl
 from . import hard, scene, styles
 from .base import CLASSES, ShapesSet, numbered, paired
 from .corrupted import ShapesC, ShapesCBar
+from .placed import ShapesPlaced
 from .scene import Look
 from .stream import Stream
 
@@ -215,5 +216,6 @@ def sets() -> list[ShapesSet]:
 
 @hookimpl
 def harness_datasets() -> list[Dataset]:
-    """The synthetic sets, and the first 64 images of `shapes`, for attacks."""
-    return [*sets(), Shapes(name="shapes-64", images=64)]
+    """The synthetic sets; the first 64 images of `shapes`, for attacks; and two that say where the objects are."""
+    anywhere = ShapesPlaced(name="shapes-anywhere", images=640, margin=0)
+    return [*sets(), Shapes(name="shapes-64", images=64), ShapesPlaced(), anywhere]

@@ -34,6 +34,7 @@ SETS = {dataset.name: dataset for dataset in harness_datasets()}
 COUNTS = {
     "shapes": 320, "shapes-64": 64, "shapes-v2": 320, "shapes-real": 320, "shapes-c": 64, "shapes-c-bar": 64,
     "shapes-a": 160, "shapes-sketch": 160, "shapes-r": 160, "shapes-stylized": 160, "shapes-cue-conflict": 240,
+    "shapes-placed": 320, "shapes-anywhere": 640,
 }  # fmt: skip
 ALL_SHAPES = "4085b5f8f9ecb023"
 GOLDEN = {
@@ -48,6 +49,8 @@ GOLDEN = {
     "shapes-stylized": "1832d3ba5865ab4f",
     "shapes-cue-conflict": "604813aa1ff0a0b2",
     "shapes-64": "1b0aed3be5c7a2a9",
+    "shapes-placed": "bba2ab6a10a0d1b9",
+    "shapes-anywhere": "de86c9f6808f198e",
 }
 
 

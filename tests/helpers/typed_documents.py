@@ -1,0 +1,35 @@
+"""Whether a JSON document is what a TypedDict says."""
+
+from types import UnionType
+from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints
+
+
+def violations(value, kind, place="$"):
+    """Where `value` is not of the type `kind`: a TypedDict, list, dict, union, Literal or class."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if hasattr(kind, "__required_keys__") and not isinstance(value, dict):
+        yield f"{place} is {value!r}, expected {kind.__name__}"
+    elif hasattr(kind, "__required_keys__"):
+        hints = get_type_hints(kind)
+        marked = get_type_hints(kind, include_extras=True)
+        optional = {name for name in hints if not kind.__total__ or get_origin(marked[name]) is NotRequired}
+        yield from (f"{place}.{name} is missing" for name in hints.keys() - optional - value.keys())
+        yield from (f"{place}.{name} is not in the schema" for name in value.keys() - hints.keys())
+        for name in value.keys() & hints.keys():
+            yield from violations(value[name], hints[name], f"{place}.{name}")
+    elif origin is list:
+        for position, item in enumerate(value):
+            yield from violations(item, arguments[0], f"{place}[{position}]")
+    elif origin is dict:
+        for name, item in value.items():
+            yield from violations(item, arguments[1], f"{place}.{name}")
+    elif origin in (Union, UnionType):
+        if all(list(violations(value, argument, place)) for argument in arguments):
+            yield f"{place} is {value!r}, expected {kind}"
+    elif origin is Literal:
+        if value not in arguments:
+            yield f"{place} is {value!r}, expected one of {arguments}"
+    elif kind is not Any and (
+        not isinstance(value, (kind, int) if kind is float else kind) or isinstance(value, bool) != (kind is bool)
+    ):
+        yield f"{place} is {value!r}, expected {kind.__name__}"
