@@ -1,5 +1,7 @@
 """What the probes of small transformations do, written again in float64 with NumPy; and batches to show them."""
 
+from functools import cache
+
 import numpy as np
 import torch
 
@@ -45,15 +47,20 @@ def blurred(field):
 
 def fast_blurred(field):
     """The same for (…, S, S) by two matrices."""
-    size = field.shape[-1]
-    matrix = np.stack([np.convolve(line, KERNEL)[5 : 5 + size] for line in np.eye(size)]).T
+    matrix = banded(field.shape[-1])
     return matrix @ field @ matrix.T
+
+
+@cache
+def banded(size):
+    """The kernel as a matrix, (size, size)."""
+    return np.stack([np.convolve(line, KERNEL)[5 : 5 + size] for line in np.eye(size)]).T
 
 
 def one_round(picture, mask, blur=blurred):
     """The authors' ``inpaint``: what a blur reaches becomes blurred picture / blurred mask."""
-    surroundings = blur(mask)
-    quotient = np.stack([blur(channel * mask) for channel in picture]) / (surroundings + (surroundings == 0))
+    *fields, surroundings = (blur(field) for field in (*(picture * mask), mask))
+    quotient = np.stack(fields) / (surroundings + (surroundings == 0))
     return mask * picture + (1 - mask) * quotient, ((mask > 0) | (surroundings > 0)).astype(float)
 
 

@@ -103,6 +103,7 @@ def test_the_documented_command_moves_the_photographs(checked):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_documented_command_on_250_moved_photographs(real, tmp_path):
     for name, target in (("imagenet_sample", real / "imagenet_sample"), ("docs", ROOT / "docs")):
         (tmp_path / name).symlink_to(target)
@@ -112,7 +113,8 @@ def test_the_documented_command_on_250_moved_photographs(real, tmp_path):
     found = measures(tmp_path, "moved")
     print({name: value for name, value in found.items() if "change" in name or "mac" in name})
     for condition, change in MOVED.items():
-        assert found[f"top1-change@imagenet/{condition}"] == pytest.approx(change, abs=2.01 / 250), condition
+        most = 4 / 2000 if condition == "crop" else 2 / 250
+        assert found[f"top1-change@imagenet/{condition}"] == pytest.approx(change, abs=most + 1e-9), condition
     assert {name: found[f"mac@imagenet/{name}"] for name in MAC} == pytest.approx(MAC, abs=0.002)
     assert all(abs(found[f"correct@imagenet/{name}"] - count) <= 2 for name, count in RIGHT.items())
 

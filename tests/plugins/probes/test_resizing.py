@@ -48,6 +48,16 @@ def test_the_same_side_changes_no_bit(size):
     assert torch.equal(resized(images, size), images)
 
 
+@pytest.mark.parametrize("after", [100, 224, 234])
+def test_as_many_threads_as_you_like(after):
+    images, threads = make_batch(1, 224).images, torch.get_num_threads()
+    try:
+        made = [(torch.set_num_threads(count), resized(images, after))[1] for count in (1, 2, 3)]
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(made[0], made[1]) and torch.equal(made[0], made[2])
+
+
 def test_halves_of_pixels_are_rounded_up():
     assert [pixels(0.5, size) for size in (3, 4, 5)] == [2, 2, 3]
     assert pixels(100 / 224, 224) == 100 and pixels(100 / 224, 64) == 29
