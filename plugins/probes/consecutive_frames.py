@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from harness import Batch, Measure, Probe, Trials, accuracy_measures, hookimpl, paired_change, proportion
+from harness import Batch, DatasetError, Measure, Probe, Trials, accuracy_measures, hookimpl, paired_change, proportion
 
 from ._changes import judged
 
@@ -56,6 +56,7 @@ class ConsecutiveFrames(Probe):
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
         """Changes over all pairs and in each clip; ``pm0`` and ``pm10`` where there are anchors."""
+        _refuse_other_frames(trials)
         yield from accuracy_measures(trials, CONDITION, label="")
         clips = np.array(trials.layout.attributes["clip"])
         rows = _pairs(trials)
@@ -76,6 +77,13 @@ class ConsecutiveFrames(Probe):
 
 _MOST_CLIPS: Final = 20
 """Most clips of which each has measures of its own; ImageNet-Vid-Robust has more than a thousand."""
+
+
+def _refuse_other_frames(trials: Trials) -> None:
+    """Raises DatasetError for a frame that has no number."""
+    for id, frame in zip(trials.layout.sample_ids, trials.layout.attributes["frame"], strict=True):
+        if not (frame.isascii() and frame.isdecimal() and len(frame) < 10):
+            raise DatasetError(f"{trials.layout.task}: frame of {id} is {frame!r}, expected its number in the clip")
 
 
 def _pairs(trials: Trials) -> np.ndarray:

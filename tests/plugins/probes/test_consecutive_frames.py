@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness import DatasetError
 from harness.plugins.probes.consecutive_frames import ConsecutiveFrames
 from harness.testing import check_probe, make_trials
 from tests.helpers.observed import by_name
@@ -18,7 +19,7 @@ def trials(clips, frames, cuts, chosen, *, targets=None, anchors=None, classes=1
     made = make_trials(("frame",), n=n, classes=tuple(map(str, range(classes))), seed=1)
     top5 = (np.asarray(chosen)[:, None, None] + np.arange(5)) % classes
     attributes = {"clip": tuple(clips), "frame": tuple(map(str, frames)), "cut": tuple(map(str, cuts))}
-    ids = tuple(f"{clip}/{frame:06d}" for clip, frame in zip(clips, frames, strict=True))
+    ids = tuple(f"{clip}/{frame:>06}" for clip, frame in zip(clips, frames, strict=True))
     attributes |= {"anchor": tuple(anchors)} if anchors else {}
     targets = np.full((n, 1), -1, np.int16) if targets is None else np.asarray(targets, np.int16)[:, None]
     layout = replace(made.layout, sample_ids=ids, attributes=attributes, targets=targets)
@@ -79,6 +80,12 @@ def test_anchors_alone_and_with_all_neighbours():
     assert (named["pm0"].value, named["pm0"].n) == (2 / 3, 3)
     assert (named["pm10"].value, named["pm10"].n) == (1 / 3, 3)
     assert "pm0" not in measured(trials(clips, frames, [0] * 6, [3] * 6, anchors=anchors))
+
+
+@pytest.mark.parametrize("frame", ["airplane", "", "-1", "1.5", "²", "1" * 20])
+def test_hostile_numbers_of_frames_are_one_line(frame):
+    with pytest.raises(DatasetError, match="expected its number in the clip"):
+        measured(trials(["a", "a"], [0, frame], [0, 0], [1, 2]))
 
 
 def test_a_block_is_a_number_of_frames():
