@@ -60,12 +60,12 @@ def test_57_712_parameters_with_the_head(front):
 
 
 @pytest.mark.parametrize("downsampling", ["blur-pool", "aps"])
-def test_a_pooled_network_has_41_736_parameters_and_the_same_keys(downsampling):
-    convolutions = 9 * (3 * 8 + 8 * 32 + 32 * 48 + 48 * 56)
-    assert convolutions + 2 * (8 + 32 + 48 + 56) + 16 * 56 + 16 == 41_736
+def test_a_pooled_network_has_36_376_parameters_and_keys_of_three_stages(downsampling):
+    convolutions = 9 * (3 * 24 + 24 * 48 + 48 * 56)
+    assert convolutions + 2 * (24 + 48 + 56) + 16 * 56 + 16 == 36_376
     built = build(downsampling)
-    assert sum(parameter.numel() for parameter in built.parameters()) == 41_736
-    assert built.state_dict().keys() == ShapesNet().state_dict().keys()
+    assert sum(parameter.numel() for parameter in built.parameters()) == 36_376
+    assert built.state_dict().keys() == {key for key in ShapesNet().state_dict() if "stages.3" not in key}
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,11 @@ def transcribed_stage(image, stage, downsampling):
     image = circular_convolution(image, values["0.weight"])
     scale = values["1.weight"] / np.sqrt(values["1.running_var"] + 1e-5)
     image = (image - values["1.running_mean"][:, None, None]) * scale[:, None, None] + values["1.bias"][:, None, None]
-    image = np.maximum(image, 0)
+    return transcribed_halving(np.maximum(image, 0), downsampling)
+
+
+def transcribed_halving(image, downsampling):
+    """Every second value of (C, 2h, 2w) float64."""
     if downsampling == "aps":
         grids = [image[:, i::2, j::2] for i in range(2) for j in range(2)]
         return max(grids, key=lambda grid: np.linalg.norm(grid))
@@ -115,7 +119,7 @@ def test_a_pooled_network_is_what_its_paper_says(downsampling, frozen):
     pooled = network(downsampling).requires_grad_(not frozen)
     shown = images(4, seed=3)
     for image, logits in zip(shown, pooled(shown), strict=True):
-        values = image.double().numpy() - 0.5
+        values = transcribed_halving(image.double().numpy() - 0.5, downsampling)
         for stage in pooled.stages:
             values = transcribed_stage(values, stage, downsampling)
         weight, bias = pooled.head.weight.detach().double().numpy(), pooled.head.bias.detach().double().numpy()
