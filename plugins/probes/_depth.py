@@ -25,20 +25,22 @@ PART: Final = 4096
 
 
 def depth_measures(trials: Trials, last: str, named: Sequence[str]) -> Iterator[Measure]:
-    """``layer-alias`` and ``gap-variation``: each as the mean over all stages, then of each (``stage-1`` …).
+    """``layer-alias`` and ``gap-variation``: each as the mean over all stages, then of each layer (``stage-1`` …).
 
     Args:
         last: the condition of the last roll along the diagonal, under which the variance is that over all rolls.
         named: layers that are no stages, but have been asked for by name; measures of them have that name.
     """
-    if not {ALIAS, VARIANCE, MEANS, STRIDE} <= trials.arrays.keys() or not trials.layers or not len(trials.correct):
-        for name in (ALIAS, VARIATION):
-            yield _undefined(name, "", "no activations are stored")
+    stored = {ALIAS, VARIANCE, MEANS, STRIDE} <= trials.arrays.keys() and trials.layers and len(trials.correct)
+    places = _places(trials, named) if stored else {}
+    if not places:
+        reason = "no layer has fewer places than the image has pixels" if stored else "no activations are stored"
+        yield from (_undefined(name, "", reason) for name in (ALIAS, VARIATION))
         return
-    places = _places(trials, named)
-    for of_stages in (list(_aliases(trials, places)), list(_variations(trials, places, last))):
-        yield _mean(of_stages)
-        yield from of_stages
+    for of_layers in (list(_aliases(trials, places)), list(_variations(trials, places, last))):
+        if of_stages := [measure for measure in of_layers if measure.condition not in named]:
+            yield _mean(of_stages)
+        yield from of_layers
 
 
 def _places(trials: Trials, named: Sequence[str]) -> dict[str, int]:
@@ -140,7 +142,7 @@ def _mean(stages: Sequence[Measure]) -> Measure:
     """The mean over stages, undefined if one is; half-widths of intervals add linearly, since stages share images."""
     for stage in stages:
         if stage.value is None:
-            return _undefined(stage.name, "", f"{stage.condition}: {stage.reason}")
+            return _undefined(stage.name, "", stage.reason or "")
     columns = ([stage.value for stage in stages], [stage.low for stage in stages], [stage.high for stage in stages])
     numbers = [[number for number in column if number is not None] for column in columns]
     value, low, high = (math.fsum(ends) / len(ends) if len(ends) == len(stages) else None for ends in numbers)
