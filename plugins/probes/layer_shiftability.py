@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Observer = Callable[[str, Mapping[str, torch.Tensor]], Mapping[str, torch.Tensor]]
 
 STAGES: Final = "stages"
-MOST_STAGES: Final = 8
+MOST_STAGES: Final = 10
 """Stages of a network for which there is a place in the arrays."""
 
 
