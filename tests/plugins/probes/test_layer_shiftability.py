@@ -326,6 +326,7 @@ def test_the_zoo_is_a_graded_family(zoo):
         ("gap-variation@shapes", -0.01),
         ("layer-alias@shapes/stage-4", -0.39),
         ("gap-variation@shapes/stage-4", -0.45),
+        ("top1@shapes/roll-0", 0.43),
     ],
 )
 def test_correlations_over_the_zoo_are_those_of_the_documentation(zoo, measure, held):
