@@ -139,15 +139,22 @@ def _rooted(measure: Measure) -> Measure:
 
 
 def _mean(stages: Sequence[Measure]) -> Measure:
-    """The mean over stages, undefined if one is; half-widths of intervals add linearly, since stages share images."""
-    for stage in stages:
-        if stage.value is None:
-            return _undefined(stage.name, "", stage.reason or "")
-    columns = ([stage.value for stage in stages], [stage.low for stage in stages], [stage.high for stage in stages])
-    numbers = [[number for number in column if number is not None] for column in columns]
-    value, low, high = (math.fsum(ends) / len(ends) if len(ends) == len(stages) else None for ends in numbers)
+    """The mean over stages, undefined if one is; half-widths of intervals add linearly, since stages share images.
+
+    A stage whose images do not differ has no interval, and adds nothing to that of the mean.
+    """
+    values = [stage.value for stage in stages if stage.value is not None]
+    if len(values) < len(stages):
+        reason = next(stage.reason for stage in stages if stage.value is None)
+        return _undefined(stages[0].name, "", reason or "")
+    ends: list[float | None] = [None, None]
+    if any(stage.low is not None for stage in stages):
+        pairs = zip(stages, values, strict=True)
+        bounds = [(value, value) if stage.low is None else (stage.low, stage.high or value) for stage, value in pairs]
+        ends = [math.fsum(of_end) / len(stages) for of_end in zip(*bounds, strict=True)]
+    low, high = ends
     flags = tuple(f"{stage.condition}: {flag}" for stage in stages for flag in stage.flags)
-    n = min(stage.n or 0 for stage in stages)
+    n, value = min(stage.n or 0 for stage in stages), math.fsum(values) / len(values)
     return replace(stages[0], condition="", value=value, low=low, high=high, n=n, flags=flags)
 
 

@@ -37,7 +37,7 @@ class LayerShiftability(FeatureProbe):
     ``gap-variation``: root of the variance over the rolls of the channels' means, divided by their variance over the
     images; both are means over channels. 0: the layer's means are the same wherever the image is; 1: a shift changes
     them as much as another image. ``layer-alias``: share of the energy of the map at twice as many places that aliases
-    where the layer keeps every second, see `_aliasing`. Stages are numbered by how often they have halved the sides.
+    where the layer keeps every second. Stages are numbered by how often the sides have been halved: docs/shifts.md.
 
     Attributes:
         layers: see `FeatureProbe`; a layer that is given by its name has it in the names of measures.

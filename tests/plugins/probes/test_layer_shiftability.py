@@ -212,6 +212,12 @@ def test_measures_are_their_definitions():
         of_stages = [named[f"{name}/{stage}"].value for stage in ("stage-1", "stage-2")]
         assert np.isclose(named[name].value, np.mean(of_stages)) and named[name].low < named[name].value
     check_measures(LayerShiftability(rolls=8, layers=("stages", "head")), trials)
+    arrays["gap-variance"][:, :, 0] = 0  # shiftable, whatever the image: no spread, no interval
+    shiftable = by_name(LayerShiftability(rolls=8).measures(trials))
+    assert shiftable["gap-variation/stage-1"].value == 0 and shiftable["gap-variation/stage-1"].low is None
+    for end in ("value", "low", "high"):
+        expected = getattr(named["gap-variation/stage-2"], end) / 2
+        assert np.isclose(getattr(shiftable["gap-variation"], end), expected), end
     halves = by_name(LayerShiftability(rolls=8, layers=("stages", "head")).measures(replace(trials, repeats=2)))
     assert halves["layer-alias/stage-1"].value == named["layer-alias/stage-1"].value
     assert halves["layer-alias/stage-1"].low != named["layer-alias/stage-1"].low
