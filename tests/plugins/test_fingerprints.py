@@ -22,7 +22,7 @@ from harness.testing import check_fingerprint, fingerprint_of, make_batch, proje
 FILE = Path(__file__).with_name("fingerprints.json")
 PLUGINS = load_plugins(entry_points=False)
 MADE = [
-    name for name, dataset in PLUGINS.datasets.items() if dataset.root() and dataset.path == "" and "shapes" in name
+    name for name, dataset in PLUGINS.datasets.items() if "shapes" in name and dataset.root() and dataset.path == ""
 ]
 VARIANTS = {
     "embedding": [{"scale": 0.8, "corner": 5}],

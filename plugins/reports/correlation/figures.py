@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from harness import Figure, Series
 
+from .curves import MOST_CURVES, by_label, curves_of, shown
+from .depth import depth_figures
 from .notes import title_of
 from .schema import AxisCoefficient, CorrelationData, ModelEntry
 
-MOST_CURVES = 8
-"""With more models than this, curves are means of groups: more curves are indistinguishable."""
-NO_GROUP = "no group"
 FILTERED = re.compile(r"relative-top1@(?P<dataset>[^/]+)/(?P<kind>low|high)-pass-(?P<cutoff>[0-9.]+)")
 
 
 def all_figures(data: CorrelationData) -> list[Figure]:
-    """``scatter-<bias>-<axis>`` for each pair, then ``low-pass-<dataset>`` and ``high-pass-<dataset>``."""
-    return [*_scatters(data), *_curves(data)]
-
-
-def _shown(data: CorrelationData) -> list[ModelEntry]:
-    """The models that enter the statistics, and the user's own beside imported ones."""
-    return [model for model in data["models"] if model["in_correlations"] or model["own"]]
-
-
-def _label(data: CorrelationData, model: ModelEntry) -> str:
-    group = title_of(data, model["group"]) if model["group"] else NO_GROUP
-    return f"► {model['name']}" if model["own"] else group
-
-
-def _by_label(data: CorrelationData, models: Sequence[ModelEntry]) -> dict[str, list[ModelEntry]]:
-    """Models by their label in the legend, the user's own last so that they are drawn on top."""
-    groups: dict[str, list[ModelEntry]] = {}
-    for model in sorted(models, key=lambda entry: bool(entry["own"])):
-        groups.setdefault(_label(data, model), []).append(model)
-    return groups
+    """``scatter-<bias>-<axis>`` for each pair, ``low-pass-<dataset>`` and ``high-pass-<dataset>``, those over depth."""
+    return [*_scatters(data), *_curves(data), *depth_figures(data)]
 
 
 # --- scatter ----------------------------------------------------------------------------------
@@ -53,7 +34,7 @@ def _scatters(data: CorrelationData) -> Iterator[Figure]:
 def _scatter(data: CorrelationData, entry: AxisCoefficient) -> Figure:
     bias, axis = entry["bias"], entry["generalization"]
     percent = data["units"][axis] == "fraction"
-    series = [_points(label, models, bias, axis, 100 if percent else 1) for label, models in _shown_by_label(data)]
+    series = [_points(label, models, bias, axis, 100 if percent else 1) for label, models in _shownby_label(data)]
     drawn = tuple(points for points in series if points.x)
     hidden = len(data["models"]) - sum(len(points.x) for points in drawn)
     unit, titles = data["units"][bias], (title_of(data, bias), title_of(data, axis))
@@ -67,8 +48,8 @@ def _scatter(data: CorrelationData, entry: AxisCoefficient) -> Figure:
     )
 
 
-def _shown_by_label(data: CorrelationData) -> list[tuple[str, list[ModelEntry]]]:
-    return list(_by_label(data, _shown(data)).items())
+def _shownby_label(data: CorrelationData) -> list[tuple[str, list[ModelEntry]]]:
+    return list(by_label(data, shown(data)).items())
 
 
 def _points(label: str, models: Sequence[ModelEntry], bias: str, axis: str, scale: float) -> Series:
@@ -90,7 +71,7 @@ def _statistic(entry: AxisCoefficient) -> str:
 
 
 def _notes(data: CorrelationData, bias: str, axis: str, hidden: int) -> Iterator[str]:
-    outside = [model["name"] for model in _shown(data) if not model["in_correlations"]]
+    outside = [model["name"] for model in shown(data) if not model["in_correlations"]]
     if outside:
         yield f"ρ is without {', '.join(outside)}."
     if hidden:
@@ -105,14 +86,14 @@ def _notes(data: CorrelationData, bias: str, axis: str, hidden: int) -> Iterator
 
 
 def _curves(data: CorrelationData) -> Iterator[Figure]:
-    models = _shown(data)
+    models = shown(data)
     curves: dict[tuple[str, str], dict[float, str]] = {}
     for name in dict.fromkeys(name for model in models for name in model["measures"]):
         match = FILTERED.fullmatch(name)
         if match:
             curves.setdefault((match["kind"], match["dataset"]), {})[float(match["cutoff"])] = name
     for (kind, dataset), cutoffs in curves.items():
-        series = _curves_of(data, models, dict(sorted(cutoffs.items())))
+        series = curves_of(data, models, dict(sorted(cutoffs.items())))
         if series:
             yield Figure(
                 name=f"{kind}-pass-{dataset}",
@@ -122,36 +103,3 @@ def _curves(data: CorrelationData) -> Iterator[Figure]:
                 series=series,
                 note="Means of groups." if len(models) > MOST_CURVES else "",
             )
-
-
-def _curves_of(data: CorrelationData, models: Sequence[ModelEntry], cutoffs: Mapping[float, str]) -> tuple[Series, ...]:
-    """One curve for each model, or the mean of each group if there are many, over the cutoffs that all members have."""
-    grouped = len(models) > MOST_CURVES
-    curves: dict[str, list[ModelEntry]] = (
-        _by_label(data, models) if grouped else {_own_label(model): [model] for model in models}
-    )
-    series = []
-    for label, members in curves.items():
-        complete = [
-            model for model in members if any(_comparable(model, name) is not None for name in cutoffs.values())
-        ]
-        points = []
-        for cutoff, name in cutoffs.items():
-            values = [_comparable(model, name) for model in complete]
-            numbers = [value for value in values if value is not None]
-            if numbers and len(numbers) == len(complete):
-                points.append((cutoff, sum(numbers) / len(numbers)))
-        if points:
-            x, y = zip(*points, strict=True)
-            series.append(Series(label=label, x=x, y=y, line=True))
-    return tuple(series)
-
-
-def _comparable(model: ModelEntry, name: str) -> float | None:
-    """The value of a measure; None if it is missing, or means something else than those of the other models."""
-    comparable = model["details"].get(name, {}).get("comparable", True)
-    return model["measures"].get(name) if comparable else None
-
-
-def _own_label(model: ModelEntry) -> str:
-    return f"► {model['name']}" if model["own"] else str(model["name"])
