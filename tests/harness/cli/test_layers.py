@@ -28,8 +28,8 @@ def run(harness, layers, *words, out="r", models=("zoo-baseline", "zoo-low-frequ
 
 
 def test_the_layers_of_a_cell_are_stored_with_their_names(harness):
-    code, out, err = run(harness, ("stages.1", "head", "stages.3.2"), models=("zoo-baseline",))
-    assert code == 2, "a stage is fused with its normalization, and not called"
+    code, out, err = run(harness, ("stages.1.1", "head", "stages.3.2"), models=("zoo-baseline",))
+    assert code == 2, "a normalization is folded into its convolution, and not called"
     code, out, err = run(harness, ("stages.1.2", "head", "stages.3.2"), models=("zoo-baseline",))
     assert code == 0, out + err
     trials = read_trials("r", "means@shapes", "zoo-baseline")

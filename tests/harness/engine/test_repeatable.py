@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from harness import WhiteBoxProbe
+from harness import Preprocessing, WhiteBoxProbe
 from harness.data.manifest import build
 from harness.discovery.loader import load_plugins
 from harness.engine.repeatable import unrepeatable
 from harness.planning.plan import Settings
 from harness.planning.planner import plan_task
 from harness.plugins.probes.pgd import Pgd
-from tests.helpers.engine import Made, Plain, Shades, small_images
+from tests.helpers.engine import Made, Plain, Shades
 from tests.helpers.features import Means
 
 COUNT = itertools.count()
@@ -78,7 +78,7 @@ class Starts(WhiteBoxProbe):
 
 
 def reason(probe, n=8):
-    dataset = Made(n=n, preprocessing=small_images())
+    dataset = Made(n=n, preprocessing=Preprocessing(resize=40, size=32))
     task = plan_task("probe@made", probe, dataset, build(dataset, Path.cwd()), 8)
     plan = SimpleNamespace(settings=Settings(), passes=[SimpleNamespace(tasks=[task], size=32)])
     return unrepeatable(plan).get("probe@made", "")

@@ -409,7 +409,7 @@ def test_rows_that_select_nothing_are_refused(tmp_path, state):
 
 
 def test_rows_enter_an_identity_only_where_they_are_set():
-    from harness.planning.planner import _recipe
+    from harness.planning.jobs import _recipe
 
     plain, cut = (_recipe(spec_for(pathlib.Path("w"), LoadingRecipe(rows=rows))) for rows in (None, "1:1001"))
     assert "rows" not in plain and cut == {**plain, "rows": "1:1001"}
