@@ -57,6 +57,17 @@ def items(form: Form, length: int | None = None) -> Form:
     return problem
 
 
+def in_turn(*forms: Form) -> Form:
+    """A list with one entry of each form, in this order."""
+    length = items(lambda value, place: "", len(forms))
+
+    def problem(value: Any, place: str) -> str:
+        entries = zip(forms, value if isinstance(value, list) else (), strict=False)
+        return length(value, place) or _first(form(entry, f"{place}[{i}]") for i, (form, entry) in enumerate(entries))
+
+    return problem
+
+
 def each(form: Form, *, names: bool = False) -> Form:
     """An object, each of whose values is of `form`; with `names`, its keys can be names of tasks and models."""
 
@@ -95,7 +106,7 @@ RUN: Final = fields(
     {
         "created": text,
         "models": each(
-            fields({}, {"group": optional(text), "title": text, "expected": each(items(optional(number), 2))})
+            fields({}, {"group": optional(text), "title": text, "expected": each(in_turn(number, optional(number)))})
         ),
         "planned": each(each(text, names=True), names=True),
         "remedies": each(each(text)),
