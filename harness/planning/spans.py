@@ -39,10 +39,10 @@ def earlier_spans(
         samples: task -> its number of samples.
     """
     lengths = {task: whole_batches(n, batch_size) for task, n in samples.items()}
-    kept = {place: cell.job.identity for place, cell in stored.items()}
     return {
-        task: lengths[task]
-        for (task, _), identity in kept.items()
-        if task in lengths
-        and (identity.span, identity.images, identity.batch_size) == (lengths[task], samples[task], batch_size)
+        task: length
+        for (task, _), cell in stored.items()
+        if (length := lengths.get(task))
+        and (of := cell.job.identity).span == length
+        and (of.images, of.batch_size) == (samples[task], batch_size)
     }

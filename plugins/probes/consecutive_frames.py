@@ -59,20 +59,24 @@ class ConsecutiveFrames(Probe):
         _refuse_other_frames(trials)
         yield from accuracy_measures(trials, CONDITION, label="")
         clips = np.array(trials.layout.attributes["clip"])
-        rows = _pairs(trials)
-        yield from self._changes(trials, rows, "")
+        rows, blocks = _pairs(trials), self._blocks(trials)
+        yield from _changes(trials, rows, blocks, "")
         names = sorted(set(clips.tolist()))
         for name in names if len(names) <= _MOST_CLIPS else ():
-            yield from self._changes(trials, rows[clips[rows[:, 0]] == name], name)
+            yield from _changes(trials, rows[clips[rows[:, 0]] == name], blocks, name)
         if "anchor" in trials.layout.attributes and trials.layout.labelled:
             yield from _neighbourhoods(trials)
 
-    def _changes(self, trials: Trials, rows: np.ndarray, label: str) -> Iterator[Measure]:
-        frames = np.array(trials.layout.attributes["frame"], dtype=np.int64)[rows[:, 0]]
-        clips = np.unique(np.array(trials.layout.attributes["clip"]), return_inverse=True)[1][rows[:, 0]]
-        blocks = np.unique(np.stack([clips, frames // self.block]), axis=1, return_inverse=True)[1].reshape(-1)
-        measured = paired_change(trials, [(CONDITION, CONDITION)], label, rows=rows, clusters=blocks)
-        yield from (measure for measure in judged(measured, trials, [CONDITION]) if measure.name != "top1")
+    def _blocks(self, trials: Trials) -> np.ndarray:
+        """(N,) number of the block of each frame."""
+        frames = np.array(trials.layout.attributes["frame"], dtype=np.int64)
+        clips = np.unique(np.array(trials.layout.attributes["clip"]), return_inverse=True)[1]
+        return np.unique(np.stack([clips, frames // self.block]), axis=1, return_inverse=True)[1].reshape(-1)
+
+
+def _changes(trials: Trials, rows: np.ndarray, blocks: np.ndarray, label: str) -> Iterator[Measure]:
+    measured = paired_change(trials, [(CONDITION, CONDITION)], label, rows=rows, clusters=blocks[rows[:, 0]])
+    yield from (measure for measure in judged(measured, trials, [CONDITION]) if measure.name != "top1")
 
 
 _MOST_CLIPS: Final = 20

@@ -11,23 +11,10 @@ from harness import Measure, Remark, StoreError, Study, StudyModel, TaskLayout, 
 from harness.output.formats import render, to_csv, to_json
 from harness.plugins.importers.model_vs_human import ModelVsHuman
 from harness.plugins.reports.consistency import BETWEEN, ErrorConsistency
+from tests.helpers.memory_runs import Reader
 from tests.helpers.reasons import absences
 
 CLASSES = ("bear", "cat", "dog")
-
-
-class Reader:
-    """Trials in memory: (task, model) -> trials."""
-
-    def __init__(self, trials):
-        self.trials = trials
-
-    def cells(self):
-        tasks = dict.fromkeys(task for task, _ in self.trials)
-        return {task: [model for other, model in self.trials if other == task] for task in tasks}
-
-    def read(self, task, model):
-        return self.trials[task, model]
 
 
 def trials(correct, task="accuracy@a", ids=None, shown="clean", classes=CLASSES, **attributes):

@@ -18,25 +18,10 @@ from harness.output.formats import FORMATS, render, to_json
 from harness.plugins.datasets.shapes import ShapesPlaced
 from harness.plugins.reports.dataset_bias import DatasetBias, by_place, places, schema
 from tests.helpers.bounds import bounded
+from tests.helpers.memory_runs import Reader
 from tests.helpers.typed_documents import violations
 
 REPORT = DatasetBias()
-
-
-class Reader:
-    """Trials in memory: (task, model) -> trials, or the error that reading them raises."""
-
-    def __init__(self, trials):
-        self.trials = trials
-
-    def cells(self):
-        tasks = dict.fromkeys(task for task, _ in self.trials)
-        return {task: [model for other, model in self.trials if other == task] for task in tasks}
-
-    def read(self, task, model):
-        if isinstance(self.trials[task, model], Exception):
-            raise self.trials[task, model]
-        return self.trials[task, model]
 
 
 def trials(correct, task="accuracy@placed", shown="clean", targets=None, **attributes):
