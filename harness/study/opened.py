@@ -105,7 +105,7 @@ class OpenedStudy(Study):
         return f"<study of {self._size()}; .measures(), .correlations(), .trials(task, model)>"
 
     def _size(self) -> str:
-        """``31 models, 6 biases, 4 axes, 1 warning``."""
+        """``34 models, 10 biases, 4 axes, 1 warning``."""
         counts = (
             (len(self.models), "model", "models"),
             (len(self.biases), "bias", "biases"),

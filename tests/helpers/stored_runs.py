@@ -14,7 +14,7 @@ KNOWN = (
     *("zoo-low-frequency-only", "zoo-mid-frequency-only", "zoo-high-frequency-only"),
 )
 """Networks of the suite `quickstart` of which something is known by construction, and one without labels."""
-QUICKSTART = len(KNOWN) * 13
+QUICKSTART = len(KNOWN) * 16
 """Cells of the suite for them."""
 
 
@@ -22,7 +22,7 @@ QUICKSTART = len(KNOWN) * 13
 def quickstart(tmp_path_factory):
     """The folder where ``harness run --suite quickstart --models … --out runs/quickstart`` has computed every cell.
 
-    Of the networks `KNOWN`; zoo_measures.json has what the same suite measures for the 14 others.
+    Of the networks `KNOWN`; zoo_measures.json has what the same suite measures for the 17 others.
 
     tests/system/test_ground_truth.py and tests/system/test_docs.py read the run. Nobody writes to it: who needs to
     takes a copy.

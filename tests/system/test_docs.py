@@ -141,8 +141,8 @@ def test_the_notebook_in_a_fresh_kernel(tmp_path, monkeypatch):
     cells = [text for _, text in blocks(NOTEBOOK, "python")]
     assert len(cells) == 5
     run, opened, axes, plot, trials = executed(cells, tmp_path, monkeypatch)["cells"]
-    assert "26 of 26 cells stored in runs/two" in output(run, "text/html")
-    assert "study of 2 models, 6 biases, 4 axes" in output(opened, "text/html")
+    assert "32 of 32 cells stored in runs/two" in output(run, "text/html")
+    assert "study of 2 models, 10 biases, 4 axes" in output(opened, "text/html")
     assert output(axes, "text/plain").count("zoo-shape-only") == 4
     assert output(plot, "image/png")
     assert "high-pass-0.9" in output(trials, "text/plain")

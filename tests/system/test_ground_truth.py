@@ -1,6 +1,6 @@
 """The suite `quickstart`, run as a user runs it, against what is known of its networks by construction.
 
-The fast suite runs the networks of which something is known; what is measured for the other 14 is recorded in
+The fast suite runs the networks of which something is known; what is measured for the other 17 is recorded in
 tests/helpers/zoo_measures.json, for the claims over the whole zoo, and measured again by the slow suite.
 
 The claims are those of docs/validation.md. Where a probe fails one, that is a finding about the probe: it belongs into
@@ -43,7 +43,7 @@ def study(quickstart):
 
 @pytest.fixture(scope="module")
 def models(study):
-    """All 31; those that are recorded have their group, biases, axes and accuracy alone."""
+    """All 34; those that are recorded have their group, biases, axes and accuracy alone."""
     measured = {model["name"]: model for model in study["models"]}
     assert not measured.keys() & RECORDED.keys()
     return {**RECORDED, **measured}
@@ -103,6 +103,14 @@ def test_a_network_that_guesses_has_no_shape_bias(models):
     assert "chance is 2/16" in lines(chance)["shape-bias"]
 
 
+def test_consistency_of_networks_made_for_shifts(models):
+    """Adaptive sampling decides alike exactly; a blur, or training with shifts, more often than the baseline."""
+    consistency = bias(models, "roll-consistency")
+    highest = models["zoo-baseline"]["intervals"]["roll-consistency"]["high"]
+    assert consistency["zoo-aps"] == 1
+    assert highest < consistency["zoo-blur-pool"] < 1 and highest < consistency["zoo-shift-augmented"] < 1
+
+
 # --- the study says something ----------------------------------------------------------------
 
 
@@ -114,7 +122,7 @@ def test_nothing_is_missing(models):
         if value is None and name != "zoo-chance"
     ]
     assert undefined == []
-    assert len(models) == 31 and sum(row["group"] is not None for row in models.values()) == 25
+    assert len(models) == 34 and sum(row["group"] is not None for row in models.values()) == 25
 
 
 def test_baseline(models):
@@ -153,7 +161,7 @@ def test_the_readme_shows_this_study(study, models):
     """Its table, to 0.05: another processor rounds sums otherwise, and a decision or two with them."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     table = text[text.index("Spearman's ρ of biases and generalization, all models") :].split("```")[0]
-    rows = [re.split(" {2,}", line.strip()) for line in table.splitlines()[3:9]]
+    rows = [re.split(" {2,}", line.strip()) for line in table.splitlines()[3:13]]
     names = {study["titles"][name]: name for name in study["biases"]}
     assert [row[0] for row in rows] == list(names)
     grouped = [row for row in models.values() if row["group"] is not None]

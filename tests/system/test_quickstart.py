@@ -15,7 +15,7 @@ import pytest
 from tests.helpers.places import ROOT
 
 ALL = 9  # cells of the suite smoke: three models on three tasks
-QUICKSTART = 31 * 13  # likewise
+QUICKSTART = 34 * 16  # likewise
 
 
 def run(*command, cwd, **environment):
@@ -71,7 +71,7 @@ def test_make_quickstart_in_an_empty_clone(tmp_path):
     assert done.stderr.rstrip().splitlines()[-2] == "every decision: runs/quickstart/index.h5"
     assert all(len(line) <= 80 for line in done.stdout.splitlines() if not line.startswith(".venv"))
     report = json.loads(run(".venv/bin/harness", "report", "runs/quickstart", "--format", "json", cwd=clone).stdout)
-    assert len(report["models"]) == 31
+    assert len(report["models"]) == 34
     assert run("git", "status", "--porcelain", cwd=clone).stdout == ""
 
 
