@@ -68,7 +68,8 @@ def stages(modules: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
     """The last module of each spatial resolution of maps (C, h, w) that are about square, from the finest on.
 
     A module inside a block that halves its input belongs to the next stage, although the first of them still have the
-    finer resolution: the first convolution of a ResNet's ``layer2`` is no part of its stage ``layer1``.
+    finer resolution: the first convolution of a ResNet's ``layer2`` is no part of its stage ``layer1``. It makes no
+    difference whether a module or a function halves.
 
     Args:
         modules: as for `FeatureProbe.layers_of`.
@@ -91,6 +92,6 @@ def _opens_next(name: str, level: int, following: int, sizes: Mapping[str, int])
     for end in range(1, len(parts)):
         block = ".".join(parts[:end])
         within = {size for other, size in sizes.items() if other.startswith(f"{block}.")}
-        if sizes.get(block) == following and within == {level, following}:
+        if sizes.get(block) == following and within <= {level, following}:
             return True
     return False

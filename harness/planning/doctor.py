@@ -16,6 +16,7 @@ from harness.errors import AbsentCheckpointError, HarnessError, UnknownNameError
 from harness.local.addresses import without_secrets
 from harness.planning.definitions import check_suite
 from harness.planning.estimate import TaskShape, shape_of
+from harness.planning.preprocessing import with_preprocessing
 from harness.records import Download
 
 if TYPE_CHECKING:
@@ -118,8 +119,7 @@ def _costs(task: TaskSpec, suite: Suite, registry: Registry, images: int | None)
     """The task, preceded by the tasks whose trials its measures require."""
     try:
         probe, dataset = registry.probe_for(task), registry.dataset(task.dataset)
-        if preprocessing := suite.preprocessing.get(task.dataset):
-            dataset = replace(dataset, preprocessing=preprocessing)
+        dataset = with_preprocessing(dataset, suite.preprocessing.get(task.dataset))
         probes = {f"{name}@{task.dataset}": registry.plugins.probe(name) for name in probe.requires}
         return {name: shape_of(name, probe, dataset, images) for name, probe in {**probes, task.name: probe}.items()}
     except (HarnessError, ValueError):

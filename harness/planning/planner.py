@@ -12,7 +12,7 @@ from harness.planning.answers import checked_effort, checked_names, checked_side
 from harness.planning.code import CodeInUse, compared
 from harness.planning.jobs import make_job
 from harness.planning.plan import MissingTask, Pass, Plan, PlannedCell, PlannedTask, Settings, Status
-from harness.planning.preprocessing import Natives, shown_to
+from harness.planning.preprocessing import Natives, shown_to, with_preprocessing
 from harness.planning.spans import span_length
 from harness.records import Identity, Job, Reason, TaskLayout, checked_arrays, columns_of
 
@@ -170,7 +170,7 @@ def _passes(
                 alike.setdefault(native or dataset.preprocessing, []).append(model.name)
         for preprocessing, members in alike.items():
             cropped = replace(preprocessing, size=side) if side else preprocessing
-            shown = replace(dataset, preprocessing=cropped)
+            shown = with_preprocessing(dataset, cropped)
             for start in range(0, len(members), RESIDENT_MODELS):
                 group = tuple(members[start : start + RESIDENT_MODELS])
                 group_cells = tuple(cell for cell in pending if cell.model in group)

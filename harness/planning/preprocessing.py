@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.errors import blamed
+from harness.errors import RequestError, blamed
 from harness.records import Reason, Remark, columns_of
 
 if TYPE_CHECKING:
@@ -25,6 +25,21 @@ def remarks_on(dataset: Dataset, of_suite: Preprocessing | None) -> tuple[Remark
         text = f"{of_suite} as the suite says; its own is {dataset.preprocessing}"
         return (Remark("data", dataset.name, text),)
     return (Remark("data", dataset.name, str(dataset.preprocessing)),) if dataset.preprocessing.native else ()
+
+
+def with_preprocessing(dataset: Dataset, preprocessing: Preprocessing | None) -> Dataset:
+    """A copy of `dataset` that gives such images; None: itself.
+
+    Raises:
+        RequestError: the dataset refuses them, by a ValueError. PluginError: it raises anything else.
+    """
+    if preprocessing is None:
+        return dataset
+    with blamed(f"dataset {dataset.name!r} with {preprocessing}"):
+        try:
+            return replace(dataset, preprocessing=preprocessing)
+        except ValueError as error:
+            raise RequestError(f"dataset {dataset.name!r} refuses {preprocessing}: {error}") from error
 
 
 def natives_of(selection: Selection) -> dict[str, Preprocessing | None]:
@@ -48,13 +63,14 @@ def shown_to(task: PlannedTask, model: ModelSpec, natives: Natives) -> PlannedTa
     native = natives.get(model.name)
     if native is None:
         return _inapplicable(task, model, f"source {model.source!r} states no size, resize and crop of the network")
-    size, dataset = native.size, replace(task.dataset, preprocessing=native)
+    size = native.size
     try:
+        dataset = with_preprocessing(task.dataset, native)
         conditions = columns_of(tuple(task.manifest.folders), task.probe.conditions(size))
         if task.probe.side(size) != size:
             raise ValueError(f"the probe makes stimuli from images of {task.probe.side(size)} pixels")
         alike = conditions == task.conditions and dict(task.probe.arrays(size)) == dict(task.arrays)
-    except ValueError as error:
+    except (RequestError, ValueError) as error:
         return _inapplicable(task, model, f"at {size} pixels: {error}")
     if not alike:
         at = task.dataset.preprocessing.size

@@ -23,7 +23,7 @@ from harness.planning import planner
 from harness.planning.code import CodeInUse, Maker, makers_of
 from harness.planning.definitions import check_definitions
 from harness.planning.plan import MissingTask, PlannedTask, Settings
-from harness.planning.preprocessing import natives_of, remarks_on
+from harness.planning.preprocessing import natives_of, remarks_on, with_preprocessing
 from harness.planning.requirements import with_requirements
 from harness.planning.sizes import of_other_sizes
 from harness.planning.spans import earlier_spans
@@ -110,7 +110,7 @@ def select(request: RunRequest, registry: Registry) -> Selection:
     for task in tasks:
         dataset = registry.dataset(task.dataset)
         preprocessing = suite.preprocessing.get(task.dataset) if suite else None
-        datasets[task.dataset] = replace(dataset, preprocessing=preprocessing) if preprocessing else dataset
+        datasets[task.dataset] = with_preprocessing(dataset, preprocessing)
         crops[task.dataset] = remarks_on(dataset, preprocessing)
     probes = {task.name: registry.probe_for(task) for task in tasks}
     if suite:

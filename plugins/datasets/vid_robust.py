@@ -21,6 +21,8 @@ from harness import Dataset, DatasetError, LabelSpace, Release, Sample, hookimpl
 from ._imagenet_classes import class_names
 
 FRAMES, ANCHORS = 22_179, 1_109
+MOST_BYTES: Final = 32 << 20
+"""Of a list; all frames, with 100 bytes each, take 2 MB."""
 
 
 def _columns(ranges: str) -> tuple[int, ...]:
@@ -109,6 +111,8 @@ def _read(root: Path, name: str, dataset: str) -> Mapping[str, Any]:
     if path is None:
         raise DatasetError(f"dataset {dataset!r}: there is no {places[0]}; it is in {where}")
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(

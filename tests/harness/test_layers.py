@@ -127,3 +127,12 @@ def test_stages_of_well_known_networks(name):
         layers = layers_in(network, network, torch.rand(1, 3, 64, 64))
     assert stages(layers.shapes) == STAGES[name]
     assert layers.head == {"resnet18": "fc"}.get(name, "classifier")
+
+
+def test_a_block_that_halves_by_a_function_ends_its_stage_as_one_that_halves_by_a_module():
+    """Shapes as a VGG has them: two blocks of two convolutions, each halved at its end."""
+    convolutions = {"one.a": (8, 64, 64), "one.b": (8, 64, 64)}
+    by_module = {**convolutions, "one.pool": (8, 32, 32), "one": (8, 32, 32), "two.a": (8, 32, 32)}
+    by_function = {name: shape for name, shape in by_module.items() if name != "one.pool"}
+    following = {"two.b": (8, 32, 32), "two": (8, 16, 16)}
+    assert stages({**by_module, **following})[1:] == stages({**by_function, **following})[1:] == ("one", "two")

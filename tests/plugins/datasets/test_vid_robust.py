@@ -75,6 +75,7 @@ def test_anchors_and_neighbours_with_their_labels(tree, folder):
     [
         ("{", None, "labels.json is damaged"),
         ("[" * 100_000, None, "labels.json is damaged"),
+        (" " * ((32 << 20) + 1), None, "labels.json is damaged"),
         (None, [], "pmsets.json is not a list of frames"),
         ({}, None, "labels.json is not a list of frames"),
         ({"val/a/000002.JPEG": [30]}, None, "expected class numbers 0 to 29"),
