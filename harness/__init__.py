@@ -65,7 +65,7 @@ from harness.records import (
 )
 
 if TYPE_CHECKING:
-    from harness import statistics
+    from harness import inference, statistics
     from harness.checkpoints.contents import Contents
     from harness.checkpoints.expected import check_digest, expected_digest
     from harness.checkpoints.locations import AbsentError, Scheme, cached, locate_first, split_hub
@@ -95,6 +95,7 @@ _LAZY = {
     "cached": "checkpoints.locations",
     "check_digest": "checkpoints.expected",
     "expected_digest": "checkpoints.expected",
+    "inference": "inference",
     "load_plugins": "discovery.loader",
     "locate_first": "checkpoints.locations",
     "normalized": "engine.normalization",
@@ -199,6 +200,7 @@ __all__ = [
     "check_digest",
     "expected_digest",
     "hookimpl",
+    "inference",
     "is_correct",
     "load_plugins",
     "locate_first",

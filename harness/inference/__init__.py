@@ -1,0 +1,5 @@
+"""What a reviewer asks of numbers over models: prediction, families, errors of measurement. Pure functions on arrays.
+
+`harness.statistics` describes (a coefficient and its interval); here is inferred what can be concluded from it. No run,
+no model, no I/O. Definitions and their sources: docs/statistics.md.
+"""
