@@ -75,6 +75,9 @@ def _definitions(suite: Suite) -> Iterator[tuple[tuple[str, ...], str]]:
     for kind, definitions in (("biases", suite.biases), ("axes", suite.axes)):
         for name, parts in definitions.items():
             yield from ((("suites", suite.name, kind, name), part) for part in parts)
+    for name, choices in suite.statistics.alternatives.items():
+        place = ("suites", suite.name, "statistics", "alternatives", name)
+        yield from (((*place, title), part) for title, parts in choices.items() for part in parts)
 
 
 def _unknown(part: str, available: Iterable[str]) -> RequestError:

@@ -14,6 +14,7 @@ from harness.records.progress import Progress
 from harness.records.published import DecisionTable, Erratum, ImportedDecisions, ImportedModel, ImportedTable, Tolerance
 from harness.records.reasons import Reason, ReasonKind, Remark, RemarkKind, reason_for
 from harness.records.run import RunKind, RunModel, RunRecord
+from harness.records.statistics_plan import StatisticsPlan
 from harness.records.study import Study, StudyModel, TrialReader
 from harness.records.suites import Suite, TaskSpec
 from harness.records.tables import Figure, Series, Table, TableCell
@@ -56,6 +57,7 @@ __all__ = [
     "RunRecord",
     "Sample",
     "Series",
+    "StatisticsPlan",
     "Study",
     "StudyModel",
     "Suite",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.records.measure import Measure
+from harness.records.statistics_plan import StatisticsPlan
 from harness.records.trials import TaskLayout
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class ImportedTable:
 
     Attributes:
         titles: bias, axis or group -> short title for tables and figures.
+        statistics: what is declared of the statistics over its models.
         errata: its known errors. tolerances: for comparisons; the first that matches a measure applies.
         probes: glob over full names (``shape-bias@*``) -> name of the probe that measures it, with default parameters;
             the first that matches applies. Measures of other probes are not compared with the table.
@@ -75,6 +77,7 @@ class ImportedTable:
     errata: tuple[Erratum, ...] = ()
     tolerances: tuple[Tolerance, ...] = ()
     probes: Mapping[str, str] = field(default_factory=dict)
+    statistics: StatisticsPlan = field(default_factory=StatisticsPlan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

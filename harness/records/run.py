@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.records.reasons import Reason, Remark
+from harness.records.statistics_plan import StatisticsPlan
 
 RunKind = Literal["trials", "imported"]
 _OWN_FIELDS = ("contents", "models", "planned", "remedies", "study", "warnings")
@@ -38,6 +39,7 @@ class RunRecord:
         biases: name -> full names of the measures whose mean it is.
         axes: likewise.
         titles: bias, axis or group -> short title.
+        statistics: what the suites declare of the statistics over models.
         warnings: dataset -> remarks about its data; model -> remarks about its weights.
         contents: dataset -> view -> SHA-256 over some files of that view; older runs record none.
         importer: name of the importer of the run's decisions; None for other runs.
@@ -57,6 +59,7 @@ class RunRecord:
     importer: str | None
     document: Mapping[str, Any]
     same_numbers: frozenset[tuple[str, str]] = frozenset()
+    statistics: StatisticsPlan = field(default_factory=StatisticsPlan)
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> RunRecord:
@@ -84,6 +87,7 @@ class RunRecord:
             contents={name: dict(digests) for name, digests in document.get("contents", {}).items()},
             importer=document.get("importer"),
             document=document,
+            statistics=StatisticsPlan.parse(study.get("statistics", {})),
             same_numbers=frozenset((said["before"], said["now"]) for said in document.get("same_numbers", ())),
         )
 

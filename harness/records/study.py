@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from harness.records.measure import Measure
 from harness.records.published import Erratum
 from harness.records.reasons import Reason
+from harness.records.statistics_plan import StatisticsPlan
 from harness.records.trials import Trials
 
 
@@ -54,6 +55,7 @@ class Study:
         trial_reader: reads single decisions of the runs (imported tables have none).
         errata: known errors of imported tables that concern these models.
         mended: whether the errata have been applied (`harness report --apply-errata`).
+        statistics: what was declared of the statistics over these models; where runs differ, by the first of them.
     """
 
     models: tuple[StudyModel, ...]
@@ -66,3 +68,4 @@ class Study:
     trial_reader: TrialReader | None = None
     errata: tuple[Erratum, ...] = ()
     mended: bool = False
+    statistics: StatisticsPlan = field(default_factory=StatisticsPlan)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.records.data import Preprocessing
+from harness.records.statistics_plan import StatisticsPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,7 @@ class Suite:
         biases, axes: name -> measures whose mean it is (``shape-bias: [shape-bias@cue-conflict]``).
         titles: bias, axis or group -> short title for tables and figures.
         preprocessing: dataset name -> resize and crop that replace the dataset's own.
+        statistics: what it declares of the statistics over its models.
     """
 
     name: str
@@ -41,3 +43,4 @@ class Suite:
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
     preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)
+    statistics: StatisticsPlan = field(default_factory=StatisticsPlan)

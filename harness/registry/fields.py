@@ -143,6 +143,7 @@ Uri = Annotated[str, AfterValidator(_uri)]
 Sha256 = Annotated[str, AfterValidator(_digest)]
 Channels = Annotated[tuple[float, float, float], BeforeValidator(_triple), AfterValidator(_fraction)]
 Renaming = Annotated[tuple[str, str], BeforeValidator(_renaming)]
+Names = Annotated[tuple[Text, ...], BeforeValidator(as_list), AfterValidator(distinct)]
 MeasureName = Annotated[str, AfterValidator(_measure)]
 Rows = Annotated[str, AfterValidator(_rows)]
 Measures = Annotated[

@@ -169,11 +169,24 @@ class Registry:
                 raise RequestError(
                     f"title of {name!r}, which is no bias, axis or group of the suite; these are: {available}"
                 )
+        self._check_statistics(suite)
         for kind, definitions in (("biases", suite.biases), ("axes", suite.axes)):
             for name, measures in definitions.items():
                 with self.located("suites", suite.name, kind, name):
                     for measure in measures:
                         self.dataset(dataset_of(measure))
+
+    def _check_statistics(self, suite: Suite) -> None:
+        declared, specs = suite.statistics, self.models_matching(suite.models)
+        groups = sorted({spec.group for spec in specs if spec.group})
+        if specs and declared.set_apart and declared.set_apart not in groups:
+            with self.located("suites", suite.name, "statistics", "set_apart"):
+                raise UnknownNameError("group", declared.set_apart, groups, "These are groups of the suite's models")
+        names = [spec.name for spec in specs]
+        for position, pattern in enumerate(declared.baseline_models if specs else ()):
+            if not any(fnmatchcase(name, pattern) for name in names):
+                with self.located("suites", suite.name, "statistics", "baseline_models", position):
+                    raise UnknownNameError("model", pattern, names, "These are models of the suite")
 
     def _place(self, *path: str | int) -> str:
         document = self._documents.get((str(path[0]), str(path[1])))

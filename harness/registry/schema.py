@@ -15,13 +15,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from harness.names import task_of
-from harness.records import Interpolation, LoadingRecipe, ModelSpec, Preprocessing, Suite, TaskSpec
+from harness.records import Interpolation, LoadingRecipe, ModelSpec, Preprocessing, StatisticsPlan, Suite, TaskSpec
 from harness.registry.fields import (
     Channels,
     Group,
     MeasureName,
     Measures,
     ModelName,
+    Names,
     Pixels,
     PluginName,
     Renaming,
@@ -213,14 +214,26 @@ class _Task(_Entry):
     params: dict[str, Any] = {}
 
 
+class _Statistics(_Entry):
+    log: Names = ()
+    set_apart: Text | None = None
+    controls: Names = ()
+    baseline_models: Names = ()
+    alternatives: dict[Text, Annotated[dict[Text, Measures], Field(min_length=1)]] = {}
+
+    def record(self) -> StatisticsPlan:
+        return StatisticsPlan(**{key: getattr(self, key) for key in type(self).model_fields})
+
+
 class _Suite(_Entry):
     title: str = ""
-    models: Annotated[tuple[Text, ...], BeforeValidator(as_list), AfterValidator(distinct)] = ()
+    models: Names = ()
     tasks: Annotated[tuple[Annotated[_Task, BeforeValidator(as_task)], ...], Field(min_length=1)]
     biases: dict[Text, Measures] = {}
     axes: dict[Text, Measures] = {}
     titles: dict[Text, Annotated[str, Field(min_length=1, max_length=MOST_TITLE)]] = {}
     preprocessing: dict[PluginName, _Crop] = {}
+    statistics: _Statistics = _Statistics()
 
     @model_validator(mode="after")
     def _one_meaning(self) -> _Suite:
@@ -228,10 +241,24 @@ class _Suite(_Entry):
         for name in self.biases.keys() & self.axes.keys():
             raise ValueError(f"{name!r} is both a bias and an axis")
         distinct(tuple(self.titles.values()))
+        self._declares_what_it_defines()
         unused = self.preprocessing.keys() - {task_of(task.task).dataset for task in self.tasks}
         if unused:
             raise ValueError(f"preprocessing is given for {sorted(unused)[0]!r}, which no task of the suite uses")
         return self
+
+    def _declares_what_it_defines(self) -> None:
+        declared = self.statistics
+        defined = {**self.biases, **self.axes}
+        for key, names, known in (
+            ("log", declared.log, self.biases),
+            ("controls", declared.controls, defined),
+            ("alternatives", tuple(declared.alternatives), defined),
+        ):
+            for name in names:
+                if name not in known:
+                    kind, available = "bias" if known is self.biases else "bias or axis", ", ".join(known) or "none"
+                    raise ValueError(f"statistics: {key}: {name!r} is no {kind} of the suite; these are: {available}")
 
     def record(self, name: str) -> Suite:
         forms = [(task_of(task.task), task.params) for task in self.tasks]
@@ -244,6 +271,7 @@ class _Suite(_Entry):
             axes=self.axes,
             titles=self.titles,
             preprocessing={key: crop.record() for key, crop in self.preprocessing.items()},
+            statistics=self.statistics.record(),
         )
 
 

@@ -100,6 +100,13 @@ def _first(problems: Any) -> str:
 
 
 _DEFINITIONS: Final = each(items(text))
+_STATISTICS: Final = fields(
+    {},
+    {
+        "log": items(text), "set_apart": text, "controls": items(text), "baseline_models": items(text),
+        "alternatives": each(_DEFINITIONS),
+    },
+)  # fmt: skip
 _HISTORY: Final = items(fields({}, {"command": items(text), "created": text, "versions": each(text)}))
 RUN: Final = fields(
     {"kind": _kind("trials or imported", lambda value: value in ("trials", "imported")), "settings": each(scalar)},
@@ -110,7 +117,9 @@ RUN: Final = fields(
         ),
         "planned": each(each(text, names=True), names=True),
         "remedies": each(each(text)),
-        "study": fields({}, {"biases": _DEFINITIONS, "axes": _DEFINITIONS, "titles": each(text)}),
+        "study": fields(
+            {}, {"biases": _DEFINITIONS, "axes": _DEFINITIONS, "titles": each(text), "statistics": _STATISTICS}
+        ),
         "warnings": each(items(text)),
         "contents": each(each(text)),
         "importer": optional(text),
@@ -169,6 +178,7 @@ TABLE: Final = fields(
     },
     {
         "titles": each(text),
+        "statistics": _STATISTICS,
         "errata": items(
             fields(
                 {"measure": text},

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import StoreError
-from harness.records import Erratum, ImportedModel, ImportedTable, Measure, Tolerance
+from harness.records import Erratum, ImportedModel, ImportedTable, Measure, StatisticsPlan, Tolerance
 from harness.store import run_record
 from harness.store.forms import TABLE, refuse_misfit
 from harness.store.seal import read_sealed, write_sealed
@@ -16,7 +16,7 @@ from harness.store.seal import read_sealed, write_sealed
 
 def table_to_json(table: ImportedTable) -> dict[str, Any]:
     """`table` as a JSON-ready object."""
-    stored = asdict(table)
+    stored = {**asdict(table), "statistics": table.statistics.document()}
     for model in stored["models"]:
         for measure in model["measures"].values():
             del measure["by_image"]  # unknown for published tables
@@ -49,6 +49,7 @@ def table_from_json(stored: Mapping[str, Any]) -> ImportedTable:
         errata=tuple(Erratum(**fields) for fields in stored.get("errata", ())),
         tolerances=tuple(Tolerance(**fields) for fields in stored.get("tolerances", ())),
         probes=dict(stored.get("probes", {})),
+        statistics=StatisticsPlan.parse(stored.get("statistics", {})),
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RequestError, listed
-from harness.records import Erratum, ReasonKind, Remark, Study, StudyModel
+from harness.records import Erratum, ReasonKind, Remark, StatisticsPlan, Study, StudyModel
 from harness.remarks import joined
 from harness.study.comparability import compared, tells_apart
 from harness.study.errata import (
@@ -50,6 +50,7 @@ def compose(
     warnings: Sequence[str] = (),
     provenance: Sequence[Mapping[str, Any]] = (),
     errata: Sequence[Erratum] = (),
+    statistics: StatisticsPlan | None = None,
 ) -> Study:
     """Put rows and definitions together.
 
@@ -58,6 +59,7 @@ def compose(
         titles: short titles of biases, axes and groups.
         ungrouped: whether statistics over models include models without a group.
         errata: those of the imported tables; only errata that some measure carries as a flag are kept.
+        statistics: what was declared of the statistics over models.
 
     Raises:
         RequestError: two runs have the same measure of a model, or a bias and an axis share a name.
@@ -79,6 +81,7 @@ def compose(
         warnings=(*warnings, *group_remarks, *_unlike_parts(models, {**biases, **axes}), *_flag_warnings(models)),
         provenance=tuple(provenance),
         errata=tuple(erratum for erratum in dict.fromkeys(errata) if _carried(models, erratum)),
+        statistics=statistics or StatisticsPlan(),
     )
 
 
@@ -116,8 +119,15 @@ def mended(study: Study) -> Study:
         ungrouped=study.ungrouped,
         warnings=[*kept, *_correction_remarks(study, left_out)],
         provenance=study.provenance,
+        statistics=replace(study.statistics, alternatives=_corrected(study)),
     )
     return replace(composed, trial_reader=study.trial_reader, errata=study.errata, mended=True)
+
+
+def _corrected(study: Study) -> dict[str, dict[str, tuple[str, ...]]]:
+    """The declared alternatives as biases and axes are corrected."""
+    declared = study.statistics.alternatives.items()
+    return {name: dict(corrected_definitions(choices, study.errata)) for name, choices in declared}
 
 
 def _correction_remarks(study: Study, left_out: Sequence[str]) -> Iterable[Remark]:
@@ -183,6 +193,7 @@ def open_study(
         reader.biases,
         reader.axes,
         titles=reader.titles,
+        statistics=reader.statistics,
         ungrouped=ungrouped,
         warnings=[*reader.warnings(), *joined(mixtures(rows)), *remarks],
         provenance=reader.provenance,

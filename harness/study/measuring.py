@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError, RequestError, StoreError, described, plugin_faults
 from harness.identity import difference
 from harness.names import task_of
-from harness.records import Measure, Reason, Remark
+from harness.records import Measure, Reason, Remark, StatisticsPlan
 from harness.remarks import joined
 from harness.study import commands
 from harness.study.code import CodesOfStudy
@@ -41,6 +41,7 @@ class RowReader:
         self.biases: dict[str, tuple[str, ...]] = {}
         self.axes: dict[str, tuple[str, ...]] = {}
         self.titles: dict[str, str] = {}
+        self.statistics = StatisticsPlan()
         self.provenance: list[dict[str, Any]] = []
         self._rows: list[Row] = []
         self._remarks: list[tuple[str, Remark]] = []
@@ -65,6 +66,7 @@ class RowReader:
             origin.update(title=table.title, source=table.source, license=table.license)
             self._define(label, table.biases, table.axes)
             self.titles = {**table.titles, **self.titles}
+            self._declare(label, table.statistics)
             self._rows += [
                 Row(
                     name=model.name,
@@ -79,6 +81,7 @@ class RowReader:
         else:
             self._define(label, record.biases, record.axes)
             self.titles = {**record.titles, **self.titles}
+            self._declare(label, record.statistics)
             self._add_trials(run, label)
         self.provenance.append({**origin, "run": label, "kind": run.kind})
 
@@ -113,6 +116,11 @@ class RowReader:
                         f"{label}; expected one definition. Report the runs one by one, or rename it in one suite"
                     )
                 self._defined_by.setdefault(name, label)
+
+    def _declare(self, label: str, plan: StatisticsPlan) -> None:
+        self.statistics, unlike = self.statistics.completed(plan)
+        text = f"other statistics are declared here ({', '.join(unlike)}); those of an earlier run are used"
+        self._remarks += [(label, Remark("data", label, text))] if unlike else []
 
     def _add_trials(self, run: RunReader, label: str) -> None:
         from harness.store import cells_of

@@ -31,6 +31,7 @@ def describe(opened: RunWriter, plan: Plan, selection: Selection, remarks: Mappi
             "biases": {name: list(parts) for name, parts in (suite.biases if suite else {}).items()},
             "axes": {name: list(parts) for name, parts in (suite.axes if suite else {}).items()},
             **({"titles": dict(suite.titles)} if suite and suite.titles else {}),
+            **({"statistics": declared} if suite and (declared := suite.statistics.document()) else {}),
         },
         models={spec.name: _model(spec) for spec in selection.models},
         **_planned(plan),
@@ -53,8 +54,8 @@ def describe(opened: RunWriter, plan: Plan, selection: Selection, remarks: Mappi
 
 
 def redefinitions(record: RunRecord, suite: Suite) -> dict[str, list[str]]:
-    """Bias or axis -> one remark, where `suite` replaces what the run defines; the latest definition holds."""
-    remarks = {}
+    """Bias, axis or ``statistics`` -> remarks where `suite` replaces what the run says; the latest definition holds."""
+    remarks: dict[str, list[str]] = {}
     for earlier, latest in ((record.biases, suite.biases), (record.axes, suite.axes)):
         for name, parts in latest.items():
             before = earlier.get(name)
@@ -63,6 +64,9 @@ def redefinitions(record: RunRecord, suite: Suite) -> dict[str, list[str]]:
                     f"redefined by suite {suite.name!r} as {', '.join(parts)}; before, in this run, {', '.join(before)}"
                 )
                 remarks[name] = [f"{name}: {text}. The latest definition holds for all models of the run"]
+    for key in record.statistics.completed(suite.statistics)[1]:
+        text = f"{key} is redefined by suite {suite.name!r}; the latest declaration holds for all models of the run"
+        remarks.setdefault("statistics", []).append(f"statistics: {text}")
     return remarks
 
 

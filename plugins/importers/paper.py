@@ -17,7 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness import Erratum, ImportedModel, ImportedTable, Importer, Measure, RequestError, Tolerance, hookimpl
+from harness import (
+    Erratum,
+    ImportedModel,
+    ImportedTable,
+    Importer,
+    Measure,
+    RequestError,
+    StatisticsPlan,
+    Tolerance,
+    hookimpl,
+)
 
 from ._columns import Meaning, refuse_other_units
 
@@ -95,6 +105,29 @@ TITLES: Mapping[str, str] = {
     "adversarial_training": "adversarial",
 }
 """Short titles, as those of the suite `paper`."""
+
+STATISTICS = StatisticsPlan(
+    log=("high-frequency-bias",),
+    set_apart="adversarial_training",
+    controls=("ID",),
+    baseline_models=(*GROUPS["baseline"], *GROUPS["training_recipes"]),
+    alternatives={
+        "ID": {"without ReaL": AXES["ID"][:2]},
+        "Robustness": {"without A": AXES["Robustness"][1:]},
+        "Concepts": {"without stylized": AXES["Concepts"][:2]},
+        **{
+            f"{name}-frequency-bias": {
+                f"cutoffs to 0.{most}": tuple(
+                    f"relative-top1@imagenet/{name}-pass-0.{cutoff}" for cutoff in range(1, most + 1)
+                )
+                for most in (3, 7, 9)
+            }
+            for name in ("low", "high")
+        },
+    },
+)
+"""Choices about the statistics, as the suite `paper` declares them: high-frequency bias is skewed (its largest value is
+seven times the eighth largest), and one group of fifteen was trained against attacks."""
 
 IMAGES: Mapping[str, int] = {
     "imagenet": 50_000,
@@ -323,6 +356,7 @@ class Paper(Importer):
             biases=BIASES,
             axes=AXES,
             titles=TITLES,
+            statistics=STATISTICS,
             errata=ERRATA,
             tolerances=TOLERANCES,
             probes=PROBES,

@@ -276,6 +276,10 @@ PLACES = {
     "task": _suite(tasks=["accuracy@shapes-64", EVERY]),
     "bias": _suite(biases={EVERY: ["top1@shapes-64"]}),
     "measure": _suite(axes={"a": [EVERY]}),
+    "set-apart": _suite(statistics={"set_apart": EVERY}),
+    "alternative": _suite(
+        biases={"b": ["top1@shapes-64"]}, statistics={"alternatives": {"b": {EVERY: ["top1@shapes-64"]}}}
+    ),
     "short-title": _suite(biases={"b": ["top1@shapes-64"]}, titles={"b": EVERY}),
 }
 READING = ("list models", "list suites", "info evil", "info s", "doctor --suite s", "fetch --suite s --offline")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +24,7 @@ from harness import (
     Probe,
     RegistryError,
     RequestError,
+    StatisticsPlan,
     Suite,
     TaskSpec,
     UnknownNameError,
@@ -685,3 +687,44 @@ def test_titles_are_short_and_name_what_the_suite_has(load, titles, problem):
     else:
         with pytest.raises(RegistryError, match=problem):
             load(text).suite("s")
+
+
+DECLARED = """
+models: {m: {source: source, group: recipes}}
+suites:
+  s:
+    models: [m]
+    tasks: [clean@photos]
+    biases: {low: [top5@photos]}
+    axes: {ID: [top1@photos]}
+    statistics: {STATISTICS}
+"""
+
+
+@pytest.mark.parametrize(
+    ("statistics", "problem"),
+    [
+        ("{log: ID}", "statistics: log: 'ID' is no bias of the suite; these are: low"),
+        ("{controls: [low, IT]}", "statistics: controls: 'IT' is no bias or axis of the suite; these are: low, ID"),
+        ("{alternatives: {IT: {other: top5@photos}}}", "statistics: alternatives: 'IT' is no bias or axis"),
+        ("{alternatives: {ID: {}}}", "at least 1"),
+        ("{alternatives: {ID: {other: top5}}}", "is not of the form measure@dataset"),
+        ("{set_apart: recipe}", "unknown group 'recipe'; did you mean 'recipes'"),
+        ("{baseline_models: ['x*']}", "unknown model 'x"),
+        ("{logs: low}", "unknown key 'logs'; did you mean 'log'"),
+        ("{log: [low, low]}", "'low' is listed twice"),
+    ],
+)
+def test_statistics_are_declared_of_what_the_suite_has(load, statistics, problem):
+    with pytest.raises(RegistryError, match=re.escape(problem)) as refusal:
+        load(DECLARED.replace("{STATISTICS}", statistics)).suite("s")
+    assert "\n" not in str(refusal.value)
+
+
+def test_declared_statistics_are_those_of_the_suite(load):
+    statistics = """{log: low, set_apart: recipes, controls: ID, baseline_models: "m*",
+        alternatives: {ID: {five: top5@photos}}}"""
+    assert load(DECLARED.replace("{STATISTICS}", statistics)).suite("s").statistics == StatisticsPlan(
+        log=("low",), set_apart="recipes", controls=("ID",), baseline_models=("m*",),
+        alternatives={"ID": {"five": ("top5@photos",)}},
+    )  # fmt: skip

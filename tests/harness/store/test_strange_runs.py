@@ -47,7 +47,12 @@ def prepared(tmp_path_factory):
             models={"net-a": {"group": "g", "title": "t", "expected": {"top1@made": [0.5, 0.1]}}},
             planned={TASK: {"net-a": "", "net-b": "", "net-c": "no"}},
             remedies={TASK: {"net-c": "buy one"}},
-            study={"biases": {"b": ["top1@made"]}, "axes": {"a": ["top1@made"]}, "titles": {"b": "B"}},
+            study={
+                "biases": {"b": ["top1@made"]},
+                "axes": {"a": ["top1@made"]},
+                "titles": {"b": "B"},
+                "statistics": {"log": ["b"], "set_apart": "g", "alternatives": {"a": {"t": ["top1@made"]}}},
+            },
             warnings={"made": ["made: small"]},
             contents={"made": {"view": "0"}},
             same_numbers=[{"before": "1", "now": "2"}],

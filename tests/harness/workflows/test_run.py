@@ -272,3 +272,20 @@ def test_a_second_suite_that_redefines_an_axis_says_so_in_the_run_and_in_the_rep
     assert "ID" in remark and "'second'" in remark and "top5@imagenet; before, in this run, top1@imagenet" in remark
     assert "The latest definition holds" in remark
     assert study.axes["ID"] == ("top5@imagenet",)
+
+
+DECLARING = """
+suites:
+  plain: {models: [plain], tasks: [accuracy@imagenet], biases: {B: [top5@imagenet]}}
+  first: {models: [plain], tasks: [accuracy@imagenet], biases: {B: [top5@imagenet]}, statistics: {log: B}}
+  second: {models: [plain], tasks: [accuracy@imagenet], biases: {B: [top5@imagenet]}, statistics: {controls: B}}
+"""
+
+
+def test_declared_statistics_are_stored_and_reach_the_study(run):
+    Path("suites.yaml").write_text(DECLARING)
+    declared = []
+    for suite in ("plain", "first", "plain", "second"):
+        run(suite=suite, models=(), tasks=(), registry=["more.yaml", "suites.yaml"])
+        declared.append(door.open_study("door").statistics.document())
+    assert declared == [{}, {"log": ["B"]}, {"log": ["B"]}, {"log": ["B"], "controls": ["B"]}]

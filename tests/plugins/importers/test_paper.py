@@ -12,7 +12,7 @@ import pytest
 from harness import RequestError
 from harness.discovery.loader import load_plugins
 from harness.plugins.importers import paper
-from harness.plugins.importers.paper import AXES, BIASES, GROUPS, TOLERANCES, Paper, _sources
+from harness.plugins.importers.paper import AXES, BIASES, GROUPS, STATISTICS, TOLERANCES, Paper, _sources
 from harness.registry import load_registry
 from harness.study.protocols import stated
 
@@ -146,6 +146,7 @@ def test_the_suite_of_that_name_defines_biases_axes_and_groups_alike():
     registry = load_registry((), load_plugins())
     suite = registry.suites["paper"]
     assert (dict(suite.biases), dict(suite.axes)) == (dict(BIASES), dict(AXES))
+    assert suite.statistics == STATISTICS
     assert {name: registry.models[name].group for names in GROUPS.values() for name in names} == {
         name: group for group, names in GROUPS.items() for name in names
     }

@@ -1,0 +1,32 @@
+"""What is declared of statistics: there and back as JSON, and completed by another declaration."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import StatisticsPlan
+
+NAMES = st.lists(st.sampled_from("abc"), unique=True).map(tuple)
+PLANS = st.builds(
+    StatisticsPlan,
+    log=NAMES,
+    set_apart=st.none() | st.sampled_from("gh"),
+    controls=NAMES,
+    baseline_models=NAMES,
+    alternatives=st.dictionaries(st.sampled_from("ab"), st.dictionaries(st.sampled_from("tu"), NAMES, min_size=1)),
+)
+
+
+@given(PLANS)
+def test_it_survives_json(plan):
+    assert StatisticsPlan.parse(plan.document()) == plan
+    assert None not in plan.document().values() and [] not in plan.document().values()
+
+
+@given(PLANS, PLANS)
+def test_what_is_declared_first_holds(first, second):
+    plan, unlike = first.completed(second)
+    for name, value in second.document().items():
+        mine = first.document().get(name)
+        assert plan.document()[name] == (mine or value)
+        assert (name in unlike) == (mine is not None and mine != value)
+    assert first.document().items() <= plan.document().items()
