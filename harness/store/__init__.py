@@ -8,7 +8,7 @@ format; only these import h5py. Imports `records` and `local`; other rooms impor
 from harness.store.cells import StoredCell
 from harness.store.export import export_run, left_out, trials_frame
 from harness.store.imported import store_table
-from harness.store.layout import RESERVED, check_layout
+from harness.store.layout import RESERVED, check_layout, layout_digest
 from harness.store.outputs import refuse_inside
 from harness.store.reader import RunReader, read_trials
 from harness.store.run_record import INDEX, refuse_locked, refuse_occupied, refuse_unfit
@@ -27,6 +27,7 @@ __all__ = [
     "check_layout",
     "export_run",
     "is_complete",
+    "layout_digest",
     "left_out",
     "read_trials",
     "refuse_inside",

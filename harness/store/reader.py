@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -150,9 +151,9 @@ class RunReader:
     def cell(self, task: str, model: str) -> StoredCell | None:
         """The stored state of one cell under its current key, None if it was never begun. Raises StoreError."""
         folder = self.folder(task, model)
-        if folder.record() is None:
+        if (place := self._place(folder)) is None:
             return None
-        record, files = self.place(task, model)
+        record, files = place
         return StoredCell(
             job=record.job,
             spans=tuple(span for file in files for span in file.spans),
@@ -164,17 +165,20 @@ class RunReader:
 
     def place(self, task: str, model: str) -> tuple[CellRecord, tuple[ShardFile, ...]]:
         """The current job of a cell, and the files with its trials. Raises StoreError if it was never begun."""
-        folder = self.folder(task, model)
+        if (place := self._place(self.folder(task, model))) is None:
+            available = ", ".join(self.models(task)) or "none"
+            raise StoreError(f"{self.path} has no {task} of {model!r}. Available: {available}")
+        return place
+
+    def _place(self, folder: CellFolder) -> tuple[CellRecord, tuple[ShardFile, ...]] | None:
+        """As `place`; None if the cell was never begun."""
         for _ in range(_ATTEMPTS):
             record = folder.record()
             if record is None:
-                break
-            try:
+                return None
+            with suppress(FileNotFoundError):  # a writer has just finished the cell under another key
                 return record, folder.files(record.origin)
-            except FileNotFoundError:
-                continue  # a writer has just finished the cell under another key
-        available = ", ".join(self.models(task)) or "none"
-        raise StoreError(f"{self.path} has no {task} of {model!r}. Available: {available}")
+        return None
 
     def is_stale(self, record: CellRecord) -> bool:
         """Whether the layout of the trials of `record` has been replaced since."""

@@ -10,18 +10,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, RequestError, StoreError, described, plugin_faults
-from harness.identity import difference
 from harness.names import task_of
 from harness.records import Measure, Reason, Remark, StatisticsPlan
 from harness.remarks import joined
 from harness.study import commands
 from harness.study.code import CodesOfStudy
 from harness.study.expectations import flagged
+from harness.study.kept_measures import KeptMeasures
 from harness.study.missing import reasons_of_parts, reasons_of_published
 from harness.study.protocols import Origin
 from harness.study.reduction import measures_of, with_params
 from harness.study.rows import Definitions, Row
-from harness.study.superseded import network_of, superseded
+from harness.study.superseded import network_of, superseded, unlike
 from harness.views import Views
 
 if TYPE_CHECKING:
@@ -126,18 +126,19 @@ class RowReader:
         from harness.store import cells_of
 
         cells, planned = cells_of(run), run.record.planned
-        replaced = superseded(cells.sound)
+        replaced, kept = superseded(cells.sound), KeptMeasures(run.path)
         models, places = run.record.models, {**cells.sound, **cells.damaged}
         tasks = dict.fromkeys([*planned, *(task for task, _ in places)])
         cells_planned, cells_missing = 0, 0
         for model in dict.fromkeys([*models, *(model for _, model in places)]):
-            builder = _RowBuilder(self, run, label, model, cells, replaced)
+            builder = _RowBuilder(self, run, label, model, cells, replaced, kept)
             for task in tasks:
                 if (task, model) in places or model in planned.get(task, {}):
                     builder.add(task, planned.get(task, {}).get(model))
             self._rows.append(builder.build(models[model].group if model in models else None))
             cells_planned += len(builder.tasks) + builder.cells_missing
             cells_missing += builder.cells_missing
+        kept.close()
         if cells_missing:
             text = f"incomplete: {cells_missing} of {cells_planned} cells have no result, listed with their reasons"
             self._remarks.append((label, Remark("incomplete", label, text)))
@@ -159,9 +160,10 @@ class _RowBuilder:
         model: str,
         cells: Cells,
         old: Mapping[tuple[str, str], str],
+        kept: KeptMeasures,
     ) -> None:
         self.reader, self.run, self.label, self.model, self.old = reader, run, label, model, old
-        self.cells, self.damaged = cells.sound, cells.damaged
+        self.cells, self.damaged, self.kept = cells.sound, cells.damaged, kept
         self.measures: dict[str, Measure] = {}
         self.missing: list[Reason] = []
         self.tasks: dict[str, Mapping[str, Any]] = {}
@@ -220,7 +222,7 @@ class _RowBuilder:
             return self._reason(task, f"measured under other conditions: {error}", self._rerun)
         probe = self._probe(task)
         try:
-            measures, set_aside = measures_of(probe, views, task_of(task).dataset)
+            measures, set_aside = measures_of(probe, views, task_of(task).dataset, self.kept)
         except HarnessError:
             raise
         except plugin_faults() as error:  # a plugin's mistake makes only its own cells missing, with a reason
@@ -293,8 +295,5 @@ class _RowBuilder:
 
     def _unlike(self, cell: StoredCell, task: str) -> Reason | None:
         """How `cell` differs, other than in its probe, from the cell whose trials it requires; None if it does not."""
-        other = self.cells[task, self.model]
-        changed = difference(other.job.identity.without_task(), cell.job.identity.without_task())
-        if not changed and self.run.layout(task).sample_ids != self.run.layout(cell.job.task).sample_ids:
-            changed = "its samples differ"
+        changed = unlike(self.run, cell, self.cells[task, self.model])
         return self._reason(task, f"{changed}; rerun both", self._rerun) if changed else None

@@ -9,6 +9,7 @@ from harness.identity import difference
 
 if TYPE_CHECKING:
     from harness.records import Job
+    from harness.store import RunReader
     from harness.store.cells import StoredCell
 
 
@@ -47,3 +48,11 @@ def network_of(job: Job) -> dict[str, Any]:
 def _created(cell: StoredCell) -> str:
     """When the cell was begun, in ISO 8601 and UTC, which sorts by time."""
     return str(cell.provenance.get("created", ""))
+
+
+def unlike(run: RunReader, cell: StoredCell, other: StoredCell) -> str:
+    """How `cell` differs, other than in its task, from one whose trials its probe requires; empty if it does not."""
+    changed = difference(other.job.identity.without_task(), cell.job.identity.without_task())
+    if not changed and run.layout(other.job.task).sample_ids != run.layout(cell.job.task).sample_ids:
+        return "its samples differ"
+    return changed

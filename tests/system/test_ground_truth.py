@@ -194,6 +194,14 @@ def test_the_other_networks_measure_what_is_recorded(tmp_path):
     assert others == {}
 
 
+def test_a_second_report_says_the_same(quickstart, study, tmp_path):
+    """It takes the measures that the first has kept in the cache folder."""
+    words = ["report", "runs/quickstart", "--format", "json"]
+    texts = [completed(words, quickstart, COLUMNS="80", HARNESS_CACHE=str(tmp_path)).stdout for _ in range(2)]
+    assert len(list((tmp_path / "measures").iterdir())) == 1
+    assert texts[0] == texts[1] and json.loads(texts[0]) == study
+
+
 def test_the_same_seed_gives_the_same_numbers(quickstart, tmp_path):
     """Some cells again, elsewhere and in another process: bit for bit what the whole run stored."""
     import numpy as np
