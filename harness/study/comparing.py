@@ -55,7 +55,8 @@ class Comparison:
 def compare(here: Side, there: Side) -> list[Comparison]:
     """Compare every measure of the other side, for each model on both sides, in the order of the other side.
 
-    A task that is missing on both sides stands for its measures.
+    A task that is missing on both sides stands for its measures. A measure that is undefined on both sides for one
+    reason is left out: the sides agree as far as they can.
 
     Raises:
         RequestError: the sides share no model, or no measure of a shared model.
@@ -69,7 +70,14 @@ def compare(here: Side, there: Side) -> list[Comparison]:
     comparisons = [comparison for model in shared for comparison in _comparisons(model, here, there)]
     if all(comparison.mine is None or comparison.theirs is None for comparison in comparisons):
         raise _no_measure(shared, comparisons, here, there)
-    return comparisons
+    return [comparison for comparison in comparisons if not _undefined_alike(comparison, here, there)]
+
+
+def _undefined_alike(comparison: Comparison, here: Side, there: Side) -> bool:
+    """Whether both sides have the measure, without a value, and for the same reason."""
+    sides = (side.models[comparison.model].get(comparison.measure) for side in (here, there))
+    reasons = [measure.reason for measure in sides if measure is not None and measure.value is None]
+    return len(reasons) == 2 and reasons[0] == reasons[1]
 
 
 def _no_measure(models: Sequence[str], comparisons: Sequence[Comparison], here: Side, there: Side) -> RequestError:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from harness import NO_LABELS, Batch, Measure, Probe, Trials, accuracy_measures, hookimpl, is_correct, share
 
+from ._calibration import calibration
 from ._chance import SIGNIFICANCE, guessing_p
 from ._corruption_error import corruption_errors
 from ._permutation import explained_by_exchange
@@ -37,6 +38,10 @@ class Accuracy(Probe):
     over the samples where that is ``yes`` (the OOD accuracy of Geirhos et al. 2021). If the classes are a subset of the
     outputs and the run stores logits, ``top1-all-outputs`` is the accuracy of decisions among all outputs.
 
+    ``ece`` is the expected calibration error of the decisions, ``ece-calibrated`` that of a perfectly calibrated
+    network with the same probabilities, and ``brier-top1`` their Brier score; ``nll`` and ``brier``, over all classes,
+    need logits. Where a dataset has views, they are of all views together; a single view has none.
+
     On ImageNet-C with the usual 15 corruptions in 5 severities, ``mce`` is the mean corruption error (mCE): the error
     under each corruption divided by that of AlexNet, then averaged; ``mean-error`` is the mean error without that
     division.
@@ -53,7 +58,7 @@ class Accuracy(Probe):
         yield CONDITION, batch.images
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
-        """``top1``, ``correct``, ``n`` and ``top5``; then what the attributes and logits allow."""
+        """``top1``, ``correct``, ``n``, ``top5``, what attributes and logits allow, and the calibration."""
         flags = _chance_flags(trials)
         for measure in accuracy_measures(trials, CONDITION, ""):
             yield replace(measure, flags=flags) if measure.name == "top1" else measure
@@ -61,6 +66,7 @@ class Accuracy(Probe):
         yield from of_variants(trials, CONDITION)
         yield from of_kept(trials, CONDITION)
         yield from among_all_outputs(trials, CONDITION)
+        yield from calibration(trials, CONDITION)
 
     def measures_of_view(self, trials: Trials) -> Iterable[Measure]:
         """``top1``, ``correct`` and ``n``, without flags: under a strong corruption a sound network may guess."""

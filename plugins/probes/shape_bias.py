@@ -9,12 +9,12 @@ are hit more often than by guessing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from harness import Batch, DatasetError, Measure, Probe, Trials, hookimpl, proportion
+from harness import Batch, DatasetError, Measure, Probe, Trials, hookimpl, proportion, share
 
 from ._chance import SIGNIFICANCE, guessing_p
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 CONDITION = "clean"
+NO_CONFLICT = "no image has a shape and a texture that conflict"
 
 
 class Decisions(NamedTuple):
@@ -63,6 +64,10 @@ class ShapeBias(Probe):
     ``conflict-trials`` are the counts behind it. Guessing among K classes hits one of the two cues with probability
     2/K: unless shape + texture over all conflicting images exceed that (one-sided binomial test, p < 0.001),
     ``shape-bias`` is undefined, with a reason.
+
+    The ratio hides how much is recognised at all. ``shape-accuracy`` and ``texture-accuracy`` are the shares of all
+    decisions on conflicting images that name the shape, and the texture; ``neither-cue`` is the share of the others,
+    where no decision at all is one of them. The three add up to 1, and guessing gives 1/K, 1/K and 1 - 2/K.
     """
 
     name: ClassVar[str] = "shape-bias"
@@ -78,9 +83,10 @@ class ShapeBias(Probe):
         yield CONDITION, batch.images
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
-        """Counts and ``shape-bias``. Raises DatasetError for a sample with several shapes or an unknown texture."""
+        """Counts, ``shape-bias`` and shares. Raises DatasetError for a sample of several shapes or unknown texture."""
         shapes, textures = _cues(trials)
-        shape, texture, conflicts = count_decisions(trials.top5[:, trials.column(CONDITION), 0], shapes, textures)
+        chosen = trials.top5[:, trials.column(CONDITION), 0]
+        shape, texture, conflicts = count_decisions(chosen, shapes, textures)
         yield Measure(name="shape-decisions", value=shape, unit="count", n=conflicts)
         yield Measure(name="texture-decisions", value=texture, unit="count", n=conflicts)
         yield Measure(name="conflict-trials", value=conflicts, unit="count", n=len(shapes))
@@ -89,12 +95,25 @@ class ShapeBias(Probe):
             yield Measure(name="shape-bias", value=None, n=shape + texture, reason=reason)
         else:
             yield proportion("shape-bias", shape, shape + texture, direction="neither")
+        conflict = shapes != textures
+        yield from _shares(chosen[conflict], shapes[conflict], textures[conflict], trials.repeats)
+
+
+def _shares(chosen: np.ndarray, shapes: np.ndarray, textures: np.ndarray, repeats: int) -> Iterator[Measure]:
+    """What share of all decisions on conflicting images names the shape, the texture, and neither."""
+    shape, texture = chosen == shapes, chosen == textures
+    named = {"shape-accuracy": shape, "texture-accuracy": texture, "neither-cue": ~shape & ~texture}
+    for name, hits in named.items():
+        if len(hits):
+            yield replace(share(name, hits, repeats=repeats), direction="neither")
+        else:
+            yield Measure(name=name, value=None, n=0, reason=NO_CONFLICT)
 
 
 def _no_evidence(decided: int, conflicts: int, classes: int) -> str:
     """Why `decided` of `conflicts` decisions for one of the two cues may be guesses; empty if they exceed chance."""
     if not conflicts:
-        return "no image has a shape and a texture that conflict"
+        return NO_CONFLICT
     p = guessing_p(decided, conflicts, 2 / classes)
     if p < SIGNIFICANCE:
         return ""

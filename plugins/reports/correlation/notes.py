@@ -90,7 +90,8 @@ def other_reasons(data: CorrelationData, shown: Sequence[str]) -> Iterator[str]:
     for (reason, subject), models in models_of.items():
         subjects_of.setdefault((reason, tuple(models)), []).append(subject)
     for (reason, names), subjects in subjects_of.items():
-        yield f"– {_short(subjects)}: {reason}: {_short(names, MOST_MODELS)}"
+        every = len(names) == len(data["models"]) > NAMED
+        yield f"– {_short(subjects)}: {reason}: {f'all {len(names)} models' if every else _short(names, MOST_MODELS)}"
 
 
 def flag_lines(data: CorrelationData) -> Iterator[str]:

@@ -146,6 +146,16 @@ def test_gaps_have_their_reason():
     assert found["top1@d"] == ("not comparable", "table: not published")
 
 
+def test_what_is_undefined_on_both_sides_for_one_reason_is_no_difference():
+    mine = side(a=0.5, b=measure(None, reason="needs logits"), c=measure(None, reason="3 of 9 are guesses"))
+    theirs = side("run", a=0.5, b=measure(None, reason="needs logits"), c=measure(None, reason="4 of 9 are guesses"))
+    found = {one.measure: (one.verdict, one.reason) for one in compare(mine, theirs)}
+    assert found.keys() == {"top1@a", "top1@c"}
+    assert found["top1@c"] == ("not comparable", "undefined in mine: 3 of 9 are guesses")
+    with pytest.raises(RequestError, match=r"no measure.*needs logits"):
+        compare(side(b=measure(None, reason="needs logits")), side("run", b=measure(None, reason="needs logits")))
+
+
 def test_nothing_in_common_is_a_mistake():
     with pytest.raises(RequestError, match=r"no model of mine \(m\) is in table \(other\)"):
         compare(side(a=0.5), Side(label="table", models={"other": {}}))

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
+from statsmodels.stats.proportion import proportion_confint
 
 from harness import Batch, DatasetError, TaskLayout, Trials
 from harness.plugins.probes.shape_bias import ShapeBias, count_decisions
+from harness.views import Views, measures_by_view
 from tests.helpers.places import REAL as SHARED_REAL
 
 DECISIONS = SHARED_REAL / "decisions"
@@ -47,10 +50,55 @@ def test_counts():
     textures = ["dog", "dog", "dog", "cat", "bear"] * 5
     found = measured(chosen, shapes, textures, classes=SIXTEEN)
     values = {name: measure.value for name, measure in found.items()}
-    assert values == {"shape-decisions": 5, "texture-decisions": 5, "conflict-trials": 20, "shape-bias": 0.5}
+    assert values == {
+        "shape-decisions": 5, "texture-decisions": 5, "conflict-trials": 20, "shape-bias": 0.5,
+        "shape-accuracy": 0.25, "texture-accuracy": 0.25, "neither-cue": 0.5,
+    }  # fmt: skip
     assert found["shape-bias"].n == 10
     assert found["shape-bias"].direction == "neither"
     assert found["shape-bias"].low < 0.5 < found["shape-bias"].high
+
+
+def test_shares_of_all_decisions_have_n_and_wilson_intervals():
+    """A network with a shape bias of 1 may recognise next to nothing: the shares tell it apart."""
+    seldom = measured(["cat"] * 24 + ["bear"] * 56, ["cat"] * 80, ["dog"] * 80, classes=SIXTEEN)
+    assert seldom["shape-bias"].value == 1
+    for name, hits in (("shape-accuracy", 24), ("texture-accuracy", 0), ("neither-cue", 56)):
+        interval = proportion_confint(hits, 80, method="wilson")
+        found = seldom[name]
+        assert (found.value, found.n, found.unit, found.direction) == (hits / 80, 80, "fraction", "neither")
+        assert (found.low, found.high) == pytest.approx(interval, abs=1e-12)
+
+
+@given(st.lists(st.tuples(st.sampled_from((*CLASSES, "none")), *[st.sampled_from(CLASSES)] * 2), max_size=30))
+@settings(max_examples=50, deadline=None)
+def test_shares_add_up_to_one_and_agree_with_the_counts(rows):
+    """No decision ("none") names neither cue; images without a conflict do not count."""
+    found = measured(*zip(*rows, strict=True)) if rows else measured([], [], [])
+    shares = [found[name].value for name in ("shape-accuracy", "texture-accuracy", "neither-cue")]
+    conflicts = found["conflict-trials"].value
+    if not conflicts:
+        assert shares == [None] * 3 and "conflict" in found["neither-cue"].reason
+        return
+    assert sum(shares) == pytest.approx(1)
+    assert shares[:2] == [found["shape-decisions"].value / conflicts, found["texture-decisions"].value / conflicts]
+
+
+def test_shares_over_views_have_intervals_between_images():
+    layout_of = trials(["cat"] * 6, ["cat"] * 6, ["dog"] * 6)
+    layout = replace(layout_of.layout, conditions=("a", "b"))
+    top5 = np.full((6, 2, 5), -1, np.int16)
+    top5[:, :, 0] = [[1, 1], [1, 2], [1, 1], [0, 0], [1, 0], [2, 2]]
+    logp = np.zeros(top5.shape, np.float16)
+    viewed = Trials(model="m", layout=layout, top5=top5, logp=logp, correct=top5[:, :, 0] == 1)
+    views = Views(trials=viewed, names=("a", "b"), conditions=("clean",))
+    found = {measure.full_name("d"): measure for measure in measures_by_view(ShapeBias(), views)}
+    images = np.array([1, 0.5, 1, 0, 0.5, 0])
+    error = 1.96 * images.std(ddof=1) / len(images) ** 0.5
+    pooled = found["shape-accuracy@d"]
+    assert (pooled.value, pooled.n) == (0.5, 12)
+    assert (pooled.low, pooled.high) == pytest.approx((0.5 - error, 0.5 + error))
+    assert found["shape-accuracy@d/b"].value == pytest.approx(2 / 6)
 
 
 def decided(shape, texture, conflicts, classes=SIXTEEN):
