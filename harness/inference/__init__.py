@@ -4,15 +4,37 @@
 no model, no I/O. Definitions and their sources: docs/statistics.md.
 """
 
+from harness.inference.coupling import Coupling, coupling_null
+from harness.inference.effective import EffectiveRobustness, effective_robustness
 from harness.inference.influence import Influence, influence_of
 from harness.inference.partial import PartialCorrelation, partial_spearman
 from harness.inference.power import Detectable, detectable
+from harness.inference.reliability import (
+    Ceiling,
+    Reliability,
+    ceiling,
+    reliability_from_errors,
+    spearman_brown,
+    split_half,
+    split_half_of_ratio,
+)
 
 __all__ = [
+    "Ceiling",
+    "Coupling",
     "Detectable",
+    "EffectiveRobustness",
     "Influence",
     "PartialCorrelation",
+    "Reliability",
+    "ceiling",
+    "coupling_null",
     "detectable",
+    "effective_robustness",
     "influence_of",
     "partial_spearman",
+    "reliability_from_errors",
+    "spearman_brown",
+    "split_half",
+    "split_half_of_ratio",
 ]
