@@ -1,4 +1,4 @@
-"""Reliability, against the error that was put in, Cronbach's alpha and the published table; arithmetic of the ceiling."""
+"""Reliability, against the error that was put in, Cronbach's alpha and the published table; and its ceiling."""
 
 import math
 
