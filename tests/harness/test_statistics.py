@@ -154,6 +154,14 @@ def test_holm_known_values():
     assert holm([]) == []
 
 
+def test_the_fifteen_p_values_of_benjamini_and_hochberg():
+    """Their example of 1995: thrombolysis, 15 hypotheses at 0.05."""
+    ps = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459]
+    ps += [0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
+    rejected = [sum(p <= 0.05 for p in adjusted) for adjusted in (benjamini_hochberg(ps), holm(ps))]
+    assert (*rejected, sum(p * 15 <= 0.05 for p in ps)) == (4, 3, 3)
+
+
 @given(p_values)
 def test_holm_lies_between_p_and_bonferroni(ps):
     adjusted = holm(ps)

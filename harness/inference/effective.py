@@ -1,0 +1,115 @@
+"""Effective robustness: accuracy on other images beyond what accuracy on the first ones predicts.
+
+Taori et al., "Measuring Robustness to Natural Distribution Shifts" (NeurIPS 2020), with the probit scale of Miller et
+al., "Accuracy on the Line" (ICML 2021): over a declared baseline set of models, Φ⁻¹(y) = a + b Φ⁻¹(x) by least squares,
+and ρ_eff = y - Φ(a + b Φ⁻¹(x)) for every model. The baseline decides what counts as robust, so the suite declares it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.statistics import LEAST_PAIRS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectiveRobustness:
+    """The baseline line and each model's distance from it.
+
+    Attributes:
+        n: models of the baseline that the line rests on.
+        slope: b. intercept: a, both on the probit scale. r2: share of the baseline's variance there that the line
+            explains, in [0, 1]; None where the baseline does not vary in y.
+        values: ρ_eff of each of the N models, a difference of fractions; None where its x is 0 or 1 without a count.
+        left_out: positions of baseline models whose x or y is 0 or 1 without a count, so that they have no place on the
+            line.
+        reason: why there is no line; else None.
+    """
+
+    n: int
+    slope: float | None = None
+    intercept: float | None = None
+    r2: float | None = None
+    values: tuple[float | None, ...] = ()
+    left_out: tuple[int, ...] = ()
+    reason: str | None = None
+
+
+def effective_robustness(
+    x: ArrayLike,
+    y: ArrayLike,
+    baseline: Sequence[bool] | np.ndarray,
+    *,
+    counts: tuple[int | None, int | None] = (None, None),
+) -> EffectiveRobustness:
+    """Effective robustness of N models.
+
+    Args:
+        x: N accuracies in [0, 1], usually on the images of training. y: likewise, on the other images.
+        baseline: N truth values: whether a model belongs to the declared baseline.
+        counts: number of decisions behind each accuracy of x and of y. With n of them, 0 and 1 are (k + 1/2)/(n + 1) on
+            the probit scale, where they would be infinite; None: unknown.
+
+    Raises:
+        ValueError: unequal lengths, a value outside [0, 1], or a count below 1.
+    """
+    first, second, chosen = _checked(x, y, baseline, counts)
+    probits = _probit(first, counts[0]), _probit(second, counts[1])
+    placed = np.isfinite(probits[0]) & np.isfinite(probits[1])
+    left_out = tuple(int(at) for at in np.flatnonzero(chosen & ~placed))
+    on_line = chosen & placed
+    n = int(on_line.sum())
+    if n < LEAST_PAIRS:
+        return EffectiveRobustness(n=n, left_out=left_out, reason=f"undefined (baseline of {n} models)")
+    at, above = (values[on_line] - values[on_line].mean() for values in probits)
+    spread = float(at @ at)
+    if spread <= 1e-18 * n:
+        return EffectiveRobustness(n=n, left_out=left_out, reason="undefined (baseline models are equal in x)")
+    slope = float(at @ above) / spread
+    intercept = float(probits[1][on_line].mean() - slope * probits[0][on_line].mean())
+    total = float(above @ above)
+    r2 = slope * float(at @ above) / total if total > 1e-18 * n else None
+    return EffectiveRobustness(
+        n=n,
+        slope=slope,
+        intercept=intercept,
+        r2=r2,
+        values=_beyond(second, intercept + slope * probits[0]),
+        left_out=left_out,
+    )
+
+
+def _checked(
+    x: ArrayLike, y: ArrayLike, baseline: ArrayLike, counts: tuple[int | None, int | None]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    first, second = (np.asarray(values, dtype=np.float64) for values in (x, y))
+    chosen = np.asarray(baseline, dtype=bool)
+    if first.ndim != 1 or not first.shape == second.shape == chosen.shape:
+        raise ValueError(f"expected three lists of one length, got {first.shape}, {second.shape} and {chosen.shape}")
+    if not all(((values >= 0) & (values <= 1)).all() for values in (first, second)):
+        raise ValueError("expected accuracies from 0 to 1; leave models without one out")
+    if any(count is not None and count < 1 for count in counts):
+        raise ValueError(f"expected counts of at least 1, got {counts}")
+    return first, second, chosen
+
+
+def _probit(values: np.ndarray, count: int | None) -> np.ndarray:
+    """Φ⁻¹ of the values; infinite at 0 and 1 without a count."""
+    from scipy.special import ndtri
+
+    if count is not None:
+        values = np.where((values == 0) | (values == 1), (values * count + 0.5) / (count + 1), values)
+    probits: np.ndarray = ndtri(values)
+    return probits
+
+
+def _beyond(y: np.ndarray, line: np.ndarray) -> tuple[float | None, ...]:
+    """y less the fraction that the line predicts; None where the line has no finite value."""
+    from scipy.special import ndtr
+
+    beyond = y - ndtr(line)
+    return tuple(float(value) if np.isfinite(at) else None for value, at in zip(beyond, line, strict=True))
