@@ -4,9 +4,13 @@
 no model, no I/O. Definitions and their sources: docs/statistics.md.
 """
 
+from harness.inference.bca import BcaInterval, bca_interval
+from harness.inference.blocks import BlockedTest, blocked_test
 from harness.inference.coupling import Coupling, coupling_null
 from harness.inference.effective import EffectiveRobustness, effective_robustness
+from harness.inference.families import WithinFamilies, within_families
 from harness.inference.influence import Influence, influence_of
+from harness.inference.intraclass import Intraclass, effective_pairs, intraclass
 from harness.inference.multiverse import Multiverse, Specification, multiverse_of
 from harness.inference.partial import PartialCorrelation, partial_spearman
 from harness.inference.power import Detectable, detectable
@@ -19,29 +23,42 @@ from harness.inference.reliability import (
     split_half,
     split_half_of_ratio,
 )
-from harness.inference.resampling import BcaInterval, bca_interval
+from harness.inference.resampling import FamilyIntervals, family_intervals
+from harness.inference.signs import FamilySign, FamilySigns, family_signs
 
 __all__ = [
     "BcaInterval",
+    "BlockedTest",
     "Ceiling",
     "Coupling",
     "Detectable",
     "EffectiveRobustness",
+    "FamilyIntervals",
+    "FamilySign",
+    "FamilySigns",
     "Influence",
+    "Intraclass",
     "Multiverse",
     "PartialCorrelation",
     "Reliability",
     "Specification",
+    "WithinFamilies",
     "bca_interval",
+    "blocked_test",
     "ceiling",
     "coupling_null",
     "detectable",
+    "effective_pairs",
     "effective_robustness",
+    "family_intervals",
+    "family_signs",
     "influence_of",
+    "intraclass",
     "multiverse_of",
     "partial_spearman",
     "reliability_from_errors",
     "spearman_brown",
     "split_half",
     "split_half_of_ratio",
+    "within_families",
 ]

@@ -1,97 +1,101 @@
-"""BCa interval of a rank correlation: the bootstrap over models, corrected for bias and skewness.
-
-Efron 1987, "Better bootstrap confidence intervals"; Efron & Tibshirani 1993, chapter 14. It treats models as
-independent, which those of one family are not.
-"""
+"""Intervals for other families of models: families are drawn again, then models in each."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.inference.rows import cosines, ranks_of_rows
-from harness.statistics import LEAST_PAIRS
+from harness.inference.families import Grouping
+from harness.ranks import levels
 
-DRAWS: Final = 2000
-_LEAST_DEFINED: Final = 0.9
+RESAMPLES: Final = 2000
+"""Bootstrap samples of an interval."""
+LEAST_DEFINED: Final = 0.9
+"""An interval needs a coefficient in at least this share of the samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BcaInterval:
-    """Bias-corrected and accelerated interval.
+class FamilyIntervals:
+    """95 % intervals of the rank correlations of A × B pairs of quantities, for other families.
 
     Attributes:
-        n: number of models. level: coverage. draws: resamples with a coefficient. seed: of the generator.
-        value: the coefficient. low, high: ends of its interval; None if undefined.
-        reason: why they are undefined; else None.
+        low, high: (A, B), None where undefined: a single family, or too many samples without spread.
+        families: how many were drawn from. draws: samples. seed: of them.
     """
 
-    n: int
-    level: float
+    low: tuple[tuple[float | None, ...], ...]
+    high: tuple[tuple[float | None, ...], ...]
+    families: int
     draws: int
     seed: int
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    reason: str | None = None
 
 
-def bca_interval(
-    x: ArrayLike, y: ArrayLike, *, level: float = 0.95, draws: int = DRAWS, seed: int = 0, ranks: bool = True
-) -> BcaInterval:
-    """Interval of the correlation of x and y over n models, by resampling models.
+def family_intervals(
+    first: ArrayLike, second: ArrayLike, families: Sequence[str | None], *, draws: int = RESAMPLES, seed: int = 0
+) -> FamilyIntervals:
+    """Percentile intervals of Spearman's coefficient from a hierarchical bootstrap: families, then models in each.
+
+    Each sample draws as many families as there are, with replacement, and from each one drawn as many models as it has
+    (Davison & Hinkley 1997, section 3.8). Models drawn twice are tied. With few families such an interval is lumpy and
+    too short: it answers "for other families" better than one over models, and not exactly.
 
     Args:
-        x: n finite numbers, one a model. y: likewise.
-        level: coverage, in (0, 1).
-        ranks: Spearman's coefficient; False: Pearson's.
+        first: (A, n) finite numbers. second: (B, n).
+        families: family of each model; None: a family of its own.
 
     Raises:
-        ValueError: unequal lengths, a value that is not finite, a level outside (0, 1), or no draw.
+        ValueError: shapes that do not fit, or values that are not finite.
     """
-    first, second = (np.asarray(values, dtype=np.float64) for values in (x, y))
-    if first.ndim != 1 or first.shape != second.shape or not np.isfinite([first, second]).all():
-        raise ValueError(f"expected two lists of one length, all finite, got shapes {first.shape} and {second.shape}")
-    if not 0 < level < 1 or draws < 1:
-        raise ValueError(f"expected a level in (0, 1) and at least one draw, got {level} and {draws}")
-    n = len(first)
-    if n < LEAST_PAIRS:
-        return BcaInterval(n=n, level=level, draws=draws, seed=seed, reason=f"undefined (n = {n})")
-
-    def coefficients(models: np.ndarray) -> np.ndarray:
-        sides = (ranks_of_rows(v[models]) if ranks else _centred(v[models]) for v in (first, second))
-        return cosines(*sides)
-
-    value = float(coefficients(np.arange(n)[None])[0])
-    drawn = coefficients(np.random.default_rng(seed).integers(0, n, (draws, n)))
-    drawn = drawn[np.isfinite(drawn)]
-    jackknife = coefficients(np.array([np.delete(np.arange(n), at) for at in range(n)]))
-    ends = _ends(value, drawn, jackknife, level) if len(drawn) >= _LEAST_DEFINED * draws else None
-    shown = value if np.isfinite(value) else None
-    if ends is None:
-        reason = "undefined (constant, or no spread between resamples)"
-        return BcaInterval(n=n, level=level, draws=len(drawn), seed=seed, value=shown, reason=reason)
-    return BcaInterval(n=n, level=level, draws=len(drawn), seed=seed, value=shown, low=ends[0], high=ends[1])
+    left, right = (np.atleast_2d(np.asarray(values, dtype=np.float64)) for values in (first, second))
+    grouping = Grouping.of(families)
+    for array in (left, right):
+        if array.ndim != 2 or array.shape[1] != len(families) or not np.isfinite(array).all():
+            raise ValueError(f"expected finite rows of {len(families)} models, got shape {array.shape}")
+    left, right = (np.array([levels(row) for row in array]).reshape(array.shape) for array in (left, right))
+    order = grouping.ordered(left, right)
+    weights = _resampled(grouping.sizes, draws, seed)
+    ends = _ends(left[:, order], right[:, order], weights) if len(grouping.sizes) > 1 else None
+    low, high = (_numbers(end) for end in ends) if ends is not None else [((None,) * len(right),) * len(left)] * 2
+    return FamilyIntervals(low=low, high=high, families=len(grouping.sizes), draws=draws, seed=seed)
 
 
-def _ends(value: float, drawn: np.ndarray, jackknife: np.ndarray, level: float) -> tuple[float, float] | None:
-    """Corrected quantiles of the drawn coefficients; None where bias or acceleration is undefined."""
-    from scipy.special import ndtr, ndtri
-
-    below = (np.sum(drawn < value - 1e-12) + np.sum(drawn <= value + 1e-12)) / (2 * len(drawn))
-    away = jackknife.mean() - jackknife
-    if not 0 < below < 1 or not np.isfinite(away).all() or not away.any():
-        return None
-    bias, acceleration = ndtri(below), (away**3).sum() / (6 * (away**2).sum() ** 1.5)
-    shifted = bias + ndtri([(1 - level) / 2, (1 + level) / 2])
-    low, high = np.quantile(drawn, ndtr(bias + shifted / (1 - acceleration * shifted)))
-    return float(low), float(high)
+def _resampled(sizes: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """(draws, n) float64: how often each model is drawn; models are in the order of their families."""
+    rng = np.random.default_rng(seed)
+    times = rng.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=draws)
+    drawn = [rng.multinomial(times[:, place] * size, np.full(size, 1 / size)) for place, size in enumerate(sizes)]
+    return np.hstack(drawn).astype(np.float64)
 
 
-def _centred(values: np.ndarray) -> np.ndarray:
-    """(R, n) less the mean of each row; rows without spread become zero."""
-    centred = values - values.mean(axis=1, keepdims=True)
-    return np.where(np.ptp(values, axis=1, keepdims=True) > 0, centred, 0.0)
+def _ends(left: np.ndarray, right: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(A, B) quantiles 2.5 % and 97.5 % over the samples; NaN where too few samples have a coefficient."""
+    scores = [np.stack([_scores(row, weights) for row in array], axis=1) for array in (left, right)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unit = [values / np.sqrt((values**2).sum(axis=2, keepdims=True)) for values in scores]
+    coefficients = unit[0] @ unit[1].transpose(0, 2, 1)
+    defined = np.isfinite(coefficients)
+    low, high = np.full((2, *coefficients.shape[1:]), np.nan)
+    for pair in np.argwhere(defined.mean(axis=0) >= LEAST_DEFINED):
+        place = tuple(pair)
+        low[place], high[place] = np.quantile(coefficients[:, *place][defined[:, *place]], (0.025, 0.975))
+    return low, high
+
+
+def _scores(level: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(draws, n): rank of each model in each sample less the mean rank, times the root of how often it is drawn.
+
+    Sums of products of such scores are sums over the models of the sample; a sample without spread has zeros.
+    """
+    of_level = weights @ np.eye(int(level.max(initial=0)) + 1)[level]
+    below = np.cumsum(of_level, axis=1) - of_level
+    ranks = 2 * below + of_level - weights.sum(axis=1, keepdims=True)
+    result: np.ndarray = ranks[:, level] * np.sqrt(weights)
+    return result
+
+
+def _numbers(ends: np.ndarray) -> tuple[tuple[float | None, ...], ...]:
+    return tuple(tuple(None if np.isnan(value) else float(value) for value in row) for row in ends)
