@@ -4,6 +4,7 @@
 no model, no I/O. Definitions and their sources: docs/statistics.md.
 """
 
+from harness.inference.baselines import ACCURACY, BASELINES, Score
 from harness.inference.bca import BcaInterval, bca_interval
 from harness.inference.blocks import BlockedTest, blocked_test
 from harness.inference.coupling import Coupling, coupling_null
@@ -14,6 +15,7 @@ from harness.inference.intraclass import Intraclass, effective_pairs, intraclass
 from harness.inference.multiverse import Multiverse, Specification, multiverse_of
 from harness.inference.partial import PartialCorrelation, partial_spearman
 from harness.inference.power import Detectable, detectable
+from harness.inference.prediction import Chance, Null, Prediction, predictions
 from harness.inference.reliability import (
     Ceiling,
     Reliability,
@@ -27,9 +29,12 @@ from harness.inference.resampling import FamilyIntervals, family_intervals
 from harness.inference.signs import FamilySign, FamilySigns, family_signs
 
 __all__ = [
+    "ACCURACY",
+    "BASELINES",
     "BcaInterval",
     "BlockedTest",
     "Ceiling",
+    "Chance",
     "Coupling",
     "Detectable",
     "EffectiveRobustness",
@@ -39,8 +44,11 @@ __all__ = [
     "Influence",
     "Intraclass",
     "Multiverse",
+    "Null",
     "PartialCorrelation",
+    "Prediction",
     "Reliability",
+    "Score",
     "Specification",
     "WithinFamilies",
     "bca_interval",
@@ -56,6 +64,7 @@ __all__ = [
     "intraclass",
     "multiverse_of",
     "partial_spearman",
+    "predictions",
     "reliability_from_errors",
     "spearman_brown",
     "split_half",

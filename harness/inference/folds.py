@@ -1,0 +1,200 @@
+"""Least squares with one model or one family left out, in closed form, for one response or for thousands at once.
+
+Let the columns of Q be an orthonormal basis of the constant and the predictors. Without the models g, the coefficients
+are (I - Qg' Qg)^-1 (Q'y - Qg' yg), so no fold is fitted again and only y differs between permutations. For one model
+the residual is e / (1 - h), that of PRESS (Allen 1974, "The relationship between variable selection and data
+augmentation and a method for prediction"). To standardise the predictors inside a fold is to choose another basis of
+the same space: the predictions of least squares stay, and no number of the models left out enters the fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.ranks import RESOLUTION, levels
+
+LEAST_SHARE = 1e-9
+"""A fold determines the coefficients if every combination of predictors keeps this share of its sum of squares."""
+A_PART = 1e-3
+"""Loading from which a predictor is named as part of a linear dependence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """Models that are left out together: their positions `rows` (m,), and `inverse` (k, k) of I - Qg' Qg."""
+
+    rows: np.ndarray
+    inverse: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """What the predictors of n models determine before any response is known.
+
+    Attributes:
+        basis: (n, k) orthonormal columns; the first is constant.
+        leverage: (n,) diagonal of the hat matrix, in [1 / n, 1].
+        folds: one for each family of several models; a family of one is left out as a model is.
+        reason: why there is no fit at all; `basis` and `leverage` are empty then.
+        loo_reason, lofo_reason: why nothing is predicted for models, or for families, that are left out.
+    """
+
+    basis: np.ndarray
+    leverage: np.ndarray
+    folds: tuple[Fold, ...] = ()
+    reason: str | None = None
+    loo_reason: str | None = None
+    lofo_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Residuals:
+    """Observed minus predicted, (n, d) each: in sample, each model left out, each family left out; None: undefined."""
+
+    fit: np.ndarray
+    loo: np.ndarray | None
+    lofo: np.ndarray | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """R² in sample and Q² outside of d responses, (d,) each; None where undefined."""
+
+    r2: np.ndarray
+    q2_loo: np.ndarray | None
+    q2_lofo: np.ndarray | None
+
+
+def design_of(predictors: np.ndarray, names: Sequence[str], families: Sequence[str | None]) -> Design:
+    """The design of n models.
+
+    Args:
+        predictors: (n, p) finite numbers; p = 0 for the mean alone.
+        names: of the p predictors, for reasons.
+        families: of the n models; a model without one is left out alone. Without any, no family can be left out.
+    """
+    n, p = predictors.shape
+    if n < p + 2:
+        return _unfit(f"n = {n}; {p + 1} coefficients need at least {p + 2} models")
+    steps = {name: levels(column) for name, column in zip(names, predictors.T, strict=True)}
+    constant = [name for name, step in steps.items() if not step.any()]
+    if constant:
+        return _unfit(f"{' and '.join(constant)} constant")
+    columns, values, loadings = np.linalg.svd(_standardised(predictors), full_matrices=False)
+    if p and values[-1] < RESOLUTION * values[0]:
+        parts = [name for name, loading in zip(names, loadings[-1], strict=True) if abs(loading) > A_PART]
+        return _unfit(f"{' and '.join(parts)} linearly dependent")
+    basis = np.column_stack([np.full(n, n**-0.5), columns])
+    folds, lofo_reason = _folds(basis, steps, families)
+    return Design(
+        basis=basis,
+        leverage=np.einsum("nk,nk->n", basis, basis),
+        folds=folds,
+        loo_reason=_alone(basis, steps, range(n)),
+        lofo_reason=lofo_reason,
+    )
+
+
+def residuals(design: Design, responses: np.ndarray) -> Residuals:
+    """Residuals of responses (n, d), each column on its own; `design` has a fit."""
+    coefficients = design.basis.T @ responses
+    fit = responses - design.basis @ coefficients
+    with np.errstate(divide="ignore", invalid="ignore"):  # a leverage of 1: then both reasons are given
+        alone = fit / (1 - design.leverage)[:, None]
+    if design.lofo_reason:
+        return Residuals(fit=fit, loo=None if design.loo_reason else alone, lofo=None)
+    lofo = alone.copy()
+    for fold in design.folds:
+        basis, observed = design.basis[fold.rows], responses[fold.rows]
+        lofo[fold.rows] = observed - basis @ (fold.inverse @ (coefficients - basis.T @ observed))
+    return Residuals(fit=fit, loo=None if design.loo_reason else alone, lofo=lofo)
+
+
+def explained(design: Design, mean: Design, responses: np.ndarray) -> Explained:
+    """R² and Q² of responses (n, d), none of them constant, by `design`, measured against the mean of the same models.
+
+    Args:
+        mean: the design without predictors; with a family left out, it predicts the mean of the others.
+    """
+    rest, total = residuals(design, responses), residuals(mean, responses)
+    return Explained(
+        r2=1 - _squares(rest.fit) / _squares(total.fit),
+        q2_loo=None if rest.loo is None or total.loo is None else 1 - _squares(rest.loo) / _squares(total.loo),
+        q2_lofo=None if rest.lofo is None or total.lofo is None else 1 - _squares(rest.lofo) / _squares(total.lofo),
+    )
+
+
+def _squares(values: np.ndarray) -> np.ndarray:
+    """Sum of squares of each column of (n, d)."""
+    squares: np.ndarray = np.einsum("nd,nd->d", values, values)
+    return squares
+
+
+def members_of(families: Sequence[str | None]) -> list[tuple[str | None, list[int]]]:
+    """(family, positions of its models) in order of appearance; each model without a family is one of its own."""
+    rows: dict[str | int, list[int]] = {}
+    for at, family in enumerate(families):
+        rows.setdefault(at if family is None else family, []).append(at)
+    return [(key if isinstance(key, str) else None, of_key) for key, of_key in rows.items()]
+
+
+def _unfit(reason: str) -> Design:
+    empty = np.empty(0)
+    return Design(basis=empty, leverage=empty, reason=f"undefined ({reason})")
+
+
+def _standardised(predictors: np.ndarray) -> np.ndarray:
+    """Columns with mean 0 and standard deviation 1; divided by their largest value first, so that none overflows."""
+    scaled = predictors / np.abs(predictors).max(axis=0, initial=0)
+    centred = scaled - scaled.mean(axis=0)
+    standardised: np.ndarray = centred / centred.std(axis=0)
+    return standardised
+
+
+def _folds(
+    basis: np.ndarray, steps: Mapping[str, np.ndarray], families: Sequence[str | None]
+) -> tuple[tuple[Fold, ...], str | None]:
+    """A fold for each family of several models; or the reason why other families do not predict one."""
+    members = members_of(families)
+    if all(family is None for family in families):
+        return (), "no model has a group, so no family can be left out"
+    if len(members) == 1:
+        return (), "all models are of one family, so none predicts another"
+    reason, folds = _alone(basis, steps, [rows[0] for _, rows in members if len(rows) == 1]), []
+    unit = np.eye(basis.shape[1])
+    for family, rows in members:
+        if reason is None and len(rows) > 1:
+            kept = unit - basis[rows].T @ basis[rows]
+            reason = _undetermined(kept, steps, rows, f"without the group {family}")
+            folds.append(Fold(rows=np.array(rows), inverse=unit if reason else np.linalg.inv(kept)))
+    return ((), reason) if reason else (tuple(folds), None)
+
+
+def _undetermined(kept: np.ndarray, steps: Mapping[str, np.ndarray], rows: Sequence[int], subject: str) -> str | None:
+    """Why models other than `rows` do not determine the coefficients; None if they do.
+
+    Args:
+        kept: (k, k) sums of products of the orthonormal columns over these models.
+    """
+    others = {name: np.delete(step, rows) for name, step in steps.items()}
+    constant = [name for name, step in others.items() if step.size and np.ptp(step) == 0]
+    if constant:
+        return f"{subject} {' and '.join(constant)} is constant"
+    if np.linalg.eigvalsh(kept)[0] < LEAST_SHARE:
+        return f"{subject} the other models do not determine the {len(kept)} coefficients"
+    return None
+
+
+def _alone(basis: np.ndarray, steps: Mapping[str, np.ndarray], rows: Sequence[int]) -> str | None:
+    """Why a model among `rows` cannot be left out: without it a predictor is constant, or linearly dependent."""
+    leverage = np.einsum("nk,nk->n", basis[rows], basis[rows])
+    for name, step in steps.items():
+        counts = np.bincount(step)
+        if len(counts) == 2 and (counts[step[rows]] == 1).any():
+            return f"without one model {name} is constant"
+    if (leverage > 1 - LEAST_SHARE).any():
+        return f"without one model the others do not determine the {basis.shape[1]} coefficients"
+    return None

@@ -1,0 +1,221 @@
+"""Joint prediction: how well do all biases together predict an axis of generalization, and does it hold outside?
+
+Least squares on all biases. R² is that of the models it is fitted to; Q² = 1 - Σ(y - ŷ)² / Σ(y - ȳ)² is that of models
+which are left out, one by one (LOO) or a whole family at a time (LOFO), where ŷ and the mean ȳ come from the other
+models only. 1: perfect; 0: no better than a constant; negative: worse. p-values are those of permutations of the axis
+over all models (Ojala & Garriga 2010, "Permutation tests for studying classifier performance"). See docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.inference.baselines import ACCURACY, Score, baselines_of, gaps_of, undefined_baselines
+from harness.inference.cohort import Cohort, Learner
+from harness.inference.concordance import concordance
+from harness.inference.folds import Explained, explained, members_of, residuals
+from harness.ranks import levels
+
+Values = Mapping[str, Sequence[float | None]]
+"""Name of a bias or axis -> one value for each model; None where it is missing."""
+DRAWS, SEED = 4000, 0
+TIE = 1e-9
+"""Two Q² this close are equal: those of one permutation, summed in another order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chance:
+    """Mean and 95 % quantile of a number over the permutations; None where the number is undefined."""
+
+    mean: float | None = None
+    q95: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Null:
+    """What biases reach that know nothing of the axis: over `draws` permutations of the axis, drawn with `seed`."""
+
+    draws: int
+    seed: int
+    r2: Chance = Chance()
+    q2_loo: Chance = Chance()
+    q2_lofo: Chance = Chance()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """One axis from all biases.
+
+    Attributes:
+        axis: its name. learner: ``ols``, or ``ols-log`` with the natural logarithm of the listed biases.
+        n: models that have all biases and the axis. families: how many they are of; a model without one counts as one.
+        r2: share of the variance explained in sample, 0 to 1.
+        q2_loo, q2_lofo: the same for models, and for families, left out; at most 1, negative if worse than a constant.
+        p_loo, p_lofo: (1 + #{Q²* >= Q²}) / (1 + draws).
+        concordance: share of the pairs of models inside one left-out family whose order is predicted, ties one half.
+        pairs: how many such pairs.
+        null: over the permutations. baselines: ``mean``, ``family-mean``, ``id``, ``id+biases``.
+        reason: why numbers are undefined; else None.
+    """
+
+    axis: str
+    learner: Learner
+    n: int
+    families: int
+    r2: float | None = None
+    q2_loo: float | None = None
+    q2_lofo: float | None = None
+    p_loo: float | None = None
+    p_lofo: float | None = None
+    concordance: float | None = None
+    pairs: int = 0
+    null: Null
+    baselines: Mapping[str, Score]
+    reason: str | None = None
+
+
+def predictions(
+    biases: Values,
+    axes: Values,
+    families: Sequence[str | None],
+    models: Sequence[str],
+    *,
+    log: Collection[str] = (),
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> list[Prediction]:
+    """Each axis from all biases, by each learner; the same numbers in whatever order the models are given.
+
+    Args:
+        biases, axes: name -> values of the models. The axis named ID is a baseline of the others.
+        families: of the models, which were trained alike; None for a model without one.
+        models: their names, for reasons.
+        log: biases of which ``ols-log`` takes the logarithm; if none is among `biases`, there is no such learner.
+
+    Returns:
+        For each axis ``ols``, then ``ols-log``; empty without biases or without axes.
+
+    Raises:
+        ValueError: lists of unequal lengths.
+    """
+    if any(len(values) != len(models) for values in [*biases.values(), *axes.values(), families]):
+        raise ValueError(f"expected as many values and families as models, {len(models)}")
+    if not biases or not axes:
+        return []
+    everything, responses = _in_order(
+        Cohort(
+            models=tuple(models),
+            families=tuple(families),
+            names=tuple(biases),
+            biases=_array(biases),
+            log=tuple(name for name in biases if name in log),
+            draws=draws,
+            seed=seed,
+        ),
+        _array(axes),
+    )
+    result, cohorts = list[Prediction](), dict[bytes, Cohort]()
+    for axis, response in zip(axes, responses.T, strict=True):
+        rows = ~np.isnan(response) & ~np.isnan(everything.biases).any(axis=1)
+        cohort = cohorts.setdefault(rows.tobytes(), everything.only(rows))
+        accuracy = responses[rows, list(axes).index(ACCURACY)] if ACCURACY in axes else None
+        few = _few(cohort, everything, axis, response)
+        result += [_prediction(cohort, axis, response[rows], accuracy, learner, few) for learner in _learners(cohort)]
+    return result
+
+
+def _learners(cohort: Cohort) -> tuple[Learner, ...]:
+    return ("ols", "ols-log") if cohort.log else ("ols",)
+
+
+def _array(values: Values) -> np.ndarray:
+    """(n, names) float64; NaN for what is missing or not finite."""
+    array = np.array([[np.nan if value is None else value for value in column] for column in values.values()], float).T
+    return np.where(np.isfinite(array), array, np.nan)
+
+
+def _in_order(cohort: Cohort, responses: np.ndarray) -> tuple[Cohort, np.ndarray]:
+    """The models sorted by their values, so that the draws do not depend on how they are listed."""
+    order = np.lexsort([*responses.T, *cohort.biases.T[::-1]])
+    return cohort.taken(order), responses[order]
+
+
+def _few(cohort: Cohort, everything: Cohort, axis: str, response: np.ndarray) -> str | None:
+    """Why there are too few models for a fit, and what most of the others lack."""
+    p = len(cohort.names)
+    if cohort.n >= p + 2:
+        return None
+    gaps = np.isnan(np.column_stack([everything.biases, response])).sum(axis=0)
+    most = int(gaps.argmax())
+    lack = f"; {gaps[most]} of {everything.n} lack {(*cohort.names, axis)[most]}" if gaps[most] else ""
+    biases = "1 bias needs" if p == 1 else f"{p} biases need"
+    return f"undefined (n = {cohort.n}; {biases} at least {p + 2} models with all numbers{lack})"
+
+
+def _prediction(
+    cohort: Cohort, axis: str, response: np.ndarray, accuracy: np.ndarray | None, learner: Learner, few: str | None
+) -> Prediction:
+    reason = few or (None if levels(response).any() else f"undefined ({axis} constant)")
+    reason = reason or cohort.designs[learner].reason
+    nothing = Prediction(
+        axis=axis,
+        learner=learner,
+        n=cohort.n,
+        families=len(members_of(cohort.families)) if any(cohort.families) else 0,
+        null=Null(draws=cohort.draws, seed=cohort.seed),
+        baselines=undefined_baselines(reason or ""),
+        reason=reason,
+    )
+    if reason:
+        return nothing
+    response = response / np.abs(response).max()  # no number depends on its unit, and none overflows
+    baselines = baselines_of(cohort, axis, response, accuracy, learner)
+    return _with_numbers(replace(nothing, baselines=baselines), cohort, response)
+
+
+def _with_numbers(prediction: Prediction, cohort: Cohort, response: np.ndarray) -> Prediction:
+    """`prediction` with R², Q², their p-values, what they are by chance, and the concordance."""
+    design, mean = cohort.designs[prediction.learner], cohort.mean
+    observed = explained(design, mean, response[:, None])
+    drawn = [explained(design, mean, response[order]) for order in cohort.orders]
+    r2, loo, lofo = (_compared(observed, drawn, key) for key in ("r2", "q2_loo", "q2_lofo"))
+    rest = residuals(design, response[:, None]).lofo
+    share, pairs = (None, 0) if rest is None else concordance(response, response - rest[:, 0], cohort.families)
+    return replace(
+        prediction,
+        r2=r2.value,
+        q2_loo=loo.value,
+        q2_lofo=lofo.value,
+        p_loo=loo.p,
+        p_lofo=lofo.p,
+        concordance=share,
+        pairs=pairs,
+        null=replace(prediction.null, r2=r2.chance, q2_loo=loo.chance, q2_lofo=lofo.chance),
+        reason=gaps_of(design),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    """A number, its p-value, and what it is by chance."""
+
+    value: float | None = None
+    p: float | None = None
+    chance: Chance = Chance()
+
+
+def _compared(observed: Explained, drawn: Sequence[Explained], key: str) -> _Compared:
+    """One of the numbers beside its permutations."""
+    found: np.ndarray | None = getattr(observed, key)
+    if found is None:
+        return _Compared()
+    value, by_chance = float(found[0]), np.concatenate([getattr(block, key) for block in drawn])
+    reached = int((by_chance >= value - TIE * max(1.0, abs(value))).sum())
+    return _Compared(
+        value=value,
+        p=(1 + reached) / (1 + len(by_chance)),
+        chance=Chance(mean=float(by_chance.mean()), q95=float(np.quantile(by_chance, 0.95))),
+    )
