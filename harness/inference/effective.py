@@ -25,6 +25,7 @@ class EffectiveRobustness:
         slope: b. intercept: a, both on the probit scale. r2: share of the baseline's variance there that the line
             explains, in [0, 1]; None where the baseline does not vary in y.
         values: ρ_eff of each of the N models, a difference of fractions; None where its x is 0 or 1 without a count.
+        outside: positions of models whose x lies outside the range of the baseline on the line: theirs is extrapolated.
         left_out: positions of baseline models whose x or y is 0 or 1 without a count, so that they have no place on the
             line.
         reason: why there is no line; else None.
@@ -35,6 +36,7 @@ class EffectiveRobustness:
     intercept: float | None = None
     r2: float | None = None
     values: tuple[float | None, ...] = ()
+    outside: tuple[int, ...] = ()
     left_out: tuple[int, ...] = ()
     reason: str | None = None
 
@@ -73,12 +75,14 @@ def effective_robustness(
     intercept = float(probits[1][on_line].mean() - slope * probits[0][on_line].mean())
     total = float(above @ above)
     r2 = slope * float(at @ above) / total if total > 1e-18 * n else None
+    beyond = (first < first[on_line].min()) | (first > first[on_line].max())
     return EffectiveRobustness(
         n=n,
         slope=slope,
         intercept=intercept,
         r2=r2,
         values=_beyond(second, intercept + slope * probits[0]),
+        outside=tuple(int(place) for place in np.flatnonzero(beyond)),
         left_out=left_out,
     )
 

@@ -157,11 +157,11 @@ def split_half_of_ratio(
     if totals.ndim != 2 or (weights is not None and weights.shape != totals.shape):
         raise ValueError("expected numerators and denominators of one shape (models, images)")
     masks = _halves(totals.shape[1], draws, seed)
-    sides = [
+    first, second = (
         _sums(totals, side) / (side.sum(axis=0)[:, None] if weights is None else _positive(_sums(weights, side)))
         for side in (masks, ~masks)
-    ]
-    return _of_halves(*sides, seed, ranks)
+    )
+    return _of_halves(first, second, seed, ranks)
 
 
 @lru_cache(maxsize=2)
@@ -209,4 +209,5 @@ def _of_halves(first: np.ndarray, second: np.ndarray, seed: int, ranks: bool) ->
 
 
 def _centred(values: np.ndarray) -> np.ndarray:
-    return values - values.mean(axis=1, keepdims=True)
+    centred: np.ndarray = values - values.mean(axis=1, keepdims=True)
+    return centred

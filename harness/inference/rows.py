@@ -36,4 +36,5 @@ def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     squares = np.einsum("ij,ij->i", pairs[0], pairs[0]) * np.einsum("ij,ij->i", pairs[1], pairs[1])
     values = np.full(len(first), np.nan)
     np.divide(np.einsum("ij,ij->i", *pairs), np.sqrt(squares), out=values, where=squares > 0)
-    return np.clip(values, -1.0, 1.0)
+    clipped: np.ndarray = np.clip(values, -1.0, 1.0)
+    return clipped

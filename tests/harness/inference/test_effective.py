@@ -46,13 +46,16 @@ def test_the_baseline_decides(real, baseline, n, slope):
 
 def test_against_scipy():
     rng = np.random.default_rng(3)
-    x, y, baseline = rng.uniform(0.2, 0.9, 30), rng.uniform(0.05, 0.8, 30), rng.random(30) < 0.6
+    x, y = rng.uniform(0.2, 0.9, 30), rng.uniform(0.05, 0.8, 30)
+    baseline = (rng.random(30) < 0.7) & (x > 0.3) & (x < 0.8)
     result = effective_robustness(x, y, baseline)
     line = stats.linregress(stats.norm.ppf(x[baseline]), stats.norm.ppf(y[baseline]))
     assert (result.slope, result.intercept) == pytest.approx((line.slope, line.intercept))
     assert result.r2 == pytest.approx(line.rvalue**2)
     expected = y - stats.norm.cdf(line.intercept + line.slope * stats.norm.ppf(x))
     assert result.values == pytest.approx(expected.tolist())
+    low, high = x[baseline].min(), x[baseline].max()
+    assert [x[at] for at in result.outside] == [value for value in x if not low <= value <= high] != []
 
 
 def test_models_on_the_line_have_none():

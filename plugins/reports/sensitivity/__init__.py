@@ -1,0 +1,262 @@
+"""Report ``sensitivity``: what each coefficient of a bias with an axis of generalization rests on.
+
+At equal accuracy (controls), without single models, with measures that have errors, share a denominator, or could have
+been defined otherwise; and which coefficient so few models could have shown. What has to be chosen is declared by the
+suite (`StatisticsPlan`), not by the report. Definitions and sources: docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import Any, cast
+
+import numpy as np
+
+from harness import Report, Study, Table, hookimpl, inference, statistics
+
+from .quantities import AS_DEFINED, Quantities, quantities
+from .robustness import effective_entries, reference
+from .schema import (
+    AlternativesEntry,
+    BeyondEntry,
+    CouplingEntry,
+    EffectiveEntry,
+    InfluenceEntry,
+    PartialEntry,
+    ReliabilityEntry,
+    SensitivityData,
+    SensitivityEntry,
+    SpecificationEntry,
+)
+from .tables import all_tables
+
+ALPHA = 0.05
+
+
+class Sensitivity(Report):
+    """What a coefficient becomes at equal accuracy, without a model, or with another definition."""
+
+    name = "sensitivity"
+
+    def data(self, study: Study) -> SensitivityData:
+        """``sensitivities`` of each bias × axis over all models, ``reliabilities``, ``effective`` robustness."""
+        over = quantities(study)
+        reliabilities = [_reliability(study, over, name) for name in over.definitions]
+        effective = list(effective_entries(study, over))
+        pairs = list(product(study.biases, study.axes))
+        return {
+            "models": len(over.models),
+            "controls": list(study.statistics.controls),
+            "baseline_models": list(study.statistics.baseline_models),
+            "titles": dict(study.titles),
+            "sensitivities": [_sensitivity(study, over, pair, len(pairs), reliabilities, effective) for pair in pairs],
+            "reliabilities": reliabilities,
+            "effective": effective,
+            "warnings": [*study.warnings, *_remarks(study, over)],
+            "provenance": [dict(entry) for entry in study.provenance],
+        }
+
+    def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
+        """Coefficients and what moves them, definitions, shared denominators, reliability, effective robustness."""
+        return all_tables(cast(SensitivityData, data))
+
+
+def _sensitivity(
+    study: Study,
+    over: Quantities,
+    pair: tuple[str, str],
+    tests: int,
+    reliabilities: Sequence[ReliabilityEntry],
+    effective: Sequence[EffectiveEntry],
+) -> SensitivityEntry:
+    """Everything about one bias and one axis, over the models that have both."""
+    both = over.complete(*pair)
+    x, y = (over.values[name][both] for name in pair)
+    whole = statistics.spearman(x, y, pair)
+    single, corrected = (inference.detectable(whole.n, ALPHA / m).value for m in (1, tests))
+    known = {entry["name"]: entry["value"] for entry in reliabilities}
+    ceiling = inference.ceiling(whole.value, known[pair[0]], known[pair[1]], pair)
+    return {
+        "bias": pair[0],
+        "generalization": pair[1],
+        "n": whole.n,
+        "spearman": whole.value,
+        "p": whole.p,
+        "reason": whole.reason,
+        "partial": _partial(study, over, pair),
+        "influence": _influence(over, pair),
+        "detectable": {"single": single, "corrected": corrected, "tests": tests},
+        "ceiling": {"value": ceiling.value, "disattenuated": ceiling.disattenuated, "reason": ceiling.reason},
+        "coupling": _coupling(over, pair),
+        "alternatives": _alternatives(study, over, pair),
+        "effective": _beyond(over, pair, effective),
+    }
+
+
+def _partial(study: Study, over: Quantities, pair: tuple[str, str]) -> PartialEntry:
+    """The controls are those declared, but neither the bias nor the axis itself."""
+    controls = [name for name in study.statistics.controls if name in over.values and name not in pair]
+    entry: PartialEntry = {
+        "controls": controls,
+        "n": 0,
+        "value": None,
+        "p": None,
+        "low": None,
+        "high": None,
+        "reason": None,
+    }
+    if not controls:
+        held = [name for name in pair if name in study.statistics.controls]
+        reason = f"{held[0]} is not held against itself" if held else "no controls are declared"
+        return {**entry, "reason": reason}
+    have = over.complete(*pair, *controls)
+    x, y, *others = (over.values[name][have] for name in (*pair, *controls))
+    partial = inference.partial_spearman(x, y, dict(zip(controls, others, strict=True)), pair)
+    return {
+        **entry,
+        "n": partial.n,
+        "value": partial.value,
+        "p": partial.p,
+        "low": partial.low,
+        "high": partial.high,
+        "reason": partial.reason,
+    }
+
+
+def _influence(over: Quantities, pair: tuple[str, str]) -> InfluenceEntry:
+    both = over.complete(*pair)
+    names = [model.name for model, has in zip(over.models, both, strict=True) if has]
+    influence = inference.influence_of(*(over.values[name][both] for name in pair), pair)
+    return {
+        "model": None if influence.most is None else names[influence.most],
+        "without": influence.without,
+        "flips": [names[at] for at in influence.flips],
+        "reason": influence.reason,
+    }
+
+
+def _coupling(over: Quantities, pair: tuple[str, str]) -> CouplingEntry | None:
+    """The null where the bias is relative to an accuracy; None where it is not."""
+    denominator = over.denominator(pair[0])
+    if denominator is None:
+        return None
+    below = over.measured(denominator)
+    have = over.complete(*pair) & (below > 0)
+    entry: CouplingEntry = {
+        "denominator": denominator,
+        "null": None,
+        "sd": None,
+        "p": None,
+        "absolute": None,
+        "draws": 0,
+        "seed": 0,
+        "reason": None,
+    }
+    if have.sum() < statistics.LEAST_PAIRS:
+        return {**entry, "reason": f"undefined (n = {have.sum()} with {denominator})"}
+    x, y = (over.values[name][have] for name in pair)
+    coupling = inference.coupling_null(x * below[have], below[have], y, names=pair)
+    return {
+        **entry,
+        "null": coupling.null,
+        "sd": coupling.sd,
+        "p": coupling.p,
+        "absolute": coupling.absolute,
+        "draws": coupling.draws,
+        "seed": coupling.seed,
+        "reason": coupling.reason,
+    }
+
+
+def _alternatives(study: Study, over: Quantities, pair: tuple[str, str]) -> AlternativesEntry | None:
+    """All combinations of the declared definitions of the two; None where neither has another one."""
+    declared = [study.statistics.alternatives.get(name, {}) for name in pair]
+    if not any(declared):
+        return None
+    first, second = (
+        {AS_DEFINED: over.values[name], **{title: over.mean_of(parts) for title, parts in others.items()}}
+        for name, others in zip(pair, declared, strict=True)
+    )
+    result = inference.multiverse_of(first, second, pair)
+    return {
+        "defined": result.defined,
+        "least": result.least,
+        "median": result.median,
+        "most": result.most,
+        "positive": result.positive,
+        "negative": result.negative,
+        "significant": result.significant,
+        "specifications": [_specification(each) for each in result.specifications],
+        "reason": result.reason,
+    }
+
+
+def _specification(each: inference.Specification) -> SpecificationEntry:
+    correlation = each.correlation
+    return {
+        "bias": each.first,
+        "generalization": each.second,
+        "n": correlation.n,
+        "spearman": correlation.value,
+        "p": correlation.p,
+    }
+
+
+def _beyond(over: Quantities, pair: tuple[str, str], effective: Sequence[EffectiveEntry]) -> BeyondEntry | None:
+    """The bias with effective robustness on the axis; None where no line is fitted for it."""
+    entry = next((entry for entry in effective if entry["generalization"] == pair[1] and entry["values"]), None)
+    if entry is None:
+        return None
+    values = np.array([entry["values"].get(model.name) for model in over.models], dtype=np.float64)
+    have = over.complete(pair[0]) & ~np.isnan(values)
+    names = (pair[0], f"effective robustness on {pair[1]}")
+    result = statistics.spearman(over.values[pair[0]][have], values[have], names)
+    return {"n": result.n, "spearman": result.value, "p": result.p, "reason": result.reason}
+
+
+def _reliability(study: Study, over: Quantities, name: str) -> ReliabilityEntry:
+    """From the standard errors of the models that have the bias or axis; undefined where one of them has none."""
+    have = over.complete(name)
+    errors, lacking = over.errors(name)
+    value, reason = None, lacking
+    if lacking is None:
+        reliability = inference.reliability_from_errors(over.values[name][have], errors[have])
+        value, reason = reliability.value, reliability.reason
+    return {
+        "name": name,
+        "kind": "bias" if name in study.biases else "axis",
+        "n": int(have.sum()),
+        "value": value,
+        "method": "errors",
+        "reason": reason,
+    }
+
+
+def _remarks(study: Study, over: Quantities) -> Iterator[str]:
+    plan = study.statistics
+    if not study.biases or not study.axes:
+        yield "no run defines both biases and axes, so nothing is correlated; type: harness run --suite NAME --out RUN"
+        return
+    for key, declared in (
+        ("controls", plan.controls),
+        ("baseline_models", plan.baseline_models),
+        ("alternatives", plan.alternatives),
+    ):
+        if not declared:
+            yield f"no {key} are declared; a suite declares them under statistics: docs/statistics.md"
+    unknown = [name for name in plan.controls if name not in over.values]
+    if unknown:
+        yield f"controls that are no bias or axis of this report: {', '.join(unknown)}"
+    if plan.baseline_models and reference(study) is None:
+        yield "no control is an axis made of accuracies, so there is nothing that effective robustness is measured from"
+    left_out = len(study.models) - len(over.models)
+    if left_out:
+        subject = "1 model without a group takes" if left_out == 1 else f"{left_out} models without a group take"
+        yield f"{subject} no part; --ungrouped includes them"
+
+
+@hookimpl
+def harness_reports() -> list[Report]:
+    """The report ``sensitivity``."""
+    return [Sensitivity()]

@@ -1,0 +1,108 @@
+"""The biases and axes of a study as arrays over its models, with their errors, alternatives and denominators."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from harness import Measure, Remark, Study, StudyModel, statistics
+
+RELATIVE: Mapping[str, str] = {
+    "low-frequency-bias": "top1",
+    "high-frequency-bias": "top1",
+    "relative-top1": "top1",
+}
+"""Measures that are an accuracy divided by the accuracy on unmodified images of the same dataset -> that accuracy."""
+AS_DEFINED = "as defined"
+"""Title of the definition of the suite among its alternatives."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantities:
+    """Every bias and axis over N models.
+
+    Attributes:
+        models: the models that take part, in the order of the study.
+        values: bias or axis -> (N,) float64, NaN where a model has none.
+        definitions: bias or axis -> full names of the measures whose mean it is.
+    """
+
+    models: tuple[StudyModel, ...]
+    values: Mapping[str, np.ndarray]
+    definitions: Mapping[str, tuple[str, ...]]
+
+    def complete(self, *names: str) -> np.ndarray:
+        """(N,) bool: which models have all of these."""
+        have = np.ones(len(self.models), dtype=bool)
+        for name in names:
+            have &= ~np.isnan(self.values[name])
+        return have
+
+    def measured(self, part: str) -> np.ndarray:
+        """(N,) values of one measure; NaN where a model has none, or one that cannot be compared with the others'."""
+        return np.array([_value(model.measures.get(part)) for model in self.models], dtype=np.float64)
+
+    def mean_of(self, parts: Sequence[str]) -> np.ndarray:
+        """(N,) mean of measures; NaN where one of them is missing."""
+        return np.mean([self.measured(part) for part in parts], axis=0)
+
+    def errors(self, name: str) -> tuple[np.ndarray, str | None]:
+        """(N,) standard errors of a bias or axis, and why a model that has the value has no error, else None.
+
+        Errors of the parts count as independent. Parts that share images make it larger.
+        """
+        parts = self.definitions[name]
+        squares = np.zeros(len(self.models))
+        lacking = None
+        for part in parts:
+            found = [_standard_error(model.measures.get(part)) for model in self.models]
+            squares += np.square(np.array([math.nan if error is None else error for error in found]))
+            if lacking is None and (np.isnan(squares) & self.complete(name)).any():
+                lacking = f"no standard error of {part}"
+        return np.sqrt(squares) / len(parts), lacking
+
+    def matching(self, patterns: Sequence[str]) -> np.ndarray:
+        """(N,) bool: whose name one of the globs fits."""
+        return np.array([any(fnmatchcase(m.name, pattern) for pattern in patterns) for m in self.models], dtype=bool)
+
+    def denominator(self, name: str) -> str | None:
+        """Full name of the accuracy that all parts of a bias or axis are divided by; None where there is no such."""
+        pairs = [part.partition("/")[0].partition("@") for part in self.definitions[name]]
+        shared = {f"{RELATIVE[measure]}@{dataset}" if measure in RELATIVE else None for measure, _, dataset in pairs}
+        return shared.pop() if len(shared) == 1 else None
+
+
+def quantities(study: Study) -> Quantities:
+    """Those of the models that take part in statistics: with a group; all with ``--ungrouped``, or if none has one."""
+    grouped = tuple(model for model in study.models if model.group is not None)
+    models = study.models if study.ungrouped or not grouped else grouped
+    definitions = {**study.biases, **study.axes}
+    per_model = [{**model.biases, **model.axes} for model in models]
+    values = {name: np.array([_number(own.get(name)) for own in per_model], np.float64) for name in definitions}
+    return Quantities(models=models, values=values, definitions=definitions)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _value(measure: Measure | None) -> float:
+    if measure is None or measure.value is None:
+        return math.nan
+    unlike = any(isinstance(flag, Remark) and flag.kind == "comparability" for flag in measure.flags)
+    return math.nan if unlike else measure.value
+
+
+def _standard_error(measure: Measure | None) -> float | None:
+    """Half of the 95 % interval / 1.96; of a fraction with n alone, that of a binomial; None where neither is known."""
+    if measure is None or measure.value is None:
+        return None
+    if measure.low is not None and measure.high is not None:
+        return (measure.high - measure.low) / (2 * statistics.Z95)
+    if measure.unit == "fraction" and measure.n and 0 <= measure.value <= 1:
+        return math.sqrt(measure.value * (1 - measure.value) / measure.n)
+    return None

@@ -1,0 +1,159 @@
+"""The JSON object of the report ``sensitivity``, key by key: its public schema (``harness report --format json``).
+
+Numbers are JSON numbers; an undefined one is null, and then `reason` says why.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+
+class PartialEntry(TypedDict):
+    """Spearman's coefficient at equal values of `controls`; `low`, `high`: its 95 % interval."""
+
+    controls: list[str]
+    n: int
+    value: float | None
+    p: float | None
+    low: float | None
+    high: float | None
+    reason: str | None
+
+
+class InfluenceEntry(TypedDict):
+    """`model`: whose deletion moves the coefficient most, `without`: to what; `flips`: whose moves p across 0.05."""
+
+    model: str | None
+    without: float | None
+    flips: list[str]
+    reason: str | None
+
+
+class DetectableEntry(TypedDict):
+    """Smallest coefficient that a test finds with probability 0.8: as the only one, and as the strictest of `tests`."""
+
+    single: float | None
+    corrected: float | None
+    tests: int
+
+
+class CeilingEntry(TypedDict):
+    """`value`: largest coefficient to expect with these reliabilities; `disattenuated`: the coefficient / `value`."""
+
+    value: float | None
+    disattenuated: float | None
+    reason: str | None
+
+
+class CouplingEntry(TypedDict):
+    """Null under a shared `denominator`: mean and `sd` of coefficients with exchanged numerators, `p` around it.
+
+    `absolute`: the coefficient of the numerator alone.
+    """
+
+    denominator: str
+    null: float | None
+    sd: float | None
+    p: float | None
+    absolute: float | None
+    draws: int
+    seed: int
+    reason: str | None
+
+
+class SpecificationEntry(TypedDict):
+    """One combination: titles of the definitions of the bias and of the axis, and the coefficient over `n` models."""
+
+    bias: str
+    generalization: str
+    n: int
+    spearman: float | None
+    p: float | None
+
+
+class AlternativesEntry(TypedDict):
+    """Coefficients over all combinations of declared definitions: range, median, and shares of the `defined` ones."""
+
+    defined: int
+    least: float | None
+    median: float | None
+    most: float | None
+    positive: float | None
+    negative: float | None
+    significant: float | None
+    specifications: list[SpecificationEntry]
+    reason: str | None
+
+
+class BeyondEntry(TypedDict):
+    """Spearman's coefficient of the bias with the effective robustness on the axis."""
+
+    n: int
+    spearman: float | None
+    p: float | None
+    reason: str | None
+
+
+class SensitivityEntry(TypedDict):
+    """One bias with one axis, over all models that have both.
+
+    `alternatives`, `coupling`, `effective`: null where nothing is declared, shared or fitted.
+    """
+
+    bias: str
+    generalization: str
+    n: int
+    spearman: float | None
+    p: float | None
+    reason: str | None
+    partial: PartialEntry
+    influence: InfluenceEntry
+    detectable: DetectableEntry
+    ceiling: CeilingEntry
+    coupling: CouplingEntry | None
+    alternatives: AlternativesEntry | None
+    effective: BeyondEntry | None
+
+
+class ReliabilityEntry(TypedDict):
+    """Share of the variance of a bias or axis over `n` models that is not error of measurement."""
+
+    name: str
+    kind: Literal["bias", "axis"]
+    n: int
+    value: float | None
+    method: Literal["errors"]
+    reason: str | None
+
+
+class EffectiveEntry(TypedDict):
+    """Effective robustness on one axis, beyond what `against` predicts over the `n` models of the baseline.
+
+    `values`: by model, differences of fractions; `outside`: models beyond the range of the baseline, where the line is
+    extrapolated; `left_out`: baseline models without a place on the probit scale.
+    """
+
+    generalization: str
+    against: str
+    n: int
+    slope: float | None
+    intercept: float | None
+    r2: float | None
+    values: dict[str, float | None]
+    outside: list[str]
+    left_out: list[str]
+    reason: str | None
+
+
+class SensitivityData(TypedDict):
+    """The whole report; `models`: how many take part; `provenance`: one object a run."""
+
+    models: int
+    controls: list[str]
+    baseline_models: list[str]
+    titles: dict[str, str]
+    sensitivities: list[SensitivityEntry]
+    reliabilities: list[ReliabilityEntry]
+    effective: list[EffectiveEntry]
+    warnings: list[str]
+    provenance: list[dict[str, Any]]

@@ -1,0 +1,271 @@
+"""The tables of the report ``sensitivity``, made from its JSON-ready data alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from harness import Table, TableCell
+
+from .schema import EffectiveEntry, ReliabilityEntry, SensitivityData, SensitivityEntry
+
+ABSENT = TableCell("–", value="", style="dim")
+MOST_FLIPS = 6
+"""Most names of models whose deletion flips a star in a note; the JSON format has all of them."""
+
+
+def all_tables(data: SensitivityData) -> list[Table]:
+    """Coefficients and what moves them, definitions, shared denominators, reliability, effective robustness."""
+    entries = data["sensitivities"]
+    return [
+        *_held_tables(data, entries),
+        *_influence_tables(data, entries),
+        *_alternative_tables(data, [entry for entry in entries if entry["alternatives"]]),
+        *_coupling_tables(data, [entry for entry in entries if entry["coupling"]]),
+        *_reliability_tables(data, data["reliabilities"]),
+        *_effective_tables(data, data["effective"]),
+        *_beyond_tables(data, [entry for entry in entries if entry["effective"]]),
+        *_remark_tables(data["warnings"]),
+    ]
+
+
+def _label(data: SensitivityData, name: str) -> TableCell:
+    return TableCell(data["titles"].get(name, name), value=name)
+
+
+def _pair(data: SensitivityData, entry: SensitivityEntry) -> tuple[TableCell, TableCell]:
+    return _label(data, entry["bias"]), _label(data, entry["generalization"])
+
+
+def _number(value: float | None, digits: int = 2) -> TableCell:
+    if value is None:
+        return ABSENT
+    return TableCell(f"{round(value, digits) + 0.0:.{digits}f}", value=value)
+
+
+def _p(value: float | None) -> TableCell:
+    return ABSENT if value is None else TableCell("<0.001" if value < 0.001 else f"{value:.3f}", value=value)
+
+
+def _share(value: float | None) -> TableCell:
+    return ABSENT if value is None else TableCell(f"{100 * value:.0f} %", value=value)
+
+
+def _count(value: int) -> TableCell:
+    return TableCell(str(value), value=value)
+
+
+def _reasons(
+    data: SensitivityData, entries: Sequence[SensitivityEntry], reason_of: Callable[[SensitivityEntry], str | None]
+) -> Iterator[str]:
+    """One line for each reason, with the pairs concerned."""
+    concerned: dict[str, list[str]] = {}
+    for entry in entries:
+        reason = reason_of(entry)
+        if reason:
+            concerned.setdefault(reason, []).append(" × ".join(cell.text for cell in _pair(data, entry)))
+    for reason, pairs in concerned.items():
+        yield f"– {reason}: {', '.join(pairs) if len(pairs) <= 4 else f'{len(pairs)} pairs'}"
+
+
+def _notes(*lines: str | Iterable[str]) -> str:
+    listed = [[line] if isinstance(line, str) else list(line) for line in lines]
+    return "\n".join(filter(None, (line for part in listed for line in part)))
+
+
+def _held_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterator[Table]:
+    if not entries:
+        return
+    rows = tuple(
+        (
+            *_pair(data, entry),
+            _count(entry["n"]),
+            _number(entry["spearman"]),
+            _number(entry["partial"]["value"]),
+            _p(entry["partial"]["p"]),
+            _number(entry["ceiling"]["value"]),
+            _number(entry["ceiling"]["disattenuated"]),
+        )
+        for entry in entries
+    )
+    controls = ", ".join(data["titles"].get(name, name) for name in data["controls"])
+    yield Table(
+        title="Spearman's ρ with controls held, and without error of measurement",
+        columns=("bias", "axis", "n", "ρ", "held", "p held", "ceiling", "ρ/ceiling"),
+        rows=rows,
+        note=_notes(
+            f"held: ρ at equal {controls}." if controls else "",
+            _detectable(entries),
+            "ceiling: largest ρ to expect with these reliabilities.",
+            _reasons(data, entries, lambda entry: entry["reason"]),
+            _reasons(data, entries, lambda entry: None if entry["reason"] else entry["partial"]["reason"]),
+            _without_ceiling(entries),
+        ),
+    )
+
+
+def _without_ceiling(entries: Sequence[SensitivityEntry]) -> Iterator[str]:
+    unknown = [entry for entry in entries if entry["ceiling"]["value"] is None]
+    if unknown:
+        yield f"– no ceiling: {len(unknown)} pairs; the table of reliability says why"
+    low = [entry for entry in entries if entry["ceiling"]["value"] is not None and entry["ceiling"]["reason"]]
+    if low:
+        yield f"– no ρ/ceiling: {len(low)} pairs with a reliability below 0.5"
+
+
+def _detectable(entries: Sequence[SensitivityEntry]) -> Iterator[str]:
+    """What as many models could have shown, for each number of models."""
+    by_n = {entry["n"]: entry["detectable"] for entry in entries}
+    for n, detectable in sorted(by_n.items(), reverse=True):
+        if detectable["single"] is not None and detectable["corrected"] is not None:
+            yield (
+                f"n = {n}: smallest |ρ| found in 4 of 5 studies at p < 0.05: {detectable['single']:.2f}; as the "
+                f"strictest of {detectable['tests']} tests after Holm: {detectable['corrected']:.2f}"
+            )
+
+
+def _influence_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterator[Table]:
+    if not any(entry["influence"]["model"] for entry in entries):
+        return
+    rows = tuple(
+        (
+            *_pair(data, entry),
+            _number(entry["spearman"]),
+            _p(entry["p"]),
+            _number(entry["influence"]["without"]),
+            TableCell(entry["influence"]["model"] or "–", value=entry["influence"]["model"] or ""),
+            _count(len(entry["influence"]["flips"])),
+        )
+        for entry in entries
+    )
+    yield Table(
+        title="The model whose deletion moves ρ most, and deletions that flip p < 0.05",
+        columns=("bias", "axis", "ρ", "p", "without", "model", "flips"),
+        rows=rows,
+        note=_notes(
+            _flips(data, entries),
+            _reasons(data, entries, lambda entry: None if entry["reason"] else entry["influence"]["reason"]),
+        ),
+    )
+
+
+def _flips(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterator[str]:
+    for entry in entries:
+        flips = entry["influence"]["flips"]
+        if flips:
+            more = f" and {len(flips) - MOST_FLIPS} more" if len(flips) > MOST_FLIPS else ""
+            pair = " × ".join(cell.text for cell in _pair(data, entry))
+            yield f"{pair} flips without any one of: {', '.join(flips[:MOST_FLIPS])}{more}"
+
+
+def _alternative_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterator[Table]:
+    rows = []
+    for entry in entries:
+        of = entry["alternatives"]
+        if of is not None:
+            numbers = [_number(of["least"]), _number(of["median"]), _number(of["most"])]
+            shares = [_share(of["positive"]), _share(of["significant"])]
+            rows.append((*_pair(data, entry), _count(of["defined"]), *numbers, *shares))
+    if rows:
+        yield Table(
+            title="Spearman's ρ over all declared definitions of the bias and the axis",
+            columns=("bias", "axis", "definitions", "least", "median", "most", "ρ > 0", "p < 0.05"),
+            rows=tuple(rows),
+            note=_notes(
+                "Definitions share their data, so the share of p < 0.05 is no test. Each of them: --format json",
+                _reasons(data, entries, lambda entry: entry["alternatives"] and entry["alternatives"]["reason"]),
+            ),
+        )
+
+
+def _coupling_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterator[Table]:
+    rows, draws = [], 0
+    for entry in entries:
+        of = entry["coupling"]
+        if of is not None:
+            draws = max(draws, of["draws"])
+            numbers = [_number(of["null"]), _number(of["sd"]), _p(of["p"]), _number(of["absolute"])]
+            rows.append((*_pair(data, entry), _number(entry["spearman"]), *numbers))
+    if rows:
+        yield Table(
+            title="Biases that are divided by clean accuracy: ρ beside what the division alone makes",
+            columns=("bias", "axis", "ρ", "null", "sd", "p", "undivided"),
+            rows=tuple(rows),
+            note=_notes(
+                f"null: mean ρ of {draws:,} draws in which the models exchange what is divided, and keep their clean "
+                "accuracy; p: two-sided around it. undivided: ρ of what is divided.",
+                _reasons(data, entries, lambda entry: entry["coupling"] and entry["coupling"]["reason"]),
+            ),
+        )
+
+
+def _reliability_tables(data: SensitivityData, entries: Sequence[ReliabilityEntry]) -> Iterator[Table]:
+    if not entries:
+        return
+    rows = tuple((_label(data, e["name"]), TableCell(e["kind"]), _count(e["n"]), _number(e["value"])) for e in entries)
+    lacking = [f"– {_label(data, e['name']).text}: {e['reason']}" for e in entries if e["reason"]]
+    yield Table(
+        title="Reliability: share of the variance over these models that is not error of measurement",
+        columns=("name", "kind", "n", "reliability"),
+        rows=rows,
+        note=_notes(
+            "From standard errors over images; 1 - mean SE²/variance. Below 0.5, models differ little.", lacking
+        ),
+    )
+
+
+def _effective_tables(data: SensitivityData, entries: Sequence[EffectiveEntry]) -> Iterator[Table]:
+    if not entries:
+        return
+    rows = []
+    for entry in entries:
+        known = {name: value for name, value in entry["values"].items() if value is not None}
+        most = max(known, key=lambda name: known[name], default=None)
+        numbers = [_count(entry["n"]), _number(entry["slope"]), _number(entry["r2"])]
+        value = ABSENT if most is None else TableCell(f"{100 * known[most]:+.1f}", value=known[most])
+        rows.append((_label(data, entry["generalization"]), *numbers, value, TableCell(most or "–", value=most or "")))
+    against = data["titles"].get(entries[0]["against"], entries[0]["against"])
+    yield Table(
+        title=f"Effective robustness: beyond what {against} predicts over the baseline models",
+        columns=("axis", "n", "slope", "R²", "most", "model"),
+        rows=tuple(rows),
+        note=_notes(
+            "n, slope, R²: of the line through the baseline models, on the probit scale. most: in points.",
+            (f"– {_label(data, e['generalization']).text}: {e['reason']}" for e in entries if e["reason"]),
+            _outside(data, entries),
+            (f"without a place on the line: {', '.join(e['left_out'])}" for e in entries if e["left_out"]),
+        ),
+    )
+
+
+def _outside(data: SensitivityData, entries: Sequence[EffectiveEntry]) -> Iterator[str]:
+    for entry in entries:
+        if entry["outside"]:
+            axis, against = (_label(data, entry[key]).text for key in ("generalization", "against"))
+            yield (
+                f"{axis}: {len(entry['outside'])} of {len(entry['values'])} models are outside the baseline's range of "
+                f"{against}: for them the line is extrapolated, far from it without meaning"
+            )
+
+
+def _beyond_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterator[Table]:
+    """Biases as rows, axes as columns."""
+    if not entries:
+        return
+    axes = list(dict.fromkeys(entry["generalization"] for entry in entries))
+    of: Mapping[tuple[str, str], SensitivityEntry] = {(e["bias"], e["generalization"]): e for e in entries}
+    rows = []
+    for bias in dict.fromkeys(entry["bias"] for entry in entries):
+        beyond = [of[bias, axis]["effective"] for axis in axes]
+        rows.append((_label(data, bias), *(_number(one["spearman"] if one else None) for one in beyond)))
+    yield Table(
+        title="Spearman's ρ of biases with effective robustness",
+        columns=("bias", *(data["titles"].get(axis, axis) for axis in axes)),
+        keys=("bias", *axes),
+        rows=tuple(rows),
+        note=_notes(_reasons(data, entries, lambda entry: entry["effective"] and entry["effective"]["reason"])),
+    )
+
+
+def _remark_tables(warnings: Sequence[str]) -> Iterator[Table]:
+    if warnings:
+        yield Table(title="Remarks", columns=("remark",), rows=tuple((TableCell(warning),) for warning in warnings))

@@ -1,0 +1,195 @@
+"""The report `sensitivity`: the published table's numbers, made cases, gaps, and the same numbers in every format."""
+
+import json
+import math
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+from harness import Measure, Remark, StatisticsPlan
+from harness.output.formats import render, to_json
+from harness.plugins.importers.paper import Paper
+from harness.plugins.reports.sensitivity import Sensitivity, schema
+from harness.study.compose import compose
+from harness.study.rows import Row
+from tests.helpers.typed_documents import violations
+
+REPORT = Sensitivity()
+BIASES = {"shape": ("shape-bias@cc",), "LF": ("low-frequency-bias@a",)}
+AXES = {"ID": ("top1@a",), "Far": ("top1@b", "top1@c")}
+PARTS = ("shape-bias@cc", "low-frequency-bias@a", "top1@a", "top1@b", "top1@c")
+PLAN = StatisticsPlan(
+    controls=("ID",), baseline_models=("g*",), alternatives={"Far": {"b alone": ("top1@b",)}, "LF": {"gone": ("x@a",)}}
+)
+
+
+def measure(part, value, **more):
+    unit, direction = ("1", "neither") if part.startswith("low") else ("fraction", "higher")
+    return Measure(name=part.partition("@")[0], value=value, unit=unit, direction=direction, **more)
+
+
+def rows(n=12, group="g", seed=0, **more):
+    values = np.random.default_rng(seed).uniform(0.2, 0.9, (n, len(PARTS)))
+    return [
+        Row(
+            name=f"{group}{at}",
+            group=group,
+            run="runs/a",
+            measures={part: measure(part, float(v), n=100, **more) for part, v in zip(PARTS, of, strict=True)},
+            missing=(),
+        )
+        for at, of in enumerate(values)
+    ]
+
+
+def without(row, part):
+    return replace(row, measures={name: of for name, of in row.measures.items() if name != part})
+
+
+def report(models, plan=PLAN, **more):
+    return REPORT.data(compose(models, BIASES, AXES, statistics=plan, **more))
+
+
+def entry(data, bias, axis):
+    (only,) = [e for e in data["sensitivities"] if (e["bias"], e["generalization"]) == (bias, axis)]
+    return only
+
+
+@lru_cache(maxsize=1)
+def published(real):
+    table = Paper().read(real / "paper" / "benchmark.csv")
+    models = [Row(name=m.name, group=m.group, run="paper", measures=m.measures, missing=()) for m in table.models]
+    study = compose(models, table.biases, table.axes, titles=table.titles, statistics=table.statistics)
+    return REPORT.data(study)
+
+
+def test_the_published_48(real):
+    data = published(real)
+    assert list(violations(json.loads(to_json(data)), schema.SensitivityData)) == []
+    assert (data["models"], len(data["sensitivities"]), data["controls"]) == (48, 24, ["ID"])
+    shape = entry(data, "shape-bias", "Robustness")
+    assert (round(shape["spearman"], 2), round(shape["partial"]["value"], 2)) == (-0.53, 0.41)
+    assert entry(data, "shape-bias", "ID")["partial"]["reason"] == "ID is not held against itself"
+    low = entry(data, "low-frequency-bias", "ID")
+    assert (len(low["influence"]["flips"]), low["influence"]["model"]) == (16, "resnet50_trained_on_SIN")
+    assert (low["coupling"]["denominator"], low["coupling"]["draws"]) == ("top1@imagenet", 4000)
+    assert low["coupling"]["null"] == pytest.approx(-0.47, abs=0.015)
+    assert (low["alternatives"]["defined"], low["alternatives"]["positive"]) == (8, 0.0)
+    assert {e["detectable"]["tests"] for e in data["sensitivities"]} == {24}
+    assert round(shape["detectable"]["corrected"], 2) == 0.53
+    reliable = {e["name"]: e["value"] for e in data["reliabilities"]}
+    assert reliable["ID"] > 0.98 and reliable["Robustness"] is None
+    robust = {e["generalization"]: e for e in data["effective"]}
+    assert (robust["Robustness"]["n"], robust["Robustness"]["against"]) == (11, "ID")
+    assert len(robust["Robustness"]["outside"]) > 24  # the recipes are alike
+    assert shape["effective"]["spearman"] == pytest.approx(0.85, abs=0.005)
+
+
+def test_every_table_has_the_numbers_of_the_json(real):
+    data = published(real)
+    held, influence, alternatives, coupling, reliability, effective, beyond, *_ = REPORT.tables(data)
+    values = [[cell.value for cell in row] for row in held.rows]
+    assert values == [
+        [e["bias"], e["generalization"], e["n"], e["spearman"], *shown(e["partial"], "value", "p"), "", ""]
+        for e in data["sensitivities"]
+    ]
+    assert [row[-1].value for row in influence.rows] == [len(e["influence"]["flips"]) for e in data["sensitivities"]]
+    assert [row[3].value for row in alternatives.rows] == [
+        e["alternatives"]["least"] for e in data["sensitivities"] if e["alternatives"]
+    ]
+    assert [row[3].value for row in coupling.rows] == [
+        e["coupling"]["null"] for e in data["sensitivities"] if e["coupling"]
+    ]
+    assert [row[3].value for row in reliability.rows] == [shown(e, "value")[0] for e in data["reliabilities"]]
+    assert [row[2].value for row in effective.rows] == [e["slope"] for e in data["effective"]]
+    assert beyond.rows[0][1].value == entry(data, "shape-bias", "Robustness")["effective"]["spearman"]
+    assert "LF bias × ID flips without any one of" in influence.note
+    assert "n = 48: smallest |ρ| found in 4 of 5 studies at p < 0.05: 0.40" in held.note
+
+
+def shown(of, *keys):
+    """As a table has it: nothing where JSON has null."""
+    return ["" if of[key] is None else of[key] for key in keys]
+
+
+@pytest.mark.parametrize("form", ["terminal", "csv", "markdown", "html"])
+def test_every_format_shows_them(form):
+    data = report(rows())
+    text = render(REPORT, data, form)
+    value = entry(data, "shape", "Far")["partial"]["value"]
+    assert (str(value) if form == "csv" else f"{value:.2f}") in text
+    assert all(axis["generalization"] in text for axis in data["effective"])
+
+
+def test_models_that_lack_a_number_are_left_out_of_it_alone():
+    models = rows()
+    models[3] = without(models[3], "top1@a")
+    data = report(models)
+    assert entry(data, "shape", "ID")["n"] == 11
+    far = entry(data, "shape", "Far")
+    assert (far["n"], far["partial"]["n"], far["effective"]["n"]) == (12, 11, 11)
+    assert entry(data, "LF", "Far")["coupling"]["draws"] == 4000  # over the eleven with the denominator
+
+
+def test_a_measure_that_cannot_be_compared_is_no_alternative():
+    """A value that enters no axis does not come back as another definition of it."""
+    models = rows()
+    flag = Remark("comparability", "top1@b", "other images")
+    measures = {**models[0].measures, "top1@b": measure("top1@b", 0.99, flags=(flag,))}
+    models[0] = replace(models[0], measures=measures)
+    alternatives = entry(report(models), "shape", "Far")["alternatives"]
+    assert {e["n"] for e in alternatives["specifications"] if e["generalization"] == "b alone"} == {11}
+
+
+def test_what_is_not_declared_is_said_and_not_computed():
+    data = report(rows(), StatisticsPlan())
+    only = entry(data, "shape", "Far")
+    assert (only["alternatives"], only["effective"], data["effective"]) == (None, None, [])
+    assert only["partial"]["reason"] == "no controls are declared"
+    assert sum(warning.startswith("no ") and "declared" in warning for warning in data["warnings"]) == 3
+    text = " ".join(render(REPORT, data, "terminal").split())
+    assert "no controls are declared" in text
+
+
+def test_an_alternative_that_nobody_has_is_undefined():
+    alternatives = entry(report(rows()), "LF", "ID")["alternatives"]
+    assert alternatives["defined"] == 1
+    assert [(e["bias"], e["spearman"] is None) for e in alternatives["specifications"]] == [
+        ("as defined", False), ("gone", True)
+    ]  # fmt: skip
+
+
+def test_reliability_from_counts_and_from_intervals():
+    data = report(rows())
+    by_name = {e["name"]: e for e in data["reliabilities"]}
+    x = np.array([row.measures["top1@a"].value for row in rows()])
+    assert by_name["ID"]["value"] == pytest.approx(1 - np.mean(x * (1 - x) / 100) / np.var(x, ddof=1))
+    assert by_name["LF"]["reason"] == "no standard error of low-frequency-bias@a"
+    wide = {e["name"]: e for e in report(rows(low=0.1, high=0.9))["reliabilities"]}
+    assert wide["ID"]["value"] == pytest.approx(1 - (0.8 / (2 * 1.959963984540054)) ** 2 / np.var(x, ddof=1))
+    far = np.array([(r.measures["top1@b"].value + r.measures["top1@c"].value) / 2 for r in rows()])
+    expected = 1 - (0.8 / (2 * 1.959963984540054)) ** 2 / 2 / np.var(far, ddof=1)
+    assert wide["Far"]["value"] == pytest.approx(expected)
+    ceiling = entry(report(rows()), "shape", "ID")["ceiling"]
+    assert ceiling["value"] == pytest.approx(math.sqrt(by_name["shape"]["value"] * by_name["ID"]["value"]))
+
+
+def test_the_smallest_study_and_an_empty_one():
+    few = report(rows(3))
+    assert {e["reason"] for e in few["sensitivities"]} == {"undefined (n = 3)"}
+    assert {e["detectable"]["single"] for e in few["sensitivities"]} == {None}
+    nothing = REPORT.data(compose(rows(3), {}, {}))
+    assert nothing["sensitivities"] == []
+    assert "harness run --suite" in nothing["warnings"][-1]
+    for data in (few, nothing):
+        assert list(violations(json.loads(to_json(data)), schema.SensitivityData)) == []
+        assert render(REPORT, data, "terminal")
+
+
+def test_models_without_a_group_take_no_part():
+    data = report([*rows(), replace(rows()[0], name="mine", group=None)])
+    assert data["models"] == 12
+    assert "1 model without a group takes no part; --ungrouped includes them" in data["warnings"]
+    assert report([*rows(), replace(rows()[0], name="mine", group=None)], ungrouped=True)["models"] == 13
