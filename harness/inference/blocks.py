@@ -104,11 +104,10 @@ def _extreme(
     margin = _ROUNDING * np.maximum(1e-300, np.sqrt(np.outer((left**2).sum(1), (right**2).sum(1))))
     low, high = mean - far + margin, mean + far - margin
     whole = not ((left % 1).any() or (right % 1).any())
-    dtype: type = np.float64
+    factors, moved = left.T, right
     if whole and np.abs(left).max(initial=0) * np.abs(right).max(initial=0) * left.shape[1] < _EXACT_FLOAT32:
-        dtype = np.float32
-        low, high = np.floor(low).astype(dtype), np.ceil(high).astype(dtype)
-    factors, moved = left.T.astype(dtype), right.astype(dtype)
+        low, high = np.floor(low).astype(np.float32), np.ceil(high).astype(np.float32)
+        factors, moved = factors.astype(np.float32), moved.astype(np.float32)
     extreme, count = np.zeros(mean.shape, dtype=np.int64), 0
     for positions in permutations:
         for column, row in enumerate(moved):

@@ -51,12 +51,13 @@ def _turns(entry: AxisCoefficient, families: FamilyNumbers) -> str:
 
 def _notes(data: CorrelationData, entries: Sequence[tuple[AxisCoefficient, FamilyNumbers]]) -> Iterator[str]:
     usual = max((families for _, families in entries), key=lambda families: families["n"])
-    permutations = "all" if usual["p_within_method"] == "exact" else "random"
-    seed = "" if usual["seed"] is None else f", seed {usual['seed']}"
+    drawn = f"{usual['draws']:,} random permutations within families, seed {usual['seed']}"
+    permutations = f"all {usual['draws']:,} permutations within families" if usual["seed"] is None else drawn
+    families = "1 family" if usual["families"] == 1 else f"{usual['families']} families"
     yield (
-        f"within: ρ of ranks less family means, {usual['n']} models in {usual['families']} families of two or more. "
-        f"p Holm: by {usual['draws']:,} {permutations} permutations within families{seed}, corrected over these "
-        f"{len(entries)}, the primary tests of this report; every other p in it is exploratory."
+        f"within: ρ of ranks less family means, {usual['n']} models in {families} of two or more. "
+        f"p Holm: by {permutations}, corrected over these {len(entries)}, the primary tests of this report; every "
+        "other p in it is exploratory."
     )
     yield "+, −: families of three or more in which the relation rises, falls."
     if any(families["simpson"] for _, families in entries):

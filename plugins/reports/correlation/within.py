@@ -30,8 +30,8 @@ def cluster_entries(models: Sequence[StudyModel], names: Sequence[str]) -> list[
     """How alike the models of one family are in each bias and axis, and how many independent ones that is worth."""
     entries: list[ClusterEntry] = []
     for name in names:
-        present = [(model, value) for model in models if (value := _values(model)[name]) is not None]
-        found = inference.intraclass([value for _, value in present], [model.group for model, _ in present], name)
+        families = [model.group for model in models if _values(model)[name] is not None]
+        found = inference.intraclass(_present(models, name), families, name)
         entries.append(
             {
                 "name": name,
@@ -49,6 +49,10 @@ def _values(model: StudyModel) -> Mapping[str, float | None]:
     return {**model.biases, **model.axes}
 
 
+def _present(models: Sequence[StudyModel], name: str) -> list[float]:
+    return [value for model in models if (value := _values(model)[name]) is not None]
+
+
 def _complete(models: Sequence[StudyModel], pairs: Sequence[Pair]) -> dict[tuple[int, ...], list[Pair]]:
     """Positions of the models that have both numbers of a pair -> the pairs that have these models."""
     values = [_values(model) for model in models]
@@ -63,13 +67,13 @@ def _over(models: Sequence[StudyModel], pairs: Sequence[Pair]) -> Iterator[tuple
     """The numbers of pairs that all of `models` have: one set of permutations and one of resamples for them all."""
     families = [model.group for model in models]
     sides = [list(dict.fromkeys(pair[side] for pair in pairs)) for side in (0, 1)]
-    values = {name: [_values(model)[name] for model in models] for side in sides for name in side}
-    rows = [[values[name] for name in side] for side in sides]
+    values = {name: _present(models, name) for side in sides for name in side}
+    left, right = ([values[name] for name in side] for side in sides)
     if len(models) < statistics.LEAST_PAIRS:
         yield from ((pair, _undefined(f"undefined (n = {len(models)})")) for pair in pairs)
         return
-    test = inference.blocked_test(*rows, families, draws=_draws(len(models)))
-    intervals = inference.family_intervals(*rows, families)
+    test = inference.blocked_test(left, right, families, draws=_draws(len(models)))
+    intervals = inference.family_intervals(left, right, families)
     for pair in pairs:
         x, y = (values[name] for name in pair)
         place = sides[0].index(pair[0]), sides[1].index(pair[1])
