@@ -6,7 +6,7 @@ no model, no I/O. Definitions and their sources: docs/statistics.md.
 
 from harness.inference.baselines import ACCURACY, BASELINES, Score
 from harness.inference.bca import BcaInterval, bca_interval
-from harness.inference.blocks import BlockedTest, blocked_test
+from harness.inference.blocks import DRAWS, BlockedTest, blocked_test
 from harness.inference.coupling import Coupling, coupling_null
 from harness.inference.effective import EffectiveRobustness, effective_robustness
 from harness.inference.families import WithinFamilies, within_families
@@ -31,6 +31,7 @@ from harness.inference.signs import FamilySign, FamilySigns, family_signs
 __all__ = [
     "ACCURACY",
     "BASELINES",
+    "DRAWS",
     "BcaInterval",
     "BlockedTest",
     "Ceiling",

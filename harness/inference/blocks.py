@@ -21,6 +21,9 @@ _BATCH: Final = 5_000
 _EXACT_FLOAT32: Final = 2**24
 """Whole numbers below this are exact in float32, sums of them in any order too."""
 _ROUNDING: Final = 1e-9
+_ONE_THREAD: Final = 250_000
+_ONE_THREAD_VECTOR: Final = 9_000
+"""Multiplications up to which OpenBLAS uses one thread, for a matrix and for a vector."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,18 +104,27 @@ def _extreme(
     margin = _ROUNDING * np.maximum(1e-300, np.sqrt(np.outer((left**2).sum(1), (right**2).sum(1))))
     low, high = mean - far + margin, mean + far - margin
     whole = not ((left % 1).any() or (right % 1).any())
-    dtype: type = np.float64
+    factors, moved = left.T, right
     if whole and np.abs(left).max(initial=0) * np.abs(right).max(initial=0) * left.shape[1] < _EXACT_FLOAT32:
-        dtype = np.float32
-        low, high = np.floor(low).astype(dtype), np.ceil(high).astype(dtype)
-    factors, moved = left.T.astype(dtype), right.astype(dtype)
+        low, high = np.floor(low).astype(np.float32), np.ceil(high).astype(np.float32)
+        factors, moved = factors.astype(np.float32), moved.astype(np.float32)
     extreme, count = np.zeros(mean.shape, dtype=np.int64), 0
     for positions in permutations:
         for column, row in enumerate(moved):
-            products = row[positions] @ factors
+            products = _products(row[positions], factors)
             extreme[:, column] += ((products <= low[:, column]) | (products >= high[:, column])).sum(axis=0)
         count += len(positions)
     return extreme, count
+
+
+def _products(rows: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """rows (m, n) @ factors (n, A), in slices that BLAS does in one thread: waking others costs ten times as much."""
+    n, columns = factors.shape
+    step = max(1, (_ONE_THREAD if columns > 1 else _ONE_THREAD_VECTOR) // max(1, n * columns))
+    products = np.empty((len(rows), columns), dtype=rows.dtype)
+    for start in range(0, len(rows), step):
+        np.matmul(rows[start : start + step], factors, out=products[start : start + step])
+    return products
 
 
 def _all(sizes: Sequence[int]) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -47,7 +47,8 @@ class Grouping:
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """(…, F) mean of `values` (…, n) over each family."""
-        return values @ np.eye(len(self.sizes))[self.codes] / self.sizes
+        means: np.ndarray = values @ np.eye(len(self.sizes))[self.codes] / self.sizes
+        return means
 
     def residuals(self, values: np.ndarray) -> np.ndarray:
         """`values` (…, n), each less the mean of its family; zero for families of one."""
@@ -116,13 +117,11 @@ def within_families(
     if ranked:
         first, second = (centred_ranks(values).astype(np.float64) for values in (first, second))
     n, count = int(grouping.shared.sum()), int((grouping.sizes > 1).sum())
-    sizes = {"n": n, "families": count, "freedom": n - count - 1}
+    sizes = WithinFamilies(n=n, families=count, freedom=max(0, n - count - 1))
     if n == 0:
-        return WithinFamilies(**{**sizes, "freedom": 0}, reason="undefined (no family has two models)")
-    if sizes["freedom"] < LEAST_FREEDOM:
-        return WithinFamilies(
-            **sizes, reason=f"undefined (n = {n} in {count} {'family' if count == 1 else 'families'})"
-        )
+        return replace(sizes, reason="undefined (no family has two models)")
+    if sizes.freedom < LEAST_FREEDOM:
+        return replace(sizes, reason=f"undefined (n = {n} in {count} {'family' if count == 1 else 'families'})")
     residuals = [grouping.residuals(values) for values in (first, second)]
     constant = [
         name
@@ -130,23 +129,23 @@ def within_families(
         if left @ left <= _NOTHING * max(float(values @ values), 1e-300)
     ]
     if constant:
-        return WithinFamilies(**sizes, reason=f"undefined ({' and '.join(constant)} constant within families)")
-    return _coefficient(*residuals, sizes=sizes, ranked=ranked)
+        return replace(sizes, reason=f"undefined ({' and '.join(constant)} constant within families)")
+    return _coefficient(sizes, *residuals, ranked=ranked)
 
 
-def _coefficient(first: np.ndarray, second: np.ndarray, *, sizes: dict[str, int], ranked: bool) -> WithinFamilies:
-    """The coefficient of two residuals, with p and interval; exactly 0 or ±1 where it is so up to rounding."""
+def _coefficient(sizes: WithinFamilies, first: np.ndarray, second: np.ndarray, *, ranked: bool) -> WithinFamilies:
+    """`sizes` with the coefficient of two residuals, p and interval; exactly 0 or ±1 where it is so up to rounding."""
     value = float(first @ second / math.sqrt((first @ first) * (second @ second)))
     value = 0.0 if abs(value) < 1 - NEARLY_ONE else value
-    freedom = sizes["freedom"]
+    freedom = sizes.freedom
     if abs(value) > NEARLY_ONE:
-        return WithinFamilies(**sizes, value=math.copysign(1.0, value), p=0.0)
+        return replace(sizes, value=math.copysign(1.0, value), p=0.0)
     from scipy.special import stdtr
 
     p = 2 * float(stdtr(freedom, -abs(value) * math.sqrt(freedom / ((1 - value) * (1 + value)))))
     half = Z95 * math.sqrt((1 + value * value / 2 if ranked else 1.0) / (freedom - 1))
     z = math.atanh(value)
-    return WithinFamilies(**sizes, value=value, p=p, low=math.tanh(z - half), high=math.tanh(z + half))
+    return replace(sizes, value=value, p=p, low=math.tanh(z - half), high=math.tanh(z + half))
 
 
 def paired(x: ArrayLike, y: ArrayLike, families: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray]:

@@ -90,7 +90,9 @@ def _scores(level: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     Sums of products of such scores are sums over the models of the sample; a sample without spread has zeros.
     """
-    of_level = weights @ np.eye(int(level.max(initial=0)) + 1)[level]
+    order = np.argsort(level, kind="stable")
+    firsts = np.flatnonzero(np.diff(level[order], prepend=-1))
+    of_level = np.add.reduceat(weights[:, order], firsts, axis=1)
     below = np.cumsum(of_level, axis=1) - of_level
     ranks = 2 * below + of_level - weights.sum(axis=1, keepdims=True)
     result: np.ndarray = ranks[:, level] * np.sqrt(weights)

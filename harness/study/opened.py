@@ -24,7 +24,11 @@ MEASURES: Final = ("model", "group", "run", "kind", "measure", "value", "low", "
 CORRELATIONS: Final = ("bias", "generalization", "models", "n", "spearman", "p", "p_method", "low", "high", "p_holm",
                        "p_bh", "poster", "reason")  # fmt: skip
 """Columns of an empty table."""
-_NUMBERS: Final = ("value", "low", "high", "spearman", "p", "p_holm", "p_bh", "poster")
+FAMILIES: Final = ("within", "p_within", "p_within_holm", "p_within_method", "simpson", "worst_family", "cluster_low",
+                   "cluster_high", "n_effective")  # fmt: skip
+"""Columns that a coefficient over all models has by training family."""
+_NUMBERS: Final = ("value", "low", "high", "spearman", "p", "p_holm", "p_bh", "poster", "within", "p_within",
+                   "p_within_holm", "cluster_low", "cluster_high", "n_effective")  # fmt: skip
 """Columns of float64, NaN where the number is undefined; `n` is Int64, <NA> where it is unknown."""
 
 
@@ -63,9 +67,12 @@ class OpenedStudy(Study):
         Returns:
             Columns ``bias``, ``generalization``, ``models`` (``all``, a group, or ``not`` a group), ``n``,
             ``spearman``, ``p``, ``p_method``, ``low``, ``high`` (95 % interval), ``p_holm``, ``p_bh`` (adjusted),
-            ``poster``, ``reason`` why a coefficient is NaN.
+            ``poster``, ``reason`` why a coefficient is NaN; then those of ``families``, of all models only: ``within``,
+            ``p_within``, ``p_within_holm``, ``p_within_method``, ``simpson``, ``worst_family``, ``cluster_low``,
+            ``cluster_high``, ``n_effective``.
         """
-        return _frame(self.plugins.report(REPORT).data(self)["correlations"], CORRELATIONS)
+        rows = self.plugins.report(REPORT).data(self)["correlations"]
+        return _frame([_flat(row) for row in rows], (*CORRELATIONS, *FAMILIES))
 
     def trials(self, task: str, model: str) -> pd.DataFrame:
         """A row for each sample × condition of one model on one task, as ``harness export`` writes them.
@@ -163,6 +170,13 @@ def _rows(model: StudyModel, of_report: dict[str, Any], units: dict[str, str | N
     for reason in model.missing:
         if reason.subject not in {**model.measures, **model.biases, **model.axes}:
             yield {**of_model, "kind": "missing", "measure": reason.subject, "reason": reason.line}
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A coefficient with the numbers of its families beside its own."""
+    families = row.get("families", {})
+    own = {name: value for name, value in row.items() if name != "families"}
+    return {**own, **{name: families.get(name) for name in FAMILIES}}
 
 
 def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:

@@ -20,8 +20,9 @@ from harness import Erratum, Figure, Measure, Reason, Remark, Report, Study, Stu
 from .._models import taking_part as _taking_part
 from .._predictions import prediction_entries
 from .figures import all_figures
-from .schema import CorrelationData, Details, ErratumEntry, Interval, Missing, ModelEntry, Numbers, Rank
+from .schema import CorrelationData, Details, ErratumEntry, FamilyNumbers, Interval, Missing, ModelEntry, Numbers, Rank
 from .tables import all_tables
+from .within import cluster_entries, family_numbers
 
 Pair = tuple[str, str]
 Selection = tuple[str, Sequence[StudyModel]]
@@ -40,6 +41,7 @@ class Correlation(Report):
         across = [(bias, axis) for bias in study.biases for axis in study.axes]
         among = list(combinations(study.biases, 2))
         selections = list(_selections(study))
+        of_axes, of_biases = family_numbers(_taking_part(study), across, among)
         return {
             "models": _models(study),
             "biases": {name: list(parts) for name, parts in study.biases.items()},
@@ -50,13 +52,15 @@ class Correlation(Report):
             "correlations": [
                 {"bias": bias, "generalization": axis, **numbers}
                 for selection in selections
-                for (bias, axis), numbers in zip(across, _coefficients(selection, across), strict=True)
+                for (bias, axis), numbers in zip(across, _coefficients(selection, across, of_axes), strict=True)
             ],
             "bias_correlations": [
                 {"bias": bias, "other": other, **numbers}
                 for selection in selections
-                for (bias, other), numbers in zip(among, _coefficients(selection, among), strict=True)
+                for (bias, other), numbers in zip(among, _coefficients(selection, among, of_biases), strict=True)
             ],
+            "clusters": cluster_entries(_taking_part(study), [*study.biases, *study.axes]),
+            "set_apart": study.statistics.set_apart,
             "errata": [_erratum(study, erratum) for erratum in study.errata],
             "mended": study.mended,
             "warnings": [*study.warnings, *_remarks(study)],
@@ -83,13 +87,13 @@ def _selections(study: Study) -> Iterator[Selection]:
         yield f"not {group}", [model for model in models if model.group != group]
 
 
-def _coefficients(selection: Selection, pairs: Sequence[Pair]) -> list[Numbers]:
-    """The numbers of each pair; p-values are adjusted over the pairs of this set of models."""
+def _coefficients(selection: Selection, pairs: Sequence[Pair], families: Sequence[FamilyNumbers]) -> list[Numbers]:
+    """The numbers of each pair; p is adjusted over the pairs of this set of models. `families`: those of all models."""
     name, models = selection
     correlations = [_spearman(models, pair) for pair in pairs]
     ps = [correlation.p for correlation in correlations]
     adjusted = zip(statistics.holm(ps), statistics.benjamini_hochberg(ps), strict=True)
-    return [
+    numbers: list[Numbers] = [
         {
             "models": name,
             "n": correlation.n,
@@ -105,6 +109,9 @@ def _coefficients(selection: Selection, pairs: Sequence[Pair]) -> list[Numbers]:
         }
         for correlation, (p_holm, p_bh) in zip(correlations, adjusted, strict=True)
     ]
+    return (
+        numbers if name != "all" else [{**entry, "families": own} for entry, own in zip(numbers, families, strict=True)]
+    )
 
 
 def _spearman(models: Sequence[StudyModel], pair: Pair) -> statistics.Correlation:

@@ -6,17 +6,19 @@ from collections.abc import Iterator, Sequence
 
 from harness import Table, TableCell, statistics
 
+from .cells import p_cell, plain
+from .family_tables import family_tables
 from .notes import errata_notes, label, title_of
-from .schema import AxisCoefficient, BiasCoefficient, CorrelationData
+from .schema import CorrelationData
+from .stars import Coefficient, contradictions, legend, p_and_interval, partner, stars
 
-Coefficient = AxisCoefficient | BiasCoefficient
-ABSENT = TableCell("–", value="", style="dim")
 BLANK = TableCell("", value="")
 APART = ("all", "group", "others")
-LEGEND = (
-    "* p < 0.05 (exact over all permutations for n < 10, else t approximation); ** also after Holm's correction over "
-    "the coefficients of this table. Without a star: not significant."
+AS_INDEPENDENT = (
+    "p by the t approximation (exact for n < 10) and intervals after Bonett & Wright (2000), as on the study's poster: "
+    "models of one family are taken as independent. Exploratory."
 )
+EXPLORATORY = "Exploratory: the primary tests are those of all models, within families."
 
 
 def coefficient_tables(data: CorrelationData) -> tuple[list[Table], list[Table]]:
@@ -28,17 +30,46 @@ def coefficient_tables(data: CorrelationData) -> tuple[list[Table], list[Table]]
     if across:
         overall, *subsets = across
         errata = "\n".join(errata_notes(data, [*data["biases"], *data["axes"]]))
-        answer = [_matrix(data, overall, LEGEND, _undefined_sets(data, subsets), errata)]
-        details = [_full(data, overall), *_apart(data, overall, subsets)]
+        notes = (legend(overall), *contradictions(data, overall), _undefined_sets(data, subsets), errata)
+        answer = [_matrix(data, overall, *notes)]
+        left_out = "\n".join(_left_out(data, overall, subsets))
+        details = [*family_tables(data), _full(data, overall, left_out), *_apart(data, overall, subsets)]
     if among and _defined(among[0]):
-        details.append(_matrix(data, among[0], LEGEND))
+        details.append(_matrix(data, among[0], legend(among[0]), *contradictions(data, among[0]), EXPLORATORY))
     return answer, details
 
 
 def _apart(
     data: CorrelationData, overall: Sequence[Coefficient], subsets: Sequence[Sequence[Coefficient]]
 ) -> Iterator[Table]:
-    """All models, one group and its complement side by side, for the group whose removal changes ρ most."""
+    """All models, the group that was declared beforehand, and its complement side by side."""
+    sets = {entries[0]["models"]: entries for entries in subsets}
+    group = data["set_apart"]
+    if group is None or group not in sets or not _defined(sets.get(f"not {group}", ())):
+        return
+    three = (overall, sets[group], sets[f"not {group}"])
+    rows = [
+        (label(data, entry["bias"]), label(data, partner(entry)), *map(_coefficient, (entry, inside, outside)))
+        for entry, inside, outside in zip(*three, strict=True)
+    ]
+    most_models = [max(entry["n"] for entry in entries) for entries in three]
+    sizes = ", ".join(f"{label} {n}" for label, n in zip(APART, most_models, strict=True))
+    halves = [(label, _near_zero(n)) for label, n in zip(APART, most_models, strict=True)]
+    widths = ", ".join(f"{label} ±{half:.2f}" for label, half in halves if half is not None)
+    yield Table(
+        title=f"Spearman's ρ with {title_of(data, group)} set apart",
+        columns=("bias", "axis", *APART),
+        rows=tuple(rows),
+        note=f"models: {sizes}. Stars of group and others take their models as independent; Holm's correction within "
+        f"each column. {EXPLORATORY}\n"
+        f"95 % interval of a ρ near 0: {widths}.",
+    )
+
+
+def _left_out(
+    data: CorrelationData, overall: Sequence[Coefficient], subsets: Sequence[Sequence[Coefficient]]
+) -> Iterator[str]:
+    """What each group changes, and why none is set apart, where none is."""
     sets = {entries[0]["models"]: entries for entries in subsets}
     changes = {
         name: _change(overall, complement)
@@ -47,26 +78,13 @@ def _apart(
     }
     if not changes:
         return
-    most = max(changes, key=lambda name: changes[name])
-    three = (overall, sets[most], sets[f"not {most}"])
-    rows = [
-        (label(data, entry["bias"]), label(data, _partner(entry)), *map(_coefficient, (entry, inside, outside)))
-        for entry, inside, outside in zip(*three, strict=True)
-    ]
-    most_models = [max(entry["n"] for entry in entries) for entries in three]
-    sizes = ", ".join(f"{label} {n}" for label, n in zip(APART, most_models, strict=True))
-    halves = [(label, _near_zero(n)) for label, n in zip(APART, most_models, strict=True)]
-    widths = ", ".join(f"{label} ±{half:.2f}" for label, half in halves if half is not None)
     ordered = sorted(changes, key=lambda name: -changes[name])
     listed = ", ".join(f"{title_of(data, name)} {changes[name]:.2f}" for name in ordered)
-    yield Table(
-        title=f"Spearman's ρ with {title_of(data, most)} set apart",
-        columns=("bias", "axis", *APART),
-        rows=tuple(rows),
-        note=f"models: {sizes}. Holm's correction within each column.\n"
-        f"95 % interval of a ρ near 0: {widths}.\n"
-        f"Mean change of ρ when a group is left out: {listed}. Each group's coefficients: --format json",
-    )
+    yield f"Mean change of ρ when a group is left out: {listed}. Each group's coefficients: --format json"
+    if data["set_apart"] is None:
+        yield "No group is set apart: none was declared beforehand (set_apart, under statistics of a suite)."
+    elif data["set_apart"] not in changes:
+        yield f"{title_of(data, data['set_apart'])} is declared to be set apart, and has no models here, or no others."
 
 
 def _change(overall: Sequence[Coefficient], complement: Sequence[Coefficient]) -> float:
@@ -95,15 +113,10 @@ def _defined(entries: Sequence[Coefficient]) -> bool:
     return any(entry["spearman"] is not None for entry in entries)
 
 
-def _partner(entry: Coefficient) -> str:
-    """What the bias is correlated with."""
-    return entry["other"] if "other" in entry else entry["generalization"]
-
-
 def _matrix(data: CorrelationData, entries: Sequence[Coefficient], *notes: str) -> Table:
     """Biases as rows, axes as columns. If the columns are biases too, each pair appears once, below the diagonal."""
     among = "other" in entries[0]
-    places = [(_partner(e), e["bias"]) if among else (e["bias"], _partner(e)) for e in entries]
+    places = [(partner(e), e["bias"]) if among else (e["bias"], partner(e)) for e in entries]
     rows, columns = (list(dict.fromkeys(place[side] for place in places)) for side in (0, 1))
     cells = {place: _coefficient(entry) for place, entry in zip(places, entries, strict=True)}
     subject = "all models" if entries[0]["models"] == "all" else f"models: {entries[0]['models']}"
@@ -121,23 +134,17 @@ def _coefficient(entry: Coefficient) -> TableCell:
     value = entry["spearman"]
     if value is None:
         return TableCell("–  ", value="", style="dim")
-    stars = _stars(entry)
+    marks = stars(entry)
     colour = "cyan" if value > 0 else "red"
     style = f"bold {colour}" if abs(value) >= 0.5 else colour
-    return TableCell(f"{round(value, 2) + 0.0:.2f}{stars:<2}", value=value, style=style if stars else "dim")
-
-
-def _stars(entry: Coefficient) -> str:
-    if entry["p"] is None or entry["p"] >= 0.05:
-        return ""
-    return "**" if entry["p_holm"] is not None and entry["p_holm"] < 0.05 else "*"
+    return TableCell(f"{round(value, 2) + 0.0:.2f}{marks:<2}", value=value, style=style if marks else "dim")
 
 
 def _sizes(data: CorrelationData, entries: Sequence[Coefficient]) -> str:
     """The number of models, and the precision of a coefficient with that many."""
     counts = [entry["n"] for entry in entries]
     usual = max(counts, key=lambda n: (counts.count(n), n))
-    pairs = [(title_of(data, e["bias"]), title_of(data, _partner(e)), e["n"]) for e in entries if e["n"] != usual]
+    pairs = [(title_of(data, e["bias"]), title_of(data, partner(e)), e["n"]) for e in entries if e["n"] != usual]
     exceptions = [f"{bias} × {partner} n = {n}" for bias, partner, n in pairs]
     half = _near_zero(usual)
     width = "" if half is None else f" (95 % interval of a ρ near 0: ±{half:.2f})"
@@ -166,26 +173,18 @@ def _set_title(data: CorrelationData, models: str) -> str:
     return negation + title_of(data, models.removeprefix("not "))
 
 
-def _full(data: CorrelationData, entries: Sequence[Coefficient]) -> Table:
-    """Value, interval and p-values of each coefficient."""
+def _full(data: CorrelationData, entries: Sequence[Coefficient], left_out: str) -> Table:
+    """Value, interval and p-values of each coefficient, as if models were independent."""
     rows = []
     for entry in entries:
         value = entry["spearman"]
-        numbers = [_plain(value), _plain(entry["low"]), _plain(entry["high"]), _p(entry["p"]), _p(entry["p_holm"])]
+        numbers = [plain(value), plain(entry["low"]), plain(entry["high"]), p_cell(entry["p"]), p_cell(entry["p_holm"])]
         rows.append(
-            (label(data, entry["bias"]), label(data, _partner(entry)), TableCell(str(entry["n"]), entry["n"]), *numbers)
+            (label(data, entry["bias"]), label(data, partner(entry)), TableCell(str(entry["n"]), entry["n"]), *numbers)
         )
     return Table(
         title="The same with 95 % intervals and p-values, all models",
         columns=("bias", "axis", "n", "ρ", "low", "high", "p", "p Holm"),
         rows=tuple(rows),
-        note="Intervals after Bonett & Wright (2000).",
+        note="\n".join(filter(None, [AS_INDEPENDENT, p_and_interval(data, entries), left_out])),
     )
-
-
-def _plain(value: float | None) -> TableCell:
-    return ABSENT if value is None else TableCell(f"{round(value, 2) + 0.0:.2f}", value=value)
-
-
-def _p(value: float | None) -> TableCell:
-    return ABSENT if value is None else TableCell("<0.001" if value < 0.001 else f"{value:.3f}", value=value)

@@ -74,13 +74,60 @@ class ModelEntry(TypedDict):
     ranks: NotRequired[dict[str, Rank]]
 
 
+class FamilyNumbers(TypedDict):
+    """A coefficient over all models, looked at by training family: docs/statistics.md.
+
+    `within`: pooled coefficient within families; `n`: models in families of two or more, `families`: how many such;
+    `p_within`: two-sided, by permutations within families, `p_within_holm`: adjusted over all pairs, `p_within_method`:
+    over all of them (``exact``) or `draws` random ones; `signs`: of Spearman's coefficient inside each family of three
+    or more; `simpson`: whether the relation turns round, `reversed`: in which families of five or more; `worst_family`:
+    where the largest share `worst_error` of pairs of models is ordered against the coefficient over all models;
+    `cluster_low`, `cluster_high`: 95 % interval over families and models in them; `n_effective`: independent models
+    that the coefficient is worth; `reason`: why `within` is undefined.
+    """
+
+    within: float | None
+    n: int
+    families: int
+    p_within: float | None
+    p_within_holm: float | None
+    p_within_method: Literal["exact", "permutation"] | None
+    draws: int
+    seed: int | None
+    signs: dict[str, int]
+    simpson: bool
+    reversed: list[str]
+    worst_family: str | None
+    worst_error: float | None
+    cluster_low: float | None
+    cluster_high: float | None
+    cluster_draws: int
+    n_effective: float | None
+    reason: str | None
+
+
+class ClusterEntry(TypedDict):
+    """How alike the models of one family are in one bias or axis.
+
+    `icc`: ICC(1), the share of the variance between families; `n_effective`: independent models that a mean over these
+    `n` is worth; `reason`: why both are null.
+    """
+
+    name: str
+    n: int
+    families: int
+    icc: float | None
+    n_effective: float | None
+    reason: str | None
+
+
 class Numbers(TypedDict):
     """Spearman's rank correlation of two quantities over one set of models.
 
     `models`: ``all``, a group, or ``not`` a group; `n`: models that have both values; `p_method`: how `p` is computed,
     ``exact`` over all permutations (n < 10) or the ``t`` approximation; `low` and `high`: 95 % interval (Bonett &
     Wright 2000); `p_holm`, `p_bh`: p adjusted over all pairs of this set (Holm; Benjamini & Hochberg);
-    `poster`: as the study's poster prints it; `reason`: why it is undefined.
+    `poster`: as the study's poster prints it; `reason`: why it is undefined; `families`: of all models only.
     """
 
     models: str
@@ -94,6 +141,7 @@ class Numbers(TypedDict):
     p_bh: float | None
     poster: float | None
     reason: str | None
+    families: NotRequired[FamilyNumbers]
 
 
 @final
@@ -128,7 +176,8 @@ class CorrelationData(TypedDict):
 
     `biases` and `axes`: name -> full names of the measures that it averages; `titles`: bias, axis or group -> short
     title, where the suite gives one; `units`: of each bias and axis, null where
-    its parts differ; `mended`: whether the errata have been applied; `provenance`: one object for each run.
+    its parts differ; `clusters`: of each bias and axis; `set_apart`: the group that is declared to be shown beside all
+    others, or null; `mended`: whether the errata have been applied; `provenance`: one object for each run.
     """
 
     models: list[ModelEntry]
@@ -139,6 +188,8 @@ class CorrelationData(TypedDict):
     predictions: list[PredictionEntry]
     correlations: list[AxisCoefficient]
     bias_correlations: list[BiasCoefficient]
+    clusters: list[ClusterEntry]
+    set_apart: str | None
     errata: list[ErratumEntry]
     mended: bool
     warnings: list[str]

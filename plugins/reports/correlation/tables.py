@@ -8,7 +8,8 @@ from dataclasses import replace
 from harness import Remark, Table, TableCell
 
 from .._predictions import is_defined, prediction_tables
-from .coefficients import ABSENT, coefficient_tables
+from .cells import ABSENT
+from .coefficients import coefficient_tables
 from .notes import (
     definition_notes,
     ends_of,

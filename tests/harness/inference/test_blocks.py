@@ -82,7 +82,7 @@ def test_raw_values_and_ranks_agree_where_values_are_ranks():
 
 
 def test_where_only_families_differ_it_fires_as_often_as_it_says():
-    """Families differ in both quantities, models inside them do not: t fires on a quarter of such tables."""
+    """Families differ in both quantities, models inside them do not: a quarter of such tables have p < 0.05 by t."""
     rng, fires, old = np.random.default_rng(0), 0, 0
     families, codes = list("aaabbbcccddd"), np.repeat(np.arange(4), 3)
     for _ in range(200):

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from scipy import stats
 
-from harness import Measure, Remark, proportion
+from harness import Measure, Remark, StatisticsPlan, proportion
 from harness.output.formats import render, to_json
 from harness.plugins.importers.paper import Paper
 from harness.plugins.reports.correlation import Correlation, interval_of
@@ -233,22 +233,39 @@ def test_too_few_models_are_said_in_one_line():
 
 
 def test_undefined_groups_are_listed_once_and_stand_apart_as_gaps():
-    text = render(Correlation(), report([*rising(6), *rising(3, "few")]), "terminal")
+    plan = StatisticsPlan(set_apart="few")
+    text = render(Correlation(), report([*rising(6), *rising(3, "few")], statistics=plan), "terminal")
     assert "No coefficients for: few undefined (n = 3)" in " ".join(text.split())
     apart = text.split("with few set apart\n")[1]
     assert re.search(r"^shape +ID +-1\.00\*\* +– +-1\.00\*\*$", apart, re.MULTILINE)
     assert "models: all 9, group 3, others 6" in apart
 
 
-def test_the_group_without_which_most_changes_stands_apart():
+def test_the_declared_group_stands_apart():
     """Among `h` alone shape and ID rise together; without it, they go against each other."""
     against = [model(f"h{i}", (i / 10, 0.5 + i / 90, i / 10, i / 20 + 0.1, 0.2), "h") for i in range(7)]
-    data = report([*rising(7), *against, *rising(5, "calm", 1)])
+    rows = [*rising(7), *against, *rising(5, "calm", 1)]
+    data = report(rows, statistics=StatisticsPlan(set_apart="h"))
     text = render(Correlation(), data, "terminal")
+    assert data["set_apart"] == "h"
     assert "Spearman's ρ with h set apart" in text
-    rows = {tuple(line.split()[:2]): line.split()[2:] for line in text.split("set apart\n")[1].splitlines()}
+    lines = {tuple(line.split()[:2]): line.split()[2:] for line in text.split("set apart\n")[1].splitlines()}
     shown = [entry(data, "shape", "ID", models)["spearman"] for models in ("all", "h", "not h")]
-    assert [cell.rstrip("*") for cell in rows["shape", "ID"]] == [f"{value:.2f}" for value in shown]
+    assert [cell.rstrip("*") for cell in lines["shape", "ID"]] == [f"{value:.2f}" for value in shown]
+    calm = render(Correlation(), report(rows, statistics=StatisticsPlan(set_apart="calm")), "terminal")
+    assert "Spearman's ρ with calm set apart" in calm  # though another group changes more
+
+
+def test_no_group_is_set_apart_by_its_numbers():
+    rows = [*rising(6), *rising(7, "h")]
+    undeclared, absent = (
+        " ".join(render(Correlation(), report(rows, statistics=StatisticsPlan(set_apart=group))).split())
+        for group in (None, "gone")
+    )
+    assert "with h set apart" not in undeclared and "with g set apart" not in undeclared
+    assert "No group is set apart: none was declared beforehand" in undeclared
+    assert "Mean change of ρ when a group is left out: " in undeclared
+    assert "gone is declared to be set apart, and has no models here, or no others." in absent
 
 
 def test_poster_rounds_and_prints_zero_without_significance():
@@ -445,7 +462,8 @@ def test_measures_without_definitions_say_n_too():
 def test_ranks_and_groups_apart_say_how_much_is_known():
     (ranks,) = [table for table in Correlation().tables(placed()) if "Rank" in table.title]
     assert "shape: n = 10, 95 % interval at most ±4.5\n" in ranks.note
-    text = render(Correlation(), report([*rising(6), *rising(7, "h")]), "terminal")
+    rows = [*rising(6), *rising(7, "h")]
+    text = render(Correlation(), report(rows, statistics=StatisticsPlan(set_apart="h")), "terminal")
     half = {n: 1.96 / math.sqrt(n - 3) for n in (13, 6, 7)}
     shown = re.search(r"interval of a ρ near 0: all ±(\S+), group ±(\S+), others ±(\S+)\.$", text, re.MULTILINE)
     apart = re.search(r"models: all 13, group (\d+), others (\d+)", text)
@@ -477,7 +495,7 @@ def as_study(table, **more):
         )
         for m in table.models
     ]
-    return compose(rows, table.biases, table.axes, errata=table.errata, **more)
+    return compose(rows, table.biases, table.axes, errata=table.errata, statistics=table.statistics, **more)
 
 
 @pytest.fixture(scope="module")
@@ -571,7 +589,7 @@ def test_the_published_figures(published):
 def test_the_published_report_fits_80_columns(published):
     text = render(Correlation(), published, "terminal")
     assert max(map(len, text.splitlines())) <= 80
-    assert "shape-bias                            -0.76**     -0.53**    0.14         0.47**" in text
+    assert "shape-bias                            -0.76**     -0.53      0.14*        0.47**" in text
     assert all(math.isfinite(e["p"]) for e in published["correlations"] if e["spearman"] is not None)
 
 

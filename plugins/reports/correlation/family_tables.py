@@ -1,0 +1,81 @@
+"""The table of training families of the report ``correlation``, from its JSON-ready data alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness import Table, TableCell
+
+from .cells import p_cell, plain
+from .notes import label, title_of
+from .schema import AxisCoefficient, CorrelationData, FamilyNumbers
+from .stars import pair_names
+
+
+def family_tables(data: CorrelationData) -> Iterator[Table]:
+    """Each bias with each axis: over all models, within families, in each of them, and for other families."""
+    entries = [(entry, entry["families"]) for entry in data["correlations"] if "families" in entry]
+    if any(families["within"] is not None for _, families in entries):
+        yield Table(
+            title="Within training families",
+            columns=("bias", "axis", "ρ all", "within", "p Holm", "+", "−", "Simpson", "low", "high"),
+            keys=("bias", "axis", "all", "within", "p_within_holm", "positive", "negative", "simpson", "low", "high"),
+            rows=tuple(_row(data, entry, families) for entry, families in entries),
+            note="\n".join(_notes(data, entries)),
+        )
+
+
+def _row(data: CorrelationData, entry: AxisCoefficient, families: FamilyNumbers) -> tuple[TableCell, ...]:
+    signs = list(families["signs"].values())
+    positive, negative = (sum(sign == direction for sign in signs) for direction in (1, -1))
+    return (
+        label(data, entry["bias"]),
+        label(data, entry["generalization"]),
+        plain(entry["spearman"]),
+        plain(families["within"]),
+        p_cell(families["p_within_holm"]),
+        TableCell(str(positive), positive),
+        TableCell(str(negative), negative),
+        TableCell(_turns(entry, families)),
+        plain(families["cluster_low"]),
+        plain(families["cluster_high"]),
+    )
+
+
+def _turns(entry: AxisCoefficient, families: FamilyNumbers) -> str:
+    """Where the relation turns round: ``within`` families pooled, or in a single ``family``; empty if nowhere."""
+    if not families["simpson"]:
+        return ""
+    return "within" if (families["within"] or 0.0) * (entry["spearman"] or 0.0) < 0 else "family"
+
+
+def _notes(data: CorrelationData, entries: Sequence[tuple[AxisCoefficient, FamilyNumbers]]) -> Iterator[str]:
+    usual = max((families for _, families in entries), key=lambda families: families["n"])
+    drawn = f"{usual['draws']:,} random permutations within families, seed {usual['seed']}"
+    permutations = f"all {usual['draws']:,} permutations within families" if usual["seed"] is None else drawn
+    families = "1 family" if usual["families"] == 1 else f"{usual['families']} families"
+    yield (
+        f"within: ρ of ranks less family means, {usual['n']} models in {families} of two or more. "
+        f"p Holm: by {permutations}, corrected over these {len(entries)}, the primary tests of this report; every "
+        "other p in it is exploratory."
+    )
+    yield "+, −: families of three or more in which the relation rises, falls."
+    if any(families["simpson"] for _, families in entries):
+        yield "Simpson: the sign turns round within families, or in one family of five or more."
+    if any(families["cluster_low"] is not None for _, families in entries):
+        yield f"low, high: 95 % interval for other families, from {usual['cluster_draws']:,} samples of families."
+    yield from _everywhere(data, entries)
+    worth = [(one["name"], one["n_effective"]) for one in data["clusters"] if one["n_effective"] is not None]
+    if worth:
+        listed = ", ".join(f"{title_of(data, name)} {n:.1f}" for name, n in worth)
+        yield f"Models of one family are alike. A mean over all is worth so many independent models: {listed}"
+
+
+def _everywhere(data: CorrelationData, entries: Sequence[tuple[AxisCoefficient, FamilyNumbers]]) -> Iterator[str]:
+    """Which relations order most pairs of models alike in every family."""
+    judged = [(entry, families["worst_error"]) for entry, families in entries if families["worst_error"] is not None]
+    held = [entry for entry, error in judged if error < 0.5]
+    if judged:
+        listed = f": {pair_names(data, held)}" if held else ""
+        share = f"{len(held)} of {len(judged)}"
+        yield f"In every family of three or more, most pairs of models are ordered as ρ says for {share}{listed}"
