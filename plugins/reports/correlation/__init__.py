@@ -17,6 +17,8 @@ from typing import Any, cast
 
 from harness import Erratum, Figure, Measure, Reason, Remark, Report, Study, StudyModel, Table, hookimpl, statistics
 
+from .._models import taking_part as _taking_part
+from .._predictions import prediction_entries
 from .figures import all_figures
 from .schema import CorrelationData, Details, ErratumEntry, Interval, Missing, ModelEntry, Numbers, Rank
 from .tables import all_tables
@@ -31,7 +33,7 @@ class Correlation(Report):
     name = "correlation"
 
     def data(self, study: Study) -> CorrelationData:
-        """Models, definitions, correlations and remarks; the keys are those of ``harness report --format json``.
+        """Models, predictions, correlations and remarks; the keys are those of ``harness report --format json``.
 
         ``poster`` is a coefficient as the study's poster prints it: two decimals, 0.0 where p >= 0.05.
         """
@@ -44,6 +46,7 @@ class Correlation(Report):
             "axes": {name: list(parts) for name, parts in study.axes.items()},
             "titles": dict(study.titles),
             "units": _units(study),
+            "predictions": prediction_entries(study, _taking_part(study)),
             "correlations": [
                 {"bias": bias, "generalization": axis, **numbers}
                 for selection in selections
@@ -67,12 +70,6 @@ class Correlation(Report):
     def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
         """Every bias against every axis, and accuracy against the cutoff of a filter where it is measured."""
         return all_figures(cast(CorrelationData, data))
-
-
-def _taking_part(study: Study) -> Sequence[StudyModel]:
-    """The models that enter the statistics: those with a group; all with ``--ungrouped``, or if none has a group."""
-    grouped = [model for model in study.models if model.group is not None]
-    return study.models if study.ungrouped or not grouped else grouped
 
 
 def _selections(study: Study) -> Iterator[Selection]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict, final
 
+from .._predictions import PredictionEntry
+
 
 class Interval(TypedDict):
     """95 % interval of a bias or axis, and the number of decisions behind it; null where unknown."""
@@ -134,6 +136,7 @@ class CorrelationData(TypedDict):
     axes: dict[str, list[str]]
     titles: dict[str, str]
     units: dict[str, str | None]
+    predictions: list[PredictionEntry]
     correlations: list[AxisCoefficient]
     bias_correlations: list[BiasCoefficient]
     errata: list[ErratumEntry]

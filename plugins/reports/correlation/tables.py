@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from harness import Remark, Table, TableCell
 
+from .._predictions import is_defined, prediction_tables
 from .coefficients import ABSENT, coefficient_tables
 from .notes import (
     definition_notes,
@@ -34,6 +35,11 @@ SIDE_BY_SIDE = 6
 def all_tables(data: CorrelationData) -> list[Table]:
     """Every table, the most important first: how biases and generalization correlate, then what that rests on."""
     answer, details = coefficient_tables(data)
+    joint = list(_predictions(data))
+    if is_defined(data["predictions"]):
+        answer = [*joint, *answer]
+    else:
+        details = [*joint, *details]
     return [
         *answer,
         *_places(data),
@@ -44,6 +50,12 @@ def all_tables(data: CorrelationData) -> list[Table]:
         *_flagged(data),
         *_remarks(data),
     ]
+
+
+def _predictions(data: CorrelationData) -> Iterator[Table]:
+    """Each axis from all biases at once."""
+    grouped = all(model["group"] is not None for model in data["models"] if model["in_correlations"])
+    return prediction_tables(data["predictions"], data["titles"], len(data["biases"]), grouped=grouped)
 
 
 # --- models -----------------------------------------------------------------------------------

@@ -612,7 +612,8 @@ def test_titles_stand_in_tables_and_figures_and_names_in_csv_and_json():
 def test_the_answer_comes_first_and_nothing_is_wider_than_80_columns():
     data = titled()
     titles = [table.title for table in Correlation().tables(data)]
-    assert titles[0] == "Spearman's ρ of biases and generalization, all models"
+    answer = ["Each axis predicted from all biases together", "Spearman's ρ of biases and generalization, all models"]
+    assert titles[:2] == answer
     assert max(map(len, render(Correlation(), data).splitlines())) <= 80
     few = Correlation().data(compose(rising(3), BIASES, AXES))
     assert Correlation().tables(few)[0].title == "Models (3)"  # without coefficients, the models are the answer
@@ -624,4 +625,4 @@ def test_the_published_table_at_80_columns_has_whole_headings_and_readable_names
     assert max(map(len, lines)) <= 80
     assert not re.search(r"(^| )(criti|frequ|bandw|sensi|Robus|Conce|Adver)\.", text)
     assert any(line.startswith("robust_resnet50_l2_eps0.05 ") for line in lines)
-    assert "peak noise" in lines[8]
+    assert any(line.startswith("peak noise   0.30* ") for line in lines[20:36])  # below both headings

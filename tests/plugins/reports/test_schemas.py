@@ -8,10 +8,11 @@ from typing import get_type_hints
 import pytest
 
 from harness import open_study
-from harness.plugins.reports import consistency, correlation, dataset_bias
+from harness.plugins.reports import consistency, correlation, dataset_bias, prediction
 from harness.plugins.reports.consistency import schema as of_consistency
 from harness.plugins.reports.correlation import schema as of_correlation
 from harness.plugins.reports.dataset_bias import schema as of_dataset_bias
+from harness.plugins.reports.prediction import schema as of_prediction
 from harness.study import comparison_schema as of_comparison
 from tests.helpers.command import run
 from tests.helpers.typed_documents import violations
@@ -21,6 +22,7 @@ SCHEMAS = {
     of_correlation.CorrelationData: (correlation.Correlation(), of_correlation),
     of_consistency.ConsistencyData: (consistency.ErrorConsistency(), of_consistency),
     of_dataset_bias.DatasetBiasData: (dataset_bias.DatasetBias(), of_dataset_bias),
+    of_prediction.PredictionData: (prediction.JointPrediction(), of_prediction),
 }
 SHOWN = {of_consistency.ConsistencyData: "pairs", of_correlation.CorrelationData: "models"}
 """Schema -> a list that has entries for a run of photographs."""
@@ -53,12 +55,12 @@ def test_the_data_of_a_comparison_is_as_its_schema_says(harness, data):
     assert list(violations(document, of_comparison.ComparisonData)) == []
 
 
-@pytest.mark.parametrize("module", [of_correlation, of_consistency, of_dataset_bias, of_comparison])
+@pytest.mark.parametrize("module", [of_correlation, of_consistency, of_dataset_bias, of_prediction, of_comparison])
 def test_every_key_is_documented(module):
     text = DOCUMENT.read_text("utf-8")
     sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL))
     for name, entry in entries(module).items():
-        documented = set(re.findall(r"^\| `(\w+)` \|", sections[name], re.MULTILINE))
+        documented = set(re.findall(r"^\| `([\w+-]+)` \|", sections[name], re.MULTILINE))
         own = get_type_hints(entry).keys()
         for base in BASES - {entry}:
             own -= base.__annotations__.keys() if base.__annotations__.keys() <= own else set()
