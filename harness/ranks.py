@@ -31,7 +31,8 @@ def levels(values: ArrayLike) -> np.ndarray:
     order = np.argsort(array, kind="stable")
     ordered = array[order]
     larger = np.maximum(np.abs(ordered[1:]), np.abs(ordered[:-1]))
-    steps = np.diff(ordered) > np.maximum(RESOLUTION * larger, ZERO)
+    with np.errstate(over="ignore"):  # a difference beyond the largest number is a step, too
+        steps = np.diff(ordered) > np.maximum(RESOLUTION * larger, ZERO)
     result = np.zeros(len(array), np.int64)
     result[order[1:]] = np.cumsum(steps)
     return result

@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.inference.cohort import Cohort, Learner
 from harness.inference.folds import Design, design_of, explained, members_of
+from harness.ranks import levels
 
 ACCURACY = "ID"
 """Name of the axis of accuracy in distribution, which is a predictor of the others."""
@@ -79,7 +80,7 @@ def _family_mean(cohort: Cohort, response: np.ndarray) -> Score:
     several = np.concatenate(families)
     rest = [(response[rows] - response[rows].mean()) * len(rows) / (len(rows) - 1) for rows in families]
     total = (response[several] - response[several].mean()) * len(several) / (len(several) - 1)
-    if not total.any():
+    if not levels(response[several]).any():
         return Score(n=len(several), reason=f"undefined (these {len(several)} models have one value)")
     q2 = 1 - sum(float(part @ part) for part in rest) / float(total @ total)
     return Score(q2_loo=q2, n=len(several), reason=UNSEEN)
@@ -94,7 +95,7 @@ def _accuracy(
         return (Score(reason=f"undefined ({why})"),) * 2
     rows = ~np.isnan(accuracy)
     part, observed, predictor = cohort.only(rows), response[rows], accuracy[rows]
-    if len(observed) and not np.ptp(observed):
+    if len(observed) and not levels(observed).any():
         return (Score(n=part.n, reason=f"undefined ({axis} constant over the models that have ID)"),) * 2
     alone = design_of(predictor[:, None], (ACCURACY,), part.families)
     beside = part.design(learner, predictor, ACCURACY)

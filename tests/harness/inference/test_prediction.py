@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.inference import BASELINES, predictions
 
@@ -258,3 +260,43 @@ def test_nothing_is_predicted_from_nothing():
     assert predictions(BIASES, {}, FAMILIES, MODELS) == []
     with pytest.raises(ValueError, match="as many values and families as models, 8"):
         predictions(BIASES, {"Robust": RESPONSE[:7]}, FAMILIES, MODELS)
+
+
+HOSTILE = {
+    "largest and smallest": [1.7e308, -1.7e308] * 4,
+    "subnormal": [5e-324, 1e-320, 3e-320, 0, 5e-324, 1e-310, 2e-310, 7e-320],
+    "one is huge": [1e308, 5e-324, 1e-320, 0.5, 0.25, 0.75, 0.1, 0.2],
+    "one differs": [1.0] * 7 + [1e300],
+    "equal but for rounding": [0.1 + 0.2, 0.3, 0.3, 0.1 + 0.2, 0.3, 0.3, 0.3, 0.1 + 0.2],
+    "hardly any": [None, None, float("nan"), float("-inf"), 1.0, 2.0, None, None],
+    "integers of any size": [1, 2, 10**300, 3, -(10**300), 5, 8, 6],
+}
+
+
+@pytest.mark.parametrize("values", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("place", ["bias", "axis", "accuracy", "everything"])
+def test_hostile_numbers_are_numbers_or_reasons(values, place):
+    biases = {**BIASES, "shape": values} if place in ("bias", "everything") else BIASES
+    axes = {
+        "Robust": values if place in ("axis", "everything") else RESPONSE,
+        "ID": values if place != "bias" else RESPONSE,
+    }
+    for entry in predictions(biases, axes, FAMILIES, MODELS, log=["shape"], draws=20):
+        json.dumps(asdict(entry), allow_nan=False)
+        assert entry.reason or entry.q2_lofo is not None
+        assert all(one.reason or one.q2_lofo is not None for one in entry.baselines.values())
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(*[st.floats() | st.integers(0, 3) | st.none()] * 4, st.sampled_from("abc") | st.none()), max_size=12
+    )
+)
+def test_whatever_the_numbers_every_gap_has_a_reason(models):
+    columns = list(zip(*models, strict=True)) or [()] * 5
+    names = [f"m{at}" for at in range(len(models))]
+    biases, axes = {"a": columns[0], "b": columns[1]}, {"ID": columns[2], "y": columns[3]}
+    for entry in predictions(biases, axes, columns[4], names, log=["b"], draws=9):
+        json.dumps(asdict(entry), allow_nan=False)
+        assert entry.reason or None not in (entry.r2, entry.q2_loo, entry.q2_lofo, entry.p_loo, entry.p_lofo)
