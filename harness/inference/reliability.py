@@ -132,9 +132,8 @@ def split_half(
         ranks: correlate ranks, as the coefficients of a study do; False: Pearson's correlation of the values.
     """
     masks = _halves(images, draws, seed)
-    rows = [[np.asarray(measure(mask), dtype=np.float64) for mask in (half, ~half)] for half in masks.T]
-    first, second = (np.stack([pair[side] for pair in rows]) for side in (0, 1))
-    return _of_halves(first, second, seed, ranks)
+    rows = [np.stack([np.asarray(measure(mask), dtype=np.float64) for mask in (half, ~half)]) for half in masks.T]
+    return reliability_from_halves(np.stack(rows, axis=1), seed=seed, ranks=ranks)
 
 
 def split_half_of_ratio(
@@ -145,23 +144,37 @@ def split_half_of_ratio(
     seed: int = 0,
     ranks: bool = True,
 ) -> Reliability:
-    """`split_half` of sum(numerators)/sum(denominators) over images, for all draws at once.
+    """`split_half` of sum(numerators)/sum(denominators) over images, for all draws at once: see `half_values`."""
+    return reliability_from_halves(
+        half_values(numerators, denominators, draws=draws, seed=seed), seed=seed, ranks=ranks
+    )
+
+
+def half_values(
+    numerators: ArrayLike, denominators: ArrayLike | None = None, *, draws: int = HALVES, seed: int = 0
+) -> np.ndarray:
+    """sum(numerators)/sum(denominators) of n models on both halves of the images, (2, draws, n) float64.
+
+    NaN where the denominators of a half are zero. Blocks of models can be put together along the last axis, and the
+    mean of such arrays is that of a mean of measures.
 
     Args:
         numerators: (n models, images) finite numbers: 0 or 1 for an accuracy or for a shape decision.
         denominators: likewise, 0 where an image does not count for a model; None: 1 each, so the measure is a mean.
-        draws, seed, ranks: see `split_half`.
+        seed: of the halves; see `split_half`.
     """
     totals = np.asarray(numerators, dtype=np.float32)
     weights = None if denominators is None else np.asarray(denominators, dtype=np.float32)
     if totals.ndim != 2 or (weights is not None and weights.shape != totals.shape):
         raise ValueError("expected numerators and denominators of one shape (models, images)")
     masks = _halves(totals.shape[1], draws, seed)
-    first, second = (
-        _sums(totals, side) / (side.sum(axis=0)[:, None] if weights is None else _positive(_sums(weights, side)))
-        for side in (masks, ~masks)
-    )
-    return _of_halves(first, second, seed, ranks)
+    above = _sums(totals, masks)
+    if weights is None:
+        sizes = masks.sum(axis=0)[:, None]
+        below = np.stack([sizes, len(masks) - sizes])
+    else:
+        below = _sums(weights, masks)
+    return above / np.where(below > 0, below, np.nan)
 
 
 @lru_cache(maxsize=2)
@@ -181,24 +194,29 @@ def _halves(images: int, draws: int, seed: int) -> np.ndarray:
 
 
 def _sums(values: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Sums of (n, images) over each mask (images, draws), (draws, n) float64; exact for whole numbers below 2²⁴."""
+    """Sums of (n, images) over each mask (images, draws) and over the rest, (2, draws, n) float64.
+
+    Exact for whole numbers below 2²⁴.
+    """
     images, draws = masks.shape
     step = max(1, _BLOCK // max(1, images))
     blocks = [values @ masks[:, at : at + step].astype(np.float32) for at in range(0, draws, step)]
-    return np.concatenate(blocks, axis=1).T.astype(np.float64)
+    inside = np.concatenate(blocks, axis=1).T.astype(np.float64)
+    return np.stack([inside, values.sum(axis=1, dtype=np.float64) - inside])
 
 
-def _positive(weights: np.ndarray) -> np.ndarray:
-    return np.where(weights > 0, weights, np.nan)
+def reliability_from_halves(halves: np.ndarray, *, seed: int = 0, ranks: bool = True) -> Reliability:
+    """Reliability from the values of n models on both halves of the images.
 
-
-def _of_halves(first: np.ndarray, second: np.ndarray, seed: int, ranks: bool) -> Reliability:
-    """Reliability from the measure of n models on both halves of each draw, (draws, n) each."""
-    draws, n = first.shape
+    Args:
+        halves: (2, draws, n), NaN where a model has no value on a half; that draw is left out.
+        seed, ranks: see `split_half`.
+    """
+    _, draws, n = halves.shape
     if n < LEAST_PAIRS:
         return Reliability(n=n, method="halves", draws=draws, seed=seed, reason=f"undefined (n = {n})")
-    whole = np.isfinite(first).all(axis=1) & np.isfinite(second).all(axis=1)
-    sides = [ranks_of_rows(side[whole]) if ranks else _centred(side[whole]) for side in (first, second)]
+    whole = np.isfinite(halves).all(axis=(0, 2))
+    sides = [ranks_of_rows(side[whole]) if ranks else _centred(side[whole]) for side in halves]
     coefficients = cosines(*sides)
     coefficients = coefficients[np.isfinite(coefficients)]
     if len(coefficients) * 2 < draws:

@@ -15,6 +15,7 @@ import numpy as np
 
 from harness import Report, Study, Table, hookimpl, inference, statistics
 
+from .halves import halves_of
 from .quantities import AS_DEFINED, Quantities, quantities
 from .robustness import effective_entries, reference
 from .schema import (
@@ -127,7 +128,8 @@ def _partial(study: Study, over: Quantities, pair: tuple[str, str]) -> PartialEn
 def _influence(over: Quantities, pair: tuple[str, str]) -> InfluenceEntry:
     both = over.complete(*pair)
     names = [model.name for model, has in zip(over.models, both, strict=True) if has]
-    influence = inference.influence_of(*(over.values[name][both] for name in pair), pair)
+    x, y = (over.values[name][both] for name in pair)
+    influence = inference.influence_of(x, y, pair)
     return {
         "model": None if influence.most is None else names[influence.most],
         "without": influence.without,
@@ -216,20 +218,26 @@ def _beyond(over: Quantities, pair: tuple[str, str], effective: Sequence[Effecti
 
 
 def _reliability(study: Study, over: Quantities, name: str) -> ReliabilityEntry:
-    """From the standard errors of the models that have the bias or axis; undefined where one of them has none."""
+    """From halves of the images; else from standard errors, undefined where a model that has the value has none."""
     have = over.complete(name)
+    halves = halves_of(study, over, name)
     errors, lacking = over.errors(name)
-    value, reason = None, lacking
-    if lacking is None:
+    if halves is not None:
+        reliability = inference.reliability_from_halves(halves)
+    elif lacking is None:
         reliability = inference.reliability_from_errors(over.values[name][have], errors[have])
-        value, reason = reliability.value, reliability.reason
+    else:
+        reliability = inference.Reliability(n=int(have.sum()), method="errors", reason=lacking)
     return {
         "name": name,
         "kind": "bias" if name in study.biases else "axis",
-        "n": int(have.sum()),
-        "value": value,
-        "method": "errors",
-        "reason": reason,
+        "n": reliability.n,
+        "value": reliability.value,
+        "method": reliability.method,
+        "half": reliability.half,
+        "draws": reliability.draws,
+        "seed": reliability.seed,
+        "reason": reliability.reason,
     }
 
 

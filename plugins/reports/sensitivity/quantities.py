@@ -48,7 +48,8 @@ class Quantities:
 
     def mean_of(self, parts: Sequence[str]) -> np.ndarray:
         """(N,) mean of measures; NaN where one of them is missing."""
-        return np.mean([self.measured(part) for part in parts], axis=0)
+        means: np.ndarray = np.mean([self.measured(part) for part in parts], axis=0)
+        return means
 
     def errors(self, name: str) -> tuple[np.ndarray, str | None]:
         """(N,) standard errors of a bias or axis, and why a model that has the value has no error, else None.

@@ -116,13 +116,19 @@ class SensitivityEntry(TypedDict):
 
 
 class ReliabilityEntry(TypedDict):
-    """Share of the variance of a bias or axis over `n` models that is not error of measurement."""
+    """Share of the variance of a bias or axis over `n` models that is not error of measurement.
+
+    `half`: mean correlation of its values on two halves of the images, over `draws` random ones; null for "errors".
+    """
 
     name: str
     kind: Literal["bias", "axis"]
     n: int
     value: float | None
-    method: Literal["errors"]
+    method: Literal["halves", "errors"]
+    half: float | None
+    draws: int | None
+    seed: int | None
     reason: str | None
 
 

@@ -201,14 +201,25 @@ def _coupling_tables(data: SensitivityData, entries: Sequence[SensitivityEntry])
 def _reliability_tables(data: SensitivityData, entries: Sequence[ReliabilityEntry]) -> Iterator[Table]:
     if not entries:
         return
-    rows = tuple((_label(data, e["name"]), TableCell(e["kind"]), _count(e["n"]), _number(e["value"])) for e in entries)
+    rows = tuple(
+        (
+            _label(data, entry["name"]),
+            TableCell(entry["kind"]),
+            _count(entry["n"]),
+            _number(entry["value"]),
+            ABSENT if entry["value"] is None else TableCell(entry["method"]),
+        )
+        for entry in entries
+    )
     lacking = [f"– {_label(data, e['name']).text}: {e['reason']}" for e in entries if e["reason"]]
     yield Table(
         title="Reliability: share of the variance over these models that is not error of measurement",
-        columns=("name", "kind", "n", "reliability"),
+        columns=("name", "kind", "n", "reliability", "from"),
         rows=rows,
         note=_notes(
-            "From standard errors over images; 1 - mean SE²/variance. Below 0.5, models differ little.", lacking
+            "halves: from random halves of the images, the same for all models; errors: 1 - mean SE²/variance. Below "
+            "0.5 the models differ little beside the error.",
+            lacking,
         ),
     )
 

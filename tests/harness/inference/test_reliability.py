@@ -5,7 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from harness.inference import ceiling, reliability_from_errors, spearman_brown, split_half, split_half_of_ratio
+from harness.inference import (
+    ceiling,
+    half_values,
+    reliability_from_errors,
+    reliability_from_halves,
+    spearman_brown,
+    split_half,
+    split_half_of_ratio,
+)
 from tests.helpers.published import read_published
 
 SEED = 5
@@ -104,6 +112,19 @@ def test_one_ratio_at_a_time_is_all_at_once():
         once = split_half_of_ratio(shape, counted, draws=50, seed=SEED, ranks=ranks)
         singly = split_half(bias, 301, draws=50, seed=SEED, ranks=ranks)
         assert (once.value, once.half) == pytest.approx((singly.value, singly.half))
+
+
+def test_blocks_of_models_and_means_of_measures():
+    """Models in blocks have the halves of all at once; the mean of two measures is that of their halves."""
+    correct, _ = decisions(models=9, images=101)
+    whole = half_values(correct, draws=20)
+    blocks = [half_values(correct[at : at + 4], draws=20) for at in (0, 4, 8)]
+    assert np.array_equal(np.concatenate(blocks, axis=2), whole)
+    assert whole.shape == (2, 20, 9)
+    assert (50 * whole[0] + 51 * whole[1]) / 101 == pytest.approx(np.broadcast_to(correct.mean(axis=1), (20, 9)))
+    both = half_values(correct + np.flip(correct, axis=0), np.full(correct.shape, 2), draws=20)
+    assert both == pytest.approx((whole + half_values(np.flip(correct, axis=0), draws=20)) / 2)
+    assert reliability_from_halves(whole).value == split_half_of_ratio(correct, draws=20).value
 
 
 def test_halves_on_which_a_model_has_no_value():

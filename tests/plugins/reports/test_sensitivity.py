@@ -8,12 +8,14 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from harness import Measure, Remark, StatisticsPlan
+from harness import Measure, Remark, StatisticsPlan, StoreError, TaskLayout, Trials, inference
 from harness.output.formats import render, to_json
 from harness.plugins.importers.paper import Paper
+from harness.plugins.probes.shape_bias import ShapeBias
 from harness.plugins.reports.sensitivity import Sensitivity, schema
 from harness.study.compose import compose
 from harness.study.rows import Row
+from tests.helpers.memory_runs import Reader
 from tests.helpers.typed_documents import violations
 
 REPORT = Sensitivity()
@@ -193,3 +195,125 @@ def test_models_without_a_group_take_no_part():
     assert data["models"] == 12
     assert "1 model without a group takes no part; --ungrouped includes them" in data["warnings"]
     assert report([*rows(), replace(rows()[0], name="mine", group=None)], ungrouped=True)["models"] == 13
+
+
+# --- reliability from stored decisions --------------------------------------------------------
+
+IMAGES, MODELS = 60, 12
+
+
+def cell(correct, task, *, ids=None, conditions=("clean",), texture=None, shapes=None):
+    """`correct`: (images, C) bool; or, with `shapes` and `texture`, the chosen class of each image."""
+    correct = np.asarray(correct)
+    n = len(correct)
+    layout = TaskLayout(
+        task=task,
+        sample_ids=ids or tuple(f"image-{at:04d}" for at in range(n)),
+        targets=np.zeros((n, 1), np.int16) if shapes is None else np.asarray(shapes, np.int16)[:, None],
+        conditions=conditions,
+        classes=("cat", "dog", "bear"),
+        size=8,
+        span=16,
+        attributes={} if texture is None else {"texture": tuple(texture)},
+    )
+    top5 = np.full((n, len(conditions), 5), -1, np.int16)
+    if shapes is not None:
+        top5[:, 0, 0] = correct
+        correct = (correct == shapes)[:, None]
+    return Trials(model="", layout=layout, top5=top5, logp=top5.astype(np.float16), correct=correct.astype(bool))
+
+
+def stored(changed=None, moved=0.0):
+    """A study of ID alone, with its trials; `changed`: (task, model) -> another cell; `moved`: error of a value."""
+    rng = np.random.default_rng(9)
+    right = rng.random((MODELS, IMAGES, 2)) < rng.uniform(0.3, 0.9, (MODELS, 1, 1))
+    cells = {("accuracy@a", f"m{at}"): cell(of, "accuracy@a", conditions=("one", "two")) for at, of in enumerate(right)}
+    models = [
+        Row(
+            name=f"m{at}",
+            group="g",
+            run="runs/a",
+            measures={
+                "top1@a": measure("top1@a", float(of.mean()) + moved, n=2 * IMAGES),
+                "x@a": measure("x@a", at / 20),
+            },
+            missing=(),
+        )
+        for at, of in enumerate(right)
+    ]
+    study = compose(models, {"x": ("x@a",)}, {"ID": ("top1@a",)})
+    return replace(study, trial_reader=Reader({**cells, **(changed or {})})), right
+
+
+def reliability_of(study, name):
+    (only,) = [e for e in REPORT.data(study)["reliabilities"] if e["name"] == name]
+    return only
+
+
+def test_reliability_from_halves_of_the_images():
+    """Both views of an image lie in the same half."""
+    study, right = stored()
+    expected = inference.split_half_of_ratio(right.sum(axis=2), np.full(right.shape[:2], 2))
+    entry = reliability_of(study, "ID")
+    assert (entry["method"], entry["draws"], entry["seed"], entry["n"]) == ("halves", 200, 0, MODELS)
+    assert (entry["value"], entry["half"]) == (expected.value, expected.half)
+    assert reliability_of(study, "x")["method"] == "errors"
+    table = next(table for table in REPORT.tables(REPORT.data(study)) if table.title.startswith("Reliability"))
+    assert [row[-1].text for row in table.rows] == ["–", "halves"]
+
+
+OTHER = tuple(f"other-{at:04d}" for at in range(IMAGES))
+
+
+@pytest.mark.parametrize(
+    ("changed", "moved"),
+    [
+        ({("accuracy@a", "m3"): StoreError("m3 is damaged")}, 0.0),
+        ({("accuracy@a", "m3"): cell(np.ones((IMAGES, 1)), "accuracy@a")}, 0.0),
+        ({("accuracy@a", "m3"): cell(stored()[1][3], "accuracy@a", conditions=("one", "two"), ids=OTHER)}, 0.0),
+        ({}, 0.01),
+    ],
+    ids=["damaged", "other decisions", "other images", "another number"],
+)
+def test_what_is_not_made_of_these_decisions_has_no_halves(changed, moved):
+    study, _ = stored(changed, moved)
+    entry = reliability_of(study, "ID")
+    assert (entry["method"], entry["half"], entry["reason"]) == ("errors", None, None)
+    assert entry["value"] == pytest.approx(reliability_of(replace(study, trial_reader=None), "ID")["value"])
+
+
+def test_shape_bias_counts_decisions_for_either_cue_where_they_conflict():
+    rng = np.random.default_rng(2)
+    shapes, textures = rng.integers(0, 3, IMAGES), rng.integers(0, 3, IMAGES)
+    names = np.array(["cat", "dog", "bear"])
+    cells, models, above, below = {}, [], [], []
+    for at, bias in enumerate(rng.uniform(0.1, 0.9, MODELS)):
+        chosen = np.where(rng.random(IMAGES) < bias, shapes, textures)
+        chosen[rng.random(IMAGES) < 0.05] = 2
+        conflict = shapes != textures
+        above.append((chosen == shapes) & conflict)
+        below.append(above[-1] | ((chosen == textures) & conflict))
+        trials = cell(chosen, "shape-bias@cc", shapes=shapes, texture=names[textures])
+        cells["shape-bias@cc", f"m{at}"] = trials
+        (value,) = [m for m in ShapeBias().measures(trials) if m.name == "shape-bias"]
+        models.append(Row(name=f"m{at}", group="g", run="r", measures={"shape-bias@cc": value}, missing=()))
+    study = compose(models, {"shape": ("shape-bias@cc",)}, {})
+    entry = reliability_of(replace(study, trial_reader=Reader(cells)), "shape")
+    expected = inference.split_half_of_ratio(np.array(above), np.array(below))
+    defined = [row.measures["shape-bias@cc"].value is not None for row in models]
+    assert all(defined) and entry["method"] == "halves"
+    assert entry["value"] == pytest.approx(expected.value)
+
+
+def test_a_measure_under_one_condition():
+    rng = np.random.default_rng(3)
+    cells, models = {}, []
+    for at in range(MODELS):
+        right = rng.random((IMAGES, 2)) < 0.3 + at / 20
+        cells["accuracy@a", f"m{at}"] = cell(right[:, :1], "accuracy@a")
+        cells["pgd@a", f"m{at}"] = cell(right, "pgd@a", conditions=("low", "high"))
+        value = measure("top1@a", float(right[:, 1].mean()), condition="high", n=IMAGES)
+        models.append(Row(name=f"m{at}", group="g", run="r", measures={"top1@a/high": value}, missing=()))
+    study = replace(compose(models, {}, {"Adversarial": ("top1@a/high",)}), trial_reader=Reader(cells))
+    right = np.array([cells["pgd@a", f"m{at}"].correct[:, 1] for at in range(MODELS)])
+    assert reliability_of(study, "Adversarial")["value"] == inference.split_half_of_ratio(right).value
