@@ -34,12 +34,14 @@ class BlockedTest:
         p: (A, B) float64, two-sided; 1 where one of the two is constant within every family.
         method: ``exact``: over all permutations within families; ``permutation``: over random ones.
         draws: permutations counted. seed: of the random ones; None if `method` is ``exact``.
+        possible: ∏ n_g!, how many permutations there are within families.
     """
 
     p: np.ndarray
     method: Literal["exact", "permutation"]
     draws: int
     seed: int | None
+    possible: int
 
 
 def blocked_test(
@@ -73,13 +75,15 @@ def blocked_test(
     order = order[grouping.shared[order]]
     left, right = left[:, order], right[:, order]
     sizes = tuple(int(size) for size in grouping.sizes if size > 1)
-    exact = math.prod(math.factorial(size) for size in sizes) <= draws
+    possible = math.prod(math.factorial(size) for size in sizes)
+    exact = possible <= draws
     permutations = iter([_all(sizes)]) if exact else _random(sizes, draws, seed)
     extreme, count = _extreme(
         left, right, Grouping.of([grouping.names[c] for c in grouping.codes[order]]), permutations
     )
     p = extreme / count if exact else (1 + extreme) / (1 + count)
-    return BlockedTest(p=p, method="exact" if exact else "permutation", draws=count, seed=None if exact else seed)
+    method: Literal["exact", "permutation"] = "exact" if exact else "permutation"
+    return BlockedTest(p=p, method=method, draws=count, seed=None if exact else seed, possible=possible)
 
 
 def _rows(values: ArrayLike, families: Sequence[str | None], ranked: bool) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,7 @@ class Intraclass:
 
     Attributes:
         n: models. families: their families, those of one model too.
+        family_size: Σn_g²/n, size of the family of a model chosen at random.
         icc: ICC(1), share of the variance that lies between families; below 0 where families differ less than chance
             makes them differ. None if undefined.
         n_effective: independent models that a mean over these is worth; at most n. None like `icc`.
@@ -26,6 +27,7 @@ class Intraclass:
 
     n: int
     families: int
+    family_size: float
     icc: float | None = None
     n_effective: float | None = None
     reason: str | None = None
@@ -46,16 +48,17 @@ def intraclass(values: ArrayLike, families: Sequence[str | None], name: str = "x
     array, _ = paired(values, values, families)
     grouping = Grouping.of(families)
     n, count = len(array), len(grouping.sizes)
+    sizes = Intraclass(n=n, families=count, family_size=_usual_size(grouping))
     if count < 2 or n == count:
         reason = "undefined (all models are of one family)" if n > count else "undefined (no family has two models)"
-        return Intraclass(n=n, families=count, reason=reason)
+        return replace(sizes, reason=reason)
     between = float(grouping.sizes @ (grouping.means(array) - array.mean()) ** 2) / (count - 1)
     within = float((grouping.residuals(array) ** 2).sum()) / (n - count)
     if between + within <= 1e-18 * max(float(array @ array) / n, 1e-300):
-        return Intraclass(n=n, families=count, reason=f"undefined ({name} constant)")
-    mean_size = (n - _usual_size(grouping)) / (count - 1)
+        return replace(sizes, reason=f"undefined ({name} constant)")
+    mean_size = (n - sizes.family_size) / (count - 1)
     icc = (between - within) / (between + (mean_size - 1) * within)
-    return Intraclass(n=n, families=count, icc=icc, n_effective=n / _effect(grouping, icc))
+    return replace(sizes, icc=icc, n_effective=n / _effect(grouping, icc))
 
 
 def effective_pairs(x: ArrayLike, y: ArrayLike, families: Sequence[str | None]) -> float | None:
@@ -76,8 +79,8 @@ def effective_pairs(x: ArrayLike, y: ArrayLike, families: Sequence[str | None]) 
 
 
 def _usual_size(grouping: Grouping) -> float:
-    """Σn_g²/n: the size of the family of a model chosen at random."""
-    return float((grouping.sizes**2).sum() / grouping.sizes.sum())
+    """Σn_g²/n; 0 without models."""
+    return float((grouping.sizes**2).sum() / max(1, grouping.sizes.sum()))
 
 
 def _effect(grouping: Grouping, likeness: float) -> float:

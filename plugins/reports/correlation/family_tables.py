@@ -51,7 +51,8 @@ def _turns(entry: AxisCoefficient, families: FamilyNumbers) -> str:
 
 def _notes(data: CorrelationData, entries: Sequence[tuple[AxisCoefficient, FamilyNumbers]]) -> Iterator[str]:
     usual = max((families for _, families in entries), key=lambda families: families["n"])
-    drawn = f"{usual['draws']:,} random permutations within families, seed {usual['seed']}"
+    of_all = "" if usual["permutations"] is None else f" of {usual['permutations']:.1e}"
+    drawn = f"{usual['draws']:,} random permutations{of_all} within families, seed {usual['seed']}"
     permutations = f"all {usual['draws']:,} permutations within families" if usual["seed"] is None else drawn
     families = "1 family" if usual["families"] == 1 else f"{usual['families']} families"
     yield (
@@ -68,7 +69,11 @@ def _notes(data: CorrelationData, entries: Sequence[tuple[AxisCoefficient, Famil
     worth = [(one["name"], one["n_effective"]) for one in data["clusters"] if one["n_effective"] is not None]
     if worth:
         listed = ", ".join(f"{title_of(data, name)} {n:.1f}" for name, n in worth)
-        yield f"Models of one family are alike. A mean over all is worth so many independent models: {listed}"
+        size = max(one["family_size"] for one in data["clusters"])
+        yield (
+            f"Models of one family are alike; a model chosen at random is one of {size:.1f} (Σn²/n). So many "
+            f"independent models is a mean over all worth: {listed}"
+        )
 
 
 def _everywhere(data: CorrelationData, entries: Sequence[tuple[AxisCoefficient, FamilyNumbers]]) -> Iterator[str]:

@@ -44,7 +44,7 @@ def _scatter(data: CorrelationData, entry: AxisCoefficient) -> Figure:
         x_label=titles[0] if unit in (None, "fraction", "1") else f"{titles[0]} ({unit})",
         y_label=f"{titles[1]} (%)" if percent else titles[1],
         series=drawn,
-        note="\n".join(_notes(data, bias, axis, hidden)),
+        note="\n".join(_notes(data, entry, hidden)),
     )
 
 
@@ -70,15 +70,19 @@ def _statistic(entry: AxisCoefficient) -> str:
     return f"Spearman's ρ = {round(entry['spearman'], 2) + 0.0:.2f}, {p}, n = {entry['n']}"
 
 
-def _notes(data: CorrelationData, bias: str, axis: str, hidden: int) -> Iterator[str]:
+def _notes(data: CorrelationData, entry: AxisCoefficient, hidden: int) -> Iterator[str]:
+    families = entry.get("families")
     outside = [model["name"] for model in shown(data) if not model["in_correlations"]]
     if outside:
         yield f"ρ is without {', '.join(outside)}."
+    if families and families["within"] is not None and families["p_within"] is not None:
+        p = "p < 0.001" if families["p_within"] < 0.001 else f"p = {families['p_within']:.3f}"
+        yield f"Within training families: ρ = {round(families['within'], 2) + 0.0:.2f}, {p} by permutation."
     if hidden:
         subject = "1 model is" if hidden == 1 else f"{hidden} models are"
         yield f"{subject} not drawn: no group, or a value is missing."
     for erratum in data["errata"]:
-        if not data["mended"] and {bias, axis} & set(erratum["concerns"]):
+        if not data["mended"] and {entry["bias"], entry["generalization"]} & set(erratum["concerns"]):
             yield f"† published {erratum['measure']}: {erratum['title']}."
 
 

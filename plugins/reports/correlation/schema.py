@@ -79,11 +79,11 @@ class FamilyNumbers(TypedDict):
 
     `within`: pooled coefficient within families; `n`: models in families of two or more, `families`: how many such;
     `p_within`: two-sided, by permutations within families, `p_within_holm`: adjusted over all pairs, `p_within_method`:
-    over all of them (``exact``) or `draws` random ones; `signs`: of Spearman's coefficient inside each family of three
-    or more; `simpson`: whether the relation turns round, `reversed`: in which families of five or more; `worst_family`:
-    where the largest share `worst_error` of pairs of models is ordered against the coefficient over all models;
-    `cluster_low`, `cluster_high`: 95 % interval over families and models in them; `n_effective`: independent models
-    that the coefficient is worth; `reason`: why `within` is undefined.
+    over all `permutations` (``exact``) or `draws` random ones of them; `signs`: of Spearman's coefficient inside each
+    family of three or more; `simpson`: whether the relation turns round, `reversed`: in which families of five or more;
+    `worst_family`: where the largest share `worst_error` of pairs of models is ordered against the coefficient over all
+    models; `cluster_low`, `cluster_high`: 95 % interval over families and models in them; `n_effective`: independent
+    models that the coefficient is worth; `reason`: why `within` is undefined.
     """
 
     within: float | None
@@ -94,6 +94,7 @@ class FamilyNumbers(TypedDict):
     p_within_method: Literal["exact", "permutation"] | None
     draws: int
     seed: int | None
+    permutations: float | None
     signs: dict[str, int]
     simpson: bool
     reversed: list[str]
@@ -109,13 +110,14 @@ class FamilyNumbers(TypedDict):
 class ClusterEntry(TypedDict):
     """How alike the models of one family are in one bias or axis.
 
-    `icc`: ICC(1), the share of the variance between families; `n_effective`: independent models that a mean over these
-    `n` is worth; `reason`: why both are null.
+    `family_size`: Σn_g²/n, size of the family of a model chosen at random; `icc`: ICC(1), the share of the variance
+    between families; `n_effective`: independent models that a mean over these `n` is worth; `reason`: why both are null.
     """
 
     name: str
     n: int
     families: int
+    family_size: float
     icc: float | None
     n_effective: float | None
     reason: str | None

@@ -12,6 +12,8 @@ Pair = tuple[str, str]
 MOST_MODELS = 200
 """With more models than these, fewer permutations are drawn: as many as cost the same."""
 LEAST_DRAWS = 10_000
+MOST_COUNTED = 10**300
+"""More permutations than these are no number in JSON."""
 
 
 def family_numbers(models: Sequence[StudyModel], *tests: Sequence[Pair]) -> list[list[FamilyNumbers]]:
@@ -37,6 +39,7 @@ def cluster_entries(models: Sequence[StudyModel], names: Sequence[str]) -> list[
                 "name": name,
                 "n": found.n,
                 "families": found.families,
+                "family_size": found.family_size,
                 "icc": found.icc,
                 "n_effective": found.n_effective,
                 "reason": found.reason,
@@ -90,6 +93,7 @@ def _over(models: Sequence[StudyModel], pairs: Sequence[Pair]) -> Iterator[tuple
                 "p_within_method": None if within.value is None else test.method,
                 "draws": test.draws,
                 "seed": test.seed,
+                "permutations": float(test.possible) if test.possible < MOST_COUNTED else None,
                 "signs": {one.family: one.sign for one in signs.families},
                 "simpson": signs.simpson(within.value),
                 "reversed": list(signs.reversed),
@@ -119,6 +123,7 @@ def _undefined(reason: str) -> FamilyNumbers:
         "p_within_method": None,
         "draws": 0,
         "seed": None,
+        "permutations": None,
         "signs": {},
         "simpson": False,
         "reversed": [],

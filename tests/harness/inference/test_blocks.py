@@ -40,7 +40,7 @@ def test_exact_p_is_that_of_brute_force(case):
     x, y, families = (list(column) for column in zip(*case, strict=True))
     found = blocked_test([x], [y], families)
     assert (found.method, found.seed) == ("exact", None)
-    assert found.draws == math.prod(math.factorial(families.count(name)) for name in set(families))
+    assert found.draws == found.possible == math.prod(math.factorial(families.count(name)) for name in set(families))
     assert found.p[0, 0] == pytest.approx(brute_force(x, y, families), abs=1e-12)
 
 
@@ -108,6 +108,7 @@ def test_the_published_table(real):
     families, biases, axes = published_families(real)
     found = blocked_test(list(biases.values()), list(axes.values()), families)
     assert (found.method, found.draws, found.seed) == ("permutation", 50_000, 0)
+    assert found.possible == math.prod(map(math.factorial, (15, 12, 10, 6, 3)))
     p = dict(zip(itertools.product(biases, axes), found.p.ravel().tolist(), strict=True))
     t = [spearman(biases[bias], axes[axis]).p for bias, axis in p]
     adjusted = dict(zip(p, holm(list(p.values())), strict=True))

@@ -82,3 +82,4 @@ def test_the_published_table_is_worth_six_to_eleven_models(real):
     }
     assert {name: (round(found[name].icc, 2), round(found[name].n_effective, 1)) for name in expected} == expected
     assert all((one.n, one.families) == (48, 7) for one in found.values())
+    assert all(one.family_size == (15**2 + 12**2 + 10**2 + 6**2 + 3**2 + 1 + 1) / 48 for one in found.values())

@@ -223,6 +223,13 @@ def test_terminal_csv_and_json_show_the_same_numbers(published):
         assert f"{round(numbers[1], 2) + 0.0:.2f}" == shown[3].text
 
 
+def test_a_scatter_says_what_is_left_within_families(published):
+    (figure,) = [
+        one for one in Correlation().figures(published) if one.name == "scatter-high-frequency-bias-Adversarial"
+    ]
+    assert "Within training families: ρ = 0.17, p = 0.3" in figure.note
+
+
 def test_the_pairs_of_biases_are_tested_in_a_list_of_their_own(published):
     found = [one["families"] for one in published["bias_correlations"] if one["models"] == "all"]
     assert len(found) == len(list(combinations(published["biases"], 2)))
