@@ -17,6 +17,8 @@ from harness.inference.rows import cosines, ranks_of_rows
 from harness.statistics import spearman
 
 DRAWS: Final = 4000
+_BLOCK: Final = 1 << 18
+"""Most entries of a block of draws."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +72,7 @@ def coupling_null(
     observed = spearman(above / below, other, names)
     if observed.value is None:
         return Coupling(n=observed.n, draws=draws, seed=seed, reason=observed.reason)
-    rng = np.random.default_rng(seed)
-    exchanged = rng.permuted(np.broadcast_to(above, (draws, len(above))), axis=1)
-    drawn = cosines(ranks_of_rows(exchanged / below), ranks_of_rows(other[None])[0])
+    drawn = _drawn(above, below, ranks_of_rows(other[None])[0], draws, seed)
     drawn = drawn[np.isfinite(drawn)]
     if not len(drawn):
         reason = f"undefined ({names[0]} constant when exchanged)"
@@ -89,3 +89,15 @@ def coupling_null(
         sd=float(drawn.std(ddof=1)) if len(drawn) > 1 else None,
         p=(1 + extreme) / (1 + len(drawn)),
     )
+
+
+def _drawn(above: np.ndarray, below: np.ndarray, ranks: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """(draws,) coefficients of exchanged numerators over the denominators with `ranks`, in blocks of draws."""
+    rng = np.random.default_rng(seed)
+    step = max(1, _BLOCK // len(above))
+    blocks = []
+    for at in range(0, draws, step):
+        rows = min(step, draws - at)
+        exchanged = rng.permuted(np.broadcast_to(above, (rows, len(above))), axis=1)
+        blocks.append(cosines(ranks_of_rows(exchanged / below), ranks))
+    return np.concatenate(blocks)

@@ -17,6 +17,8 @@ from harness.statistics import LEAST_PAIRS, NEARLY_ONE, spearman
 
 LEVEL: Final = 0.05
 """A p-value below this carries a star; a deletion that moves p across it flips the star."""
+_BLOCK: Final = 1 << 20
+"""Most entries of a block of deletions: memory does not grow with the square of the number of models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +58,11 @@ def influence_of(x: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("x", "y")
         return Influence(n=whole.n, reason=whole.reason)
     if whole.n <= LEAST_PAIRS:
         return Influence(n=whole.n, value=whole.value, reason=f"undefined (n = {whole.n - 1} without a model)")
-    first, second = _ranks_without(x), _ranks_without(y)
-    coefficients = _cosines(first, second)
+    coefficients, ps = _without_each(levels(x), levels(y))
     defined = np.isfinite(coefficients)
     if not defined.any():
         return Influence(n=whole.n, value=whole.value, reason="undefined (constant without a model)")
-    starred = _p_values(coefficients, first, second) < LEVEL
+    starred = ps < LEVEL
     most = int(np.argmax(np.where(defined, np.abs(coefficients - whole.value).round(12), -1.0)))
     return Influence(
         n=whole.n,
@@ -73,13 +74,24 @@ def influence_of(x: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("x", "y")
     )
 
 
-def _ranks_without(values: ArrayLike) -> np.ndarray:
-    """Row i: centred ranks (see `harness.ranks`) without model i, 0 at i itself; (n, n) int64."""
-    level = levels(values)
-    above = np.sign(level[:, None] - level[None, :])  # [j, i]: whether j is above i
-    ranks: np.ndarray = above.sum(axis=1)[None, :] - above.T
-    np.fill_diagonal(ranks, 0)
-    return ranks
+def _without_each(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficient and p-value without each of n models, (n,) float64 each, from the levels of both (n,)."""
+    n = len(first)
+    step = max(1, _BLOCK // n)
+    blocks = [np.arange(at, min(at + step, n)) for at in range(0, n, step)]
+    ranks = ((_ranks_without(first, block), _ranks_without(second, block), block) for block in blocks)
+    both = [(values := _cosines(x, y), _p_values(values, x, y, block)) for x, y, block in ranks]
+    return np.concatenate([values for values, _ in both]), np.concatenate([ps for _, ps in both])
+
+
+def _ranks_without(level: np.ndarray, deleted: np.ndarray) -> np.ndarray:
+    """Row i: centred ranks (see `harness.ranks`) without model ``deleted[i]``, 0 at itself; (k, n) int64."""
+    counts = np.bincount(level)
+    smaller = np.cumsum(counts) - counts
+    ranks = (2 * smaller + counts - len(level))[level]
+    without: np.ndarray = ranks - np.sign(level[None, :] - level[deleted][:, None])
+    without[np.arange(len(deleted)), deleted] = 0
+    return without
 
 
 def _cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -91,13 +103,12 @@ def _cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.where(np.abs(values) > NEARLY_ONE, np.sign(values), values)
 
 
-def _p_values(coefficients: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _p_values(coefficients: np.ndarray, first: np.ndarray, second: np.ndarray, deleted: np.ndarray) -> np.ndarray:
     """Two-sided p-value of each row, as `harness.statistics.spearman` has it: exact below ten models, else by t."""
-    n = len(coefficients) - 1
-    others = [np.delete(np.arange(n + 1), at) for at in range(n + 1)]
-    exact = [exact_p(first[at, rest], second[at, rest]) for at, rest in enumerate(others)] if n < 10 else []
-    if exact:
-        return np.array([np.nan if p is None else p for p in exact])
+    n = first.shape[1] - 1
+    exact = [exact_p(np.delete(x, at), np.delete(y, at)) for x, y, at in zip(first, second, deleted, strict=True)]
+    if None not in exact:
+        return np.array(exact, dtype=np.float64)
     from scipy.special import stdtr
 
     with np.errstate(divide="ignore"):

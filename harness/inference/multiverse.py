@@ -11,13 +11,16 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.statistics import Correlation, spearman
 
-LEVEL = 0.05
+LEVEL: Final = 0.05
+MOST: Final = 1000
+"""Most combinations that are computed; a suite that declares more has not chosen what is defensible."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,9 @@ def multiverse_of(
     Raises:
         ValueError: unequal lengths, more than one dimension, or an infinite value.
     """
+    combinations = len(first) * len(second)
+    if combinations > MOST:
+        return Multiverse(reason=f"undefined ({combinations:,} combinations of alternatives, at most {MOST:,})")
     pairs = product(first.items(), second.items())
     tried = [Specification(first=a, second=b, correlation=_of_both(x, y, names)) for (a, x), (b, y) in pairs]
     placed = {id(each): each.correlation.value for each in tried}

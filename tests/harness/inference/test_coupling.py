@@ -53,10 +53,13 @@ def test_unrelated_numerators_over_the_axis_itself():
     assert result.p > 0.05
 
 
-def test_the_same_seed_draws_the_same():
+def test_the_same_seed_draws_the_same(monkeypatch):
     rng = np.random.default_rng(4)
     arrays = rng.uniform(0.1, 1, (3, 12))
-    assert coupling_null(*arrays, draws=50, seed=1) == coupling_null(*arrays, draws=50, seed=1)
+    once = coupling_null(*arrays, draws=50, seed=1)
+    assert coupling_null(*arrays, draws=50, seed=1) == once
+    monkeypatch.setattr("harness.inference.coupling._BLOCK", 30)  # two draws at a time
+    assert coupling_null(*arrays, draws=50, seed=1) == once
     assert coupling_null(*arrays, draws=50, seed=1).null != coupling_null(*arrays, draws=50, seed=2).null
 
 

@@ -78,3 +78,10 @@ def test_a_deletion_that_leaves_a_constant():
     assert (result.coefficients[-1], result.coefficients.count(None)) == (None, 1)
     assert result.most != 9
     assert result.flips == ()
+
+
+def test_blocks_of_deletions_are_all_at_once(monkeypatch):
+    x, y = np.random.default_rng(5).integers(0, 20, (2, 30))
+    whole = influence_of(x, y)
+    monkeypatch.setattr("harness.inference.influence._BLOCK", 100)
+    assert influence_of(x, y) == whole

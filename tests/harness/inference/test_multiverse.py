@@ -81,5 +81,8 @@ def test_undefined_and_refused():
     nothing = multiverse_of({"x": [1] * 6}, {"y": range(6)}, ("bias", "axis"))
     assert (nothing.reason, nothing.defined, nothing.median) == ("undefined (bias constant)", 0, None)
     assert multiverse_of({}, {"y": range(6)}).reason == "undefined (no alternative)"
+    many = {str(at): range(6) for at in range(101)}
+    refused = multiverse_of(many, dict(list(many.items())[:10]))
+    assert refused.reason == "undefined (1,010 combinations of alternatives, at most 1,000)"
     with pytest.raises(ValueError, match="one length"):
         multiverse_of({"x": [1, 2]}, {"y": [1]})
