@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.inference.cohort import Cohort, Learner
-from harness.inference.folds import Design, design_of, explained, members_of
+from harness.inference.folds import Design, design_of, explained, members_of, squares
 from harness.ranks import levels
 
 ACCURACY = "ID"
@@ -67,7 +67,8 @@ def score_of(design: Design, mean: Design, response: np.ndarray) -> Score:
     n = len(response)
     if design.reason:
         return Score(n=n, reason=design.reason)
-    numbers = explained(design, mean, response[:, None])
+    centred = (response - response.mean())[:, None]
+    numbers = explained(design, centred, squares(mean, centred))
     loo, lofo = (None if q2 is None else float(q2[0]) for q2 in (numbers.q2_loo, numbers.q2_lofo))
     return Score(q2_loo=loo, q2_lofo=lofo, n=n, reason=gaps_of(design))
 

@@ -56,7 +56,8 @@ class Cohort:
         rng, most = np.random.default_rng(self.seed), max(1, MOST_NUMBERS // self.n)
         sizes = [min(most, self.draws - start) for start in range(0, self.draws, most)]
         positions = np.arange(self.n)
-        return [rng.permuted(np.tile(positions, (size, 1)), axis=1).T for size in sizes]
+        drawn = (rng.permuted(np.tile(positions, (size, 1)), axis=1) for size in sizes)
+        return [np.ascontiguousarray(block.T) for block in drawn]
 
     def design(self, learner: Learner, further: np.ndarray | None = None, name: str = "") -> Design:
         """The design of the biases on the scale of `learner`, and of a `further` predictor (n,) called `name`."""

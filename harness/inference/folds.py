@@ -24,9 +24,9 @@ A_PART = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
-    """Models that are left out together: their positions `rows` (m,), and `inverse` (k, k) of I - Qg' Qg."""
+    """Models that are left out together: their positions `rows`, m of them, and `inverse` (k, k) of I - Qg' Qg."""
 
-    rows: np.ndarray
+    rows: np.ndarray | slice
     inverse: np.ndarray
 
 
@@ -51,8 +51,12 @@ class Design:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Residuals:
-    """Observed minus predicted, (n, d) each: in sample, each model left out, each family left out; None: undefined."""
+class Squares:
+    """Sums of squares of residuals of d responses, (d,) each; None where undefined.
+
+    Attributes:
+        fit: in sample. loo: with each model left out. lofo: with each family left out.
+    """
 
     fit: np.ndarray
     loo: np.ndarray | None
@@ -98,39 +102,72 @@ def design_of(predictors: np.ndarray, names: Sequence[str], families: Sequence[s
     )
 
 
-def residuals(design: Design, responses: np.ndarray) -> Residuals:
-    """Residuals of responses (n, d), each column on its own; `design` has a fit."""
-    coefficients = design.basis.T @ responses
-    fit = responses - design.basis @ coefficients
-    with np.errstate(divide="ignore", invalid="ignore"):  # a leverage of 1: then both reasons are given
-        alone = fit / (1 - design.leverage)[:, None]
+def squares(design: Design, responses: np.ndarray) -> Squares:
+    """Sums of squared residuals of responses (n, d), each column on its own.
+
+    Everything is a form in the k coefficients, so that the n residuals of thousands of permutations are never made:
+    Σ w (y - Q c)² = Σ w y² - 2 c' Q'Wy + c' Q'WQ c. The columns have mean 0, or digits are lost.
+    """
+    basis, squared = design.basis, responses * responses
+    coefficients, ones = basis.T @ responses, np.ones(len(responses))
+    fit = ones @ squared - np.einsum("kd,kd->d", coefficients, coefficients)
+    weights = _loo_weights(design)
+
+    def loo(weights: np.ndarray) -> np.ndarray:
+        weighted = weights[:, None] * basis
+        return weights @ squared + _form(basis.T @ weighted, weighted.T @ responses, coefficients)
+
     if design.lofo_reason:
-        return Residuals(fit=fit, loo=None if design.loo_reason else alone, lofo=None)
-    lofo = alone.copy()
+        return Squares(fit=fit, loo=None if design.loo_reason else loo(weights), lofo=None)
+    several = np.zeros(len(responses), bool)
+    lofo = np.zeros(responses.shape[1])
     for fold in design.folds:
-        basis, observed = design.basis[fold.rows], responses[fold.rows]
-        lofo[fold.rows] = observed - basis @ (fold.inverse @ (coefficients - basis.T @ observed))
-    return Residuals(fit=fit, loo=None if design.loo_reason else alone, lofo=lofo)
+        part, products = basis[fold.rows], basis[fold.rows].T @ responses[fold.rows]
+        lofo += _form(part.T @ part, products, fold.inverse @ (coefficients - products))
+        several[fold.rows] = True
+    lofo += several @ squared
+    if not several.all():
+        lofo += loo(np.where(several, 0.0, weights))
+    return Squares(fit=fit, loo=None if design.loo_reason else loo(weights), lofo=lofo)
 
 
-def explained(design: Design, mean: Design, responses: np.ndarray) -> Explained:
-    """R² and Q² of responses (n, d), none of them constant, by `design`, measured against the mean of the same models.
+def predicted(design: Design, response: np.ndarray) -> np.ndarray:
+    """Each of n values of a response (n,) by the coefficients of the other families; `design` has no `lofo_reason`."""
+    coefficients = design.basis.T @ response
+    with np.errstate(invalid="ignore"):  # a model that alone determines a coefficient is in a fold, see below
+        rest = (response - design.basis @ coefficients) * np.sqrt(_loo_weights(design))
+    result: np.ndarray = response - rest
+    for fold in design.folds:
+        part = design.basis[fold.rows]
+        result[fold.rows] = part @ (fold.inverse @ (coefficients - part.T @ response[fold.rows]))
+    return result
+
+
+def explained(design: Design, responses: np.ndarray, total: Squares) -> Explained:
+    """R² and Q² of responses (n, d) with mean 0, none of them constant.
 
     Args:
-        mean: the design without predictors; with a family left out, it predicts the mean of the others.
+        total: their squares by the design without predictors; with a family left out, it predicts the others' mean.
     """
-    rest, total = residuals(design, responses), residuals(mean, responses)
+    rest = squares(design, responses)
     return Explained(
-        r2=1 - _squares(rest.fit) / _squares(total.fit),
-        q2_loo=None if rest.loo is None or total.loo is None else 1 - _squares(rest.loo) / _squares(total.loo),
-        q2_lofo=None if rest.lofo is None or total.lofo is None else 1 - _squares(rest.lofo) / _squares(total.lofo),
+        r2=1 - rest.fit / total.fit,
+        q2_loo=None if rest.loo is None or total.loo is None else 1 - rest.loo / total.loo,
+        q2_lofo=None if rest.lofo is None or total.lofo is None else 1 - rest.lofo / total.lofo,
     )
 
 
-def _squares(values: np.ndarray) -> np.ndarray:
-    """Sum of squares of each column of (n, d)."""
-    squares: np.ndarray = np.einsum("nd,nd->d", values, values)
-    return squares
+def _loo_weights(design: Design) -> np.ndarray:
+    """(n,) factor from the squared residual of a model to that of the fit without it; infinite at a leverage of 1."""
+    with np.errstate(divide="ignore"):
+        weights: np.ndarray = 1 / (1 - design.leverage) ** 2
+    return weights
+
+
+def _form(matrix: np.ndarray, products: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """c' M c - 2 c' p of each column: M (k, k); p and c (k, d)."""
+    value: np.ndarray = np.einsum("kd,kd->d", coefficients, matrix @ coefficients - 2 * products)
+    return value
 
 
 def members_of(families: Sequence[str | None]) -> list[tuple[str | None, list[int]]]:
@@ -169,8 +206,13 @@ def _folds(
         if reason is None and len(rows) > 1:
             kept = unit - basis[rows].T @ basis[rows]
             reason = _undetermined(kept, steps, rows, f"without the group {family}")
-            folds.append(Fold(rows=np.array(rows), inverse=unit if reason else np.linalg.inv(kept)))
+            folds.append(Fold(rows=_positions(rows), inverse=unit if reason else np.linalg.inv(kept)))
     return ((), reason) if reason else (tuple(folds), None)
+
+
+def _positions(rows: list[int]) -> np.ndarray | slice:
+    """Ascending positions, as a slice where they are consecutive: it selects without a copy."""
+    return slice(rows[0], rows[-1] + 1) if rows[-1] - rows[0] == len(rows) - 1 else np.array(rows)
 
 
 def _undetermined(kept: np.ndarray, steps: Mapping[str, np.ndarray], rows: Sequence[int], subject: str) -> str | None:

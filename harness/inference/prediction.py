@@ -16,7 +16,7 @@ import numpy as np
 from harness.inference.baselines import ACCURACY, Score, baselines_of, gaps_of, undefined_baselines
 from harness.inference.cohort import Cohort, Learner
 from harness.inference.concordance import concordance
-from harness.inference.folds import Explained, explained, members_of, residuals
+from harness.inference.folds import Explained, explained, members_of, predicted, squares
 from harness.ranks import levels
 
 Values = Mapping[str, Sequence[float | None]]
@@ -122,13 +122,11 @@ def predictions(
         rows = ~np.isnan(response) & ~np.isnan(everything.biases).any(axis=1)
         cohort = cohorts.setdefault(rows.tobytes(), everything.only(rows))
         accuracy = responses[rows, list(axes).index(ACCURACY)] if ACCURACY in axes else None
-        few = _few(cohort, everything, axis, response)
-        result += [_prediction(cohort, axis, response[rows], accuracy, learner, few) for learner in _learners(cohort)]
+        reason = _few(cohort, everything, axis, response)
+        if reason is None and not levels(response[rows]).any():
+            reason = f"undefined ({axis} constant)"
+        result += _of_axis(cohort, axis, response[rows], accuracy, reason)
     return result
-
-
-def _learners(cohort: Cohort) -> tuple[Learner, ...]:
-    return ("ols", "ols-log") if cohort.log else ("ols",)
 
 
 def _array(values: Values) -> np.ndarray:
@@ -138,8 +136,10 @@ def _array(values: Values) -> np.ndarray:
 
 
 def _in_order(cohort: Cohort, responses: np.ndarray) -> tuple[Cohort, np.ndarray]:
-    """The models sorted by their values, so that the draws do not depend on how they are listed."""
-    order = np.lexsort([*responses.T, *cohort.biases.T[::-1]])
+    """The models sorted by their values, then by families, so that the draws do not depend on how they are listed."""
+    by_value = np.lexsort([*responses.T, *cohort.biases.T[::-1]])
+    members = members_of([cohort.families[at] for at in by_value])
+    order = by_value[[at for _, rows in members for at in rows]]
     return cohort.taken(order), responses[order]
 
 
@@ -155,35 +155,60 @@ def _few(cohort: Cohort, everything: Cohort, axis: str, response: np.ndarray) ->
     return f"undefined (n = {cohort.n}; {biases} at least {p + 2} models with all numbers{lack})"
 
 
-def _prediction(
-    cohort: Cohort, axis: str, response: np.ndarray, accuracy: np.ndarray | None, learner: Learner, few: str | None
+def _of_axis(
+    cohort: Cohort, axis: str, response: np.ndarray, accuracy: np.ndarray | None, reason: str | None
+) -> list[Prediction]:
+    """The prediction of one axis by each learner; `reason`: why none has any."""
+    learners: tuple[Learner, ...] = ("ols", "ols-log") if cohort.log else ("ols",)
+    reasons = {learner: reason or cohort.designs[learner].reason for learner in learners}
+    empty = [
+        Prediction(
+            axis=axis,
+            learner=learner,
+            n=cohort.n,
+            families=len(members_of(cohort.families)) if any(cohort.families) else 0,
+            null=Null(draws=cohort.draws, seed=cohort.seed),
+            baselines=undefined_baselines(why or ""),
+            reason=why,
+        )
+        for learner, why in reasons.items()
+    ]
+    if all(reasons.values()):
+        return empty
+    scaled = response / np.abs(response).max()  # no number depends on the unit, and none overflows
+    centred = scaled - scaled.mean()
+    drawn = [_explained(cohort, centred[order]) for order in cohort.orders]
+    observed = _explained(cohort, centred[:, None])
+    return [
+        each
+        if each.reason
+        else _with_numbers(
+            replace(each, baselines=baselines_of(cohort, axis, scaled, accuracy, each.learner)),
+            cohort,
+            scaled,
+            observed[each.learner],
+            [block[each.learner] for block in drawn],
+        )
+        for each in empty
+    ]
+
+
+def _explained(cohort: Cohort, responses: np.ndarray) -> dict[Learner, Explained]:
+    """R² and Q² of responses (n, d) by each learner that has a fit."""
+    total = squares(cohort.mean, responses)
+    designs = {learner: design for learner, design in cohort.designs.items() if design.reason is None}
+    return {learner: explained(design, responses, total) for learner, design in designs.items()}
+
+
+def _with_numbers(
+    prediction: Prediction, cohort: Cohort, response: np.ndarray, observed: Explained, drawn: Sequence[Explained]
 ) -> Prediction:
-    reason = few or (None if levels(response).any() else f"undefined ({axis} constant)")
-    reason = reason or cohort.designs[learner].reason
-    nothing = Prediction(
-        axis=axis,
-        learner=learner,
-        n=cohort.n,
-        families=len(members_of(cohort.families)) if any(cohort.families) else 0,
-        null=Null(draws=cohort.draws, seed=cohort.seed),
-        baselines=undefined_baselines(reason or ""),
-        reason=reason,
-    )
-    if reason:
-        return nothing
-    response = response / np.abs(response).max()  # no number depends on its unit, and none overflows
-    baselines = baselines_of(cohort, axis, response, accuracy, learner)
-    return _with_numbers(replace(nothing, baselines=baselines), cohort, response)
-
-
-def _with_numbers(prediction: Prediction, cohort: Cohort, response: np.ndarray) -> Prediction:
     """`prediction` with R², Q², their p-values, what they are by chance, and the concordance."""
-    design, mean = cohort.designs[prediction.learner], cohort.mean
-    observed = explained(design, mean, response[:, None])
-    drawn = [explained(design, mean, response[order]) for order in cohort.orders]
+    design = cohort.designs[prediction.learner]
     r2, loo, lofo = (_compared(observed, drawn, key) for key in ("r2", "q2_loo", "q2_lofo"))
-    rest = residuals(design, response[:, None]).lofo
-    share, pairs = (None, 0) if rest is None else concordance(response, response - rest[:, 0], cohort.families)
+    share, pairs = None, 0
+    if not design.lofo_reason:
+        share, pairs = concordance(response, predicted(design, response), cohort.families)
     return replace(
         prediction,
         r2=r2.value,

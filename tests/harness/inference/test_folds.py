@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.inference.folds import design_of, explained, members_of, residuals
+from harness.inference.folds import design_of, explained, members_of, predicted, squares
 
 STACKLOSS = np.array(
     [
@@ -25,15 +25,21 @@ def fitted(predictors, response, families=None):
     return design_of(predictors, names, families), design_of(np.empty((len(response), 0)), (), families)
 
 
+def numbers(predictors, responses, families=None):
+    """R² and Q² of responses (n, d), each first freed of its mean."""
+    design, mean = fitted(predictors, responses, families)
+    centred = responses - responses.mean(axis=0)
+    return explained(design, centred, squares(mean, centred))
+
+
 def press(predictors, response):
     """PRESS, and R² and Q² with the mean of all models in the denominator, as textbooks have it."""
-    design, mean = fitted(predictors, response)
-    total = float(((response - response.mean()) ** 2).sum())
-    result = float((residuals(design, response[:, None]).loo ** 2).sum())
-    numbers = explained(design, mean, response[:, None])
-    n = len(response)
-    assert numbers.q2_loo[0] == pytest.approx(1 - (1 - 1 / n) ** 2 * result / total)  # the mean of the others
-    return float(numbers.r2[0]), result, 1 - result / total
+    design, _ = fitted(predictors, response)
+    centred, n = (response - response.mean())[:, None], len(response)
+    total, result = float((centred**2).sum()), float(squares(design, centred).loo[0])
+    found = numbers(predictors, response[:, None])
+    assert found.q2_loo[0] == pytest.approx(1 - (1 - 1 / n) ** 2 * result / total)  # the mean of the others
+    return float(found.r2[0]), result, 1 - result / total
 
 
 def test_stackloss():
@@ -50,11 +56,12 @@ def test_longley_whose_predictors_are_nearly_dependent():
 def test_residuals_of_press_are_those_of_statsmodels():
     model = pytest.importorskip("statsmodels.regression.linear_model")
     fit = model.OLS(STACKLOSS[:, 3], np.column_stack([np.ones(21), STACKLOSS[:, :3]])).fit()
-    design, _ = fitted(STACKLOSS[:, :3], STACKLOSS[:, 3])
-    found = residuals(design, STACKLOSS[:, 3:])
-    assert found.loo[:, 0] == pytest.approx(fit.get_influence().resid_press)
+    alone = [f"family of model {at}" for at in range(21)]
+    design, _ = fitted(STACKLOSS[:, :3], STACKLOSS[:, 3], alone)
+    residuals = STACKLOSS[:, 3] - predicted(design, STACKLOSS[:, 3])
+    assert residuals == pytest.approx(fit.get_influence().resid_press)
     assert design.leverage == pytest.approx(fit.get_influence().hat_matrix_diag)
-    assert found.fit[:, 0] == pytest.approx(fit.resid)
+    assert numbers(STACKLOSS[:, :3], STACKLOSS[:, 3:]).r2[0] == pytest.approx(fit.rsquared)
 
 
 @st.composite
@@ -79,19 +86,28 @@ def refitted(predictors, response, left_out):
     return response[left_out] - scaled[left_out] @ coefficients
 
 
+def refitted_q2(predictors, response, folds):
+    """Q² by a fit for each fold."""
+    rest = total = 0.0
+    for fold in folds:
+        rest += (refitted(predictors, response, fold) ** 2).sum()
+        total += ((response[fold] - response[~fold].mean()) ** 2).sum()
+    return 1 - rest / total
+
+
 @settings(max_examples=40)
 @given(studies())
 def test_the_closed_form_is_refitting_with_predictors_standardised_inside_the_fold(study):
     predictors, response, families = study
-    design, _ = fitted(predictors, response, families)
-    found = residuals(design, response[:, None])
-    names = np.array(families)
-    for at in range(len(response)):
-        expected = refitted(predictors, response, np.arange(len(response)) == at)
-        assert found.loo[at, 0] == pytest.approx(expected[0], rel=1e-5, abs=1e-6)
-    for family in set(families):
-        expected = refitted(predictors, response, names == family)
-        assert found.lofo[names == family, 0] == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    names, n = np.array(families), len(families)
+    by_family = [names == family for family in dict.fromkeys(families)]
+    found, design = numbers(predictors, response[:, None], families), fitted(predictors, response, families)[0]
+    alone = [np.arange(n) == at for at in range(n)]
+    assert found.q2_loo[0] == pytest.approx(refitted_q2(predictors, response, alone), rel=1e-5, abs=1e-6)
+    assert found.q2_lofo[0] == pytest.approx(refitted_q2(predictors, response, by_family), rel=1e-5, abs=1e-6)
+    for fold in by_family:
+        expected = response[fold] - refitted(predictors, response, fold)
+        assert predicted(design, response)[fold] == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 def test_scikit_learn_predicts_the_same_with_a_scaler_in_its_pipeline():
@@ -102,23 +118,31 @@ def test_scikit_learn_predicts_the_same_with_a_scaler_in_its_pipeline():
 
     predictors, response = STACKLOSS[:, :3], STACKLOSS[:, 3]
     families = ["a"] * 6 + ["b"] * 7 + ["c"] + ["d"] * 7
+    alone = [str(at) for at in range(21)]
     pipeline = make_pipeline(StandardScaler(), linear.LinearRegression())
-    found = residuals(fitted(predictors, response, families)[0], response[:, None])
-    for residual, splitter, groups in ((found.loo, LeaveOneOut(), None), (found.lofo, LeaveOneGroupOut(), families)):
+    for splitter, groups, own in ((LeaveOneOut(), None, alone), (LeaveOneGroupOut(), families, families)):
         expected = cross_val_predict(pipeline, predictors, response, groups=groups, cv=splitter)
-        assert response - residual[:, 0] == pytest.approx(expected)
+        assert predicted(fitted(predictors, response, own)[0], response) == pytest.approx(expected)
 
 
 @settings(max_examples=40)
 @given(studies())
 def test_many_responses_at_once_are_each_on_its_own(study):
     predictors, response, families = study
-    design, mean = fitted(predictors, response, families)
-    both = explained(design, mean, np.column_stack([response, response[::-1]]))
+    both = numbers(predictors, np.column_stack([response, response[::-1]]), families)
     for at, one in enumerate((response, response[::-1])):
-        alone = explained(design, mean, one[:, None])
+        alone = numbers(predictors, one[:, None], families)
         for key in ("r2", "q2_loo", "q2_lofo"):
             assert getattr(both, key)[at] == pytest.approx(getattr(alone, key)[0], rel=1e-9)
+
+
+def test_families_in_any_order_are_the_same_families():
+    predictors, response = STACKLOSS[:, :3], STACKLOSS[:, 3:]
+    families, mixed = ["a"] * 6 + ["b"] * 8 + ["c"] * 7, np.random.default_rng(3).permutation(21)
+    expected = numbers(predictors, response, families).q2_lofo
+    assert numbers(predictors[mixed], response[mixed], [families[at] for at in mixed]).q2_lofo == pytest.approx(
+        expected
+    )
 
 
 def reason(columns, families=("a", "a", "a", "b", "b", "b", "b", "c")):

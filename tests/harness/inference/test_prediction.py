@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.inference import BASELINES, predictions
+from tests.helpers.places import ROOT
 
 # --- the published study ----------------------------------------------------------------------
 
@@ -72,6 +73,18 @@ def test_the_published_axes_from_all_six_biases(published, axis):
     assert "a family that is left out has no mean" in entry.baselines["family-mean"].reason
     alone = entry.baselines["id"]
     assert alone.reason == "undefined (the axis is ID itself)" if axis == "ID" else round(alone.q2_lofo, 3) == accuracy
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_the_table_of_the_documentation(published, axis):
+    text = (ROOT / "docs" / "statistics.md").read_text("utf-8")
+    line = next(line for line in text.splitlines() if line.startswith(f"| {axis} | 0."))
+    plain, logged = published[axis, "ols"], published[axis, "ols-log"]
+    numbers = [plain.r2, plain.q2_loo, plain.q2_lofo, plain.p_lofo, logged.q2_lofo, logged.p_lofo]
+    shown = ["< 0.001" if value < 0.001 and at in (3, 5) else f"{value:.2f}" for at, value in enumerate(numbers)]
+    accuracy = plain.baselines["id"].q2_lofo
+    shown.append("–" if accuracy is None else f"{accuracy:.2f}")
+    assert [cell.strip().replace("−", "-") for cell in line.strip("|").split("|")[1:]] == shown
 
 
 @pytest.mark.parametrize(

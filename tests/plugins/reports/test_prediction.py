@@ -144,7 +144,7 @@ def test_the_published_study(report, real):
     text = render(report(), report().data(found))
     assert max(map(len, text.splitlines())) <= 80
     head = text.splitlines()[:12]
-    assert "Robustness   ols      0.80  0.68  -0.36   0.133   0.63" in head
-    assert "Concepts     ols      0.53  0.24  -2.08   0.700  -0.33" in head
-    assert "Concepts     ols-log  0.53  0.25  -0.29   0.158  -0.33" in head
+    assert "Robustness   ols      0.80  0.68  -0.36   0.142   0.63" in head
+    assert "Concepts     ols      0.53  0.24  -2.08   0.720  -0.33" in head
+    assert "Concepts     ols-log  0.53  0.25  -0.29   0.172  -0.33" in head
     assert "48 models in 7 groups" in text and "by chance 0.13." in text
