@@ -115,7 +115,8 @@ def squares(design: Design, responses: np.ndarray) -> Squares:
 
     def loo(weights: np.ndarray) -> np.ndarray:
         weighted = weights[:, None] * basis
-        return weights @ squared + _form(basis.T @ weighted, weighted.T @ responses, coefficients)
+        value: np.ndarray = weights @ squared + _form(basis.T @ weighted, weighted.T @ responses, coefficients)
+        return value
 
     if design.lofo_reason:
         return Squares(fit=fit, loo=None if design.loo_reason else loo(weights), lofo=None)

@@ -160,37 +160,33 @@ def _of_axis(
 ) -> list[Prediction]:
     """The prediction of one axis by each learner; `reason`: why none has any."""
     learners: tuple[Learner, ...] = ("ols", "ols-log") if cohort.log else ("ols",)
-    reasons = {learner: reason or cohort.designs[learner].reason for learner in learners}
-    empty = [
-        Prediction(
-            axis=axis,
-            learner=learner,
-            n=cohort.n,
-            families=len(members_of(cohort.families)) if any(cohort.families) else 0,
-            null=Null(draws=cohort.draws, seed=cohort.seed),
-            baselines=undefined_baselines(why or ""),
-            reason=why,
-        )
-        for learner, why in reasons.items()
-    ]
-    if all(reasons.values()):
+    empty = [_without_numbers(cohort, axis, each, reason or cohort.designs[each].reason) for each in learners]
+    if all(each.reason for each in empty):
         return empty
     scaled = response / np.abs(response).max()  # no number depends on the unit, and none overflows
     centred = scaled - scaled.mean()
-    drawn = [_explained(cohort, centred[order]) for order in cohort.orders]
     observed = _explained(cohort, centred[:, None])
-    return [
-        each
-        if each.reason
-        else _with_numbers(
-            replace(each, baselines=baselines_of(cohort, axis, scaled, accuracy, each.learner)),
-            cohort,
-            scaled,
-            observed[each.learner],
-            [block[each.learner] for block in drawn],
-        )
-        for each in empty
-    ]
+    drawn = [_explained(cohort, centred[order]) for order in cohort.orders]
+    result = []
+    for each in empty:
+        if each.reason is None:
+            each = replace(each, baselines=baselines_of(cohort, axis, scaled, accuracy, each.learner))
+            blocks = [block[each.learner] for block in drawn]
+            each = _with_numbers(each, cohort, scaled, observed[each.learner], blocks)
+        result.append(each)
+    return result
+
+
+def _without_numbers(cohort: Cohort, axis: str, learner: Learner, reason: str | None) -> Prediction:
+    return Prediction(
+        axis=axis,
+        learner=learner,
+        n=cohort.n,
+        families=len(members_of(cohort.families)) if any(cohort.families) else 0,
+        null=Null(draws=cohort.draws, seed=cohort.seed),
+        baselines=undefined_baselines(reason or ""),
+        reason=reason,
+    )
 
 
 def _explained(cohort: Cohort, responses: np.ndarray) -> dict[Learner, Explained]:
