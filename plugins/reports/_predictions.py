@@ -169,8 +169,9 @@ def _row(entry: PredictionEntry, titles: Mapping[str, str]) -> tuple[TableCell, 
 
 def _notes(entries: Sequence[PredictionEntry], titles: Mapping[str, str], biases: int, grouped: bool) -> Iterator[str]:
     first = next(entry for entry in entries if entry["r2"] is not None)
+    ungrouped = "Models without a group take no part." if grouped else "A model without a group is one of its own."
     yield f"Least squares on {_count(biases, 'bias', 'biases')}; {_sizes(entries, titles, first)}." + (
-        " Models without a group take no part." if grouped else ""
+        f" {ungrouped}" if first["families"] else ""
     )
     yield f"R²: share of the variance explained in the same models; by chance {first['null']['r2']['mean']:.2f}."
     yield (

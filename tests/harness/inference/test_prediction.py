@@ -87,6 +87,15 @@ def test_the_table_of_the_documentation(published, axis):
     assert [cell.strip().replace("−", "-") for cell in line.strip("|").split("|")[1:]] == shown
 
 
+def test_accuracy_without_its_wrong_part(frame, real):
+    """ID as `--apply-errata` leaves it: without the published ReaL accuracy."""
+    table = pd.read_csv(real / "paper" / "benchmark.csv").set_index("model")
+    both = table[["top1_acc/imagenet", "top1_acc/imagenet-v2"]].mean(axis=1)
+    found = of_frame(frame.assign(ID=both.reindex(frame.index)), log=[LOG])
+    assert [round(found["ID", learner].q2_lofo, 2) for learner in ("ols", "ols-log")] == [0.00, 0.77]
+    assert round(found["ID", "ols"].p_lofo, 3) == 0.016
+
+
 @pytest.mark.parametrize(
     ("axis", "q2", "p"),
     [("ID", 0.81, 0.0002), ("Robustness", 0.41, 0.0002), ("Concepts", -0.29, 0.16), ("Adversarial", -0.34, 0.19)],

@@ -84,7 +84,7 @@ def test_the_table_says_what_it_rests_on(report):
     gap = printed(rows([*VALUES[:8], (0.55, 0.7, 0.85, None)]), report)
     assert "9 models in 3 groups, but Robust 8 in 3." in gap
     ungrouped = printed(rows(groups="aaabbbcc-"), report, ungrouped=True)
-    assert "9 models in 4 groups." in ungrouped and "take no part" not in ungrouped
+    assert "9 models in 4 groups. A model without a group is one of its own. R²" in ungrouped
     nobody = printed(rows(groups="---------"), report)
     assert "Least squares on 2 biases; 9 models. R²" in nobody and "take no part" not in nobody
     assert "– ID, Robust: Q² LOFO undefined (no model has a group, so no family can be left out)" in nobody
