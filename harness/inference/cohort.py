@@ -11,8 +11,9 @@ import numpy as np
 from harness.inference.folds import Design, design_of
 
 Learner = Literal["ols", "ols-log"]
-MOST_NUMBERS = 2_000_000
-"""Most numbers of a permuted response in memory at once."""
+MOST_NUMBERS = 50_000
+"""Most numbers of a permuted response at once: they stay in the cache of a core, and their products are too small for
+several threads of the linear algebra, which wait for each other longer than they compute."""
 
 
 @dataclass(frozen=True, kw_only=True)

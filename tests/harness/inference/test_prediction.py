@@ -156,6 +156,13 @@ def test_neither_the_order_of_models_nor_the_unit_of_a_bias_matters(frame, publi
         assert second["null"]["q2_lofo"] == pytest.approx(first["null"]["q2_lofo"], rel=1e-9)
 
 
+def test_permutations_in_blocks_are_the_same_permutations(frame, published, monkeypatch):
+    monkeypatch.setattr("harness.inference.cohort.MOST_NUMBERS", 48 * 4000)
+    entry = of_frame(frame, log=[LOG])["Concepts", "ols"]
+    assert entry.p_lofo == published["Concepts", "ols"].p_lofo
+    assert entry.null.q2_lofo.mean == pytest.approx(published["Concepts", "ols"].null.q2_lofo.mean, rel=1e-9)
+
+
 # --- small studies ----------------------------------------------------------------------------
 
 BIASES = {"shape": [0.1, 0.4, 0.2, 0.8, 0.6, 0.9, 0.3, 0.7], "noise": [0.3, 0.1, 0.4, 0.15, 0.9, 0.2, 0.6, 0.5]}
