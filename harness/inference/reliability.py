@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.inference.rows import cosines, ranks_of_rows
-from harness.statistics import LEAST_PAIRS
+from harness.statistics import LEAST_PAIRS, NEARLY_ONE
 
 HALVES: Final = 200
 """Random halves of the images."""
@@ -223,6 +223,9 @@ def reliability_from_halves(halves: np.ndarray, *, seed: int = 0, ranks: bool = 
         reason = "undefined (on most halves a model has no value, or all have the same)"
         return Reliability(n=n, method="halves", draws=draws, seed=seed, reason=reason)
     half = float(coefficients.mean())
+    if half <= -NEARLY_ONE:
+        reason = "undefined (the halves order the models the opposite way)"
+        return Reliability(n=n, method="halves", half=-1.0, draws=len(coefficients), seed=seed, reason=reason)
     return Reliability(n=n, method="halves", value=spearman_brown(half), half=half, draws=len(coefficients), seed=seed)
 
 

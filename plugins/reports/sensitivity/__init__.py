@@ -15,8 +15,8 @@ import numpy as np
 
 from harness import Report, Study, Table, hookimpl, inference, statistics
 
-from .halves import halves_of
 from .quantities import AS_DEFINED, Quantities, quantities
+from .reliability import ALL, reliability_entries
 from .robustness import effective_entries, reference
 from .schema import (
     AlternativesEntry,
@@ -43,7 +43,7 @@ class Sensitivity(Report):
     def data(self, study: Study) -> SensitivityData:
         """``sensitivities`` of each bias × axis over all models, ``reliabilities``, ``effective`` robustness."""
         over = quantities(study)
-        reliabilities = [_reliability(study, over, name) for name in over.definitions]
+        reliabilities = [entry for name in over.definitions for entry in reliability_entries(study, over, name)]
         effective = list(effective_entries(study, over))
         pairs = list(product(study.biases, study.axes))
         return {
@@ -76,7 +76,7 @@ def _sensitivity(
     x, y = (over.values[name][both] for name in pair)
     whole = statistics.spearman(x, y, pair)
     single, corrected = (inference.detectable(whole.n, ALPHA / m).value for m in (1, tests))
-    known = {entry["name"]: entry["value"] for entry in reliabilities}
+    known = {entry["name"]: entry["value"] for entry in reliabilities if entry["models"] == ALL}
     ceiling = inference.ceiling(whole.value, known[pair[0]], known[pair[1]], pair)
     return {
         "bias": pair[0],
@@ -215,30 +215,6 @@ def _beyond(over: Quantities, pair: tuple[str, str], effective: Sequence[Effecti
     names = (pair[0], f"effective robustness on {pair[1]}")
     result = statistics.spearman(over.values[pair[0]][have], values[have], names)
     return {"n": result.n, "spearman": result.value, "p": result.p, "reason": result.reason}
-
-
-def _reliability(study: Study, over: Quantities, name: str) -> ReliabilityEntry:
-    """From halves of the images; else from standard errors, undefined where a model that has the value has none."""
-    have = over.complete(name)
-    halves = halves_of(study, over, name)
-    errors, lacking = over.errors(name)
-    if halves is not None:
-        reliability = inference.reliability_from_halves(halves)
-    elif lacking is None:
-        reliability = inference.reliability_from_errors(over.values[name][have], errors[have])
-    else:
-        reliability = inference.Reliability(n=int(have.sum()), method="errors", reason=lacking)
-    return {
-        "name": name,
-        "kind": "bias" if name in study.biases else "axis",
-        "n": reliability.n,
-        "value": reliability.value,
-        "method": reliability.method,
-        "half": reliability.half,
-        "draws": reliability.draws,
-        "seed": reliability.seed,
-        "reason": reliability.reason,
-    }
 
 
 def _remarks(study: Study, over: Quantities) -> Iterator[str]:

@@ -118,11 +118,13 @@ class SensitivityEntry(TypedDict):
 class ReliabilityEntry(TypedDict):
     """Share of the variance of a bias or axis over `n` models that is not error of measurement.
 
+    `models`: "all", or a group of five models or more.
     `half`: mean correlation of its values on two halves of the images, over `draws` random ones; null for "errors".
     """
 
     name: str
     kind: Literal["bias", "axis"]
+    models: str
     n: int
     value: float | None
     method: Literal["halves", "errors"]

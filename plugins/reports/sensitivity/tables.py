@@ -9,6 +9,8 @@ from harness import Table, TableCell
 from .schema import EffectiveEntry, ReliabilityEntry, SensitivityData, SensitivityEntry
 
 ABSENT = TableCell("–", value="", style="dim")
+MOST_SETS = 6
+"""Most sets of models as columns of a table; the JSON format has all of them."""
 MOST_FLIPS = 6
 """Most names of models whose deletion flips a star in a note; the JSON format has all of them."""
 
@@ -199,27 +201,28 @@ def _coupling_tables(data: SensitivityData, entries: Sequence[SensitivityEntry])
 
 
 def _reliability_tables(data: SensitivityData, entries: Sequence[ReliabilityEntry]) -> Iterator[Table]:
+    """Biases and axes as rows, sets of models as columns."""
     if not entries:
         return
-    rows = tuple(
-        (
-            _label(data, entry["name"]),
-            TableCell(entry["kind"]),
-            _count(entry["n"]),
-            _number(entry["value"]),
-            ABSENT if entry["value"] is None else TableCell(entry["method"]),
-        )
-        for entry in entries
-    )
-    lacking = [f"– {_label(data, e['name']).text}: {e['reason']}" for e in entries if e["reason"]]
+    sets = list(dict.fromkeys(entry["models"] for entry in entries))[:MOST_SETS]
+    of = {(entry["name"], entry["models"]): entry for entry in entries}
+    rows = []
+    for name in dict.fromkeys(entry["name"] for entry in entries):
+        own = [of[name, models] for models in sets]
+        method = ABSENT if own[0]["value"] is None else TableCell(own[0]["method"])
+        rows.append((_label(data, name), method, *(_number(entry["value"]) for entry in own)))
+    sizes = ", ".join(f"{_label(data, e['models']).text} {e['n']}" for e in entries[: len(sets)])
+    overall = [entry for entry in entries if entry["models"] == sets[0]]
     yield Table(
-        title="Reliability: share of the variance over these models that is not error of measurement",
-        columns=("name", "kind", "n", "reliability", "from"),
-        rows=rows,
+        title="Reliability: share of the variance over models that is not error of measurement",
+        columns=("name", "from", *(_label(data, models).text for models in sets)),
+        keys=("name", "from", *sets),
+        rows=tuple(rows),
         note=_notes(
+            f"models: {sizes}. Groups of fewer than five have none.",
             "halves: from random halves of the images, the same for all models; errors: 1 - mean SE²/variance. Below "
-            "0.5 the models differ little beside the error.",
-            lacking,
+            "0.5 a coefficient over these models says little; at 0 and below they cannot be told apart.",
+            (f"– {_label(data, e['name']).text}: {e['reason']}" for e in overall if e["reason"]),
         ),
     )
 

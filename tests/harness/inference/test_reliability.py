@@ -147,6 +147,10 @@ def test_undefined_has_its_reason():
     assert reliability_from_errors(range(6), [0] * 6).value == 1.0
     assert split_half_of_ratio(np.ones((4, 10))).reason == "undefined (n = 4)"
     assert split_half_of_ratio(np.ones((6, 10))).value is None
+    rising = np.arange(6.0)
+    opposite = reliability_from_halves(np.array([[rising], [-rising]]))
+    assert (opposite.value, opposite.half) == (None, -1.0)
+    assert opposite.reason == "undefined (the halves order the models the opposite way)"
 
 
 @pytest.mark.parametrize(

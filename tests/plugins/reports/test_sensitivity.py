@@ -81,8 +81,11 @@ def test_the_published_48(real):
     assert (low["alternatives"]["defined"], low["alternatives"]["positive"]) == (8, 0.0)
     assert {e["detectable"]["tests"] for e in data["sensitivities"]} == {24}
     assert round(shape["detectable"]["corrected"], 2) == 0.53
-    reliable = {e["name"]: e["value"] for e in data["reliabilities"]}
-    assert reliable["ID"] > 0.98 and reliable["Robustness"] is None
+    reliable = {(e["name"], e["models"]): e["value"] for e in data["reliabilities"]}
+    assert reliable["ID", "all"] > 0.98 and reliable["Robustness", "all"] is None
+    sets = ["all", "training_recipes", "augmentation", "adversarial_training", "contrastive"]
+    assert [models for name, models in reliable if name == "ID"] == sets
+    assert min((reliable["ID", models], models) for models in sets)[1] == "training_recipes"
     robust = {e["generalization"]: e for e in data["effective"]}
     assert (robust["Robustness"]["n"], robust["Robustness"]["against"]) == (11, "ID")
     assert len(robust["Robustness"]["outside"]) > 24  # the recipes are alike
@@ -104,7 +107,9 @@ def test_every_table_has_the_numbers_of_the_json(real):
     assert [row[3].value for row in coupling.rows] == [
         e["coupling"]["null"] for e in data["sensitivities"] if e["coupling"]
     ]
-    assert [row[3].value for row in reliability.rows] == [shown(e, "value")[0] for e in data["reliabilities"]]
+    assert [cell.value for row in reliability.rows for cell in row[2:]] == [
+        shown(e, "value")[0] for e in data["reliabilities"]
+    ]
     assert [row[2].value for row in effective.rows] == [e["slope"] for e in data["effective"]]
     assert beyond.rows[0][1].value == entry(data, "shape-bias", "Robustness")["effective"]["spearman"]
     assert "LF bias × ID flips without any one of" in influence.note
@@ -246,7 +251,7 @@ def stored(changed=None, moved=0.0):
 
 
 def reliability_of(study, name):
-    (only,) = [e for e in REPORT.data(study)["reliabilities"] if e["name"] == name]
+    (only,) = [e for e in REPORT.data(study)["reliabilities"] if (e["name"], e["models"]) == (name, "all")]
     return only
 
 
@@ -259,7 +264,25 @@ def test_reliability_from_halves_of_the_images():
     assert (entry["value"], entry["half"]) == (expected.value, expected.half)
     assert reliability_of(study, "x")["method"] == "errors"
     table = next(table for table in REPORT.tables(REPORT.data(study)) if table.title.startswith("Reliability"))
-    assert [row[-1].text for row in table.rows] == ["–", "halves"]
+    assert [row[1].text for row in table.rows] == ["–", "halves"]
+
+
+def test_reliability_within_groups_has_the_halves_of_its_models():
+    study, right = stored()
+    groups = ["g"] * 6 + ["h"] * 5 + ["few"]
+    grouped = [replace(model, group=group) for model, group in zip(study.models, groups, strict=True)]
+    data = REPORT.data(replace(study, models=tuple(grouped)))
+    of = {e["models"]: e for e in data["reliabilities"] if e["name"] == "ID"}
+    assert {models: e["n"] for models, e in of.items()} == {"all": 12, "g": 6, "h": 5}
+    counts = np.full(right.shape[:2], 2)
+    assert of["h"]["value"] == pytest.approx(
+        inference.split_half_of_ratio(right.sum(axis=2)[6:11], counts[6:11]).value, nan_ok=True
+    )
+    by_errors = {
+        e["models"]: e for e in report([*rows(6), *rows(5, "h", seed=1)])["reliabilities"] if e["name"] == "ID"
+    }
+    x = np.array([row.measures["top1@a"].value for row in rows(5, "h", seed=1)])
+    assert by_errors["h"]["value"] == pytest.approx(1 - np.mean(x * (1 - x) / 100) / np.var(x, ddof=1))
 
 
 OTHER = tuple(f"other-{at:04d}" for at in range(IMAGES))
