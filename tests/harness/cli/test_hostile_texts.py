@@ -104,6 +104,12 @@ def test_hostile_report_of_single_decisions(shown, run, form):
     assert "remark" in shown(run, form, "consistency").casefold() or form == "json"
 
 
+@every_format
+@pytest.mark.parametrize("run", ["groups", "biases", "axes", "table"])
+def test_hostile_report_of_what_coefficients_rest_on(shown, run, form):
+    assert "remark" in shown(run, form, "sensitivity").casefold() or form == "json"
+
+
 @pytest.mark.parametrize("run", WRITERS)
 def test_hostile_notebook(shown, run):
     shown(run, "json")
