@@ -206,11 +206,15 @@ def _specification(each: inference.Specification) -> SpecificationEntry:
 
 
 def _beyond(over: Quantities, pair: tuple[str, str], effective: Sequence[EffectiveEntry]) -> BeyondEntry | None:
-    """The bias with effective robustness on the axis; None where no line is fitted for it."""
+    """The bias with effective robustness on the axis, over models that the line need not be extrapolated for.
+
+    None where no line is fitted for the axis.
+    """
     entry = next((entry for entry in effective if entry["generalization"] == pair[1] and entry["values"]), None)
     if entry is None:
         return None
-    values = np.array([entry["values"].get(model.name) for model in over.models], dtype=np.float64)
+    within = {name: value for name, value in entry["values"].items() if name not in set(entry["outside"])}
+    values = np.array([within.get(model.name) for model in over.models], dtype=np.float64)
     have = over.complete(pair[0]) & ~np.isnan(values)
     names = (pair[0], f"effective robustness on {pair[1]}")
     result = statistics.spearman(over.values[pair[0]][have], values[have], names)

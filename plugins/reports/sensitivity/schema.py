@@ -86,7 +86,7 @@ class AlternativesEntry(TypedDict):
 
 
 class BeyondEntry(TypedDict):
-    """Spearman's coefficient of the bias with the effective robustness on the axis."""
+    """Spearman's coefficient of the bias with the effective robustness on the axis, within the baseline's range."""
 
     n: int
     spearman: float | None

@@ -95,7 +95,7 @@ def _held_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> 
         columns=("bias", "axis", "n", "ρ", "held", "p held", "ceiling", "ρ/ceiling"),
         rows=rows,
         note=_notes(
-            f"held: ρ at equal {controls}." if controls else "",
+            f"held: ρ at equal {controls}; exploratory, p is not adjusted for the number of pairs." if controls else "",
             _detectable(entries),
             "ceiling: largest ρ to expect with these reliabilities.",
             _reasons(data, entries, lambda entry: entry["reason"]),
@@ -194,7 +194,7 @@ def _coupling_tables(data: SensitivityData, entries: Sequence[SensitivityEntry])
             rows=tuple(rows),
             note=_notes(
                 f"null: mean ρ of {draws:,} draws in which the models exchange what is divided, and keep their clean "
-                "accuracy; p: two-sided around it. undivided: ρ of what is divided.",
+                "accuracy; p: two-sided around it, not adjusted. undivided: ρ of what is divided.",
                 _reasons(data, entries, lambda entry: entry["coupling"] and entry["coupling"]["reason"]),
             ),
         )
@@ -232,7 +232,8 @@ def _effective_tables(data: SensitivityData, entries: Sequence[EffectiveEntry]) 
         return
     rows = []
     for entry in entries:
-        known = {name: value for name, value in entry["values"].items() if value is not None}
+        inside = [name for name in entry["values"] if name not in entry["outside"]]
+        known = {name: value for name in inside if (value := entry["values"][name]) is not None}
         most = max(known, key=lambda name: known[name], default=None)
         numbers = [_count(entry["n"]), _number(entry["slope"]), _number(entry["r2"])]
         value = ABSENT if most is None else TableCell(f"{100 * known[most]:+.1f}", value=known[most])
@@ -243,7 +244,8 @@ def _effective_tables(data: SensitivityData, entries: Sequence[EffectiveEntry]) 
         columns=("axis", "n", "slope", "R²", "most", "model"),
         rows=tuple(rows),
         note=_notes(
-            "n, slope, R²: of the line through the baseline models, on the probit scale. most: in points.",
+            "n, slope, R²: of the line through the baseline models, on the probit scale. most: largest value within "
+            "the baseline's range, in points.",
             (f"– {_label(data, e['generalization']).text}: {e['reason']}" for e in entries if e["reason"]),
             _outside(data, entries),
             (f"without a place on the line: {', '.join(e['left_out'])}" for e in entries if e["left_out"]),
@@ -267,6 +269,7 @@ def _beyond_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -
         return
     axes = list(dict.fromkeys(entry["generalization"] for entry in entries))
     of: Mapping[tuple[str, str], SensitivityEntry] = {(e["bias"], e["generalization"]): e for e in entries}
+    sizes = dict.fromkeys(entry["effective"]["n"] for entry in entries if entry["effective"])
     rows = []
     for bias in dict.fromkeys(entry["bias"] for entry in entries):
         beyond = [of[bias, axis]["effective"] for axis in axes]
@@ -276,7 +279,10 @@ def _beyond_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -
         columns=("bias", *(data["titles"].get(axis, axis) for axis in axes)),
         keys=("bias", *axes),
         rows=tuple(rows),
-        note=_notes(_reasons(data, entries, lambda entry: entry["effective"] and entry["effective"]["reason"])),
+        note=_notes(
+            f"n = {', '.join(map(str, sizes))}: models within the baseline's range.",
+            _reasons(data, entries, lambda entry: entry["effective"] and entry["effective"]["reason"]),
+        ),
     )
 
 

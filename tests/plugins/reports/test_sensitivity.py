@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from harness import Measure, Remark, StatisticsPlan, StoreError, TaskLayout, Trials, inference
 from harness.output.formats import render, to_json
@@ -16,6 +17,7 @@ from harness.plugins.reports.sensitivity import Sensitivity, schema
 from harness.study.compose import compose
 from harness.study.rows import Row
 from tests.helpers.memory_runs import Reader
+from tests.helpers.published import read_published
 from tests.helpers.typed_documents import violations
 
 REPORT = Sensitivity()
@@ -88,8 +90,13 @@ def test_the_published_48(real):
     assert min((reliable["ID", models], models) for models in sets)[1] == "training_recipes"
     robust = {e["generalization"]: e for e in data["effective"]}
     assert (robust["Robustness"]["n"], robust["Robustness"]["against"]) == (11, "ID")
-    assert len(robust["Robustness"]["outside"]) > 24  # the recipes are alike
-    assert shape["effective"]["spearman"] == pytest.approx(0.85, abs=0.005)
+    outside = robust["Robustness"]["outside"]
+    assert (len(outside), shape["effective"]["n"]) == (26, 22)  # the recipes are alike
+    table = read_published(real)
+    inside = [at for at, name in enumerate(table.names) if name not in outside]
+    beyond = [robust["Robustness"]["values"][table.names[at]] for at in inside]
+    expected = stats.spearmanr(table.biases["shape-bias"][inside], beyond)
+    assert shape["effective"]["spearman"] == pytest.approx(expected.statistic)
 
 
 def test_every_table_has_the_numbers_of_the_json(real):
@@ -111,6 +118,10 @@ def test_every_table_has_the_numbers_of_the_json(real):
         shown(e, "value")[0] for e in data["reliabilities"]
     ]
     assert [row[2].value for row in effective.rows] == [e["slope"] for e in data["effective"]]
+    robust = data["effective"][0]
+    inside = {name: value for name, value in robust["values"].items() if name not in robust["outside"]}
+    assert effective.rows[0][-1].value == max(inside, key=inside.get)
+    assert f"Robustness: {len(robust['outside'])} of 48 models are outside the baseline's range" in effective.note
     assert beyond.rows[0][1].value == entry(data, "shape-bias", "Robustness")["effective"]["spearman"]
     assert "LF bias × ID flips without any one of" in influence.note
     assert "n = 48: smallest |ρ| found in 4 of 5 studies at p < 0.05: 0.40" in held.note
