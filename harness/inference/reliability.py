@@ -151,7 +151,12 @@ def split_half_of_ratio(
 
 
 def half_values(
-    numerators: ArrayLike, denominators: ArrayLike | None = None, *, draws: int = HALVES, seed: int = 0
+    numerators: ArrayLike,
+    denominators: ArrayLike | None = None,
+    *,
+    keys: ArrayLike | None = None,
+    draws: int = HALVES,
+    seed: int = 0,
 ) -> np.ndarray:
     """sum(numerators)/sum(denominators) of n models on both halves of the images, (2, draws, n) float64.
 
@@ -161,13 +166,18 @@ def half_values(
     Args:
         numerators: (n models, images) finite numbers: 0 or 1 for an accuracy or for a shape decision.
         denominators: likewise, 0 where an image does not count for a model; None: 1 each, so the measure is a mean.
+        keys: (images,) whole numbers from 0 up, one an image: images of one key are in the same half in every call, so
+            measures that share some images share their halves there. The halves are then equal in size on average.
+            None: the same halves for the same number of images.
         seed: of the halves; see `split_half`.
     """
     totals = np.asarray(numerators, dtype=np.float32)
     weights = None if denominators is None else np.asarray(denominators, dtype=np.float32)
     if totals.ndim != 2 or (weights is not None and weights.shape != totals.shape):
         raise ValueError("expected numerators and denominators of one shape (models, images)")
-    masks = _halves(totals.shape[1], draws, seed)
+    masks = _halves(totals.shape[1], draws, seed) if keys is None else _halves_of(_bytes(keys), draws, seed)
+    if len(masks) != totals.shape[1]:
+        raise ValueError(f"expected one key an image, got {len(masks)} for {totals.shape[1]} images")
     above = _sums(totals, masks)
     if weights is None:
         sizes = masks.sum(axis=0)[:, None]
@@ -189,6 +199,27 @@ def _halves(images: int, draws: int, seed: int) -> np.ndarray:
     masks = np.zeros((images, draws), dtype=bool)
     for draw in range(draws):
         masks[rng.permutation(images)[: images // 2], draw] = True
+    masks.flags.writeable = False
+    return masks
+
+
+def _bytes(keys: ArrayLike) -> bytes:
+    return np.asarray(keys).astype(np.uint64).tobytes()
+
+
+@lru_cache(maxsize=2)
+def _halves_of(keys: bytes, draws: int, seed: int) -> np.ndarray:
+    """(images, draws) bool, read-only: whether a bit of the key is set, mixed with the draw and the seed.
+
+    The mixing is that of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014).
+    """
+    numbers = np.frombuffer(keys, dtype=np.uint64)
+    masks = np.empty((len(numbers), draws), dtype=bool)
+    for draw, offset in enumerate(np.random.default_rng(seed).integers(0, 2**64, draws, dtype=np.uint64)):
+        mixed = numbers + offset
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+        masks[:, draw] = (mixed >> np.uint64(63)).astype(bool)
     masks.flags.writeable = False
     return masks
 

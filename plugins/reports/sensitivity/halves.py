@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
+from zlib import crc32
 
 import numpy as np
 
@@ -77,7 +78,12 @@ def _of_block(
             return None
         rows.append(counted)
     above, below = (np.stack([row[side] for row in rows]) for side in (0, 1))
-    return (ids, inference.half_values(above, below)) if ids is not None else None
+    return (ids, inference.half_values(above, below, keys=_keys(ids))) if ids is not None else None
+
+
+def _keys(ids: Sequence[str]) -> list[int]:
+    """A number for each image, by its id: datasets that share images (another labelling, say) share the halves."""
+    return [crc32(name.encode("utf-8", "surrogatepass")) for name in ids]
 
 
 def _read(reader: TrialReader, task: str, model: str) -> Trials | None:

@@ -233,7 +233,7 @@ def _effective_tables(data: SensitivityData, entries: Sequence[EffectiveEntry]) 
     rows = []
     for entry in entries:
         inside = [name for name in entry["values"] if name not in entry["outside"]]
-        known = {name: value for name in inside if (value := entry["values"][name]) is not None}
+        known = {name: beyond for name in inside if (beyond := entry["values"][name]) is not None}
         most = max(known, key=lambda name: known[name], default=None)
         numbers = [_count(entry["n"]), _number(entry["slope"]), _number(entry["r2"])]
         value = ABSENT if most is None else TableCell(f"{100 * known[most]:+.1f}", value=known[most])

@@ -127,6 +127,26 @@ def test_blocks_of_models_and_means_of_measures():
     assert reliability_from_halves(whole).value == split_half_of_ratio(correct, draws=20).value
 
 
+def test_images_of_one_key_are_in_the_same_half():
+    """One image is 1, the others 0: its half has the sum, whatever other images there are, and in whatever order."""
+    keys = np.random.default_rng(3).integers(0, 2**32, 50)
+    weights = np.zeros((1, 50))
+    weights[0, 7] = 1
+    alone = half_values(weights, np.ones((1, 50)), keys=keys) > 0
+    assert alone.sum(axis=0).tolist() == [[1]] * 200
+    assert 70 < alone[0].sum() < 130
+    order = np.roll(np.arange(50), 11)[:30]
+    assert np.array_equal(half_values(weights[:, order], np.ones((1, 30)), keys=keys[order]) > 0, alone)
+    assert not np.array_equal(half_values(weights, np.ones((1, 50)), keys=keys, seed=1) > 0, alone)
+
+
+def test_halves_by_key_find_the_same_reliability():
+    correct, expected = decisions()
+    result = reliability_from_halves(half_values(correct, keys=range(400)))
+    assert result.value == pytest.approx(split_half_of_ratio(correct).value, abs=0.02)
+    assert result.value == pytest.approx(expected, abs=0.1)
+
+
 def test_halves_on_which_a_model_has_no_value():
     correct, _ = decisions(models=6, images=20)
     rare = np.zeros_like(correct)
@@ -162,6 +182,7 @@ def test_undefined_has_its_reason():
         lambda: split_half_of_ratio(np.ones(5)),
         lambda: split_half_of_ratio(np.ones((5, 3)), np.ones((5, 2))),
         lambda: split_half_of_ratio(np.ones((5, 3)), draws=0),
+        lambda: half_values(np.ones((5, 3)), keys=[1, 2]),
     ],
 )
 def test_refuses(call):

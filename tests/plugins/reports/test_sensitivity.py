@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 from functools import lru_cache
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -261,6 +262,12 @@ def stored(changed=None, moved=0.0):
     return replace(study, trial_reader=Reader({**cells, **(changed or {})})), right
 
 
+def by_images(above, below):
+    """Reliability with the halves of images named as those of `cell`."""
+    keys = [crc32(f"image-{at:04d}".encode()) for at in range(IMAGES)]
+    return inference.reliability_from_halves(inference.half_values(above, below, keys=keys))
+
+
 def reliability_of(study, name):
     (only,) = [e for e in REPORT.data(study)["reliabilities"] if (e["name"], e["models"]) == (name, "all")]
     return only
@@ -269,7 +276,7 @@ def reliability_of(study, name):
 def test_reliability_from_halves_of_the_images():
     """Both views of an image lie in the same half."""
     study, right = stored()
-    expected = inference.split_half_of_ratio(right.sum(axis=2), np.full(right.shape[:2], 2))
+    expected = by_images(right.sum(axis=2), np.full(right.shape[:2], 2))
     entry = reliability_of(study, "ID")
     assert (entry["method"], entry["draws"], entry["seed"], entry["n"]) == ("halves", 200, 0, MODELS)
     assert (entry["value"], entry["half"]) == (expected.value, expected.half)
@@ -286,9 +293,7 @@ def test_reliability_within_groups_has_the_halves_of_its_models():
     of = {e["models"]: e for e in data["reliabilities"] if e["name"] == "ID"}
     assert {models: e["n"] for models, e in of.items()} == {"all": 12, "g": 6, "h": 5}
     counts = np.full(right.shape[:2], 2)
-    assert of["h"]["value"] == pytest.approx(
-        inference.split_half_of_ratio(right.sum(axis=2)[6:11], counts[6:11]).value, nan_ok=True
-    )
+    assert of["h"]["value"] == pytest.approx(by_images(right.sum(axis=2)[6:11], counts[6:11]).value)
     by_errors = {
         e["models"]: e for e in report([*rows(6), *rows(5, "h", seed=1)])["reliabilities"] if e["name"] == "ID"
     }
@@ -333,7 +338,7 @@ def test_shape_bias_counts_decisions_for_either_cue_where_they_conflict():
         models.append(Row(name=f"m{at}", group="g", run="r", measures={"shape-bias@cc": value}, missing=()))
     study = compose(models, {"shape": ("shape-bias@cc",)}, {})
     entry = reliability_of(replace(study, trial_reader=Reader(cells)), "shape")
-    expected = inference.split_half_of_ratio(np.array(above), np.array(below))
+    expected = by_images(np.array(above), np.array(below))
     defined = [row.measures["shape-bias@cc"].value is not None for row in models]
     assert all(defined) and entry["method"] == "halves"
     assert entry["value"] == pytest.approx(expected.value)
@@ -350,4 +355,4 @@ def test_a_measure_under_one_condition():
         models.append(Row(name=f"m{at}", group="g", run="r", measures={"top1@a/high": value}, missing=()))
     study = replace(compose(models, {}, {"Adversarial": ("top1@a/high",)}), trial_reader=Reader(cells))
     right = np.array([cells["pgd@a", f"m{at}"].correct[:, 1] for at in range(MODELS)])
-    assert reliability_of(study, "Adversarial")["value"] == inference.split_half_of_ratio(right).value
+    assert reliability_of(study, "Adversarial")["value"] == by_images(right, np.ones(right.shape)).value
