@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -45,7 +46,7 @@ class KeptMeasures:
     """
 
     def __init__(self, run: Path) -> None:
-        place = sha256(str(run.resolve()).encode()).hexdigest()[:24]
+        place = sha256(os.fsencode(run.resolve())).hexdigest()[:24]
         self._file = cache_dir() / "measures" / f"{place}.json"
         self._before: Mapping[str, Any] | None = None
         self._now: dict[str, Any] = {}

@@ -93,9 +93,11 @@ def measures_shown(models: Sequence[ModelEntry]) -> tuple[list[str], list[str]]:
     """The measures that a table of models shows, and those that it does not.
 
     Shown are measures over all conditions; of a dataset that has none, those under single conditions, if they are few.
-    Counts of images and of correct ones are left out unless there is nothing else.
+    Counts of images and of correct ones are left out unless there is nothing else, and so is what no model has.
     """
-    names = list(dict.fromkeys(name for model in models for name in model["measures"]))
+    every = list(dict.fromkeys(name for model in models for name in model["measures"]))
+    defined = {name for model in models for name, value in model["measures"].items() if value is not None}
+    names = [name for name in every if name in defined] or every
     values = [name for name in names if not name.startswith(("n@", "correct@"))] or names
     whole = [name for name in values if "/" not in name]
     covered = {name.partition("@")[2] for name in whole}

@@ -165,6 +165,12 @@ def test_a_small_run_and_a_folder_that_cannot_be_written_keep_nothing(tmp_path, 
     assert "cannot keep measures" in caplog.text
 
 
+def test_hostile_names_of_a_run_folder_have_a_place(tmp_path):
+    for name in ("\udcff", "a\nb", "\x1b[31m", "é"):
+        measures, again = kept_once(tmp_path / name)
+        assert again.find(again.key(Accuracy(), views())) == measures
+
+
 def test_the_runs_of_longest_ago_are_forgotten(tmp_path, monkeypatch):
     monkeypatch.setattr(kept_measures, "MOST_RUNS", 2)
     for number in range(4):
