@@ -38,7 +38,7 @@ def places_of_target(top5: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
     accepted = targets[:, None, None, :]
     hits = ((top5[..., None] == accepted) & (accepted >= 0)).any(axis=3)
-    return np.where(hits.any(axis=2), hits.argmax(axis=2), top5.shape[2])
+    return np.asarray(np.where(hits.any(axis=2), hits.argmax(axis=2), top5.shape[2]))
 
 
 def target_ranks(top5: np.ndarray, targets: np.ndarray, ahead: np.ndarray) -> np.ndarray:
@@ -51,7 +51,7 @@ def target_ranks(top5: np.ndarray, targets: np.ndarray, ahead: np.ndarray) -> np
 
     places = places_of_target(top5, targets)
     ranks = np.where(places < top5.shape[2], places, ahead)
-    return np.where((targets >= 0).any(axis=1)[:, None], ranks, NO_RANK).astype(np.uint16)
+    return np.asarray(np.where((targets >= 0).any(axis=1, keepdims=True), ranks, NO_RANK), np.uint16)
 
 
 def proportion(name: str, successes: int, n: int, *, condition: str = "", direction: Direction = "higher") -> Measure:

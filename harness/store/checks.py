@@ -87,4 +87,4 @@ def _wrong_ranks(rank: np.ndarray, top5: np.ndarray, targets: np.ndarray, classe
     """(n, C) where the rank is not that of the best target: its place in the top-5, else 5 to K - 1."""
     places = places_of_target(top5, targets)
     right = np.where(places < TOP, rank == places, (rank >= TOP) & (rank < classes))
-    return ~np.where((targets >= 0).any(axis=1)[:, None], right, rank == NO_RANK)
+    return ~np.asarray(np.where((targets >= 0).any(axis=1, keepdims=True), right, rank == NO_RANK), bool)
