@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.records import NO_LABELS, Direction, Measure, Trials
+from harness.records import NO_LABELS, NO_RANK, Direction, Measure, Trials
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +26,32 @@ def is_correct(choices: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
     classes = np.expand_dims(targets, tuple(range(1, choices.ndim)))  # (N, 1, …, T) beside (N, …, k, 1)
     return np.asarray(((choices[..., None] == classes) & (classes >= 0)).any(axis=(-2, -1)))
+
+
+def places_of_target(top5: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The first place among the choices, from 0 on, that is one of the sample's accepted classes; k where none is.
+
+    Args:
+        top5: (N, C, k) class indices, most probable first, -1 for none. targets: (N, T), padded with -1.
+    """
+    import numpy as np
+
+    accepted = targets[:, None, None, :]
+    hits = ((top5[..., None] == accepted) & (accepted >= 0)).any(axis=3)
+    return np.asarray(np.where(hits.any(axis=2), hits.argmax(axis=2), top5.shape[2]))
+
+
+def target_ranks(top5: np.ndarray, targets: np.ndarray, ahead: np.ndarray) -> np.ndarray:
+    """Ranks of the best target, (N, C) uint16, 0 for the first class: its place in the top-5, else from 5 on.
+
+    Args:
+        ahead: (N, C) how many classes are ahead of it, if it is not in the top-5.
+    """
+    import numpy as np
+
+    places = places_of_target(top5, targets)
+    ranks = np.where(places < top5.shape[2], places, ahead)
+    return np.asarray(np.where((targets >= 0).any(axis=1, keepdims=True), ranks, NO_RANK), np.uint16)
 
 
 def proportion(name: str, successes: int, n: int, *, condition: str = "", direction: Direction = "higher") -> Measure:

@@ -62,6 +62,7 @@ class Views:
             top5=self._rows(trials.top5, chosen),
             logp=self._rows(trials.logp, chosen),
             correct=self._rows(trials.correct, chosen),
+            rank=None if trials.rank is None else self._rows(trials.rank, chosen),
             required=required,
             logits=None if trials.logits is None else self._of_rows(trials.logits, chosen),
             arrays={name: self._of_rows(read, chosen) for name, read in trials.arrays.items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -22,6 +22,7 @@ class Decisions:
         finite: () bool, whether every logit is finite.
         logits: (B, outputs) float16 if they are stored, else None.
         arrays: name -> (B, …) of each declared array.
+        ahead: (B,) int32, as `classes_ahead` says, if targets are known.
     """
 
     top5: torch.Tensor
@@ -29,6 +30,7 @@ class Decisions:
     finite: torch.Tensor
     logits: torch.Tensor | None
     arrays: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    ahead: torch.Tensor | None = None
 
 
 def log_probabilities(logits: torch.Tensor, space: LabelSpace) -> torch.Tensor:
@@ -48,8 +50,45 @@ def log_probabilities(logits: torch.Tensor, space: LabelSpace) -> torch.Tensor:
     return torch.stack(categories, dim=1)
 
 
-def decide(logits: torch.Tensor, space: LabelSpace, *, keep_logits: bool = False) -> Decisions:
-    """The stored part of a forward: top-5 classes with their log-probabilities. No synchronization with the host."""
+def padded_targets(targets: Sequence[Sequence[int]], device: torch.device) -> torch.Tensor:
+    """(B, T) int64 targets of B samples on the device, padded with -1; T = 1 without any."""
+    most = max(1, *map(len, targets)) if targets else 1
+    rows = [[*accepted, *[-1] * (most - len(accepted))] for accepted in targets]
+    return torch.tensor(rows, dtype=torch.int64).reshape(-1, most).to(device, non_blocking=True)
+
+
+def classes_ahead(logp: torch.Tensor, targets: torch.Tensor, top: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    """(B,) int32: how many classes are ahead of the best of the targets, if none of them is among the first k.
+
+    Those are the first k, whichever of equally probable ones they are, and of the others the more probable ones, and
+    the equally probable ones of a lower index.
+
+    Args:
+        logp: (B, K). targets: (B, T) int64, padded with -1; the result means nothing for a sample without any.
+        top: (B, k) log-probabilities and classes of the first k.
+    """
+    own = logp.gather(1, targets.clamp(min=0))
+    if targets.shape[1] > 1:
+        own = own.masked_fill(targets < 0, -math.inf)
+        best = own.amax(dim=1, keepdim=True)
+        targets = targets.masked_fill((targets < 0) | (own < best), logp.shape[1]).amin(dim=1, keepdim=True)
+        own = best
+    every = torch.arange(logp.shape[1], device=logp.device)
+    in_order, in_top = (
+        ((values > own) | ((values == own) & (classes < targets))).sum(dim=1, dtype=torch.int32)
+        for values, classes in ((logp, every), top)
+    )
+    return in_order - in_top + top[0].shape[1]
+
+
+def decide(
+    logits: torch.Tensor, space: LabelSpace, *, keep_logits: bool = False, targets: torch.Tensor | None = None
+) -> Decisions:
+    """The stored part of a forward: top-5 classes with their log-probabilities. No synchronization with the host.
+
+    Args:
+        targets: (B, T) int64, as `padded_targets` gives them.
+    """
     logp = log_probabilities(logits, space)
     k = min(TOP, logp.shape[1])
     values, classes = logp.topk(k, dim=1)
@@ -59,4 +98,5 @@ def decide(logits: torch.Tensor, space: LabelSpace, *, keep_logits: bool = False
     # Infinite beyond 65,504, which `finite` must detect. A copy: a network may use the memory of its logits again.
     kept = logits.to(torch.float16, copy=True) if keep_logits else None
     finite = torch.isfinite(logits if kept is None else kept).all()
-    return Decisions(top5, top_logp, finite, kept)
+    ahead = None if targets is None else classes_ahead(logp, targets, (values, classes))
+    return Decisions(top5, top_logp, finite, kept, ahead=ahead)

@@ -66,6 +66,7 @@ class Forwards:
         alone: cells whose next stimulus is tried alone too: its last image must be answered as it is in the batch.
         state: the global settings of the pass, as they were when it began.
         taps: cell -> the layers that its probe sees.
+        targets: (B, T) of the samples of the batch, as `padded_targets` gives them.
     """
 
     def __init__(self, engine: Engine, settings: Settings, space: LabelSpace) -> None:
@@ -78,6 +79,7 @@ class Forwards:
         self._tries = 0
         self._limits: dict[str, Limits] = {}
         self.taps: dict[Place, Tap] = {}
+        self.targets: torch.Tensor | None = None
 
     def limits(self, model: str) -> Limits:
         """What the network of `model` cannot do, as it was made when it was first asked for in this pass."""
@@ -155,7 +157,8 @@ class Forwards:
                     logits = self.network(model, given)
                 else:
                     logits = observation.watched(lambda: self.network(model, given))
-            decisions = decide(logits, self.space, keep_logits=keeps_logits(self.settings, task.needs_logits))
+            keep = keeps_logits(self.settings, task.needs_logits)
+            decisions = decide(logits, self.space, keep_logits=keep, targets=self.targets)
             if last is not None:
                 self._try_alone(cell, last, logits, len(given))
         except plugin_faults() as error:

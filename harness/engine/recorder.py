@@ -15,8 +15,8 @@ import torch
 from harness.errors import CellError, NonFiniteError
 from harness.local.machine import machine_errors
 from harness.local.writing import SAFE
-from harness.proportions import is_correct
-from harness.records import NOT_MEASURED, TrialBlock, array_field
+from harness.proportions import is_correct, target_ranks
+from harness.records import NO_RANK, NOT_MEASURED, TrialBlock, array_field
 
 if TYPE_CHECKING:
     from harness.engine.decisions import Decisions
@@ -76,6 +76,8 @@ class Recorder:
             "logp": torch.stack([answer.logp for answer in decisions], dim=1),
             "finite": torch.stack([answer.finite for answer in decisions]),
         }
+        if ahead := [answer.ahead for answer in decisions if answer.ahead is not None]:
+            stacked["ahead"] = torch.stack(ahead, dim=1)
         logits = [answer.logits for answer in decisions if answer.logits is not None]
         if logits:
             stacked["logits"] = torch.stack(logits, dim=1)
@@ -184,7 +186,10 @@ class Recorder:
         n = len(fields["top5"])
         rows = slice(parcel.offset - low, parcel.offset - low + n)
         block.top5[rows], block.logp[rows] = fields["top5"], fields["logp"]
-        block.correct[rows] = is_correct(fields["top5"][..., :1], layout.targets[parcel.offset : parcel.offset + n])
+        targets = layout.targets[parcel.offset : parcel.offset + n]
+        block.correct[rows] = is_correct(fields["top5"][..., :1], targets)
+        if block.rank is not None:
+            block.rank[rows] = target_ranks(fields["top5"], targets, fields["ahead"])
         if block.logits is not None:
             block.logits[rows] = fields["logits"]
         for name, array in block.arrays.items():
@@ -235,6 +240,7 @@ def _empty_block(n: int, layout: TaskLayout, fields: Fields, specs: Mapping[str,
         correct=np.full((n, conditions), NOT_MEASURED, np.uint8),
         logits=None if logits is None else np.full((n, conditions, logits.shape[2]), np.nan, np.float16),
         arrays={name: np.zeros((n, conditions, *spec.shape), spec.dtype) for name, spec in specs.items()},
+        rank=np.full((n, conditions), NO_RANK, np.uint16) if "ahead" in fields else None,
     )
 
 

@@ -12,6 +12,7 @@ import torch
 from harness.data.decoding import batches
 from harness.engine.attack import attack
 from harness.engine.contract import Fingerprint, reason_of
+from harness.engine.decisions import padded_targets
 from harness.engine.forwards import BatchResult, Forwards, SpoiledStimulusError
 from harness.engine.networks import channels_last, load_network
 from harness.engine.observing import tap_of
@@ -157,6 +158,7 @@ class Sweep:
         }
         if offset == self.begin or offset + len(samples) == self.end:
             self.forwards.alone = set(answers)
+        self.forwards.targets = padded_targets([sample.targets for sample in samples], self.engine.device)
         views = tuple(self.planned.manifest.folders) or ("",)
         for view in views:
             self.pixels = self._decoded(decoded)

@@ -27,8 +27,8 @@ DECODE_SECONDS: Final = 2.19e-3
 """PIL on one core: decode an ImageNet file of about 500 x 375, resize its shorter side to 256, crop; measured."""
 DECODE_SECONDS_AS_IS: Final = 0.54e-3
 """PIL on one core: decode a JPEG of 224 x 224 without resizing; measured."""
-TRIAL_BYTES: Final = 2 * 5 * 2 + 1
-"""Five classes in int16, five log-probabilities in float16, correct."""
+TRIAL_BYTES: Final = 2 * 5 * 2 + 1 + 2
+"""Five classes in int16, five log-probabilities in float16, correct, the rank of the target in uint16."""
 LOGIT_BYTES: Final = 2
 
 

@@ -18,13 +18,14 @@ from harness.records.statistics_plan import StatisticsPlan
 from harness.records.study import Study, StudyModel, TrialReader
 from harness.records.suites import Suite, TaskSpec
 from harness.records.tables import Figure, Series, Table, TableCell
-from harness.records.trials import NO_LABELS, NOT_MEASURED, TOP, Job, TaskLayout, TrialBlock, Trials
+from harness.records.trials import NO_LABELS, NO_RANK, NOT_MEASURED, TOP, Job, TaskLayout, TrialBlock, Trials
 
 __all__ = [
     "FIRST_CHOICES",
     "IMAGES",
     "NOT_MEASURED",
     "NO_LABELS",
+    "NO_RANK",
     "TOP",
     "ArraySpec",
     "Batch",

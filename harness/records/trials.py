@@ -16,6 +16,8 @@ NOT_MEASURED = 255
 """Fill value of `correct`: this trial is not stored. `top5` is then -1 and `logp` NaN."""
 TOP = 5
 """Number of classes stored per trial."""
+NO_RANK = 65535
+"""`rank` of a sample without a target, and fill value of `rank`."""
 NO_LABELS = "no labels"
 """Reason of a measure that rests on correct decisions, of samples without targets."""
 
@@ -71,6 +73,8 @@ class Trials:
         top5: (N, C, 5) int16, most probable first; -1 where K < 5. Read-only, as all arrays here.
         logp: (N, C, 5) float16 natural log-probabilities of those classes.
         correct: (N, C) bool. All False without labels (`TaskLayout.labelled`), where it means nothing.
+        rank: (N, C) uint16, how many classes are ahead of the target, or of the best of several; `NO_RANK` without
+            one. None of imported decisions, and of trials that were stored before ranks were.
         required: trials of the probes named in `Probe.requires`, same model and dataset, by probe name.
         logits: reads the logits of samples ``low`` to ``high`` - 1, (high - low, C, outputs) float16; None if the
             run does not store them.
@@ -90,6 +94,7 @@ class Trials:
     arrays: Mapping[str, Callable[[int, int], np.ndarray]] = field(default_factory=dict)
     repeats: int = 1
     layers: tuple[str, ...] = ()
+    rank: np.ndarray | None = None
 
     def array(self, name: str, low: int = 0, high: int | None = None) -> np.ndarray:
         """Values of the array `name` of samples `low` to `high` - 1 (default: all), (high - low, C, …).
@@ -162,6 +167,7 @@ class TrialBlock:
         top5: (n, C, 5) int16. logp: (n, C, 5) float16. correct: (n, C) uint8, 0 or 1.
         logits: (n, C, outputs) float16 with ``--store logits``, else None.
         arrays: name -> (n, C, …) of each declared array.
+        rank: (n, C) uint16, as in `Trials`; left out of cells whose other spans were stored without it.
     """
 
     top5: np.ndarray
@@ -169,3 +175,4 @@ class TrialBlock:
     correct: np.ndarray
     logits: np.ndarray | None = None
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    rank: np.ndarray | None = None

@@ -11,6 +11,7 @@ import numpy as np
 from harness.errors import StoreError
 from harness.records import TaskLayout, Trials
 from harness.store import checks
+from harness.store.decisions import DECISIONS, stored_decisions
 from harness.store.direct import read_bytes
 from harness.store.headers import Origin, Span
 from harness.store.shards import Fields, read_shard
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from harness.store.cells import ShardFile
     from harness.store.reader import RunReader
 
-DECISIONS: Final = ("top5", "logp", "correct")
-"""Fields that every cell has."""
 MOST_TRIALS: Final = 1 << 14
 """Number of trials in a block, but at least those of one sample."""
 _ATTEMPTS: Final = 5
@@ -30,13 +29,13 @@ def read_spans(
     run: RunReader,
     task: str,
     model: str,
-    names: Sequence[str] | None = DECISIONS,
+    names: Sequence[str] | None = (),
     origin: Origin | None = None,
 ) -> Iterator[tuple[Span, Fields]]:
     """All spans of a complete cell in order, one in memory at a time; a cell that is consolidated meanwhile is read on.
 
     Args:
-        names: the fields to read; None: all, logits and arrays too.
+        names: the fields to read; empty: the decisions, with ranks where there are any; None: all, logits and arrays.
         origin: the expected origin of the trials; None: the one that they have now.
 
     Raises:
@@ -50,7 +49,8 @@ def read_spans(
             raise StoreError(f"{task} × {model} in {run.path} was replaced while it was read; try again")
         run.refuse_unreadable(record, [span for file in files for span in file.spans], run.layout(task))
         try:
-            for span, fields in _remaining(files, origin, names, reached):
+            wanted = stored_decisions(files) if names == () else names
+            for span, fields in _remaining(files, origin, wanted, reached):
                 _refuse_unfit(run, task, model, span, fields)
                 yield span, fields
                 reached = span[1]
@@ -75,7 +75,9 @@ def _remaining(
 
 def _refuse_unfit(run: RunReader, task: str, model: str, span: Span, fields: Fields) -> None:
     conditions = len(run.layout(task).conditions)
-    problems = checks.field_problems({name: fields[name] for name in DECISIONS}, span[1] - span[0], conditions)
+    problems = checks.field_problems(
+        {name: fields[name] for name in (*DECISIONS, "rank") if name in fields}, span[1] - span[0], conditions
+    )
     if not problems and (fields["correct"] > 1).any():
         problems = [f"{int((fields['correct'] > 1).sum())} trials are not measured"]
     if problems:
@@ -96,6 +98,7 @@ def trial_blocks(run: RunReader, task: str, model: str) -> Iterator[Trials]:
                 top5=fields["top5"][rows],
                 logp=fields["logp"][rows],
                 correct=correct,
+                rank=fields["rank"][rows] if "rank" in fields else None,
             )
 
 

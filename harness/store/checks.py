@@ -7,18 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from harness.proportions import is_correct
-from harness.records import NOT_MEASURED, TOP, ArraySpec, array_field
+from harness.proportions import is_correct, places_of_target
+from harness.records import NO_RANK, NOT_MEASURED, TOP, ArraySpec, array_field
 from harness.store.shards import Fields
 
 
-def field_problems(fields: Fields, n: int, conditions: int, arrays: Mapping[str, ArraySpec] | None = None) -> list[str]:
-    """Problems with the shapes and types of the trials of n samples; `arrays`: those that are declared."""
+def field_problems(
+    fields: Fields, n: int, conditions: int, arrays: Mapping[str, ArraySpec] | None = None, *, ranked: bool = False
+) -> list[str]:
+    """Problems with the shapes and types of the trials of n samples.
+
+    Args:
+        arrays: those that are declared. ranked: there must be ranks; they may be there in any case.
+    """
     expected: dict[str, tuple[tuple[int, ...], Any]] = {
         "top5": ((n, conditions, TOP), np.int16),
         "logp": ((n, conditions, TOP), np.float16),
         "correct": ((n, conditions), np.uint8),
     }
+    if ranked or "rank" in fields:
+        expected["rank"] = (n, conditions), np.uint16
     for array, spec in (arrays or {}).items():
         expected[array_field(array)] = (n, conditions, *spec.shape), spec.dtype
     problems = [f"{name} is missing" for name in expected if name not in fields]
@@ -65,9 +73,18 @@ def value_problems(
     if first_only:
         problems[f"first choices lie outside -1 to {classes - 1}"] = (top5[:, :, 0] < -1) | (top5[:, :, 0] >= classes)
         problems["logp is there, but only first choices are known"] = ~np.isnan(logp)
+    if "rank" in fields:
+        problems["rank disagrees with top5 and the targets"] = _wrong_ranks(fields["rank"], top5, targets, classes)
     if "logits" in fields:
         problems["logits are NaN"] = np.isnan(fields["logits"])
     for name, spec in (arrays or {}).items():
         if spec.finite:
             problems[f"array {name} is NaN or infinite"] = ~np.isfinite(fields[array_field(name)])
     return [f"{problem} ({int(where.sum())} values)" for problem, where in problems.items() if where.any()]
+
+
+def _wrong_ranks(rank: np.ndarray, top5: np.ndarray, targets: np.ndarray, classes: int) -> np.ndarray:
+    """(n, C) where the rank is not that of the best target: its place in the top-5, else 5 to K - 1."""
+    places = places_of_target(top5, targets)
+    right = np.where(places < TOP, rank == places, (rank >= TOP) & (rank < classes))
+    return ~np.asarray(np.where((targets >= 0).any(axis=1, keepdims=True), right, rank == NO_RANK), bool)

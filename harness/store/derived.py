@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.store.cells import CellRecord, ShardFile
+from harness.store.decisions import has_ranks
 from harness.store.index import IndexedCell, IndexedTask
 from harness.store.layout import LayoutHeader
 from harness.store.shards import read_header
@@ -39,6 +40,7 @@ def _indexed_cell(run: RunReader, header: LayoutHeader, record: CellRecord, file
         sources=[(low, high, path.relative_to(run.path).as_posix()) for low, high, path in sorted(sources)],
         outputs=_outputs(files) if files else record.outputs,
         arrays=job.identity.arrays,
+        ranked=has_ranks(job, files),
     )
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from harness.errors import CellError, RequestError, StoreError
 from harness.foreign import csv_text
 from harness.local.machine import refusal
-from harness.store.blocks import DECISIONS, read_spans, trial_blocks
+from harness.records import NO_RANK
+from harness.store.blocks import read_spans, trial_blocks
 from harness.store.outputs import refuse_inside
 from harness.store.plain import write_plain
 from harness.store.reader import RunReader
@@ -30,7 +31,7 @@ Damage = dict[tuple[str, str], StoreError]
 def export_run(run: Path, output: Path, damage: Damage | None = None) -> int:
     """Write all complete cells of `run` to `output`; the suffix determines the format.
 
-    CSV and Parquet have the columns task, model, sample_id, target, condition, correct, top5_1 … top5_5,
+    CSV and Parquet have the columns task, model, sample_id, target, condition, correct, rank, top5_1 … top5_5,
     logp_1 … logp_5 and the dataset's attributes; .h5 has the groups of ``index.h5`` and types that all languages read.
     One span of one cell is in memory at a time. `output` appears when all of it is written.
 
@@ -132,8 +133,8 @@ def _damaged(run: RunReader, cells: Cells) -> Damage:
     return damage
 
 
-def _is_sound(run: RunReader, place: tuple[str, str], damage: Damage, names: Sequence[str] | None = DECISIONS) -> bool:
-    """Whether the fields `names` of a cell, None: all, can be read; if not, with an entry in `damage`."""
+def _is_sound(run: RunReader, place: tuple[str, str], damage: Damage, names: Sequence[str] | None = ()) -> bool:
+    """Whether the fields `names` of a cell (as in `read_spans`) can be read; if not, with an entry in `damage`."""
     try:
         for _ in read_spans(run, *place, names):
             pass
@@ -182,12 +183,23 @@ def trials_frame(trials: Trials, attributes: Sequence[str] = ()) -> pd.DataFrame
         "condition": np.tile(layout.conditions, n),
         "correct": trials.correct.reshape(-1).astype(np.uint8),
     }
-    for rank in range(trials.top5.shape[2]):
-        columns[f"top5_{rank + 1}"] = trials.top5[:, :, rank].reshape(-1)
-        columns[f"logp_{rank + 1}"] = trials.logp[:, :, rank].reshape(-1)
+    columns["rank"] = _ranks(trials)
+    for place in range(trials.top5.shape[2]):
+        columns[f"top5_{place + 1}"] = trials.top5[:, :, place].reshape(-1)
+        columns[f"logp_{place + 1}"] = trials.logp[:, :, place].reshape(-1)
     for name in attributes:
         columns[name] = np.repeat(layout.attributes.get(name, ("",) * n), c)
     return pd.DataFrame(columns)
+
+
+def _ranks(trials: Trials) -> pd.arrays.IntegerArray:
+    """The ranks, row by row; missing without a target, and where they are not stored."""
+    import numpy as np
+    import pandas as pd
+
+    absent = np.full(trials.correct.shape, NO_RANK, np.uint16)
+    ranks = (absent if trials.rank is None else trials.rank).reshape(-1).copy()
+    return pd.arrays.IntegerArray(ranks, ranks == NO_RANK)
 
 
 def _frames(run: RunReader, damage: Damage) -> Iterator[pd.DataFrame]:

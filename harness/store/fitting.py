@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def refuse_other_shapes(files: Sequence[ShardFile], conditions: int) -> None:
     """Raises StoreError unless each file holds the samples of its name, under `conditions` conditions."""
-    expected = {"top5": (conditions, TOP), "logp": (conditions, TOP), "correct": (conditions,)}
+    expected = {"top5": (conditions, TOP), "logp": (conditions, TOP), "correct": (conditions,), "rank": (conditions,)}
     for file in files:
         header = read_header(file.path)
         problems = [

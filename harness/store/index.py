@@ -28,6 +28,7 @@ class IndexedCell:
         sources: (low, high, file relative to the index) of every shard, present or still to come.
         outputs: number of stored logits per trial, None without logits.
         arrays: what is stored beside the decisions, by name.
+        ranked: whether ranks of the target are stored.
     """
 
     model: str
@@ -35,6 +36,7 @@ class IndexedCell:
     sources: Sequence[tuple[int, int, str]]
     outputs: int | None
     arrays: Mapping[str, ArraySpec]
+    ranked: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,8 @@ def fill_index(file: h5py.File, tasks: Iterable[IndexedTask]) -> None:
 def _index_cell(group: h5py.Group, header: LayoutHeader, cell: IndexedCell) -> None:
     group.attrs.update(cell.attributes)
     tails: dict[str, tuple[int, ...]] = {"top5": (TOP,), "logp": (TOP,), "correct": ()}
+    if cell.ranked:
+        tails["rank"] = ()
     if cell.outputs is not None:
         tails["logits"] = (cell.outputs,)
     fills = {**FILLS, **{array_field(name): array_fill(spec.dtype) for name, spec in cell.arrays.items()}}

@@ -35,12 +35,13 @@ _TEXTS: Final[Mapping[str, tuple[str, Callable[[TaskLayout], Sequence[str]]]]] =
     "classes": ("class", lambda layout: layout.classes),
 }
 """Dataset of strings -> its dimension, and where its values are."""
-_DIMENSIONS: Final = {"top5": ("rank",), "logp": ("rank",), "correct": (), "logits": ("output",)}
+_DIMENSIONS: Final = {"top5": ("rank",), "logp": ("rank",), "correct": (), "rank": (), "logits": ("output",)}
 _MEANINGS: Final = {
     "target": "correct classes, counted from 0; -1: padding",
     "top5": "classes, most probable first, counted from 0; -1: none",
     "logp": "natural logarithms of the probabilities of top5",
     "correct": "1: right, 0: wrong",
+    "rank": "number of classes ahead of the target, the best of several; 65535: no target",
 }
 _ARRAYS: Final = array_field("")
 _AT_ONCE: Final = 1 << 14

@@ -12,12 +12,12 @@ import numpy as np
 
 from harness.errors import RunError, StoreError, listed
 from harness.local.regular import refuse_links
-from harness.records import NOT_MEASURED, TOP, ImportedTable, RunKind, RunRecord, TaskLayout, Trials, array_field
-from harness.store import checks, imported, run_places, run_record
+from harness.records import ImportedTable, RunKind, RunRecord, TaskLayout, Trials, array_field
+from harness.store import imported, run_places, run_record
 from harness.store.cells import CellFolder, CellRecord, ShardFile, StoredCell, covers
+from harness.store.decisions import read_decisions
 from harness.store.direct import read_bytes
 from harness.store.file_names import check_name, named_folders
-from harness.store.fitting import refuse_other_shapes
 from harness.store.headers import Span, damaged, refuse_other
 from harness.store.layout import LayoutHeader, read_classes, read_layout, read_layout_header
 from harness.store.shards import read_header
@@ -212,31 +212,23 @@ class RunReader:
         job, layout = record.job, self.layout(record.job.task)
         self.refuse_unreadable(record, [span for file in files for span in file.spans], layout)
         shape = (len(layout.sample_ids), len(layout.conditions))
-        refuse_other_shapes(files, shape[1])
-        top5 = np.full((*shape, TOP), -1, np.int16)
-        logp = np.full((*shape, TOP), np.nan, np.float16)
-        correct = np.full(shape, NOT_MEASURED, np.uint8)
-        for file in files:
-            for (low, high), fields in read_bytes(file.path, record.origin, ("top5", "logp", "correct")):
-                problems = checks.field_problems(fields, high - low, shape[1])
-                if problems or not file.low <= low < high <= file.high:
-                    raise StoreError(f"{file.path} does not fit: {'; '.join(problems) or f'samples {low}-{high}'}")
-                top5[low:high], logp[low:high], correct[low:high] = fields["top5"], fields["logp"], fields["correct"]
-        if (correct > 1).any():
-            raise StoreError(f"{job.task} × {job.model} holds {int((correct > 1).sum())} trials that are not measured")
-        correct = correct.astype(bool)
-        for values in (top5, logp, correct, layout.targets):
+        fields = read_decisions(files, record.origin, shape)
+        if unmeasured := int((fields["correct"] > 1).sum()):
+            raise StoreError(f"{job.task} × {job.model} holds {unmeasured} trials that are not measured")
+        correct = fields["correct"].astype(bool)
+        for values in (*fields.values(), correct, layout.targets):
             values.flags.writeable = False  # several probes reduce the same trials
         has_logits = bool(files) and "logits" in read_header(files[0].path).tails
         return Trials(
             model=job.model,
             layout=layout,
-            top5=top5,
-            logp=logp,
+            top5=fields["top5"],
+            logp=fields["logp"],
             correct=correct,
             logits=(lambda low, high: self.read_logits(job.task, job.model, low, high)) if has_logits else None,
             arrays={name: partial(self.read_array, job.task, job.model, name) for name in job.identity.arrays},
             layers=job.layers,
+            rank=fields.get("rank"),
         )
 
     def read_logits(self, task: str, model: str, low: int, high: int) -> np.ndarray:

@@ -4,10 +4,11 @@ HDF5 2.0 does not survive a full disk: closing a file that cannot be flushed end
 So HDF5 never writes to the disk here. It lays files out in memory (`Sketch`); plain writes, which fail cleanly,
 copy that sketch and the arrays to the disk.
 
-A shard holds `top5` (n, C, 5) int16, `logp` (n, C, 5) float16, `correct` (n, C) uint8, perhaps `logits`
-(n, C, outputs) float16 and the probe's `arrays/<name>` (n, C, …), contiguous and uncompressed; `spans` (s, 2) int64,
-the committed ranges in it, in order; `sha256/<field>` (s,), the digest of each span's bytes; and as attributes the
-origin and provenance of the trials, with a digest of both and of the spans. Before all that stands a preface.
+A shard holds `top5` (n, C, 5) int16, `logp` (n, C, 5) float16, `correct` (n, C) uint8, `rank` (n, C)
+uint16 (unless imported, or of an earlier version), perhaps `logits` (n, C, outputs) float16 and the probe's
+`arrays/<name>` (n, C, …), contiguous and uncompressed; `spans` (s, 2) int64, the committed ranges in it, in order;
+`sha256/<field>` (s,), the digest of each span's bytes; and as attributes the origin and provenance of the trials, with
+a digest of both and of the spans. Before all that stands a preface.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from harness.errors import StoreError
 from harness.local.machine import is_of_machine, unreadable
 from harness.local.regular import refuse_irregular
 from harness.local.writing import Patch, remembered, replace_file
-from harness.records import NOT_MEASURED, array_field
+from harness.records import NO_RANK, NOT_MEASURED, array_field
 from harness.store.guarded import refuse_foreign
 from harness.store.headers import Header, Origin, Span, are_gapless, damaged, refuse_other, refuse_senseless
 from harness.store.prefaces import preface_of, read_preface, room_for
@@ -41,6 +42,7 @@ FILLS: Final[Mapping[str, tuple[str, float]]] = {
     "top5": ("<i2", -1),
     "logp": ("<f2", np.nan),
     "correct": ("u1", NOT_MEASURED),
+    "rank": ("<u2", NO_RANK),
     "logits": ("<f2", np.nan),
 }
 """Field -> type and fill value. Those of an array depend on its declaration: `array_fill`."""

@@ -32,6 +32,7 @@ from harness.local.writing import leftovers, make_folder
 from harness.records import Job, TaskLayout, TrialBlock, array_field
 from harness.store import checks, run_record
 from harness.store.cells import CellRecord, covers
+from harness.store.decisions import has_ranks
 from harness.store.derived import indexed_tasks
 from harness.store.file_names import check_name
 from harness.store.headers import Span
@@ -62,6 +63,7 @@ class RunWriter(RunReader):
         self._lock = lock
         self._recent = RecentSpans()
         self._failed = False
+        self._ranked: dict[str, bool] = {}
 
     def close(self) -> None:
         """Release the lock."""
@@ -177,7 +179,8 @@ class RunWriter(RunReader):
         """Store the trials of one span, durably.
 
         Raises:
-            ValueError: `job` was not begun, `span` is not a span of the layout, or `block` is invalid.
+            ValueError: `job` was not begun, `span` is not a span of the layout, or `block` is invalid: it lacks ranks,
+                for instance, although the cell was not begun without.
             CellError: the disk is full; the store is unchanged.
         """
         folder, header = self.folder(job.task, job.model), self.layout_header(job.task)
@@ -185,11 +188,16 @@ class RunWriter(RunReader):
         if low % header.span or not 0 <= low < high or high != min(low + header.span, header.samples):
             raise ValueError(f"{span} is no span of {job.task}: {header.samples} samples in steps of {header.span}")
         fields = {"top5": block.top5, "logp": block.logp, "correct": block.correct}
+        if job.key not in self._ranked:
+            self._ranked[job.key] = has_ranks(job, folder.files(record.origin))
+        ranked = self._ranked[job.key]
+        if ranked and block.rank is not None:
+            fields["rank"] = block.rank
         if block.logits is not None:
             fields["logits"] = block.logits
         fields.update({array_field(name): array for name, array in sorted(block.arrays.items())})
         arrays = job.identity.arrays
-        problems = checks.field_problems(fields, high - low, header.conditions, arrays)
+        problems = checks.field_problems(fields, high - low, header.conditions, arrays, ranked=ranked)
         if not problems:
             targets = read_targets(self._layout_path(job.task))[low:high]
             first_only = job.identity.first_choices_only

@@ -62,9 +62,19 @@ class KeptMeasures:
             trials = cell.trials
             if trials.logits is not None or trials.arrays:
                 return None
-            facts = (name, trials.model, trials.layers, cell.names, cell.conditions, self._layout(trials.layout))
+            facts = (
+                name,
+                trials.model,
+                trials.layers,
+                cell.names,
+                cell.conditions,
+                self._layout(trials.layout),
+                trials.repeats,
+            )
             digest.update(repr(facts).encode())
-            for values in (trials.top5, trials.logp, trials.correct):
+            for values in (trials.top5, trials.logp, trials.correct, trials.rank):
+                if values is None:
+                    continue
                 digest.update(f"{values.dtype}{values.shape}".encode())
                 digest.update(values.data)
             self._decisions += trials.correct.size

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from harness.proportions import places_of_target
 from harness.records import Batch, TaskLayout, Trials
 
 CLASSES = 10
@@ -77,6 +78,7 @@ def make_trials(
         span=16,
         attributes={name: tuple(values) for name, values in (attributes or {}).items()},
     )
+    places = places_of_target(top5, targets)
     return Trials(
         model="model",
         layout=layout,
@@ -87,6 +89,7 @@ def make_trials(
         logits=None if logits is None else partial(_rows, logits),
         arrays={name: partial(_rows, values) for name, values in (arrays or {}).items()},
         layers=tuple(layers),
+        rank=np.where(places < 5, places, rng.integers(5, max(6, len(classes)), places.shape)).astype(np.uint16),
     )
 
 

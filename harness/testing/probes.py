@@ -208,6 +208,7 @@ def _twice(trials: Trials) -> Views:
         top5=np.concatenate((trials.top5, trials.top5), axis=1),
         logp=np.concatenate((trials.logp, trials.logp), axis=1),
         correct=np.concatenate((trials.correct, trials.correct), axis=1),
+        rank=None if trials.rank is None else np.concatenate((trials.rank, trials.rank), axis=1),
         required={},
         logits=None if trials.logits is None else partial(_doubled, trials.logits),
         arrays={name: partial(_doubled, read) for name, read in trials.arrays.items()},

@@ -73,7 +73,7 @@ def _no_probability(trials: Trials, stated: np.ndarray) -> str:
 
 
 def _bins(probabilities: np.ndarray) -> np.ndarray:
-    return np.maximum(np.ceil(probabilities * BINS).astype(np.intp) - 1, 0)
+    return np.asarray(np.maximum(np.ceil(probabilities * BINS) - 1, 0), np.intp)
 
 
 def ece(logp: np.ndarray, correct: np.ndarray) -> float:

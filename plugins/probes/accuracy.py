@@ -12,6 +12,7 @@ from ._calibration import calibration
 from ._chance import SIGNIFICANCE, guessing_p
 from ._corruption_error import corruption_errors
 from ._permutation import explained_by_exchange
+from ._ranks import rank_measures
 from ._subsets import among_all_outputs, of_kept, of_variants
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class Accuracy(Probe):
 
     ``ece`` is the expected calibration error of the decisions, ``ece-calibrated`` that of a perfectly calibrated
     network with the same probabilities, and ``brier-top1`` their Brier score; ``nll`` and ``brier``, over all classes,
-    need logits. Where a dataset has views, they are of all views together; a single view has none.
+    need logits. ``mean-rank`` and ``median-rank`` say where the target stands, from 1 on; ``top10`` and ``top50`` how
+    often it is among so many, if there are more classes. Runs of earlier versions store no ranks. Where a dataset has
+    views, all these are of all views together; a single view has none.
 
     On ImageNet-C with the usual 15 corruptions in 5 severities, ``mce`` is the mean corruption error (mCE): the error
     under each corruption divided by that of AlexNet, then averaged; ``mean-error`` is the mean error without that
@@ -58,7 +61,7 @@ class Accuracy(Probe):
         yield CONDITION, batch.images
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
-        """``top1``, ``correct``, ``n``, ``top5``, what attributes and logits allow, and the calibration."""
+        """``top1``, ``correct``, ``n``, ``top5``, what attributes and logits allow, calibration and ranks."""
         flags = _chance_flags(trials)
         for measure in accuracy_measures(trials, CONDITION, ""):
             yield replace(measure, flags=flags) if measure.name == "top1" else measure
@@ -67,6 +70,7 @@ class Accuracy(Probe):
         yield from of_kept(trials, CONDITION)
         yield from among_all_outputs(trials, CONDITION)
         yield from calibration(trials, CONDITION)
+        yield from rank_measures(trials, CONDITION)
 
     def measures_of_view(self, trials: Trials) -> Iterable[Measure]:
         """``top1``, ``correct`` and ``n``, without flags: under a strong corruption a sound network may guess."""

@@ -177,7 +177,7 @@ def test_the_helper_counts_an_image_that_is_always_right_once():
     alike = replace(
         one,
         layout=replace(one.layout, conditions=views),
-        **{name: np.repeat(getattr(one, name), 20, axis=1) for name in ("top5", "logp", "correct")},
+        **{name: np.repeat(getattr(one, name), 20, axis=1) for name in ("top5", "logp", "correct", "rank")},
     )
     pooled = Views.of(alike, ("clean",)).pooled(range(20))
     (top1, *_), share = accuracy_measures(pooled, "clean"), one.correct.mean()

@@ -55,10 +55,11 @@ def make_block(layout, job, span, outputs=0) -> TrialBlock:
     """What `job` decides on the samples of `span`; the same whatever the span."""
     low, high = span
     per_sample = [_sample(layout, job, index, outputs) for index in range(low, high)]
-    top5, logp, logits = (np.stack([one[i] for one in per_sample]) for i in range(3))
+    top5, logp, logits, rank = (np.stack([one[i] for one in per_sample]) for i in range(4))
     correct = (top5[:, :, :1] == layout.targets[low:high, None, :]).any(axis=2).astype(np.uint8)
     arrays = {name: _array(layout, job, name, span) for name in job.identity.arrays}
-    return TrialBlock(top5=top5, logp=logp, correct=correct, logits=logits if outputs else None, arrays=arrays)
+    return TrialBlock(top5=top5, logp=logp, correct=correct, logits=logits if outputs else None, arrays=arrays,
+                      rank=rank)  # fmt: skip
 
 
 def _array(layout, job, name, span):
@@ -77,9 +78,12 @@ def _sample(layout, job, index, outputs):
     k = min(5, classes)
     top5 = np.full((conditions, 5), -1, np.int16)
     logp = np.full((conditions, 5), np.nan, np.float16)
-    top5[:, :k] = np.argsort(rng.random((conditions, classes)), axis=1)[:, :k]
+    order = np.argsort(rng.random((conditions, classes)), axis=1)
+    top5[:, :k] = order[:, :k]
+    is_target = np.isin(order, [target for target in layout.targets[index] if target >= 0])
+    rank = np.where(is_target.any(axis=1), is_target.argmax(axis=1), 65535).astype(np.uint16)
     logp[:, :k] = -np.sort(rng.random((conditions, k)) * 5, axis=1)
-    return top5, logp, rng.random((conditions, outputs)).astype(np.float16)
+    return top5, logp, rng.random((conditions, outputs)).astype(np.float16), rank
 
 
 def stable(text: str) -> int:
@@ -112,6 +116,7 @@ def write_random(path, n, *, models=2, task=TASK, version=1) -> None:
                     top5=((first[:, :, None] + np.arange(5)) % 1000).astype(np.int16),
                     logp=-np.sort(rng.random((high - low, 1, 5)) * 5, axis=2).astype(np.float16),
                     correct=(first == layout.targets[low:high]).astype(np.uint8),
+                    rank=np.where(first == layout.targets[low:high], 0, 999).astype(np.uint16),
                 ))  # fmt: skip
             run.finish([job])
         run.publish()
@@ -135,6 +140,7 @@ def assert_equal_trials(trials, layout, job) -> None:
     assert trials.logp.tobytes() == expected.logp.tobytes()
     assert trials.correct.dtype == bool
     assert np.array_equal(trials.correct, expected.correct.astype(bool))
+    assert trials.rank.dtype == np.uint16 and np.array_equal(trials.rank, expected.rank)
     assert list(trials.arrays) == sorted(expected.arrays)
     for name, values in expected.arrays.items():
         read = trials.array(name)

@@ -12,7 +12,7 @@ from tests.helpers.store_writer import write_random
 FEW, MANY = 20_000, 200_000
 NAMES = 110
 """Bytes that the name of a sample takes, with its targets: the axes of the task at hand are in memory."""
-CELL = 21 + 5
+CELL = 23 + 5
 """Bytes of the trials of a sample under one condition, and of what a probe makes of them."""
 NOISE = 20e6
 """Bytes: the allocator keeps some of what was freed."""

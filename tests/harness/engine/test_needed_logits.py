@@ -66,8 +66,8 @@ def test_logits_of_its_task_alone_whatever_the_run_stores(tmp_path):
 def test_their_size_is_estimated(store, needing):
     shapes = [shape_of(f"{probe.name}@made", probe, made(), 100) for probe in (Highest(), Plain())]
     cost = estimate(shapes, models=3, store=store)
-    assert cost.tasks[0].stored_bytes == 100 * 3 * 2 * (21 + needing)
-    assert cost.tasks[1].stored_bytes == 100 * 3 * (21 + (20 if store == "logits" else 0))
+    assert cost.tasks[0].stored_bytes == 100 * 3 * 2 * (23 + needing)
+    assert cost.tasks[1].stored_bytes == 100 * 3 * (23 + (20 if store == "logits" else 0))
     disk = next(line for line in cost.basis if line.startswith("disk"))
     assert disk.endswith("2 bytes per output" if store == "logits" else "where logits are needed, by highest@made")
 

@@ -167,7 +167,7 @@ def test_cells_with_and_without_arrays_stand_side_by_side(tmp_path):
             assert_equal_trials(run.read(TASK, job.model), LAYOUT, job)
         assert verify_run(run) == []
     with h5py.File(tmp_path / "run" / "index.h5") as index:
-        assert sorted(index[TASK]["net-b"]) == ["correct", "logp", "top5"]
+        assert sorted(index[TASK]["net-b"]) == ["correct", "logp", "rank", "top5"]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -46,14 +46,14 @@ def test_the_preface_states_what_hdf5_states(path):
 def test_no_byte_is_without_a_digest(path):
     file = shards(path, DONE)[0]
     header, content = read_preface(file), bytearray(file.read_bytes())
-    width = {"top5": 5 * 2, "logp": 5 * 2, "correct": 1}
+    width = {"top5": 5 * 2, "logp": 5 * 2, "correct": 1, "rank": 2}
     trials = {at for name, low in header.offsets.items() for at in range(low, low + 40 * 2 * width[name])}
     for at in range(0, len(content), 29):
         content[at] ^= 1 << at % 8
         file.write_bytes(content)
         content[at] ^= 1 << at % 8
         assert read_preface(file) == (header if at in trials else None), at
-    assert len(trials) == 40 * 2 * 21  # their own digests are tested in test_direct.py
+    assert len(trials) == 40 * 2 * 23  # their own digests are tested in test_direct.py
 
 
 @pytest.mark.parametrize("at", [3, 20, -1], ids=["mark", "JSON", "zeros"])

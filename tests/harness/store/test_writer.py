@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from harness import ImportedModel, ImportedTable, Measure, RunError, StoreError, read_trials
 from harness.local.writing import read_json, remembered, write_json
+from harness.proportions import target_ranks
 from harness.records import RunModel
 from harness.store import RunReader, RunWriter, store_table, verify_run
 from harness.store.export import compact
@@ -626,7 +627,8 @@ def test_trials_are_no_table(path):
 def test_memory_does_not_grow_with_commits(path):
     layout, job = make_layout(n=600, span=1), make_job()
     block = make_block(layout, job, (0, 1))
-    blocks = [replace(block, correct=(block.top5[:, :, 0] == layout.targets[i]).astype(np.uint8)) for i in range(600)]
+    ranks = [target_ranks(block.top5, layout.targets[i : i + 1], np.full((1, 2), 5)) for i in range(600)]
+    blocks = [replace(block, correct=(rank == 0).astype(np.uint8), rank=rank) for rank in ranks]
     process = psutil.Process()
     with create(path) as run:
         fill(run, layout, job, [])

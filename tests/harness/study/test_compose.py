@@ -336,7 +336,8 @@ def _block(correct):
     top5 = np.tile(np.arange(5, dtype=np.int16), (n, 1, 1))
     top5[~correct, 0] = [1, 0, 2, 3, 4]
     logp = np.broadcast_to(np.array([-0.5, -1, -2, -3, -4], np.float16), top5.shape).copy()
-    return TrialBlock(top5=top5, logp=logp, correct=correct.astype(np.uint8)[:, None])
+    rank = (~correct).astype(np.uint16)[:, None]
+    return TrialBlock(top5=top5, logp=logp, correct=correct.astype(np.uint8)[:, None], rank=rank)
 
 
 @pytest.fixture

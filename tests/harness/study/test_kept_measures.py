@@ -1,7 +1,7 @@
 """Measures that a report keeps for the next one: the same numbers, and measured again when anything has changed."""
 
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import Measure, Probe, Remark
+from harness import Measure, Probe, Remark, Trials
 from harness.plugins.probes.accuracy import Accuracy
 from harness.plugins.probes.band_pass import BandPass
 from harness.study import kept_measures
@@ -65,12 +65,21 @@ CHANGES = {
     "probability": {"logp": make_trials(list(CLEAN)).logp - np.float16(0.5)},
     "class": {"top5": np.roll(make_trials(list(CLEAN)).top5, 1, axis=2)},
     "type": {"correct": make_trials(list(CLEAN)).correct.astype(np.uint8)},
+    "rank": {"rank": make_trials(list(CLEAN)).rank + np.uint16(1)},
+    "no ranks": {"rank": None},
     "model": {"model": "another"},
     "layers": {"layers": ("head",)},
     "target": other_layout(targets=np.roll(LAYOUT.targets, 1, axis=0)),
     "sample": other_layout(sample_ids=("renamed", *LAYOUT.sample_ids[1:])),
     "attribute": other_layout(attributes={"x": ("1",) * len(LAYOUT.sample_ids)}),
 }
+
+
+def test_every_field_of_trials_is_in_the_key():
+    """A field that trials get in future is one more line in `CHANGES`, and one more in the key."""
+    known = {field for change in CHANGES.values() for field in change}
+    aside = {"required", "logits", "arrays", "repeats"}  # in the key by themselves, or such trials are not kept
+    assert {field.name for field in fields(Trials)} == known | aside
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -35,12 +35,13 @@ def trials(top5, targets, classes=1000):
 
 
 def measured(*args, **kwargs):
-    return {one.name: one for one in without_calibration(Accuracy().measures(trials(*args, **kwargs)))}
+    return {one.name: one for one in in_this_file(Accuracy().measures(trials(*args, **kwargs)))}
 
 
-def without_calibration(measures):
-    """Those that test_calibration.py is not about."""
-    return [one for one in measures if one.name not in ("ece", "ece-calibrated", "brier-top1", "nll", "brier")]
+def in_this_file(measures):
+    """Those that neither test_calibration.py nor test_ranks.py is about."""
+    calibration, ranks = ("ece", "ece-calibrated", "brier-top1", "nll", "brier"), ("mean-rank", "median-rank")
+    return [one for one in measures if one.name not in (*calibration, *ranks, "top10", "top50")]
 
 
 def test_stimuli_are_the_images():
@@ -176,7 +177,7 @@ def seen_in(views, correct, **layout):
 
 def in_views(trials):
     """The measures of accuracy over all views and of each, as a study has them."""
-    return without_calibration(measures_by_view(Accuracy(), Views.of(trials, Accuracy().conditions(8))))
+    return in_this_file(measures_by_view(Accuracy(), Views.of(trials, Accuracy().conditions(8))))
 
 
 def named(made):

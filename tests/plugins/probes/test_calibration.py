@@ -137,7 +137,7 @@ def test_views_are_one_set_of_trials_and_none_of_them_is_judged_alone():
         layout=replace(made.layout, conditions=views, sample_ids=made.layout.sample_ids[:20],
                        targets=made.layout.targets[::3]),
         top5=made.top5.reshape(20, 3, 5), logp=made.logp.reshape(20, 3, 5), correct=made.correct.reshape(20, 3),
-        logits=None,
+        logits=None, rank=None,
     )  # fmt: skip
     found = [one for one in measures_by_view(Accuracy(), Views.of(wide, ("clean",))) if one.name in NAMES]
     assert [one.full_name("d") for one in found] == [f"{name}@d" for name in NAMES]
