@@ -31,6 +31,8 @@ MOST_INTERVALS = 12
 """Most rows of intervals in a table; the JSON format has all of them."""
 SIDE_BY_SIDE = 6
 """Columns of numbers that fit beside a name and a group; with more, biases and axes get a table each."""
+OF_A_DATASET = 3
+"""Measures of a dataset that a table shows where all together do not fit: a probe yields the most telling first."""
 
 
 def all_tables(data: CorrelationData) -> list[Table]:
@@ -84,7 +86,7 @@ def _measures(data: CorrelationData) -> Iterator[Table]:
     table = _values(data, "Models", names)
     if others:
         listed = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
-        note = f"Not shown: {len(others)} measures under single conditions ({listed}); see --format json"
+        note = f"Not shown: {len(others)} more measures ({listed}); see --format json"
         table = replace(table, note="\n".join(filter(None, [table.note, note])))
     yield table
 
@@ -93,7 +95,8 @@ def measures_shown(models: Sequence[ModelEntry]) -> tuple[list[str], list[str]]:
     """The measures that a table of models shows, and those that it does not.
 
     Shown are measures over all conditions; of a dataset that has none, those under single conditions, if they are few.
-    Counts of images and of correct ones are left out unless there is nothing else, and so is what no model has.
+    Of a dataset with many measures the first three are shown. Counts of images and of correct ones are left out unless
+    there is nothing else, and so is what no model has.
     """
     every = list(dict.fromkeys(name for model in models for name in model["measures"]))
     defined = {name for model in models for name, value in model["measures"].items() if value is not None}
@@ -104,6 +107,9 @@ def measures_shown(models: Sequence[ModelEntry]) -> tuple[list[str], list[str]]:
     single = [name for name in values if "/" in name and name.partition("@")[2].partition("/")[0] not in covered]
     if whole and len(single) > SIDE_BY_SIDE:
         single = []
+    if len(whole) > SIDE_BY_SIDE:
+        of_dataset = {dataset: [name for name in whole if name.endswith(f"@{dataset}")] for dataset in covered}
+        whole = [name for name in whole if name in of_dataset[name.partition("@")[2]][:OF_A_DATASET]]
     return [*whole, *single], [name for name in values if name not in {*whole, *single}]
 
 
