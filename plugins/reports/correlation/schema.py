@@ -111,8 +111,7 @@ class ClusterEntry(TypedDict):
     """How alike the models of one family are in one bias or axis.
 
     `family_size`: Σn_g²/n, size of the family of a model chosen at random; `icc`: ICC(1), the share of the variance
-    between families; `n_effective`: independent models that a mean over these `n` is worth; `reason`: why both are
-    null.
+    between families; `n_effective`: independent models that a mean over these `n` is worth; `reason`: of nulls.
     """
 
     name: str
