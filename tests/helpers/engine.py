@@ -173,7 +173,7 @@ def trials(path):
     out = {}
     for task, model in opened.cells():
         one = opened.read(task, model)
-        out[task, model] = (one.top5.copy(), one.logp.copy(), one.correct.copy())
+        out[task, model] = (one.top5.copy(), one.logp.copy(), one.correct.copy(), one.rank.copy())
     return out
 
 

@@ -40,7 +40,7 @@ COMMAND = (
     "run --registry models.yaml --data . --device cpu --batch-size 8 --workers 1 "
     "--plugins probes --task band-pass@small --task quarters@small --models a b --out"
 ).split()
-FIELDS = ("top5", "logp", "correct")
+FIELDS = ("top5", "logp", "correct", "rank")
 PROBE = '''
 from dataclasses import dataclass
 from typing import ClassVar

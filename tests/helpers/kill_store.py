@@ -116,7 +116,7 @@ def _expected(model: str, span: tuple[int, int]):
 
 
 def _compare(group, rows, expected) -> None:
-    decisions = {name: getattr(expected, name) for name in ("top5", "logp", "correct")}
+    decisions = {name: getattr(expected, name) for name in ("top5", "logp", "correct", "rank")}
     for name, values in {**decisions, **{f"arrays/{name}": array for name, array in expected.arrays.items()}}.items():
         assert np.array_equal(group[name][rows], values), f"{group.file.filename}: {name} of {rows}"
 

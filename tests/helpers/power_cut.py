@@ -270,7 +270,7 @@ def _compare(run: RunReader, layout, job, span) -> None:
     rows = [stored for file in files for stored in read_shard(file.path, record.origin) if stored.span == span]
     assert len(rows) == 1, f"{job.model} {span} was stored, and is lost"
     expected = make_block(layout, job, span)
-    for name in ("top5", "logp", "correct"):
+    for name in ("top5", "logp", "correct", "rank"):
         assert np.array_equal(rows[0].fields[name], getattr(expected, name)), f"{name} of {span}"
 
 

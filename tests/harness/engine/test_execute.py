@@ -48,11 +48,12 @@ def test_every_trial_equals_a_plain_loop(tmp_path):
             image = torch.from_numpy(pixels(dataset, sample).copy()).permute(2, 0, 1).float().div(255)[None]
             for column, stimulus in ((0, image), (1, image * 0.5)):
                 logp = network(stimulus).log_softmax(1)[0].detach().numpy()
-                top5, stored_logp, correct = (array[index, column] for array in stored["shades@made", name])
+                top5, stored_logp, correct, rank = (array[index, column] for array in stored["shades@made", name])
                 order = logp.argsort()[::-1][:5]
                 assert np.array_equal(top5, order)
                 np.testing.assert_allclose(stored_logp, logp[order], rtol=2e-3, atol=2e-3)
                 assert correct == (order[0] in sample.targets)
+                assert rank == (logp > logp[list(sample.targets)].max()).sum()
 
 
 def test_each_image_is_decoded_once_for_all_probes_conditions_and_models(tmp_path):

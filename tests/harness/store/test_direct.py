@@ -9,7 +9,7 @@ from harness.store.direct import read_bytes
 from harness.store.shards import read_shard
 from tests.helpers.store_writer import create, fill, make_job, make_layout
 
-FIELDS = ("top5", "logp", "correct")
+FIELDS = ("top5", "logp", "correct", "rank")
 
 
 @pytest.fixture
