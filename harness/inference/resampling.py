@@ -78,6 +78,9 @@ def _ends(left: np.ndarray, right: np.ndarray, weights: np.ndarray) -> tuple[np.
         unit = [values / np.sqrt((values**2).sum(axis=2, keepdims=True)) for values in scores]
     coefficients = unit[0] @ unit[1].transpose(0, 2, 1)
     defined = np.isfinite(coefficients)
+    if defined.all():
+        low, high = np.quantile(coefficients, (0.025, 0.975), axis=0)
+        return low, high
     low, high = np.full((2, *coefficients.shape[1:]), np.nan)
     for pair in np.argwhere(defined.mean(axis=0) >= LEAST_DEFINED):
         place = tuple(pair)

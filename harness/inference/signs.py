@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -72,25 +73,45 @@ def family_signs(x: ArrayLike, y: ArrayLike, families: Sequence[str | None]) -> 
         ValueError: unequal lengths, more than one dimension, or a value that is not finite.
     """
     first, second = paired(x, y, families)
-    overall = int(np.sign(centred_ranks(first) @ centred_ranks(second)))
     grouping = Grouping.of(families)
+    left, right = (_Order.of(values.tobytes(), grouping.codes.tobytes()) for values in (first, second))
+    overall = int(np.sign(left.ranks @ right.ranks))
     signs = []
     for place in np.flatnonzero(grouping.sizes >= LEAST_SIGN):
-        members = grouping.codes == place
-        inside = centred_ranks(first[members]) @ centred_ranks(second[members])
-        order = [levels(values[members]) for values in (first, second)]
+        first_order, second_order = left.families[place], right.families[place]
         signs.append(
             FamilySign(
                 family=grouping.names[place],
-                n=int(members.sum()),
-                sign=int(np.sign(inside)),
-                error=(1 - overall * _concordance(*order)) / 2,
+                n=int(grouping.sizes[place]),
+                sign=int(np.sign(first_order.ranks @ second_order.ranks)),
+                error=(1 - overall * float((first_order.steps * second_order.steps).mean())) / 2,
             )
         )
     return FamilySigns(overall=overall, families=tuple(signs))
 
 
-def _concordance(first: np.ndarray, second: np.ndarray) -> float:
-    """Mean of sgn Δx · sgn Δy over the pairs of models, in [-1, 1]."""
-    left, right = np.triu_indices(len(first), 1)
-    return float((np.sign(first[left] - first[right]) * np.sign(second[left] - second[right])).mean())
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """How the models of a set are ordered by one quantity.
+
+    Attributes:
+        ranks: (n,) centred ranks. steps: sgn of the difference, for each pair of models; empty over all of them.
+        families: the same for each family, where this is the order of all models.
+    """
+
+    ranks: np.ndarray
+    steps: np.ndarray
+    families: tuple[_Order, ...] = ()
+
+    @classmethod
+    @lru_cache(maxsize=256)
+    def of(cls, values: bytes, codes: bytes) -> _Order:
+        """Of float64 values and int64 positions of families. Kept: a report compares each quantity with many others."""
+        numbers, places = np.frombuffer(values), np.frombuffer(codes, dtype=np.int64)
+        families = []
+        for place in range(int(places.max(initial=-1)) + 1):
+            level = levels(numbers[places == place])
+            left, right = np.triu_indices(len(level), 1)
+            ranks = centred_ranks(numbers[places == place])
+            families.append(cls(ranks=ranks, steps=np.sign(level[left] - level[right])))
+        return cls(ranks=centred_ranks(numbers), steps=np.zeros(0, np.int64), families=tuple(families))
