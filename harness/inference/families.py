@@ -47,7 +47,11 @@ class Grouping:
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """(…, F) mean of `values` (…, n) over each family."""
-        means: np.ndarray = values @ np.eye(len(self.sizes))[self.codes] / self.sizes
+        if not len(self.codes):
+            return np.zeros((*values.shape[:-1], 0))
+        order = np.argsort(self.codes, kind="stable")
+        sums = np.add.reduceat(values[..., order], np.cumsum(self.sizes) - self.sizes, axis=-1)
+        means: np.ndarray = sums / self.sizes
         return means
 
     def residuals(self, values: np.ndarray) -> np.ndarray:

@@ -14,6 +14,8 @@ from harness.ranks import levels
 
 RESAMPLES: Final = 2000
 """Bootstrap samples of an interval."""
+_BATCH: Final = 2_000_000
+"""Scores held at a time: 16 MB, several times over."""
 LEAST_DEFINED: Final = 0.9
 """An interval needs a coefficient in at least this share of the samples."""
 
@@ -73,10 +75,10 @@ def _resampled(sizes: np.ndarray, draws: int, seed: int) -> np.ndarray:
 
 def _ends(left: np.ndarray, right: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(A, B) quantiles 2.5 % and 97.5 % over the samples; NaN where too few samples have a coefficient."""
-    scores = [np.stack([_scores(row, weights) for row in array], axis=1) for array in (left, right)]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        unit = [values / np.sqrt((values**2).sum(axis=2, keepdims=True)) for values in scores]
-    coefficients = unit[0] @ unit[1].transpose(0, 2, 1)
+    step = max(1, _BATCH // max(1, (len(left) + len(right)) * weights.shape[1]))
+    coefficients = np.concatenate(
+        [_coefficients(left, right, weights[start : start + step]) for start in range(0, len(weights), step)]
+    )
     defined = np.isfinite(coefficients)
     if defined.all():
         low, high = np.quantile(coefficients, (0.025, 0.975), axis=0)
@@ -86,6 +88,15 @@ def _ends(left: np.ndarray, right: np.ndarray, weights: np.ndarray) -> tuple[np.
         place = tuple(pair)
         low[place], high[place] = np.quantile(coefficients[:, *place][defined[:, *place]], (0.025, 0.975))
     return low, high
+
+
+def _coefficients(left: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(draws, A, B) Spearman's coefficients in each sample; NaN without spread."""
+    scores = [np.stack([_scores(row, weights) for row in array], axis=1) for array in (left, right)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unit = [values / np.sqrt((values**2).sum(axis=2, keepdims=True)) for values in scores]
+        coefficients: np.ndarray = unit[0] @ unit[1].transpose(0, 2, 1)
+    return coefficients
 
 
 def _scores(level: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -104,7 +104,7 @@ class _Order:
     families: tuple[_Order, ...] = ()
 
     @classmethod
-    @lru_cache(maxsize=256)
+    @lru_cache(maxsize=64)
     def of(cls, values: bytes, codes: bytes) -> _Order:
         """Of float64 values and int64 positions of families. Kept: a report compares each quantity with many others."""
         numbers, places = np.frombuffer(values), np.frombuffer(codes, dtype=np.int64)
@@ -113,5 +113,5 @@ class _Order:
             level = levels(numbers[places == place])
             left, right = np.triu_indices(len(level), 1)
             ranks = centred_ranks(numbers[places == place])
-            families.append(cls(ranks=ranks, steps=np.sign(level[left] - level[right])))
-        return cls(ranks=centred_ranks(numbers), steps=np.zeros(0, np.int64), families=tuple(families))
+            families.append(cls(ranks=ranks, steps=np.sign(level[left] - level[right]).astype(np.int8)))
+        return cls(ranks=centred_ranks(numbers), steps=np.zeros(0, np.int8), families=tuple(families))

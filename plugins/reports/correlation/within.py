@@ -69,43 +69,58 @@ def _complete(models: Sequence[StudyModel], pairs: Sequence[Pair]) -> dict[tuple
 def _over(models: Sequence[StudyModel], pairs: Sequence[Pair]) -> Iterator[tuple[Pair, FamilyNumbers]]:
     """The numbers of pairs that all of `models` have: one set of permutations and one of resamples for them all."""
     families = [model.group for model in models]
+    reason = _why_not(families)
+    if reason:
+        yield from ((pair, _undefined(reason)) for pair in pairs)
+        return
     sides = [list(dict.fromkeys(pair[side] for pair in pairs)) for side in (0, 1)]
     values = {name: _present(models, name) for side in sides for name in side}
     left, right = ([values[name] for name in side] for side in sides)
-    if len(models) < statistics.LEAST_PAIRS:
-        yield from ((pair, _undefined(f"undefined (n = {len(models)})")) for pair in pairs)
-        return
     test = inference.blocked_test(left, right, families, draws=_draws(len(models)))
     intervals = inference.family_intervals(left, right, families)
     for pair in pairs:
-        x, y = (values[name] for name in pair)
-        place = sides[0].index(pair[0]), sides[1].index(pair[1])
-        within = inference.within_families(x, y, families, names=pair)
-        signs = inference.family_signs(x, y, families)
+        row, column = sides[0].index(pair[0]), sides[1].index(pair[1])
+        inside = _inside(values[pair[0]], values[pair[1]], families, pair)
         yield (
             pair,
             {
-                "within": within.value,
-                "n": within.n,
-                "families": within.families,
-                "p_within": None if within.value is None else float(test.p[place]),
-                "p_within_holm": None,
-                "p_within_method": None if within.value is None else test.method,
+                **inside,
+                "p_within": float(test.p[row, column]) if inside["within"] is not None else None,
+                "p_within_method": test.method if inside["within"] is not None else None,
                 "draws": test.draws,
                 "seed": test.seed,
                 "permutations": float(test.possible) if test.possible < MOST_COUNTED else None,
-                "signs": {one.family: one.sign for one in signs.families},
-                "simpson": signs.simpson(within.value),
-                "reversed": list(signs.reversed),
-                "worst_family": signs.worst.family if signs.worst else None,
-                "worst_error": signs.worst.error if signs.worst else None,
-                "cluster_low": intervals.low[place[0]][place[1]],
-                "cluster_high": intervals.high[place[0]][place[1]],
+                "cluster_low": intervals.low[row][column],
+                "cluster_high": intervals.high[row][column],
                 "cluster_draws": intervals.draws,
-                "n_effective": inference.effective_pairs(x, y, families),
-                "reason": within.reason,
             },
         )
+
+
+def _why_not(families: Sequence[str | None]) -> str:
+    """Why there is nothing to say of these families; empty if there is."""
+    if len(families) < statistics.LEAST_PAIRS:
+        return f"undefined (n = {len(families)})"
+    grouped = [family for family in families if family is not None]
+    return "undefined (no family has two models)" if len(set(grouped)) == len(grouped) else ""
+
+
+def _inside(x: Sequence[float], y: Sequence[float], families: Sequence[str | None], names: Pair) -> FamilyNumbers:
+    """What needs no draws; the rest is as `_undefined` has it."""
+    within = inference.within_families(x, y, families, names=names)
+    signs = inference.family_signs(x, y, families)
+    return {
+        **_undefined(within.reason),
+        "within": within.value,
+        "n": within.n,
+        "families": within.families,
+        "signs": {one.family: one.sign for one in signs.families},
+        "simpson": signs.simpson(within.value),
+        "reversed": list(signs.reversed),
+        "worst_family": signs.worst.family if signs.worst else None,
+        "worst_error": signs.worst.error if signs.worst else None,
+        "n_effective": inference.effective_pairs(x, y, families),
+    }
 
 
 def _draws(n: int) -> int:
@@ -113,7 +128,7 @@ def _draws(n: int) -> int:
     return max(LEAST_DRAWS, min(inference.DRAWS, inference.DRAWS * MOST_MODELS // n))
 
 
-def _undefined(reason: str) -> FamilyNumbers:
+def _undefined(reason: str | None) -> FamilyNumbers:
     return {
         "within": None,
         "n": 0,

@@ -117,6 +117,7 @@ def test_without_families_models_count_as_independent_and_it_is_said():
     found = entry(data)["families"]
     assert (found["within"], found["p_within"]) == (None, None)
     assert found["reason"] == "undefined (no family has two models)"
+    assert (found["cluster_low"], found["n_effective"], found["signs"]) == (None, None, {})
     text = text_of(data)
     assert "No training families to respect: each model counts as independent." in text
     assert "Within training families" not in text and "within their training family" not in text
