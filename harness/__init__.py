@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from harness.local.digests import sha256_of
     from harness.local.writing import write_whole
     from harness.store import read_trials
+    from harness.study.kept_statistics import kept_statistics
     from harness.study.opened import OpenedStudy
     from harness.workflows.run import run
     from harness.workflows.run_result import RunResult
@@ -97,6 +98,7 @@ _LAZY = {
     "check_digest": "checkpoints.expected",
     "expected_digest": "checkpoints.expected",
     "inference": "inference",
+    "kept_statistics": "study.kept_statistics",
     "load_plugins": "discovery.loader",
     "locate_first": "checkpoints.locations",
     "normalized": "engine.normalization",
@@ -204,6 +206,7 @@ __all__ = [
     "hookimpl",
     "inference",
     "is_correct",
+    "kept_statistics",
     "load_plugins",
     "locate_first",
     "normalized",

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import Measure, Probe, Remark, Trials
+from harness.local import kept
 from harness.plugins.probes.accuracy import Accuracy
 from harness.plugins.probes.band_pass import BandPass
 from harness.study import kept_measures
@@ -104,28 +105,28 @@ def test_measured_again_if_required_trials_or_parameters_or_code_are_others(tmp_
 
 
 def test_code_is_that_of_the_harness_and_of_every_plugin(monkeypatch):
-    places = dict(kept_measures._sources())
+    places = dict(kept._sources())
     assert {"statistics.py", "probes/accuracy.py", "probes/channels.npy", "clusters.py"} <= places.keys()
-    before = kept_measures.code_digest()
+    before = kept.code_digest()
     edited = places["probes/_chance.py"]
     read = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path == edited))
-    kept_measures.code_digest.cache_clear()
+    kept.code_digest.cache_clear()
     try:
-        assert kept_measures.code_digest() != before
+        assert kept.code_digest() != before
     finally:
-        kept_measures.code_digest.cache_clear()
+        kept.code_digest.cache_clear()
 
 
 def test_plugins_of_others_logits_and_arrays_are_measured_each_time(tmp_path):
     class Own(Accuracy):
         pass
 
-    kept = KeptMeasures(tmp_path)
-    assert kept.key(Own(), views()) is None
-    assert kept.key(Accuracy(), views(logits=lambda low, high: None)) is None
-    assert kept.key(Accuracy(), views(arrays={"map": lambda low, high: None})) is None
-    assert issubclass(Own, Probe) and kept.key(Accuracy(), views()) is not None
+    of_run = KeptMeasures(tmp_path)
+    assert of_run.key(Own(), views()) is None
+    assert of_run.key(Accuracy(), views(logits=lambda low, high: None)) is None
+    assert of_run.key(Accuracy(), views(arrays={"map": lambda low, high: None})) is None
+    assert issubclass(Own, Probe) and of_run.key(Accuracy(), views()) is not None
 
 
 def file_of(tmp_path):
@@ -140,7 +141,7 @@ def test_hostile_content_of_the_cache_is_measured_again(tmp_path, content):
     assert again.find(again.key(Accuracy(), views())) is None
     found, _ = measures_of(Accuracy(), views(), "photos", again)
     again.close()
-    assert found == measures and kept_measures._read(file_of(tmp_path)) != {}
+    assert found == measures and kept.read_kept(file_of(tmp_path)) != {}
 
 
 @pytest.mark.parametrize("entry", [[], "text", {"top1@photos": [1]}, {"top1@photos": ["a"] * 11}, {"a": None}])
@@ -171,7 +172,7 @@ def test_a_small_run_and_a_folder_that_cannot_be_written_keep_nothing(tmp_path, 
     Path(os.environ["HARNESS_CACHE"]).mkdir(parents=True, exist_ok=True)
     (Path(os.environ["HARNESS_CACHE"]) / "measures").write_text("a file")
     kept_once(tmp_path)
-    assert "cannot keep measures" in caplog.text
+    assert "cannot keep results" in caplog.text
 
 
 def test_hostile_names_of_a_run_folder_have_a_place(tmp_path):
@@ -181,7 +182,7 @@ def test_hostile_names_of_a_run_folder_have_a_place(tmp_path):
 
 
 def test_the_runs_of_longest_ago_are_forgotten(tmp_path, monkeypatch):
-    monkeypatch.setattr(kept_measures, "MOST_RUNS", 2)
+    monkeypatch.setattr(kept, "MOST_FILES", 2)
     for number in range(4):
         kept_once(tmp_path / f"run-{number}")
         newest = max(
