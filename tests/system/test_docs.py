@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 import pytest
+import yaml
 
 from harness.plugins.models._zoo.training.request import image_cache
 from tests.helpers.command import completed
@@ -19,6 +20,7 @@ from tests.helpers.videos import grey_frames, write_video
 
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOTEBOOK = ROOT / "docs" / "python.md"
+OWN_NETWORKS = ROOT / "docs" / "add-a-network.md"
 LANGUAGES = {"console", "python", "yaml", "toml", "text"}
 MAKE = (["make", "quickstart"], ["make", "test"])
 """Run by tests/system/test_quickstart.py (slow) in a clone, and by whoever runs this test."""
@@ -30,7 +32,10 @@ CALIBRATION = "--out runs/calibration"
 """Three of the suite's networks: their cells are those of the session's run, of which the command finds a copy."""
 
 TRAINING = "harness.plugins.models._zoo.training"
-"""Trains networks: here for one epoch, on a few images drawn before; tests/plugins/models/zoo/ tries the rest."""
+"""Trains networks: here for one epoch, on a few images drawn before; tests/plugins/models/zoo/ tries the rest.
+
+They run one task of the suite; all of it in a slow test.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +81,16 @@ def shorten_training(documents):
     fill_cache(image_cache(), "shapes")
 
 
+def of_few_images(words, folder):
+    """The same command with a suite of one task in the place of the quickstart, whose images take long to draw."""
+    suite = {"title": "", "tasks": ["accuracy@shapes-a"], "axes": {"ID": "top1@shapes-a"}}
+    (folder / "few.yaml").write_text(yaml.safe_dump({"suites": {"few": suite}}))
+    if TRAINING in words:
+        return [*words, "--suite", "few", "--registry", "few.yaml"]
+    words = ["few" if word == "quickstart" else word for word in words]
+    return [*words, "--registry", "few.yaml"] if "--suite" in words else words
+
+
 def harness(words, folder):
     if words[0] == "harness":
         return completed(words[1:], folder)
@@ -115,9 +130,19 @@ def test_commands(document, place, request):
     for command in console_commands(document):
         if command in MAKE:
             continue
-        done = harness(command, place)
+        done = harness(of_few_images(command, place) if TRAINING in text else command, place)
         expected = 1 if command == DOCTOR else 0
         assert done.returncode == expected, f"{command}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.slow
+def test_networks_of_ones_own_run_the_whole_suite(place):
+    """The commands of docs/add-a-network.md as they stand there."""
+    shorten_training(place / "docs")
+    for command in console_commands(OWN_NETWORKS):
+        done = harness(command, place)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    assert "my-plain" in done.stdout and "my-colour-blind" in done.stdout
 
 
 def test_python_blocks(place, quick):
