@@ -40,8 +40,18 @@ def test_the_table_is_not_empty_and_nothing_is_broken():
     assert PLUGINS.broken == () and PLUGINS.duplicates == ()
 
 
-@pytest.mark.parametrize("size", [64, 65, 224])
-@pytest.mark.parametrize("name", PLUGINS.probes)
+SLOW_AT_224 = ("pgd",)
+"""At 224 pixels as slow as all others together; tests/plugins/probes/test_pgd.py attacks a real network there."""
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        pytest.param(name, size, marks=[pytest.mark.slow] if size == 224 and name in SLOW_AT_224 else [])
+        for name in PLUGINS.probes
+        for size in (64, 65, 224)
+    ],
+)
 def test_probe(name, size):
     check_probe(PLUGINS.probe(name), size)
 
