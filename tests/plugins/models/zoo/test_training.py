@@ -22,6 +22,7 @@ from harness.plugins.models._zoo.training import pictures
 from harness.plugins.models._zoo.training.recipe import Recipe
 from harness.plugins.models._zoo.training.storage import Place
 from harness.plugins.models._zoo.training.trainer import train
+from tests.helpers.command import completed
 from tests.helpers.forks import as_module, python
 from tests.helpers.training_images import fill_cache
 
@@ -313,7 +314,16 @@ def test_a_full_disk_is_one_line(cache, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_report_is_one_command_away(few, cache, tmp_path):
+def test_the_report_is_one_command_away(few, cache, tmp_path, monkeypatch):
+    """Its commands of the harness are of this process; in those of docs/add-a-network.md, of processes of their own."""
+
+    def harness(*words, quiet=False, accepted=(0,)):
+        done = completed(words, tmp_path)
+        assert done.returncode in accepted, done.stderr
+        sys.stdout.write("" if quiet else done.stdout)
+        return done.returncode
+
+    monkeypatch.setattr(training, "_harness", harness)
     suite = {"title": "", "tasks": ["accuracy@shapes-a"], "axes": {"ID": "top1@shapes-a"}}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"suites": {"tiny": suite}}))
     folder, out = few[0], tmp_path / "run"
