@@ -172,9 +172,13 @@ def trials(path):
     opened = RunReader.open(path)
     out = {}
     for task, model in opened.cells():
-        one = opened.read(task, model)
-        out[task, model] = (one.top5.copy(), one.logp.copy(), one.correct.copy(), one.rank.copy())
+        out[task, model] = arrays_of(opened.read(task, model))
     return out
+
+
+def arrays_of(cell):
+    """Every array of the trials of a cell, as `trials` has it."""
+    return tuple(values.copy() for values in (cell.top5, cell.logp, cell.correct, cell.rank))
 
 
 def same(a, b):

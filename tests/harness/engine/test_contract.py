@@ -19,7 +19,19 @@ from harness.engine.networks import load_first, load_network
 from harness.engine.numerics import forward_precision, numerics
 from harness.errors import CheckpointError, PluginError
 from harness.planning.plan import Settings
-from tests.helpers.engine import Linear, Made, Plain, Shades, Source, run, same, small_images, specs_of, trials
+from tests.helpers.engine import (
+    Linear,
+    Made,
+    Plain,
+    Shades,
+    Source,
+    arrays_of,
+    run,
+    same,
+    small_images,
+    specs_of,
+    trials,
+)
 
 IMAGES = 32  # four batches of 8
 BREACHES = {
@@ -105,8 +117,7 @@ def trials_of_complete(path):
     out = {}
     for place, cell in opened.cells().items():
         if cell.failed is None:
-            stored = opened.read(*place)
-            out[place] = (stored.top5.copy(), stored.logp.copy(), stored.correct.copy())
+            out[place] = arrays_of(opened.read(*place))
     return out
 
 
