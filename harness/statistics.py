@@ -27,6 +27,7 @@ __all__ = [
     "levels",
     "spearman",
     "spearman_interval",
+    "two_sided_p",
     "wilson_interval",
 ]
 
@@ -103,7 +104,7 @@ def spearman(x: ArrayLike, y: ArrayLike, names: tuple[str, str] = ("x", "y")) ->
     low, high = spearman_interval(value, n)
     exact = exact_p(*ranks)
     if exact is None:
-        return Correlation(n=n, value=value, p=_t_p(value, n), p_method="t", low=low, high=high)
+        return Correlation(n=n, value=value, p=two_sided_p(value, n - 2), p_method="t", low=low, high=high)
     return Correlation(n=n, value=value, p=exact, p_method="exact", low=low, high=high)
 
 
@@ -116,14 +117,14 @@ def _refuse_unpaired(first: np.ndarray, second: np.ndarray, names: tuple[str, st
             raise ValueError(f"{name} has values that are not finite; leave such pairs out, so that n reflects it")
 
 
-def _t_p(value: float, n: int) -> float:
-    """Two-sided p-value of a coefficient over n pairs, by the t distribution with n - 2 degrees of freedom."""
-    if abs(value) == 1:
+def two_sided_p(value: float, freedom: int) -> float:
+    """Two-sided p-value of a coefficient by the t distribution with these degrees of freedom; 0 for a perfect one."""
+    if abs(value) >= 1:
         return 0.0
     from scipy.special import stdtr
 
-    t = abs(value) * math.sqrt((n - 2) / ((1 - value) * (1 + value)))
-    return 2 * float(stdtr(n - 2, -t))
+    t = abs(value) * math.sqrt(freedom / ((1 - value) * (1 + value)))
+    return 2 * float(stdtr(freedom, -t))
 
 
 def spearman_interval(value: float, n: int) -> tuple[float, float] | tuple[None, None]:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.inference.rows import cosines, ranks_of_rows
+from harness.inference.rows import centred_rows, cosines, ranks_of_rows
 from harness.statistics import LEAST_PAIRS
 
 DRAWS: Final = 2000
@@ -62,7 +62,7 @@ def bca_interval(
         return BcaInterval(n=n, level=level, draws=draws, seed=seed, reason=f"undefined (n = {n})")
 
     def coefficients(models: np.ndarray) -> np.ndarray:
-        sides = (ranks_of_rows(v[models]) if ranks else _centred(v[models]) for v in (first, second))
+        sides = (ranks_of_rows(v[models]) if ranks else centred_rows(v[models]) for v in (first, second))
         return cosines(*sides)
 
     value = float(coefficients(np.arange(n)[None])[0])
@@ -89,9 +89,3 @@ def _ends(value: float, drawn: np.ndarray, jackknife: np.ndarray, level: float) 
     shifted = bias + ndtri([(1 - level) / 2, (1 + level) / 2])
     low, high = np.quantile(drawn, ndtr(bias + shifted / (1 - acceleration * shifted)))
     return float(low), float(high)
-
-
-def _centred(values: np.ndarray) -> np.ndarray:
-    """(R, n) less the mean of each row; rows without spread become zero."""
-    centred = values - values.mean(axis=1, keepdims=True)
-    return np.where(np.ptp(values, axis=1, keepdims=True) > 0, centred, 0.0)

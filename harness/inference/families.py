@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.ranks import centred_ranks
-from harness.statistics import NEARLY_ONE, Z95
+from harness.statistics import NEARLY_ONE, Z95, two_sided_p
 
 LEAST_FREEDOM = 3
 """Fewest degrees of freedom of a coefficient: as many as five models have in one family."""
@@ -144,9 +144,7 @@ def _coefficient(sizes: WithinFamilies, first: np.ndarray, second: np.ndarray, *
     freedom = sizes.freedom
     if abs(value) > NEARLY_ONE:
         return replace(sizes, value=math.copysign(1.0, value), p=0.0)
-    from scipy.special import stdtr
-
-    p = 2 * float(stdtr(freedom, -abs(value) * math.sqrt(freedom / ((1 - value) * (1 + value)))))
+    p = two_sided_p(value, freedom)
     half = Z95 * math.sqrt((1 + value * value / 2 if ranked else 1.0) / (freedom - 1))
     z = math.atanh(value)
     return replace(sizes, value=value, p=p, low=math.tanh(z - half), high=math.tanh(z + half))

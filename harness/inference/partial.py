@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.ranks import centred_ranks
-from harness.statistics import LEAST_PAIRS, NEARLY_ONE, spearman_interval
+from harness.statistics import LEAST_PAIRS, NEARLY_ONE, spearman_interval, two_sided_p
 
 _NOTHING_LEFT: Final = 1e-9
 """Residual ranks are all rounding error if their sum of squares is below this part of that of the ranks."""
@@ -80,15 +80,6 @@ def partial_spearman(
     value = _cosine(*residuals)
     low, high = spearman_interval(value, dof + 2)
     return PartialCorrelation(n=n, controls=given, dof=dof, value=value, p=two_sided_p(value, dof), low=low, high=high)
-
-
-def two_sided_p(value: float, dof: int) -> float:
-    """Two-sided p-value of a coefficient by the t distribution; 0 for a perfect one."""
-    if abs(value) >= 1:
-        return 0.0
-    from scipy.special import stdtr
-
-    return 2 * float(stdtr(dof, -abs(value) * math.sqrt(dof / ((1 - value) * (1 + value)))))
 
 
 def _ranks(x: ArrayLike, y: ArrayLike, controls: Mapping[str, ArrayLike]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.inference.rows import cosines, ranks_of_rows
+from harness.inference.rows import centred_rows, cosines, ranks_of_rows
 from harness.statistics import LEAST_PAIRS, NEARLY_ONE
 
 HALVES: Final = 200
@@ -247,7 +247,7 @@ def reliability_from_halves(halves: np.ndarray, *, seed: int = 0, ranks: bool = 
     if n < LEAST_PAIRS:
         return Reliability(n=n, method="halves", draws=draws, seed=seed, reason=f"undefined (n = {n})")
     whole = np.isfinite(halves).all(axis=(0, 2))
-    sides = [ranks_of_rows(side[whole]) if ranks else _centred(side[whole]) for side in halves]
+    sides = [ranks_of_rows(side[whole]) if ranks else centred_rows(side[whole]) for side in halves]
     coefficients = cosines(*sides)
     coefficients = coefficients[np.isfinite(coefficients)]
     if len(coefficients) * 2 < draws:
@@ -258,8 +258,3 @@ def reliability_from_halves(halves: np.ndarray, *, seed: int = 0, ranks: bool = 
         reason = "undefined (the halves order the models the opposite way)"
         return Reliability(n=n, method="halves", half=-1.0, draws=len(coefficients), seed=seed, reason=reason)
     return Reliability(n=n, method="halves", value=spearman_brown(half), half=half, draws=len(coefficients), seed=seed)
-
-
-def _centred(values: np.ndarray) -> np.ndarray:
-    centred: np.ndarray = values - values.mean(axis=1, keepdims=True)
-    return centred

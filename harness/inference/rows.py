@@ -30,6 +30,12 @@ def ranks_of_rows(values: np.ndarray) -> np.ndarray:
     return ranks
 
 
+def centred_rows(values: np.ndarray) -> np.ndarray:
+    """(R, n) less the mean of each row; rows without spread become zero exactly, so that they have no correlation."""
+    centred = values - values.mean(axis=1, keepdims=True)
+    return np.where(np.ptp(values, axis=1, keepdims=True) > 0, centred, 0.0)
+
+
 def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Correlation of each row of `first` (R, n) with that of `second` (R, n) or (n,), all centred; NaN if constant."""
     pairs = np.broadcast_arrays(first, second)

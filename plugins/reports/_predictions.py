@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal, TypedDict, cast, final
 
 from harness import Study, StudyModel, Table, TableCell
 
+from ._cells import ABSENT, p_cell
+
 if TYPE_CHECKING:
     from harness import inference
 
 TITLE = "Each axis predicted from all biases together"
-ABSENT = TableCell("–", value="", style="dim")
 MOST_REASONS = 3
 
 
@@ -156,14 +157,10 @@ def number(value: float | None, *, signed: bool = False) -> TableCell:
     return TableCell(text, value=value, style="red" if signed and value < 0 else "")
 
 
-def p_value(value: float | None) -> TableCell:
-    return ABSENT if value is None else TableCell("<0.001" if value < 0.001 else f"{value:.3f}", value=value)
-
-
 def _row(entry: PredictionEntry, titles: Mapping[str, str]) -> tuple[TableCell, ...]:
     accuracy = entry["baselines"]["id"]["q2_lofo"]
     outside = (number(q2, signed=True) for q2 in (entry["q2_loo"], entry["q2_lofo"]))
-    numbers = (number(entry["r2"]), *outside, p_value(entry["p_lofo"]), number(accuracy, signed=True))
+    numbers = (number(entry["r2"]), *outside, p_cell(entry["p_lofo"]), number(accuracy, signed=True))
     return (*axis_cells(entry, titles), *numbers)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness import Table, TableCell
 
+from .._cells import remark_tables
 from .schema import ConsistencyData, DatasetEntry, ObserverEntry, PairEntry
 
 MOST_PAIRS = 60
@@ -24,7 +25,7 @@ def all_tables(data: ConsistencyData) -> list[Table]:
         *_mean_tables("Error consistency with people", data["models"], "datasets"),
         *(_mean_tables("Error consistency with people, by dataset", data["datasets"], "dataset") if several else ()),
         *_pair_tables(data["pairs"]),
-        *_remark_tables(data["warnings"]),
+        *remark_tables(data["warnings"]),
     ]
 
 
@@ -73,8 +74,3 @@ def _pair_tables(pairs: Sequence[PairEntry]) -> Iterator[Table]:
     notes += [f"{hidden:,} more pairs: --format json"] if hidden else []
     notes += [f"{p['first']}, {p['second']}, {p['dataset']}: {p['reason']}" for p in pairs[:MOST_PAIRS] if p["reason"]]
     yield Table(title=f"Pairs of observers ({len(pairs):,})", columns=columns, rows=rows, note="\n".join(notes))
-
-
-def _remark_tables(warnings: Sequence[str]) -> Iterator[Table]:
-    if warnings:
-        yield Table(title="Remarks", columns=("remark",), rows=tuple((TableCell(warning),) for warning in warnings))

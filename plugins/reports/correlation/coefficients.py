@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness import Table, TableCell, statistics
 
-from .cells import p_cell, plain
+from .._cells import p_cell, plain
 from .family_tables import family_tables
 from .notes import errata_notes, label, title_of
 from .schema import CorrelationData

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness import Table, TableCell
 
-from .cells import p_cell, plain
+from .._cells import p_cell, plain
 from .notes import label, title_of
 from .schema import AxisCoefficient, CorrelationData, FamilyNumbers
 from .stars import pair_names

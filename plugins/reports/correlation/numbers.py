@@ -30,10 +30,11 @@ def computed(study: Study) -> Computed:
     """What is computed of the biases and axes of all models, and takes long."""
     across = [(bias, axis) for bias in study.biases for axis in study.axes]
     among = list(combinations(study.biases, 2))
-    selections = list(_selections(study))
-    of_axes, of_biases = family_numbers(taking_part(study), across, among)
+    models = taking_part(study)
+    selections = list(_selections(models))
+    of_axes, of_biases = family_numbers(models, across, among)
     return {
-        "predictions": prediction_entries(study, taking_part(study)),
+        "predictions": prediction_entries(study, models),
         "correlations": [
             {"bias": bias, "generalization": axis, **numbers}
             for selection in selections
@@ -44,13 +45,12 @@ def computed(study: Study) -> Computed:
             for selection in selections
             for (bias, other), numbers in zip(among, _coefficients(selection, among, of_biases), strict=True)
         ],
-        "clusters": cluster_entries(taking_part(study), [*study.biases, *study.axes]),
+        "clusters": cluster_entries(models, [*study.biases, *study.axes]),
     }
 
 
-def _selections(study: Study) -> Iterator[Selection]:
+def _selections(models: Sequence[StudyModel]) -> Iterator[Selection]:
     """All models, then those of each group, then those outside each group."""
-    models = taking_part(study)
     groups = list(dict.fromkeys(model.group for model in models if model.group is not None))
     yield "all", models
     for group in groups:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from harness import Remark, Table, TableCell
 
+from .._cells import ABSENT, remark_tables
 from .._predictions import is_defined, prediction_tables
-from .cells import ABSENT
 from .coefficients import coefficient_tables
 from .notes import (
     definition_notes,
@@ -228,9 +228,7 @@ def _remarks(data: CorrelationData) -> Iterator[Table]:
     ]
     footnotes = {erratum["measure"] for erratum in data["errata"] if erratum["concerns"]}
     remarks = [text for text in data["warnings"] if not _is_footnote(text, footnotes)]
-    rows = tuple((TableCell(text),) for text in [*remarks, *sources])
-    if rows:
-        yield Table(title="Remarks", columns=("remark",), rows=rows)
+    yield from remark_tables([*remarks, *sources])
 
 
 def _is_footnote(remark: str, measures: Collection[str]) -> bool:

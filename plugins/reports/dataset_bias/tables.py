@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness import Table, TableCell
 
+from .._cells import remark_tables
 from .schema import Accuracy, DatasetBiasData, DatasetPlaces, Divergence, ModelByPlace, SlopeEntry
 
 _PLACE_NOTE = (
@@ -24,7 +25,7 @@ def all_tables(data: DatasetBiasData) -> list[Table]:
     for entry in data["datasets"]:
         seen = [m for m in data["models"] if m["dataset"] == entry["dataset"] and m["model"] in entry["models"]]
         tables += [*_place_tables(entry), *_cell_tables(entry, seen), *_function_tables(entry, seen)]
-    return [*tables, *_remark_tables(data["warnings"])]
+    return [*tables, *remark_tables(data["warnings"])]
 
 
 def _number(value: float | None, form: str) -> TableCell:
@@ -173,8 +174,3 @@ def _behind(entries: Sequence[Accuracy]) -> str:
     if few:
         lines.append(f"–: {'; '.join(list(dict.fromkeys(few))[:3])}{' …' if len(set(few)) > 3 else ''}")
     return "\n".join(lines)
-
-
-def _remark_tables(warnings: Sequence[str]) -> Iterator[Table]:
-    if warnings:
-        yield Table(title="Remarks", columns=("remark",), rows=tuple((TableCell(warning),) for warning in warnings))

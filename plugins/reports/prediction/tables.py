@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness import Table, TableCell
+from harness import Table
 
-from .._predictions import PredictionEntry, axis_cells, is_defined, number, p_value, prediction_tables
+from .._cells import p_cell, remark_tables
+from .._predictions import PredictionEntry, axis_cells, is_defined, number, prediction_tables
 from .schema import Baselines, PredictionData
 
 
@@ -16,7 +17,7 @@ def all_tables(data: PredictionData) -> list[Table]:
     tables = list(prediction_tables(entries, titles, len(data["biases"]), grouped=data["grouped"]))
     if is_defined(entries):
         tables += [_baselines(entries, titles, data["log"]), _by_chance(entries, titles)]
-    return [*tables, *_remark_tables(data["warnings"])]
+    return [*tables, *remark_tables(data["warnings"])]
 
 
 def _baselines(entries: Sequence[PredictionEntry], titles: Mapping[str, str], log: Sequence[str]) -> Table:
@@ -68,7 +69,7 @@ def _by_chance(entries: Sequence[PredictionEntry], titles: Mapping[str, str]) ->
         (
             *axis_cells(entry, titles),
             *(number(entry["null"][kind][key]) for kind in kinds for key in ("mean", "q95")),  # type: ignore[literal-required]
-            p_value(entry["p_loo"]),
+            p_cell(entry["p_loo"]),
         )
         for entry in entries
     )
@@ -82,8 +83,3 @@ def _by_chance(entries: Sequence[PredictionEntry], titles: Mapping[str, str]) ->
         note=f"Over {null['draws']:,} permutations of the axis over all models, seed {null['seed']}. p LOO: share of "
         "those that reach this Q² LOO; too small, since models of one group are alike, yet permuted one by one.",
     )
-
-
-def _remark_tables(warnings: Sequence[str]) -> Iterator[Table]:
-    if warnings:
-        yield Table(title="Remarks", columns=("remark",), rows=tuple((TableCell(text),) for text in warnings))

@@ -11,6 +11,8 @@ import numpy as np
 
 from harness import Measure, Remark, Study, StudyModel, statistics
 
+from .._models import taking_part
+
 RELATIVE: Mapping[str, str] = {
     "low-frequency-bias": "top1",
     "high-frequency-bias": "top1",
@@ -79,8 +81,7 @@ class Quantities:
 
 def quantities(study: Study) -> Quantities:
     """Those of the models that take part in statistics: with a group; all with ``--ungrouped``, or if none has one."""
-    grouped = tuple(model for model in study.models if model.group is not None)
-    models = study.models if study.ungrouped or not grouped else grouped
+    models = tuple(taking_part(study))
     definitions = {**study.biases, **study.axes}
     per_model = [{**model.biases, **model.axes} for model in models]
     values = {name: np.array([_number(own.get(name)) for own in per_model], np.float64) for name in definitions}

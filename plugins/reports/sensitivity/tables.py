@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from harness import Table, TableCell
 
+from .._cells import ABSENT, p_cell, plain, remark_tables
 from .schema import EffectiveEntry, ReliabilityEntry, SensitivityData, SensitivityEntry
 
-ABSENT = TableCell("–", value="", style="dim")
 MOST_SETS = 6
 """Most sets of models as columns of a table; the JSON format has all of them."""
 MOST_FLIPS = 6
@@ -26,7 +26,7 @@ def all_tables(data: SensitivityData) -> list[Table]:
         *_reliability_tables(data, data["reliabilities"]),
         *_effective_tables(data, data["effective"]),
         *_beyond_tables(data, [entry for entry in entries if entry["effective"]]),
-        *_remark_tables(data["warnings"]),
+        *remark_tables(data["warnings"]),
     ]
 
 
@@ -36,16 +36,6 @@ def _label(data: SensitivityData, name: str) -> TableCell:
 
 def _pair(data: SensitivityData, entry: SensitivityEntry) -> tuple[TableCell, TableCell]:
     return _label(data, entry["bias"]), _label(data, entry["generalization"])
-
-
-def _number(value: float | None, digits: int = 2) -> TableCell:
-    if value is None:
-        return ABSENT
-    return TableCell(f"{round(value, digits) + 0.0:.{digits}f}", value=value)
-
-
-def _p(value: float | None) -> TableCell:
-    return ABSENT if value is None else TableCell("<0.001" if value < 0.001 else f"{value:.3f}", value=value)
 
 
 def _share(value: float | None) -> TableCell:
@@ -81,11 +71,11 @@ def _held_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> 
         (
             *_pair(data, entry),
             _count(entry["n"]),
-            _number(entry["spearman"]),
-            _number(entry["partial"]["value"]),
-            _p(entry["partial"]["p"]),
-            _number(entry["ceiling"]["value"]),
-            _number(entry["ceiling"]["disattenuated"]),
+            plain(entry["spearman"]),
+            plain(entry["partial"]["value"]),
+            p_cell(entry["partial"]["p"]),
+            plain(entry["ceiling"]["value"]),
+            plain(entry["ceiling"]["disattenuated"]),
         )
         for entry in entries
     )
@@ -131,9 +121,9 @@ def _influence_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]
     rows = tuple(
         (
             *_pair(data, entry),
-            _number(entry["spearman"]),
-            _p(entry["p"]),
-            _number(entry["influence"]["without"]),
+            plain(entry["spearman"]),
+            p_cell(entry["p"]),
+            plain(entry["influence"]["without"]),
             TableCell(entry["influence"]["model"] or "–", value=entry["influence"]["model"] or ""),
             _count(len(entry["influence"]["flips"])),
         )
@@ -164,7 +154,7 @@ def _alternative_tables(data: SensitivityData, entries: Sequence[SensitivityEntr
     for entry in entries:
         of = entry["alternatives"]
         if of is not None:
-            numbers = [_number(of["least"]), _number(of["median"]), _number(of["most"])]
+            numbers = [plain(of["least"]), plain(of["median"]), plain(of["most"])]
             shares = [_share(of["positive"]), _share(of["significant"])]
             rows.append((*_pair(data, entry), _count(of["defined"]), *numbers, *shares))
     if rows:
@@ -185,8 +175,8 @@ def _coupling_tables(data: SensitivityData, entries: Sequence[SensitivityEntry])
         of = entry["coupling"]
         if of is not None:
             draws = max(draws, of["draws"])
-            numbers = [_number(of["null"]), _number(of["sd"]), _p(of["p"]), _number(of["absolute"])]
-            rows.append((*_pair(data, entry), _number(entry["spearman"]), *numbers))
+            numbers = [plain(of["null"]), plain(of["sd"]), p_cell(of["p"]), plain(of["absolute"])]
+            rows.append((*_pair(data, entry), plain(entry["spearman"]), *numbers))
     if rows:
         yield Table(
             title="Biases that are divided by clean accuracy: ρ beside what the division alone makes",
@@ -210,7 +200,7 @@ def _reliability_tables(data: SensitivityData, entries: Sequence[ReliabilityEntr
     for name in dict.fromkeys(entry["name"] for entry in entries):
         own = [of[name, models] for models in sets]
         method = ABSENT if own[0]["value"] is None else TableCell(own[0]["method"])
-        rows.append((_label(data, name), method, *(_number(entry["value"]) for entry in own)))
+        rows.append((_label(data, name), method, *(plain(entry["value"]) for entry in own)))
     sizes = ", ".join(f"{_label(data, e['models']).text} {e['n']}" for e in entries[: len(sets)])
     overall = [entry for entry in entries if entry["models"] == sets[0]]
     yield Table(
@@ -235,7 +225,7 @@ def _effective_tables(data: SensitivityData, entries: Sequence[EffectiveEntry]) 
         inside = [name for name in entry["values"] if name not in entry["outside"]]
         known = {name: beyond for name in inside if (beyond := entry["values"][name]) is not None}
         most = max(known, key=lambda name: known[name], default=None)
-        numbers = [_count(entry["n"]), _number(entry["slope"]), _number(entry["r2"])]
+        numbers = [_count(entry["n"]), plain(entry["slope"]), plain(entry["r2"])]
         value = ABSENT if most is None else TableCell(f"{100 * known[most]:+.1f}", value=known[most])
         rows.append((_label(data, entry["generalization"]), *numbers, value, TableCell(most or "–", value=most or "")))
     against = data["titles"].get(entries[0]["against"], entries[0]["against"])
@@ -273,7 +263,7 @@ def _beyond_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -
     rows = []
     for bias in dict.fromkeys(entry["bias"] for entry in entries):
         beyond = [of[bias, axis]["effective"] for axis in axes]
-        rows.append((_label(data, bias), *(_number(one["spearman"] if one else None) for one in beyond)))
+        rows.append((_label(data, bias), *(plain(one["spearman"] if one else None) for one in beyond)))
     yield Table(
         title="Spearman's ρ of biases with effective robustness",
         columns=("bias", *(data["titles"].get(axis, axis) for axis in axes)),
@@ -284,8 +274,3 @@ def _beyond_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -
             _reasons(data, entries, lambda entry: entry["effective"] and entry["effective"]["reason"]),
         ),
     )
-
-
-def _remark_tables(warnings: Sequence[str]) -> Iterator[Table]:
-    if warnings:
-        yield Table(title="Remarks", columns=("remark",), rows=tuple((TableCell(warning),) for warning in warnings))
