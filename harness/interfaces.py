@@ -179,6 +179,8 @@ class Probe(ABC):
         attributes: names that the dataset must have in `Dataset.attributes`.
         needs_labels: whether stimuli or all measures rest on `Sample.targets`; a dataset without any is then refused.
         needs_logits: whether `measures` needs `Trials.logits`: they are then stored whatever ``--store`` says.
+        denominators: names of measures that are divided by another one of the same dataset -> that one
+            (``{"low-frequency-bias": "top1"}``). A report can then tell which coefficient the denominator makes alone.
     """
 
     name: ClassVar[str]
@@ -187,6 +189,7 @@ class Probe(ABC):
     attributes: ClassVar[tuple[str, ...]] = ()
     needs_labels: ClassVar[bool] = False
     needs_logits: ClassVar[bool] = False
+    denominators: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def conditions(self, size: int) -> tuple[str, ...]:

@@ -98,6 +98,7 @@ def _of_probe(probe: Probe) -> dict[str, Any]:
         "version": probe.version,
         "requires": probe.requires,
         "attributes": probe.attributes,
+        "divided": probe.denominators,
         "white-box": isinstance(probe, WhiteBoxProbe) or None,
         "layers": probe.layers if isinstance(probe, FeatureProbe) else None,
         "forwards a stimulus": probe.effort(),

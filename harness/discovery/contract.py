@@ -160,3 +160,9 @@ def _check_class_facts(item: Probe | Dataset, label: str) -> None:
     for fact in ("needs_labels", "needs_logits"):
         if not isinstance(value := getattr(item, fact, False), bool):
             raise PluginError(f"{label}: {fact} is {value!r}; expected True or False")
+    divided = getattr(item, "denominators", {})
+    if not isinstance(divided, Mapping) or not all(isinstance(name, str) for pair in divided.items() for name in pair):
+        raise PluginError(
+            f"{label}: denominators is {divided!r}; expected names of measures and of what they are divided by, for "
+            'example {"relative-top1": "top1"}'
+        )

@@ -7,14 +7,16 @@ denominator stays: what remains comes from the denominator alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from harness.inference.families import Grouping
 from harness.inference.rows import cosines, ranks_of_rows
-from harness.statistics import spearman
+from harness.statistics import Correlation, spearman
 
 DRAWS: Final = 4000
 _BLOCK: Final = 1 << 18
@@ -22,26 +24,41 @@ _BLOCK: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged:
+    """Coefficients of ratios whose numerators are exchanged among models.
+
+    Attributes:
+        null: their mean. sd: their standard deviation.
+        p: two-sided around `null`, (1 + number of draws at least as far from it as the observed one)/(1 + draws).
+        draws: number of exchanges.
+    """
+
+    draws: int
+    null: float | None = None
+    sd: float | None = None
+    p: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Coupling:
     """A coefficient beside its null under a shared denominator.
 
     Attributes:
-        n: number of models. value: observed coefficient of ratio and y.
+        n: number of models.
+        value: observed coefficient of ratio and y.
         absolute: coefficient of the numerator alone and y.
-        null: mean coefficient of ratios with exchanged numerators. sd: standard deviation of these coefficients.
-        p: two-sided around `null`, (1 + number of draws at least as far from it)/(1 + draws).
-        draws: number of exchanges. seed: of the generator.
+        free: among all models. within: among models of one family, so that families keep what they have in common;
+            None if no two models are of one.
+        seed: of the generator.
         reason: why the numbers are undefined; else None.
     """
 
     n: int
-    draws: int
     seed: int
+    free: Exchanged
+    within: Exchanged | None = None
     value: float | None = None
     absolute: float | None = None
-    null: float | None = None
-    sd: float | None = None
-    p: float | None = None
     reason: str | None = None
 
 
@@ -49,6 +66,7 @@ def coupling_null(
     numerator: ArrayLike,
     denominator: ArrayLike,
     y: ArrayLike,
+    families: Sequence[str | None] | None = None,
     *,
     draws: int = DRAWS,
     seed: int = 0,
@@ -56,8 +74,11 @@ def coupling_null(
 ) -> Coupling:
     """Null of Spearman's coefficient of numerator/denominator and y, where y may rest on the denominator.
 
+    The order in which models come changes nothing.
+
     Args:
         numerator: n finite numbers, one a model. denominator: likewise, positive. y: likewise.
+        families: family of each model, None for one of its own; without them there is no null within families.
         draws: number of random exchanges of the numerators among the models.
         names: names of the ratio and of y in `reason`.
 
@@ -67,37 +88,68 @@ def coupling_null(
     above, below, other = (np.asarray(values, dtype=np.float64) for values in (numerator, denominator, y))
     if above.ndim != 1 or not above.shape == below.shape == other.shape:
         raise ValueError(f"expected three lists of one length, got {above.shape}, {below.shape} and {other.shape}")
+    if families is not None and len(families) != len(above):
+        raise ValueError(f"expected one family a model, got {len(families)} for {len(above)} models")
     if not (np.isfinite(above).all() and np.isfinite(below).all() and (below > 0).all()) or draws < 1:
         raise ValueError("expected finite numerators, finite and positive denominators, and at least one draw")
     observed = spearman(above / below, other, names)
     if observed.value is None:
-        return Coupling(n=observed.n, draws=draws, seed=seed, reason=observed.reason)
-    drawn = _drawn(above, below, ranks_of_rows(other[None])[0], draws, seed)
-    drawn = drawn[np.isfinite(drawn)]
-    if not len(drawn):
+        return Coupling(n=observed.n, seed=seed, free=Exchanged(draws=draws), reason=observed.reason)
+    together = Grouping.of([""] * len(above))
+    free = _exchanged(above, below, other, together, observed, draws, seed)
+    if free.null is None:
         reason = f"undefined ({names[0]} constant when exchanged)"
-        return Coupling(n=observed.n, draws=draws, seed=seed, reason=reason)
-    null = float(drawn.mean())
-    extreme = int((np.abs(drawn - null) >= abs(observed.value - null) - 1e-12).sum())
+        return Coupling(n=observed.n, seed=seed, free=free, reason=reason)
+    grouping = Grouping.of([None] * len(above) if families is None else families)
+    shared = bool(grouping.shared.any())
     return Coupling(
         n=observed.n,
-        draws=len(drawn),
         seed=seed,
+        free=free,
+        within=_exchanged(above, below, other, grouping, observed, draws, seed) if shared else None,
         value=observed.value,
         absolute=spearman(above, other).value,
+    )
+
+
+def _exchanged(
+    above: np.ndarray,
+    below: np.ndarray,
+    other: np.ndarray,
+    grouping: Grouping,
+    observed: Correlation,
+    draws: int,
+    seed: int,
+) -> Exchanged:
+    """The null of exchanges inside each group."""
+    order = grouping.ordered(above, below, other)
+    codes = grouping.codes[order]
+    drawn = _drawn(above[order], below[order], ranks_of_rows(other[None, order])[0], codes, draws, seed)
+    drawn = drawn[np.isfinite(drawn)]
+    if not len(drawn) or observed.value is None:
+        return Exchanged(draws=draws)
+    null = float(drawn.mean())
+    extreme = int((np.abs(drawn - null) >= abs(observed.value - null) - 1e-12).sum())
+    return Exchanged(
+        draws=len(drawn),
         null=null,
         sd=float(drawn.std(ddof=1)) if len(drawn) > 1 else None,
         p=(1 + extreme) / (1 + len(drawn)),
     )
 
 
-def _drawn(above: np.ndarray, below: np.ndarray, ranks: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """(draws,) coefficients of exchanged numerators over the denominators with `ranks`, in blocks of draws."""
+def _drawn(
+    above: np.ndarray, below: np.ndarray, ranks: np.ndarray, codes: np.ndarray, draws: int, seed: int
+) -> np.ndarray:
+    """(draws,) coefficients with `ranks` of numerators, exchanged inside runs of equal `codes`, over the denominators.
+
+    In blocks of draws; `codes` rise.
+    """
     rng = np.random.default_rng(seed)
     step = max(1, _BLOCK // len(above))
     blocks = []
     for at in range(0, draws, step):
-        rows = min(step, draws - at)
-        exchanged = rng.permuted(np.broadcast_to(above, (rows, len(above))), axis=1)
+        keys = rng.random((min(step, draws - at), len(above))) + codes
+        exchanged = above[np.argsort(keys, axis=1)]
         blocks.append(cosines(ranks_of_rows(exchanged / below), ranks))
     return np.concatenate(blocks)

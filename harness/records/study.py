@@ -56,6 +56,8 @@ class Study:
         errata: known errors of imported tables that concern these models.
         mended: whether the errata have been applied (`harness report --apply-errata`).
         statistics: what was declared of the statistics over these models; where runs differ, by the first of them.
+        denominators: names of measures that are divided by another one of the same dataset -> that one, as the
+            installed probes declare (`Probe.denominators`).
     """
 
     models: tuple[StudyModel, ...]
@@ -69,3 +71,4 @@ class Study:
     errata: tuple[Erratum, ...] = ()
     mended: bool = False
     statistics: StatisticsPlan = field(default_factory=StatisticsPlan)
+    denominators: Mapping[str, str] = field(default_factory=dict)

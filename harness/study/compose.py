@@ -30,6 +30,7 @@ from harness.study.measuring import RowReader
 from harness.study.merging import merged, mixtures
 from harness.study.missing import reason_of_definition, reason_of_part, reasons_of_measures
 from harness.study.protocols import standard_of
+from harness.study.reduction import denominators_of
 from harness.study.rows import Definitions, Row, short_list, with_groups
 from harness.study.trials import StoredTrials
 
@@ -51,6 +52,7 @@ def compose(
     provenance: Sequence[Mapping[str, Any]] = (),
     errata: Sequence[Erratum] = (),
     statistics: StatisticsPlan | None = None,
+    denominators: Mapping[str, str] | None = None,
 ) -> Study:
     """Put rows and definitions together.
 
@@ -60,6 +62,7 @@ def compose(
         ungrouped: whether statistics over models include models without a group.
         errata: those of the imported tables; only errata that some measure carries as a flag are kept.
         statistics: what was declared of the statistics over models.
+        denominators: measures that are divided by another one -> that one.
 
     Raises:
         RequestError: two runs have the same measure of a model, or a bias and an axis share a name.
@@ -82,6 +85,7 @@ def compose(
         provenance=tuple(provenance),
         errata=tuple(erratum for erratum in dict.fromkeys(errata) if _carried(models, erratum)),
         statistics=statistics or StatisticsPlan(),
+        denominators=denominators or {},
     )
 
 
@@ -120,6 +124,7 @@ def mended(study: Study) -> Study:
         warnings=[*kept, *_correction_remarks(study, left_out)],
         provenance=study.provenance,
         statistics=replace(study.statistics, alternatives=_corrected(study)),
+        denominators=study.denominators,
     )
     return replace(composed, trial_reader=study.trial_reader, errata=study.errata, mended=True)
 
@@ -198,6 +203,7 @@ def open_study(
         warnings=[*reader.warnings(), *joined(mixtures(rows)), *remarks],
         provenance=reader.provenance,
         errata=[erratum for of_run in errata.values() for erratum in of_run],
+        denominators=denominators_of(probes.values()),
     )
     return replace(composed, trial_reader=StoredTrials(paths))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -68,3 +69,10 @@ def with_params(probe: Probe, params: Mapping[str, Any]) -> Probe:
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def denominators_of(probes: Iterable[Probe]) -> dict[str, str]:
+    """Measures that are divided by another one -> that one; none of which two probes say different things."""
+    declared = {pair for probe in probes for pair in probe.denominators.items()}
+    names = Counter(name for name, _ in declared)
+    return {name: divisor for name, divisor in sorted(declared) if names[name] == 1}

@@ -12,7 +12,7 @@ script ``eval_spectral.py``: on the image after resize and crop, in [0, 1], befo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
@@ -46,6 +46,11 @@ class BandPass(Probe):
 
     name: ClassVar[str] = "band-pass"
     requires: ClassVar[tuple[str, ...]] = ("accuracy",)
+    denominators: ClassVar[Mapping[str, str]] = {
+        "relative-top1": "top1",
+        "low-frequency-bias": "top1",
+        "high-frequency-bias": "top1",
+    }
 
     cutoffs: tuple[float, ...] = STUDY_CUTOFFS
     bias_cutoffs: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)

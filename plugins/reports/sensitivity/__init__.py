@@ -139,7 +139,7 @@ def _influence(over: Quantities, pair: tuple[str, str]) -> InfluenceEntry:
 
 
 def _coupling(over: Quantities, pair: tuple[str, str]) -> CouplingEntry | None:
-    """The null where the bias is relative to an accuracy; None where it is not."""
+    """The null where the bias is divided by another measure; None where it is not."""
     denominator = over.denominator(pair[0])
     if denominator is None:
         return None
@@ -153,20 +153,24 @@ def _coupling(over: Quantities, pair: tuple[str, str]) -> CouplingEntry | None:
         "absolute": None,
         "draws": 0,
         "seed": 0,
+        "within": None,
         "reason": None,
     }
     if have.sum() < statistics.LEAST_PAIRS:
         return {**entry, "reason": f"undefined (n = {have.sum()} with {denominator})"}
     x, y = (over.values[name][have] for name in pair)
-    coupling = inference.coupling_null(x * below[have], below[have], y, names=pair)
+    groups = [model.group for model, has in zip(over.models, have, strict=True) if has]
+    coupling = inference.coupling_null(x * below[have], below[have], y, groups, names=pair)
+    within = coupling.within
     return {
         **entry,
-        "null": coupling.null,
-        "sd": coupling.sd,
-        "p": coupling.p,
+        "null": coupling.free.null,
+        "sd": coupling.free.sd,
+        "p": coupling.free.p,
         "absolute": coupling.absolute,
-        "draws": coupling.draws,
+        "draws": coupling.free.draws,
         "seed": coupling.seed,
+        "within": within and {"null": within.null, "sd": within.sd, "p": within.p, "draws": within.draws},
         "reason": coupling.reason,
     }
 

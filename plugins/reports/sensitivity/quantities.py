@@ -13,12 +13,6 @@ from harness import Measure, Remark, Study, StudyModel, statistics
 
 from .._models import taking_part
 
-RELATIVE: Mapping[str, str] = {
-    "low-frequency-bias": "top1",
-    "high-frequency-bias": "top1",
-    "relative-top1": "top1",
-}
-"""Measures that are an accuracy divided by the accuracy on unmodified images of the same dataset -> that accuracy."""
 AS_DEFINED = "as defined"
 """Title of the definition of the suite among its alternatives."""
 
@@ -31,11 +25,13 @@ class Quantities:
         models: the models that take part, in the order of the study.
         values: bias or axis -> (N,) float64, NaN where a model has none.
         definitions: bias or axis -> full names of the measures whose mean it is.
+        divisors: names of measures that are divided by another one of the same dataset -> that one.
     """
 
     models: tuple[StudyModel, ...]
     values: Mapping[str, np.ndarray]
     definitions: Mapping[str, tuple[str, ...]]
+    divisors: Mapping[str, str]
 
     def complete(self, *names: str) -> np.ndarray:
         """(N,) bool: which models have all of these."""
@@ -73,9 +69,11 @@ class Quantities:
         return np.array([any(fnmatchcase(m.name, pattern) for pattern in patterns) for m in self.models], dtype=bool)
 
     def denominator(self, name: str) -> str | None:
-        """Full name of the accuracy that all parts of a bias or axis are divided by; None where there is no such."""
+        """Full name of the measure that all parts of a bias or axis are divided by; None where there is no such."""
         pairs = [part.partition("/")[0].partition("@") for part in self.definitions[name]]
-        shared = {f"{RELATIVE[measure]}@{dataset}" if measure in RELATIVE else None for measure, _, dataset in pairs}
+        shared = {
+            f"{self.divisors[measure]}@{dataset}" if measure in self.divisors else None for measure, _, dataset in pairs
+        }
         return shared.pop() if len(shared) == 1 else None
 
 
@@ -85,7 +83,7 @@ def quantities(study: Study) -> Quantities:
     definitions = {**study.biases, **study.axes}
     per_model = [{**model.biases, **model.axes} for model in models]
     values = {name: np.array([_number(own.get(name)) for own in per_model], np.float64) for name in definitions}
-    return Quantities(models=models, values=values, definitions=definitions)
+    return Quantities(models=models, values=values, definitions=definitions, divisors=study.denominators)
 
 
 def _number(value: float | None) -> float:

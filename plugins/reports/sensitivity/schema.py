@@ -45,9 +45,19 @@ class CeilingEntry(TypedDict):
     reason: str | None
 
 
+class ExchangeEntry(TypedDict):
+    """The null of numerators that models of one group exchange: as in CouplingEntry."""
+
+    null: float | None
+    sd: float | None
+    p: float | None
+    draws: int
+
+
 class CouplingEntry(TypedDict):
     """Null under a shared `denominator`: mean and `sd` of coefficients with exchanged numerators, `p` around it.
 
+    `within`: the same where models exchange with others of their group only; null where no two models share one.
     `absolute`: the coefficient of the numerator alone.
     """
 
@@ -58,6 +68,7 @@ class CouplingEntry(TypedDict):
     absolute: float | None
     draws: int
     seed: int
+    within: ExchangeEntry | None
     reason: str | None
 
 

@@ -175,16 +175,19 @@ def _coupling_tables(data: SensitivityData, entries: Sequence[SensitivityEntry])
         of = entry["coupling"]
         if of is not None:
             draws = max(draws, of["draws"])
-            numbers = [plain(of["null"]), plain(of["sd"]), p_cell(of["p"]), plain(of["absolute"])]
-            rows.append((*_pair(data, entry), plain(entry["spearman"]), *numbers))
+            within = of["within"] or {"null": None, "p": None}
+            numbers = [plain(of["null"]), plain(of["sd"]), p_cell(of["p"]), plain(within["null"]), p_cell(within["p"])]
+            rows.append((*_pair(data, entry), plain(entry["spearman"]), *numbers, plain(of["absolute"])))
     if rows:
         yield Table(
-            title="Biases that are divided by clean accuracy: ρ beside what the division alone makes",
-            columns=("bias", "axis", "ρ", "null", "sd", "p", "undivided"),
+            title="Biases that are divided by another measure: ρ beside what the division alone makes",
+            columns=("bias", "axis", "ρ", "null", "sd", "p", "in groups", "p in groups", "undivided"),
+            keys=("bias", "axis", "rho", "null", "sd", "p", "null_within", "p_within", "undivided"),
             rows=tuple(rows),
             note=_notes(
-                f"null: mean ρ of {draws:,} draws in which the models exchange what is divided, and keep their clean "
-                "accuracy; p: two-sided around it, not adjusted. undivided: ρ of what is divided.",
+                f"null: mean ρ of {draws:,} draws in which the models exchange what is divided, and keep what it is "
+                "divided by; p: two-sided around it, not adjusted. in groups: models exchange with others of their "
+                "group only. undivided: ρ of what is divided.",
                 _reasons(data, entries, lambda entry: entry["coupling"] and entry["coupling"]["reason"]),
             ),
         )

@@ -226,6 +226,8 @@ CASES = {
     "requires": (PROBE.replace("strength: float = 1.0", 'requires = "accuracy"'), "requires is 'accuracy'; expected"),
     "labels": (PROBE.replace("strength: float = 1.0", "needs_labels = 1"), "needs_labels is 1; expected True or False"),
     "logits": (PROBE.replace("strength: float = 1.0", "needs_logits = ()"), "needs_logits is (); expected True or"),
+    "divided": (PROBE.replace("strength: float = 1.0", 'denominators = ("top1",)'), "denominators is ('top1',); expec"),
+    "divided by": (PROBE.replace("strength: float = 1.0", 'denominators = {"top1": 2}'), "denominators is {'top1': 2}"),
     "side": (PROBE.replace("strength: float", "side: float"), "side is 1.0, but it is a method of every probe; rename"),
     "layers": (PROBE.replace("strength: float = 1.0", 'layers: str = "head"'), "layers is 'head'; expected a tuple"),
     "two kinds": (PROBE.replace("(Probe)", "(FeatureProbe, WhiteBoxProbe)").replace(

@@ -13,6 +13,7 @@ from scipy import stats
 from harness import Measure, Remark, StatisticsPlan, StoreError, TaskLayout, Trials, inference
 from harness.output.formats import render, to_json
 from harness.plugins.importers.paper import Paper
+from harness.plugins.probes.band_pass import BandPass
 from harness.plugins.probes.shape_bias import ShapeBias
 from harness.plugins.reports.sensitivity import Sensitivity, schema
 from harness.study.compose import compose
@@ -54,7 +55,7 @@ def without(row, part):
 
 
 def report(models, plan=PLAN, **more):
-    return REPORT.data(compose(models, BIASES, AXES, statistics=plan, **more))
+    return REPORT.data(compose(models, BIASES, AXES, statistics=plan, denominators=BandPass.denominators, **more))
 
 
 def entry(data, bias, axis):
@@ -66,7 +67,14 @@ def entry(data, bias, axis):
 def published(real):
     table = Paper().read(real / "paper" / "benchmark.csv")
     models = [Row(name=m.name, group=m.group, run="paper", measures=m.measures, missing=()) for m in table.models]
-    study = compose(models, table.biases, table.axes, titles=table.titles, statistics=table.statistics)
+    study = compose(
+        models,
+        table.biases,
+        table.axes,
+        titles=table.titles,
+        statistics=table.statistics,
+        denominators=BandPass.denominators,
+    )
     return REPORT.data(study)
 
 
@@ -81,6 +89,7 @@ def test_the_published_48(real):
     assert (len(low["influence"]["flips"]), low["influence"]["model"]) == (16, "resnet50_trained_on_SIN")
     assert (low["coupling"]["denominator"], low["coupling"]["draws"]) == ("top1@imagenet", 4000)
     assert low["coupling"]["null"] == pytest.approx(-0.47, abs=0.015)
+    assert low["coupling"]["within"]["null"] == pytest.approx(-0.31, abs=0.015)
     assert (low["alternatives"]["defined"], low["alternatives"]["positive"]) == (8, 0.0)
     assert {e["detectable"]["tests"] for e in data["sensitivities"]} == {24}
     assert round(shape["detectable"]["corrected"], 2) == 0.53
@@ -140,6 +149,18 @@ def test_every_format_shows_them(form):
     value = entry(data, "shape", "Far")["partial"]["value"]
     assert (str(value) if form == "csv" else f"{value:.2f}") in text
     assert all(axis["generalization"] in text for axis in data["effective"])
+
+
+def test_what_a_measure_is_divided_by_is_what_its_probe_declares():
+    """Not what the name says: a probe of one's own counts, and one that declares nothing has no null."""
+    study = compose(rows(), BIASES, AXES, statistics=PLAN, denominators={"shape-bias": "confidence"})
+    models = [
+        replace(model, measures={**model.measures, "confidence@cc": measure("confidence@cc", 0.5)})
+        for model in study.models
+    ]
+    data = REPORT.data(replace(study, models=tuple(models)))
+    assert entry(data, "shape", "ID")["coupling"]["denominator"] == "confidence@cc"
+    assert entry(data, "LF", "ID")["coupling"] is None
 
 
 def test_models_that_lack_a_number_are_left_out_of_it_alone():
