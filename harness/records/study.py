@@ -41,6 +41,9 @@ class TrialReader(Protocol):
     def read(self, task: str, model: str) -> Trials:
         """All trials of one cell. Raises StoreError if they are damaged, KeyError for a cell that is not in `cells`."""
 
+    def digest(self, task: str, model: str) -> str:
+        """SHA-256 of what `read` returns, as the store states it: no trial is read. Raises as `read`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:

@@ -6,6 +6,7 @@ format; only these import h5py. Imports `records` and `local`; other rooms impor
 """
 
 from harness.store.cells import StoredCell
+from harness.store.digests import trials_digest
 from harness.store.export import export_run, left_out, trials_frame
 from harness.store.imported import store_table
 from harness.store.layout import RESERVED, check_layout, layout_digest
@@ -35,6 +36,7 @@ __all__ = [
     "refuse_occupied",
     "refuse_unfit",
     "store_table",
+    "trials_digest",
     "trials_frame",
     "verify_run",
 ]

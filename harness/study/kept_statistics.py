@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,22 +16,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def kept_statistics(report: Report, study: Study, compute: Callable[[], T]) -> T:
+def kept_statistics(report: Report, study: Study, compute: Callable[[], T], *, of: Sequence[object] = ()) -> T:
     """The result of `compute`, from the cache folder if it is there; for built-in reports, whose code is in the key.
 
     The key is a digest of the report, of the models that the study has with their groups, biases and axes, of what it
-    declares of its statistics, and of all code. Permutations and resamples have fixed seeds, so that what is kept is
-    what would be computed.
+    and its probes declare, and of all code. Permutations and resamples have fixed seeds, so that what is kept is what
+    would be computed.
 
     Args:
-        compute: makes a JSON-ready object of nothing but these parts of the study.
+        compute: makes a JSON-ready object of nothing but these parts of the study, and what `of` stands for.
+        of: JSON-ready: what else the result rests on, such as measures, and digests of trials (`TrialReader.digest`).
     """
     if not type(report).__module__.startswith(BUILT_IN) or not study.biases:
         return compute()  # without a bias there is nothing that takes long
     models = [(model.name, model.group, dict(model.biases), dict(model.axes)) for model in study.models]
     try:
         declared = [list(study.biases), list(study.axes), study.ungrouped, study.statistics.document()]
-        inputs = json.dumps([models, declared], allow_nan=False)
+        inputs = json.dumps([models, declared, dict(study.denominators), list(of)], allow_nan=False)
     except (TypeError, ValueError):
         return compute()  # a plugin's number that is no float
     key = sha256(f"{code_digest()}\n{type(report).__module__}\n{report.name}\n{inputs}".encode()).hexdigest()

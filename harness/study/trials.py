@@ -46,3 +46,9 @@ class StoredTrials:
         from harness.store import RunReader
 
         return RunReader.open(self._places[task][model]).read(task, model)
+
+    def digest(self, task: str, model: str) -> str:
+        """The digest of the trials of one cell, from the headers of its shards. Raises as `read`."""
+        from harness.store import RunReader, trials_digest
+
+        return trials_digest(RunReader.open(self._places[task][model]), task, model)

@@ -1,5 +1,7 @@
 """A run in memory, as report plugins read it."""
 
+from hashlib import sha256
+
 
 class Reader:
     """Trials in memory: (task, model) -> trials, or the error that reading them raises."""
@@ -15,3 +17,8 @@ class Reader:
         if isinstance(self.trials[task, model], Exception):
             raise self.trials[task, model]
         return self.trials[task, model]
+
+    def digest(self, task, model):
+        trials = self.read(task, model)
+        parts = (trials.layout.task.encode(), *(name.encode() for name in trials.layout.sample_ids))
+        return sha256(b"\0".join([*parts, trials.top5.tobytes(), trials.correct.tobytes()])).hexdigest()

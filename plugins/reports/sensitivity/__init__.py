@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import numpy as np
 
-from harness import Report, Study, Table, hookimpl, inference, statistics
+from harness import Report, Study, Table, hookimpl, inference, kept_statistics, statistics
 
+from .halves import digests_of
 from .quantities import AS_DEFINED, Quantities, quantities
 from .reliability import ALL, reliability_entries
 from .robustness import effective_entries, reference
@@ -43,17 +44,18 @@ class Sensitivity(Report):
     def data(self, study: Study) -> SensitivityData:
         """``sensitivities`` of each bias × axis over all models, ``reliabilities``, ``effective`` robustness."""
         over = quantities(study)
-        reliabilities = [entry for name in over.definitions for entry in reliability_entries(study, over, name)]
-        effective = list(effective_entries(study, over))
-        pairs = list(product(study.biases, study.axes))
+        digests = digests_of(study, over)
+        if digests is None:
+            numbers = _numbers(study, over)
+        else:
+            facts = [over.facts(study), digests]
+            numbers = kept_statistics(self, study, lambda: _numbers(study, over), of=facts)
         return {
             "models": len(over.models),
             "controls": list(study.statistics.controls),
             "baseline_models": list(study.statistics.baseline_models),
             "titles": dict(study.titles),
-            "sensitivities": [_sensitivity(study, over, pair, len(pairs), reliabilities, effective) for pair in pairs],
-            "reliabilities": reliabilities,
-            "effective": effective,
+            **numbers,
             "warnings": [*study.warnings, *_remarks(study, over)],
             "provenance": [dict(entry) for entry in study.provenance],
         }
@@ -61,6 +63,25 @@ class Sensitivity(Report):
     def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
         """Coefficients and what moves them, definitions, shared denominators, reliability, effective robustness."""
         return all_tables(cast(SensitivityData, data))
+
+
+class _Numbers(TypedDict):
+    """The part of the report that takes long, and is kept for the next one."""
+
+    sensitivities: list[SensitivityEntry]
+    reliabilities: list[ReliabilityEntry]
+    effective: list[EffectiveEntry]
+
+
+def _numbers(study: Study, over: Quantities) -> _Numbers:
+    reliabilities = [entry for name in over.definitions for entry in reliability_entries(study, over, name)]
+    effective = list(effective_entries(study, over))
+    pairs = list(product(study.biases, study.axes))
+    return {
+        "sensitivities": [_sensitivity(study, over, pair, len(pairs), reliabilities, effective) for pair in pairs],
+        "reliabilities": reliabilities,
+        "effective": effective,
+    }
 
 
 def _sensitivity(
@@ -170,7 +191,9 @@ def _coupling(over: Quantities, pair: tuple[str, str]) -> CouplingEntry | None:
         "absolute": coupling.absolute,
         "draws": coupling.free.draws,
         "seed": coupling.seed,
-        "within": within and {"null": within.null, "sd": within.sd, "p": within.p, "draws": within.draws},
+        "within": None
+        if within is None
+        else {"null": within.null, "sd": within.sd, "p": within.p, "draws": within.draws},
         "reason": coupling.reason,
     }
 

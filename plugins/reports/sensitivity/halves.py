@@ -39,6 +39,29 @@ def halves_of(study: Study, over: Quantities, name: str) -> np.ndarray | None:
     return means
 
 
+def digests_of(study: Study, over: Quantities) -> list[tuple[str, str, str]] | None:
+    """(task, model, digest) of all trials that `halves_of` may read; None if those of one cannot be told."""
+    reader = study.trial_reader
+    if reader is None:
+        return []
+    places = [part.partition("@") for parts in over.definitions.values() for part in parts]
+    tasks = dict.fromkeys(
+        task
+        for measure, _, place in places
+        for task in _tasks(reader, measure, place.partition("/")[0], place.partition("/")[2])
+    )
+    names = {model.name for model in over.models}
+    try:
+        return [
+            (task, model, reader.digest(task, model))
+            for task in tasks
+            for model in reader.cells().get(task, ())
+            if model in names
+        ]
+    except StoreError:
+        return None
+
+
 def _of_part(reader: TrialReader, models: Sequence[StudyModel], part: str) -> np.ndarray | None:
     """One measure of each model on both halves of its images."""
     measure, _, place = part.partition("@")

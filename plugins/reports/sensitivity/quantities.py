@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +69,16 @@ class Quantities:
         """(N,) bool: whose name one of the globs fits."""
         return np.array([any(fnmatchcase(m.name, pattern) for pattern in patterns) for m in self.models], dtype=bool)
 
+    def facts(self, study: Study) -> list[Any]:
+        """Everything about measures that the report rests on, JSON-ready: one list for each model of the study."""
+        chosen = [parts for choices in study.statistics.alternatives.values() for parts in choices.values()]
+        names = {part for parts in (*self.definitions.values(), *chosen) for part in parts}
+        names |= {divisor for name in self.definitions if (divisor := self.denominator(name))}
+        return [
+            [[part, *_facts(model.measures[part])] for part in sorted(names) if part in model.measures]
+            for model in study.models
+        ]
+
     def denominator(self, name: str) -> str | None:
         """Full name of the measure that all parts of a bias or axis are divided by; None where there is no such."""
         pairs = [part.partition("/")[0].partition("@") for part in self.definitions[name]]
@@ -88,6 +99,11 @@ def quantities(study: Study) -> Quantities:
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
+
+
+def _facts(measure: Measure) -> list[Any]:
+    unlike = math.isnan(_value(measure))
+    return [measure.value, measure.low, measure.high, measure.n, measure.unit, measure.direction, unlike]
 
 
 def _value(measure: Measure | None) -> float:

@@ -306,6 +306,53 @@ def test_reliability_from_halves_of_the_images():
     assert [row[1].text for row in table.rows] == ["–", "halves"]
 
 
+class Observed(Reader):
+    """Notes what is read."""
+
+    def __init__(self, trials):
+        super().__init__(trials)
+        self.read_cells = []
+
+    def read(self, task, model):
+        self.read_cells.append((task, model))
+        return super().read(task, model)
+
+    def digest(self, task, model):
+        return Reader(self.trials).digest(task, model)
+
+
+def test_the_next_report_reads_no_trials():
+    study, right = stored()
+    cells = study.trial_reader.trials
+    first, second, third = (Observed(cells), Observed(cells), Observed({**cells, ("accuracy@a", "m0"): None}))
+    before = REPORT.data(replace(study, trial_reader=first))
+    assert len(first.read_cells) == MODELS
+    assert REPORT.data(replace(study, trial_reader=second)) == before
+    assert second.read_cells == []
+    third.trials["accuracy@a", "m0"] = cell(right[0][::-1], "accuracy@a", conditions=("one", "two"))
+    REPORT.data(replace(study, trial_reader=third))
+    assert len(third.read_cells) == MODELS  # other decisions, though all measures are the same
+
+
+def test_with_other_measures_nothing_of_before_is_taken():
+    """An end of an interval, a number of decisions or a flag changes no bias and no axis, but errors and lines."""
+    before = report(rows())
+    for more in ({"low": 0.1, "high": 0.9}, {"flags": (Remark("comparability", "x", "other images"),)}):
+        models = [
+            replace(row, measures={**row.measures, "top1@b": replace(row.measures["top1@b"], **more)}) for row in rows()
+        ]
+        assert (
+            report(models)["reliabilities" if "low" in more else "sensitivities"]
+            != before["reliabilities" if "low" in more else "sensitivities"]
+        )
+    assert report(rows()) == before
+
+
+def test_a_damaged_header_keeps_nothing_and_takes_nothing():
+    study, _ = stored(changed={("accuracy@a", "m0"): StoreError("damaged")})
+    assert {e["method"] for e in REPORT.data(study)["reliabilities"]} == {"errors"}
+
+
 def test_reliability_within_groups_has_the_halves_of_its_models():
     study, right = stored()
     groups = ["g"] * 6 + ["h"] * 5 + ["few"]
