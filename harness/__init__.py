@@ -26,7 +26,8 @@ from harness.errors import (
 )
 from harness.features import FeatureProbe
 from harness.hookspecs import hookimpl
-from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report, WhiteBoxProbe
+from harness.importer import Importer
+from harness.interfaces import Dataset, ModelSource, Probe, Report, WhiteBoxProbe
 from harness.pairs import PairedTrials, paired_change, paired_trials
 from harness.proportions import accuracy_measures, is_correct, proportion, share
 from harness.records import (

@@ -17,7 +17,8 @@ from typing import Final
 
 import pluggy
 
-from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report
+from harness.importer import Importer
+from harness.interfaces import Dataset, ModelSource, Probe, Report
 
 PROJECT: Final = "harness"
 hookspec = pluggy.HookspecMarker(PROJECT)

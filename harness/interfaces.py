@@ -16,10 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness.records import (
     ArraySpec,
     Batch,
-    DecisionTable,
     Download,
     Figure,
-    ImportedTable,
     LabelSpace,
     Measure,
     ModelSpec,
@@ -283,15 +281,3 @@ class Report(ABC):
     def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
         """The report as figures. Default: none."""
         return ()
-
-
-class Importer(ABC):
-    """Reads a published table of results."""
-
-    name: ClassVar[str]
-    url: ClassVar[str] = ""
-    """URL of the table, for messages."""
-
-    @abstractmethod
-    def read(self, path: Path) -> ImportedTable | DecisionTable:
-        """The results in `path`, a file or a folder. Raises RequestError that names what is missing or wrong."""

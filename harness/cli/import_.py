@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import PluginFolders, Registries, open_house, quoted, repeated
+from harness.cli.options import Data, PluginFolders, Registries, open_house, quoted, repeated
 from harness.local.paths import home_path
 from harness.output.streams import remark_line
 
@@ -16,6 +16,7 @@ def import_table(
     form: Annotated[str, typer.Argument(metavar="FORMAT", help="Format of the table: paper, model-vs-human, …")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The table; a folder where it has several files.")],
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Run folder to create.")],
+    data: Data = None,
     registry: Registries = None,
     plugins: PluginFolders = None,
 ) -> None:
@@ -25,9 +26,11 @@ def import_table(
     from harness.workflows.importing import import_results
 
     out = home_path(out)
-    table = import_results(form, file, out, open_house(registry, plugins).plugins, command_line())
+    table = import_results(form, file, out, open_house(registry, plugins).plugins, command_line(), data or ())
     report = f"harness report {quoted(out)}{repeated({'--plugins': plugins, '--registry': registry})}"
     if isinstance(table, DecisionTable):
+        for remark in table.remarks:
+            remark_line(remark)
         observers = len({decisions.observer for decisions in table.decisions})
         trials = sum(decisions.top5[:, :, 0].size for decisions in table.decisions)
         remark_line(

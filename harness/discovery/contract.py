@@ -16,7 +16,8 @@ import pluggy
 from harness import hookspecs
 from harness.errors import PluginError
 from harness.features import is_contradictory
-from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report
+from harness.importer import Importer
+from harness.interfaces import Dataset, ModelSource, Probe, Report
 from harness.names import NAME
 
 Kind = Literal["model source", "dataset", "probe", "report", "importer"]

@@ -24,7 +24,8 @@ from harness.discovery.contract import Kind, Offer, offers_of
 from harness.discovery.folders import plugins_in
 from harness.errors import PluginError, RequestError, UnknownNameError, plugin_faults, text_of
 from harness.hookspecs import PROJECT
-from harness.interfaces import Dataset, Importer, ModelSource, Probe, Report
+from harness.importer import Importer
+from harness.interfaces import Dataset, ModelSource, Probe, Report
 from harness.local.digests import sha256_of
 from harness.local.folder import same_folder
 

@@ -89,6 +89,7 @@ class ImportedDecisions:
         experiment: where the observer took part, if the same name means somebody else in another experiment.
         layout: samples and conditions, with the ids that the dataset plugin gives.
         top5: (N, C, 5) int16; column 0 is the decision, -1 where there is none; the others are -1.
+        probability: (N, C) float, of the decision, above 0 and at most 1, NaN where it is unknown; None: all are.
     """
 
     observer: str
@@ -96,14 +97,21 @@ class ImportedDecisions:
     layout: TaskLayout
     top5: np.ndarray
     experiment: str = ""
+    probability: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionTable:
-    """Published decisions, which become the trials of a run. `probe` names the probe that reduces them."""
+    """Published decisions, which become the trials of a run.
+
+    Attributes:
+        probe: name of the probe that reduces them.
+        remarks: what a reader of the run should know of it; printed, stored and reported.
+    """
 
     title: str
     source: str
     license: str
     probe: str
     decisions: tuple[ImportedDecisions, ...]
+    remarks: tuple[str, ...] = ()

@@ -54,7 +54,8 @@ def value_problems(
     Args:
         targets: (n, T) accepted classes, padded with -1.
         classes: K; with K < 5, the last 5 - K of the top-5 are -1, with log-probability NaN.
-        first_only: only first choices are known: there, -1 means no decision; all other values are -1 and NaN.
+        first_only: only first choices are known, perhaps with their log-probabilities: there, -1 means no decision; all
+            other values are -1 and NaN.
         arrays: those that are declared.
     """
     top5, logp, correct = fields["top5"], fields["logp"], fields["correct"]
@@ -72,7 +73,10 @@ def value_problems(
     }
     if first_only:
         problems[f"first choices lie outside -1 to {classes - 1}"] = (top5[:, :, 0] < -1) | (top5[:, :, 0] >= classes)
-        problems["logp is there, but only first choices are known"] = ~np.isnan(logp)
+        problems["logp is there, but only first choices are known"] = ~np.isnan(logp[:, :, 1:])
+        first = logp[:, :, 0]
+        problems["logp of a first choice is no log-probability"] = (first > 0) | np.isinf(first)
+        problems["logp is there without a decision"] = ~np.isnan(first) & (top5[:, :, 0] < 0)
     if "rank" in fields:
         problems["rank disagrees with top5 and the targets"] = _wrong_ranks(fields["rank"], top5, targets, classes)
     if "logits" in fields:

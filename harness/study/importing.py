@@ -12,7 +12,8 @@ import numpy as np
 
 from harness.errors import PluginError, RequestError
 from harness.identity import job_of
-from harness.interfaces import Importer, Probe
+from harness.importer import Importer
+from harness.interfaces import Probe
 from harness.local.provenance import provenance
 from harness.names import task_of
 from harness.proportions import is_correct
@@ -49,9 +50,15 @@ def refuse_irregular(path: Path) -> None:
         raise RequestError(f"{odd[0]} is no regular file, but a FIFO, socket or device; give a table, or remove it")
 
 
-def read_table(importer: Importer, path: Path) -> ImportedTable | DecisionTable:
-    """What `importer` reads from `path`. Raises PluginError if it is no table, RequestError if the table is empty."""
-    table: Any = importer.read(path)
+def read_table(
+    importer: Importer, path: Path, folders: Mapping[str, Path] | None = None
+) -> ImportedTable | DecisionTable:
+    """What `importer` reads from `path`. Raises PluginError if it is no table, RequestError if the table is empty.
+
+    Args:
+        folders: those of its `datasets` that are on this machine.
+    """
+    table: Any = importer.read_beside(path, folders or {})
     if not isinstance(table, ImportedTable | DecisionTable):
         raise PluginError(
             f"importer {importer.name!r} gives {type(table).__name__}, expected harness.ImportedTable or DecisionTable"
@@ -105,7 +112,10 @@ def store_decisions(
                 task: {decisions.observer: "" for decisions in table.decisions if decisions.layout.task == task}
                 for task in probes
             },
-            warnings={task: list(_remarks(task, table.decisions)) for task in probes},
+            warnings={
+                importer: list(table.remarks),
+                **{task: list(_remarks(task, table.decisions)) for task in probes},
+            },
         )
         for job, decisions in jobs:
             run.put_layout(decisions.layout)
@@ -119,6 +129,8 @@ def _job(decisions: ImportedDecisions, probe: Probe, importer: str) -> Job:
     content = hashlib.sha256(repr((decisions.layout.sample_ids, sorted(decisions.layout.attributes.items()))).encode())
     content.update(decisions.layout.targets.tobytes())
     content.update(decisions.top5.tobytes())
+    if decisions.probability is not None:
+        content.update(np.asarray(decisions.probability, dtype=np.float64).tobytes())
     identity = Identity.of(
         model={
             "name": decisions.observer,
@@ -147,12 +159,25 @@ def _refuse_misfits(table: DecisionTable, probes: Mapping[str, Probe]) -> None:
                 f"{layout.task}: {decisions.observer} decided on other samples than {reference.observer}; "
                 "expected one list of samples per task. Import them into separate runs"
             )
+        _refuse_improbable(decisions)
         expected = probes[layout.task].conditions(layout.size)
         if layout.conditions != expected:
             raise RequestError(
                 f"{layout.task}: decisions under {', '.join(layout.conditions)}, but the probe has the conditions "
                 f"{', '.join(expected)}; see: harness info {probes[layout.task].name}"
             )
+
+
+def _refuse_improbable(decisions: ImportedDecisions) -> None:
+    if decisions.probability is None:
+        return
+    stated, chosen = np.asarray(decisions.probability, dtype=np.float64), decisions.top5[..., 0]
+    known = ~np.isnan(stated)
+    if stated.shape != chosen.shape or not ((stated > 0) & (stated <= 1) & (chosen >= 0))[known].all():
+        raise PluginError(
+            f"{decisions.layout.task}: probabilities of {decisions.observer} are of shape {stated.shape}, or not above "
+            f"0 and at most 1, or of no decision; expected {chosen.shape}, NaN where one is unknown"
+        )
 
 
 def _remarks(task: str, all_decisions: Sequence[ImportedDecisions]) -> Iterator[str]:
@@ -166,4 +191,7 @@ def _remarks(task: str, all_decisions: Sequence[ImportedDecisions]) -> Iterator[
 def _block(decisions: ImportedDecisions, rows: slice) -> TrialBlock:
     chosen, targets = decisions.top5[rows], decisions.layout.targets[rows]
     correct = is_correct(chosen[..., :1], targets)
-    return TrialBlock(top5=chosen, logp=np.full(chosen.shape, np.nan, np.float16), correct=correct.astype(np.uint8))
+    logp = np.full(chosen.shape, np.nan, np.float16)
+    if decisions.probability is not None:
+        logp[..., 0] = np.log(decisions.probability[rows])
+    return TrialBlock(top5=chosen, logp=logp, correct=correct.astype(np.uint8))

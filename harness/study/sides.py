@@ -16,7 +16,8 @@ from harness.study.protocols import Origin, Standard, standard_of
 from harness.study.side import Samples, Side
 
 if TYPE_CHECKING:
-    from harness.interfaces import Dataset, Importer, Probe
+    from harness.importer import Importer
+    from harness.interfaces import Dataset, Probe
     from harness.store import RunReader, StoredCell
 
 SETTINGS: Final = ("seed", "precision", "device_type", "batch_size")

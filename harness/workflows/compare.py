@@ -11,7 +11,7 @@ from harness.errors import RequestError
 
 if TYPE_CHECKING:
     from harness.discovery.loader import Plugins
-    from harness.interfaces import Importer
+    from harness.importer import Importer
     from harness.study.comparing import Comparison
     from harness.study.side import Side
 

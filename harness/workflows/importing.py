@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import RequestError
+from harness.errors import AbsentDatasetError, RequestError
 from harness.names import is_set_of_models
 from harness.records import DecisionTable
 
 if TYPE_CHECKING:
     from harness.discovery.loader import Plugins
+    from harness.importer import Importer
     from harness.records import ImportedTable
 
 
 def import_results(
-    form: str, file: Path, out: Path, plugins: Plugins, command: Sequence[str]
+    form: str, file: Path, out: Path, plugins: Plugins, command: Sequence[str], data: Sequence[str] = ()
 ) -> ImportedTable | DecisionTable:
     """Turn published results into the run `out`: a read-only table, or single decisions to be measured.
 
     Args:
         form: name of the importer. file: the file or folder that it reads. command: for the record of the run.
+        data: values of ``--data``, for importers that need facts of a dataset.
 
     Raises:
         RequestError: no such importer or file, a file of another kind, or an `out` that already exists.
@@ -36,7 +39,7 @@ def import_results(
         raise RequestError(f"no file {file}{origin}", remedy=f"harness import {form} FILE --out {out}")
     refuse_occupied(out)
     refuse_irregular(file)
-    table, digest = read_table(importer, file), source_digest(file)
+    table, digest = read_table(importer, file, _folders(importer, plugins, data)), source_digest(file)
     _refuse_names(table, file)
     if isinstance(table, DecisionTable):
         tasks = dict.fromkeys(decisions.layout.task for decisions in table.decisions)
@@ -46,6 +49,17 @@ def import_results(
         _refuse_units(table, file)
         store_table(out, table, source_sha256=digest, command=command)
     return table
+
+
+def _folders(importer: Importer, plugins: Plugins, data: Sequence[str]) -> dict[str, Path]:
+    """Folders of the datasets that `importer` needs, as far as they are there. Raises DatasetError for a wrong one."""
+    from harness.data.roots import DataRoots
+
+    roots, folders = DataRoots.parse(data), {}
+    for name in importer.datasets:
+        with suppress(AbsentDatasetError):
+            folders[name] = roots.find(plugins.dataset(name))
+    return folders
 
 
 def _refuse_names(table: ImportedTable | DecisionTable, file: Path) -> None:

@@ -44,15 +44,19 @@ class ImageNetReaL(Dataset):
             DatasetError: `root` has neither wnid folders nor the images in one folder with a list of their labels, a
                 file is not named as a validation image, an image occurs twice, or most images are in wrong folders.
         """
-        images = validation_samples(root, self.name)
-        relabelled = (replace(image, targets=_labels(image, self.name)) for image in images)
-        return [sample for sample in relabelled if sample.targets]
+        return relabelled(validation_samples(root, self.name), self.name)
 
     def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
         """Remarks unless all 46,837 labelled images are present, each in the folder of its class."""
         if len(samples) != LABELLED:
             yield f"{len(samples):,} of {LABELLED:,} images with ReaL labels (partial tree)"
         yield from misplaced(samples)
+
+
+def relabelled(images: Iterable[Sample], dataset: str) -> list[Sample]:
+    """The images that have ReaL labels, with all of these as targets. Raises DatasetError for another name."""
+    samples = (replace(image, targets=_labels(image, dataset)) for image in images)
+    return [sample for sample in samples if sample.targets]
 
 
 def _labels(image: Sample, dataset: str) -> tuple[int, ...]:

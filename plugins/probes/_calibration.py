@@ -63,8 +63,10 @@ def _no_probability(trials: Trials, stated: np.ndarray) -> str:
         return "no trials"
     classes = len(trials.layout.classes)
     known = stated[:, :classes]
-    if np.isnan(known).any():
+    if np.isnan(known[:, 0]).any():
         return "only first choices are known"
+    if np.isnan(known).any():
+        return ""  # published probabilities of first choices, which have no sum
     sums = known.sum(axis=1)  # every class beyond the fifth is at most as probable as the fifth
     most = sums + max(classes - known.shape[1], 0) * known[:, -1]
     if sums.max() > 1 + TOLERANCE or most.min() < 1 - TOLERANCE:

@@ -1,13 +1,24 @@
 """What ``harness compare`` and ``harness import`` do, without the command line."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import harness as door
-from harness import ImportedModel, ImportedTable, Measure, RequestError
+from harness import (
+    DatasetError,
+    DecisionTable,
+    ImportedDecisions,
+    ImportedModel,
+    ImportedTable,
+    Measure,
+    PluginError,
+    RequestError,
+    TaskLayout,
+)
 from harness.discovery.loader import Plugins
+from harness.store import RunReader
 from harness.study.sides import table_side
 from harness.workflows.compare import compare_runs
 from harness.workflows.importing import import_results
@@ -61,10 +72,10 @@ def test_an_import_is_a_run_and_a_refused_one_writes_nothing(two, real):
     assert sum(one.group is not None for one in study.models) == 48
 
 
-class Importer:
+class Importer(door.Importer):
     """An importer of a table with one number."""
 
-    url = ""
+    name = "mine"
 
     def __init__(self, value):
         self.value = value
@@ -96,7 +107,25 @@ def listed(*models):
         for name, group, unit in models
     )
     table = ImportedTable(title="t", source="s", license="l", models=rows, biases={}, axes={})
-    return SimpleNamespace(url="", read=lambda path: table)
+    return Given(table)
+
+
+class Given(door.Importer):
+    """An importer that gives `table`, and notes the folders that it was given."""
+
+    name = "mine"
+    datasets = ("imagenet", "imagenet-v2")
+
+    def __init__(self, table):
+        self.table = table
+        self.folders = None
+
+    def read(self, path):
+        return self.table
+
+    def read_beside(self, path, folders):
+        self.folders = dict(folders)
+        return self.read(path)
 
 
 @pytest.mark.parametrize(
@@ -135,10 +164,76 @@ def test_names_and_units_of_any_importer_are_checked(tmp_path, monkeypatch, mode
     ],
 )
 def test_what_is_no_table_of_results_is_one_line(tmp_path, monkeypatch, table, problem):
-    mine = SimpleNamespace(name="mine", url="", read=lambda path: table)
-    monkeypatch.setattr(Plugins, "importer", lambda plugins, name: mine)
+    monkeypatch.setattr(Plugins, "importer", lambda plugins, name: Given(table))
     (tmp_path / "table.csv").write_text("x")
     with pytest.raises(RequestError, match=problem):
         import_results("mine", tmp_path / "table.csv", tmp_path / "run", door.load_plugins(), ["test"])
     with pytest.raises(RequestError, match=problem):
-        table_side(mine, tmp_path / "table.csv", None)
+        table_side(Given(table), tmp_path / "table.csv", None)
+
+
+def test_an_importer_is_given_the_folders_of_its_datasets_that_are_there(tmp_path, monkeypatch):
+    importer = listed(("a", None, "1"))
+    monkeypatch.setattr(Plugins, "importer", lambda plugins, name: importer)
+    monkeypatch.delenv("HARNESS_DATA", raising=False)
+    (tmp_path / "table.csv").write_text("x")
+    root = tmp_path / "data"
+    (root / "imagenet" / "val").mkdir(parents=True)
+    plugins = door.load_plugins()
+    given = [
+        ([], {}),
+        ([str(root)], {"imagenet": root / "imagenet" / "val"}),
+        ([f"imagenet-v2={root}"], {"imagenet-v2": root}),
+    ]
+    for number, (data, expected) in enumerate(given):
+        import_results("mine", tmp_path / "table.csv", tmp_path / f"run-{number}", plugins, ["test"], data)
+        assert importer.folders == expected
+    with pytest.raises(DatasetError, match="no such folder"):
+        import_results("mine", tmp_path / "table.csv", tmp_path / "run", plugins, ["test"], ["imagenet=gone"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_remarks_of_decisions_are_stored_and_probabilities_belong_to_the_identity(tmp_path, monkeypatch):
+    monkeypatch.setattr(Plugins, "importer", lambda plugins, name: importer)
+    (tmp_path / "table.csv").write_text("x")
+    plugins, keys = door.load_plugins(), []
+    for number, probability in enumerate((None, 0.5, 0.25)):
+        layout = TaskLayout(
+            task="accuracy@made", sample_ids=("a", "b"), targets=np.zeros((2, 1), np.int16), conditions=("clean",),
+            classes=("x", "y"), size=8, span=1,
+        )  # fmt: skip
+        top5 = np.full((2, 1, 5), -1, np.int16)
+        top5[:, 0, 0] = 0, 1
+        stated = None if probability is None else np.full((2, 1), probability)
+        row = ImportedDecisions(observer="net", group=None, layout=layout, top5=top5, probability=stated)
+        table = DecisionTable(
+            title="t", source="s", license="l", probe="accuracy", decisions=(row,), remarks=("half of it",)
+        )
+        importer = Given(table)
+        out = tmp_path / f"run-{number}"
+        import_results("mine", tmp_path / "table.csv", out, plugins, ["test"])
+        study = door.open_study(out)
+        assert "half of it" in [str(remark) for remark in study.warnings]
+        ece = study.models[0].measures["ece@made"]
+        assert ece.reason == ("only first choices are known" if probability is None else None)
+        assert ece.value == (None if probability is None else pytest.approx(0.5 - probability, abs=1e-3))
+        keys.append(RunReader.open(out).cells()["accuracy@made", "net"].job.key)
+    assert len({*keys}) == 3
+
+
+@pytest.mark.parametrize("probability", [0.0, -0.5, 1.5, np.inf])
+def test_what_is_no_probability_is_not_stored(tmp_path, monkeypatch, probability):
+    layout = TaskLayout(
+        task="accuracy@made", sample_ids=("a",), targets=np.zeros((1, 1), np.int16), conditions=("clean",),
+        classes=("x", "y"), size=8, span=1,
+    )  # fmt: skip
+    top5 = np.array([[[0, -1, -1, -1, -1]]], np.int16)
+    row = ImportedDecisions(
+        observer="net", group=None, layout=layout, top5=top5, probability=np.full((1, 1), probability)
+    )
+    table = DecisionTable(title="t", source="s", license="l", probe="accuracy", decisions=(row,))
+    monkeypatch.setattr(Plugins, "importer", lambda plugins, name: Given(table))
+    (tmp_path / "table.csv").write_text("x")
+    with pytest.raises((PluginError, RequestError), match="probabilities of net"):
+        import_results("mine", tmp_path / "table.csv", tmp_path / "run", door.load_plugins(), ["test"])
+    assert not (tmp_path / "run").exists()
