@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harness import Figure, Series, Table, TableCell
 from harness.foreign import csv_text, in_ascii, json_text, markdown_text, one_line, spelled, visible
-from harness.output import drawing
+from harness.output import drawing, plain_drawing
 from harness.output.formats import to_csv, to_html, to_json, to_markdown, to_terminal
 from tests.helpers.hostile_texts import TEXTS, inert, inert_csv, inert_markdown, parsed
 
@@ -91,7 +91,7 @@ def test_hostile_json(text):
 @every_text
 def test_hostile_figure_in_a_terminal(text):
     series = (Series(label=text, x=(1.0, 2.0), y=(1.0, 2.0)), Series(label="b", x=(1.0,), y=(3.0,)))
-    inert(drawing.to_text(Figure(name="f", title=text, x_label=text, y_label=text, series=series, note=text)))
+    inert(plain_drawing.to_text(Figure(name="f", title=text, x_label=text, y_label=text, series=series, note=text)))
 
 
 @pytest.fixture(scope="module")
