@@ -162,9 +162,11 @@ class Mark:
 
 
 def marks_of(figure: Figure, series: Series) -> Iterator[Mark]:
-    """Each point of `series`, within the limits of the figure."""
+    """Each point of `series`, within the limits of the figure; bars beyond them, which have no number, are left out."""
     for x, y in zip(series.x, series.y, strict=True):
         held = within(x, figure.x_limits)
+        if series.style == "ticks" and held != x:
+            continue
         arrow = "" if held == x else "←" if x < held else "→"
         yield Mark(x=held, y=y, arrow=arrow, number=_short(x) if arrow else "")
 

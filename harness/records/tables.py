@@ -21,8 +21,9 @@ class Series:
 
     Attributes:
         label: for the legend. x, y: one number per point. names: one per point, or empty. line: points are joined.
-        style: ``open`` marks are not filled; ``ticks`` are short grey bars across x; ``reference`` is a grey line
-            without marks, which is cut off where the points end, but kept in view if it is parallel to an axis.
+        style: ``open`` marks are not filled; ``ticks`` are short grey bars across x, left out beyond a limit;
+            ``reference`` is a grey line without marks, which is cut off where the points end, but kept in view if it is
+            parallel to an axis.
         panel: title of the panel that it belongs to. Series of one label look the same in every panel.
     """
 

@@ -73,8 +73,10 @@ def _column(label: str, points: Sequence[tuple[float | None, int]], style: str =
 def _score_notes(data: PredictionData, entries: Sequence[PredictionEntry]) -> Iterator[str]:
     null = entries[0]["null"]
     yield "LOO: each model by all others; LOFO: each group of models by the other groups."
-    yield f"95 % by chance: so many of {null['draws']:,} permutations of the axis stay below."
-    if any(value < FLOOR for one in _score_series(entries) for value in one.x):
+    beyond = {one.style for one in _score_series(entries) if min(one.x) < FLOOR}
+    absent = f" Without a bar: below {FLOOR:g}." if "ticks" in beyond else ""
+    yield f"95 % by chance: so many of {null['draws']:,} permutations of the axis stay below.{absent}"
+    if "points" in beyond:
         yield f"An arrow: below {FLOOR:g}, at the number beside it."
     yield from reason_lines(data["predictions"], data["titles"])
 

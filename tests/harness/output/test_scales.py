@@ -1,5 +1,7 @@
 """Where points of a figure lie: probit places against SciPy, limits that hold, ticks in view, looks by label."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +56,12 @@ def test_every_point_is_drawn_within_the_limits_and_those_beyond_say_where_they_
             assert mark.x == (low if value < low else high) == within(value, limits)
             assert mark.arrow == ("←" if value < low else "→") and mark.arrow in mark.text
             assert float(mark.number) == pytest.approx(value, abs=0.5)
+
+
+def test_bars_beyond_a_limit_are_left_out():
+    bars = replace(points(x=(-3.0, 0.0, 3.0), y=(1.0, 2.0, 3.0)), style="ticks")
+    shown = figure(bars, points(), x_limits=(-1.0, 1.0))
+    assert [(mark.x, mark.y, mark.text) for mark in marks_of(shown, bars)] == [(0.0, 2.0, "")]
 
 
 @given(st.lists(st.floats(-100, 100), min_size=1, max_size=20), LIMITS)

@@ -77,10 +77,12 @@ def test_every_score_is_drawn_where_the_json_has_it_or_at_the_floor(spread):
         drawn = [(max(value, FLOOR), -4 * row - line) for row, value in enumerate(values) if value is not None]
         assert marks["", label, "points"] == pytest.approx(np.array(drawn))
     chance = [
-        (max(entry["null"][kind]["q95"], FLOOR), -4 * row - line)
+        (entry["null"][kind]["q95"], -4 * row - line)
         for row, entry in enumerate(data["predictions"])
         for line, kind in enumerate(KINDS)
+        if entry["null"][kind]["q95"] >= FLOOR
     ]
+    assert ("Without a bar: below -1." in figure.note) == (len(chance) < 8) == (spread > 1)
     assert marks["", "95 % by chance", "ticks"] == pytest.approx(np.array(chance))
     assert [name for _, name in figure.y_ticks] == ["ID, ols", "ID, ols-log", "Robust, ols", "Robust, ols-log"]
     text = to_text(figure)
