@@ -8,7 +8,7 @@ and ρ_eff = y - Φ(a + b Φ⁻¹(x)) for every model. The baseline decides what
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -70,28 +70,25 @@ def effective_robustness(
     left_out = tuple(int(at) for at in np.flatnonzero(chosen & ~placed))
     on_line = chosen & placed
     n = int(on_line.sum())
+    unfitted = EffectiveRobustness(n=n, left_out=left_out, placed=places)
     if n < LEAST_PAIRS:
-        reason = f"undefined (baseline of {n} models)"
-        return EffectiveRobustness(n=n, left_out=left_out, placed=places, reason=reason)
+        return replace(unfitted, reason=f"undefined (baseline of {n} models)")
     at, above = (values[on_line] - values[on_line].mean() for values in probits)
     spread = float(at @ at)
     if spread <= 1e-18 * n:
-        reason = "undefined (baseline models are equal in x)"
-        return EffectiveRobustness(n=n, left_out=left_out, placed=places, reason=reason)
+        return replace(unfitted, reason="undefined (baseline models are equal in x)")
     slope = float(at @ above) / spread
     intercept = float(probits[1][on_line].mean() - slope * probits[0][on_line].mean())
     total = float(above @ above)
     r2 = slope * float(at @ above) / total if total > 1e-18 * n else None
     beyond = (first < first[on_line].min()) | (first > first[on_line].max())
-    return EffectiveRobustness(
-        n=n,
+    return replace(
+        unfitted,
         slope=slope,
         intercept=intercept,
         r2=r2,
         values=_beyond(second, intercept + slope * probits[0]),
         outside=tuple(int(place) for place in np.flatnonzero(beyond)),
-        left_out=left_out,
-        placed=places,
     )
 
 

@@ -41,7 +41,7 @@ GREY = "#555555"
 PAD = 0.05
 """What an axis extends beyond its points, as a fraction of their range; the default of matplotlib."""
 WIDTH, HIGHEST = 7.6, 40.0
-"""Of a picture, in inches."""
+"""Of a picture of up to two columns of panels, and most of any picture, in inches."""
 LINE = 0.14
 """Height of one of the lines of named rows, in inches."""
 EXTRA = "pip install 'bias-harness[figures]'"
@@ -109,7 +109,7 @@ def to_canvas(figure: Figure) -> Canvas:
     figure = with_texts(figure, drawn)
     columns = next((most for most in (1, 2, 3) if len(panels) <= most * most), 4)
     rows = -(-len(panels) // columns)
-    canvas = Canvas(figsize=_size(rows, scales[0][1], bool(figure.y_ticks)), layout="constrained")
+    canvas = Canvas(figsize=_size(rows, columns, scales[0][1] if figure.y_ticks else None), layout="constrained")
     handles: dict[tuple[int, str], Artist] = {}
     for at, (panel, sides) in enumerate(zip(panels, scales, strict=True)):
         axes = canvas.add_subplot(rows, columns, at + 1)
@@ -122,11 +122,12 @@ def to_canvas(figure: Figure) -> Canvas:
     return canvas
 
 
-def _size(rows: int, y: Scale, named: bool) -> tuple[float, float]:
-    """Width and height in inches."""
+def _size(rows: int, columns: int, named: Scale | None) -> tuple[float, float]:
+    """Width and height in inches, for so many rows and columns of panels; `named`: the scale of named rows."""
+    width = WIDTH + 2.6 * max(columns - 2, 0)
     if named:
-        return WIDTH, min(1.6 + LINE * (y.last - y.first), HIGHEST)
-    return WIDTH, 4.6 if rows == 1 else min(1.2 + 2.4 * rows, HIGHEST)
+        return width, min(1.6 + LINE * (named.last - named.first), HIGHEST)
+    return width, 4.6 if rows == 1 else min(1.2 + 2.4 * rows, HIGHEST)
 
 
 def _write(figure: Figure, canvas: Canvas, handles: Mapping[tuple[int, str], Artist]) -> None:
