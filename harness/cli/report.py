@@ -105,8 +105,9 @@ def _figure(report: Report, study: Study, name: str, form: str, output: Path | N
     """One figure on the terminal, as JSON, or drawn to a file; or the names of all figures."""
     from dataclasses import asdict
 
-    from harness.output.drawing import to_text, write
+    from harness.output.drawing import write
     from harness.output.formats import to_json
+    from harness.output.plain_drawing import to_text
     from harness.output.promises import checked_data, checked_figures
 
     choice("format", form, ("terminal", "json"))

@@ -12,6 +12,7 @@ from harness.inference.effective import EffectiveRobustness, effective_robustnes
 from harness.inference.families import WithinFamilies, within_families
 from harness.inference.influence import Influence, influence_of
 from harness.inference.intraclass import Intraclass, effective_pairs, intraclass
+from harness.inference.left_out import PredictedModel
 from harness.inference.multiverse import Multiverse, Specification, multiverse_of
 from harness.inference.partial import PartialCorrelation, partial_spearman
 from harness.inference.power import Detectable, detectable
@@ -49,6 +50,7 @@ __all__ = [
     "Multiverse",
     "Null",
     "PartialCorrelation",
+    "PredictedModel",
     "Prediction",
     "Reliability",
     "Score",

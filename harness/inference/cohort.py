@@ -22,12 +22,14 @@ class Cohort:
 
     Attributes:
         models: their names. families: their families, None for a model without one.
+        places: of each among all models, in the order in which they are given.
         names: of the p biases. biases: (n, p) finite values. log: biases of which ``ols-log`` takes the logarithm.
         draws, seed: of the permutations.
     """
 
     models: tuple[str, ...]
     families: tuple[str | None, ...]
+    places: tuple[int, ...]
     names: tuple[str, ...]
     biases: np.ndarray
     log: tuple[str, ...]
@@ -81,6 +83,7 @@ class Cohort:
         return Cohort(
             models=tuple(self.models[at] for at in positions),
             families=tuple(self.families[at] for at in positions),
+            places=tuple(self.places[at] for at in positions),
             names=self.names,
             biases=self.biases[positions],
             log=self.log,

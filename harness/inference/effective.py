@@ -8,7 +8,7 @@ and ρ_eff = y - Φ(a + b Φ⁻¹(x)) for every model. The baseline decides what
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,6 +28,8 @@ class EffectiveRobustness:
         outside: positions of models whose x lies outside the range of the baseline on the line: theirs is extrapolated.
         left_out: positions of baseline models whose x or y is 0 or 1 without a count, so that they have no place on the
             line.
+        placed: x and y of each model as fractions between 0 and 1, on which the line rests: as given, 0 and 1 moved as
+            `counts` says; None where one of the two has no place on the probit scale.
         reason: why there is no line; else None.
     """
 
@@ -38,6 +40,7 @@ class EffectiveRobustness:
     values: tuple[float | None, ...] = ()
     outside: tuple[int, ...] = ()
     left_out: tuple[int, ...] = ()
+    placed: tuple[tuple[float, float] | None, ...] = ()
     reason: str | None = None
 
 
@@ -60,30 +63,32 @@ def effective_robustness(
         ValueError: unequal lengths, a value outside [0, 1], or a count below 1.
     """
     first, second, chosen = _checked(x, y, baseline, counts)
-    probits = _probit(first, counts[0]), _probit(second, counts[1])
+    moved = _within(first, counts[0]), _within(second, counts[1])
+    probits = _probit(moved[0]), _probit(moved[1])
     placed = np.isfinite(probits[0]) & np.isfinite(probits[1])
+    places = tuple((float(a), float(b)) if has else None for a, b, has in zip(*moved, placed, strict=True))
     left_out = tuple(int(at) for at in np.flatnonzero(chosen & ~placed))
     on_line = chosen & placed
     n = int(on_line.sum())
+    unfitted = EffectiveRobustness(n=n, left_out=left_out, placed=places)
     if n < LEAST_PAIRS:
-        return EffectiveRobustness(n=n, left_out=left_out, reason=f"undefined (baseline of {n} models)")
+        return replace(unfitted, reason=f"undefined (baseline of {n} models)")
     at, above = (values[on_line] - values[on_line].mean() for values in probits)
     spread = float(at @ at)
     if spread <= 1e-18 * n:
-        return EffectiveRobustness(n=n, left_out=left_out, reason="undefined (baseline models are equal in x)")
+        return replace(unfitted, reason="undefined (baseline models are equal in x)")
     slope = float(at @ above) / spread
     intercept = float(probits[1][on_line].mean() - slope * probits[0][on_line].mean())
     total = float(above @ above)
     r2 = slope * float(at @ above) / total if total > 1e-18 * n else None
     beyond = (first < first[on_line].min()) | (first > first[on_line].max())
-    return EffectiveRobustness(
-        n=n,
+    return replace(
+        unfitted,
         slope=slope,
         intercept=intercept,
         r2=r2,
         values=_beyond(second, intercept + slope * probits[0]),
         outside=tuple(int(place) for place in np.flatnonzero(beyond)),
-        left_out=left_out,
     )
 
 
@@ -101,12 +106,17 @@ def _checked(
     return first, second, chosen
 
 
-def _probit(values: np.ndarray, count: int | None) -> np.ndarray:
-    """Φ⁻¹ of the values; infinite at 0 and 1 without a count."""
+def _within(values: np.ndarray, count: int | None) -> np.ndarray:
+    """The values, with 0 and 1 moved inwards if the number of decisions is known."""
+    if count is None:
+        return values
+    return np.where((values == 0) | (values == 1), (values * count + 0.5) / (count + 1), values)
+
+
+def _probit(values: np.ndarray) -> np.ndarray:
+    """Φ⁻¹ of the values; infinite at 0 and 1."""
     from scipy.special import ndtri
 
-    if count is not None:
-        values = np.where((values == 0) | (values == 1), (values * count + 0.5) / (count + 1), values)
     probits: np.ndarray = ndtri(values)
     return probits
 

@@ -144,6 +144,13 @@ def predicted(design: Design, response: np.ndarray) -> np.ndarray:
     return result
 
 
+def predicted_alone(design: Design, response: np.ndarray) -> np.ndarray:
+    """Each of n values of a response (n,) by the coefficients of all other models; `design` has no `loo_reason`."""
+    rest = response - design.basis @ (design.basis.T @ response)
+    result: np.ndarray = response - rest / (1 - design.leverage)
+    return result
+
+
 def explained(design: Design, responses: np.ndarray, total: Squares) -> Explained:
     """R² and Q² of responses (n, d) with mean 0, none of them constant.
 

@@ -17,6 +17,7 @@ from harness.inference.baselines import ACCURACY, Score, baselines_of, gaps_of, 
 from harness.inference.cohort import Cohort, Learner
 from harness.inference.concordance import concordance
 from harness.inference.folds import Explained, explained, members_of, predicted, squares
+from harness.inference.left_out import PredictedModel, models_left_out
 from harness.ranks import levels
 
 Values = Mapping[str, Sequence[float | None]]
@@ -58,6 +59,7 @@ class Prediction:
         concordance: share of the pairs of models inside one left-out family whose order is predicted, ties one half.
         pairs: how many such pairs.
         null: over the permutations. baselines: ``mean``, ``family-mean``, ``id``, ``id+biases``.
+        predicted: each of the n models as others predict it, in the order in which they are given; empty without a fit.
         reason: why numbers are undefined; else None.
     """
 
@@ -74,6 +76,7 @@ class Prediction:
     pairs: int = 0
     null: Null
     baselines: Mapping[str, Score]
+    predicted: tuple[PredictedModel, ...] = ()
     reason: str | None = None
 
 
@@ -109,6 +112,7 @@ def predictions(
         Cohort(
             models=tuple(models),
             families=tuple(families),
+            places=tuple(range(len(models))),
             names=tuple(biases),
             biases=_array(biases),
             log=tuple(name for name in biases if name in log),
@@ -173,6 +177,7 @@ def _of_axis(
             each = replace(each, baselines=baselines_of(cohort, axis, scaled, accuracy, each.learner))
             blocks = [block[each.learner] for block in drawn]
             each = _with_numbers(each, cohort, scaled, observed[each.learner], blocks)
+            each = replace(each, predicted=models_left_out(cohort, cohort.designs[each.learner], response))
         result.append(each)
     return result
 

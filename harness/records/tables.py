@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,10 @@ class Series:
 
     Attributes:
         label: for the legend. x, y: one number per point. names: one per point, or empty. line: points are joined.
+        style: ``open`` marks are not filled; ``ticks`` are short grey bars across x, left out beyond a limit;
+            ``reference`` is a grey line without marks, which is cut off where the points end, but kept in view if it is
+            parallel to an axis.
+        panel: title of the panel that it belongs to. Series of one label look the same in every panel.
     """
 
     label: str
@@ -27,6 +32,8 @@ class Series:
     y: tuple[float, ...]
     names: tuple[str, ...] = ()
     line: bool = False
+    style: Literal["points", "open", "ticks", "reference"] = "points"
+    panel: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +42,9 @@ class Figure:
 
     Attributes:
         name: for ``--figure NAME`` and file names. note: shown below. log_x: logarithmic x axis.
+        probit: both axes are fractions between 0 and 1, placed by the quantile of the normal distribution, shown in %.
+        x_limits: a point beyond one of them is drawn there, with an arrow and its number; None: no limit.
+        y_ticks: places on the y axis and their names, in the place of numbers; one unit is one line of text.
     """
 
     name: str
@@ -44,6 +54,9 @@ class Figure:
     series: tuple[Series, ...]
     note: str = ""
     log_x: bool = False
+    probit: bool = False
+    x_limits: tuple[float | None, float | None] = (None, None)
+    y_ticks: tuple[tuple[float, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

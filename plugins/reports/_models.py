@@ -1,4 +1,4 @@
-"""Which models of a study enter statistics over models."""
+"""Which models of a study enter statistics over models, and the units of what they have."""
 
 from __future__ import annotations
 
@@ -11,3 +11,12 @@ def taking_part(study: Study) -> Sequence[StudyModel]:
     """The models that enter the statistics: those with a group; all with ``--ungrouped``, or if none has a group."""
     grouped = [model for model in study.models if model.group is not None]
     return study.models if study.ungrouped or not grouped else grouped
+
+
+def units_of(study: Study) -> dict[str, str | None]:
+    """Unit of each bias and axis; None where its parts differ or none is measured."""
+    units = {}
+    for name, parts in [*study.biases.items(), *study.axes.items()]:
+        of_parts = {m.measures[part].unit for m in study.models for part in parts if part in m.measures}
+        units[name] = of_parts.pop() if len(of_parts) == 1 else None
+    return units

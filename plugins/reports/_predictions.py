@@ -52,12 +52,24 @@ Baselines = TypedDict("Baselines", {"mean": Score, "family-mean": Score, "id": S
 
 
 @final
+class PredictedEntry(TypedDict):
+    """One model: the axis as `measured`, as predicted by all other models (`loo`), and by the other groups (`lofo`)."""
+
+    model: str
+    group: str | None
+    measured: float
+    loo: float | None
+    lofo: float | None
+
+
+@final
 class PredictionEntry(TypedDict):
     """One axis of generalization from all biases, by one learner, over one set of models.
 
     `n`: models that have all numbers; `families`: their groups; `r2`: explained in sample; `q2_loo`, `q2_lofo`: for
     models, and for families, left out; `p_loo`, `p_lofo`: by permutations; `concordance`: share of pairs inside
-    left-out families whose order is predicted; `reason`: why numbers are undefined.
+    left-out families whose order is predicted; `predicted`: each model as others predict it, in the units of the axis,
+    empty without a fit; `reason`: why numbers are undefined.
     """
 
     generalization: str
@@ -73,6 +85,7 @@ class PredictionEntry(TypedDict):
     concordance: float | None
     null: Null
     baselines: Baselines
+    predicted: list[PredictedEntry]
     reason: str | None
 
 
@@ -108,6 +121,10 @@ def _entry(prediction: inference.Prediction) -> PredictionEntry:
         "concordance": prediction.concordance,
         "null": cast(Null, asdict(prediction.null)),
         "baselines": cast(Baselines, {name: asdict(score) for name, score in prediction.baselines.items()}),
+        "predicted": [
+            {"model": of.model, "group": of.family, "measured": of.measured, "loo": of.loo, "lofo": of.lofo}
+            for of in prediction.predicted
+        ],
         "reason": prediction.reason,
     }
 

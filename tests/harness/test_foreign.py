@@ -5,6 +5,7 @@ import io
 import json
 import re
 import warnings
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from harness import Figure, Series, Table, TableCell
 from harness.foreign import csv_text, in_ascii, json_text, markdown_text, one_line, spelled, visible
-from harness.output import drawing
+from harness.output import drawing, plain_drawing
 from harness.output.formats import to_csv, to_html, to_json, to_markdown, to_terminal
 from tests.helpers.hostile_texts import TEXTS, inert, inert_csv, inert_markdown, parsed
 
@@ -91,7 +92,10 @@ def test_hostile_json(text):
 @every_text
 def test_hostile_figure_in_a_terminal(text):
     series = (Series(label=text, x=(1.0, 2.0), y=(1.0, 2.0)), Series(label="b", x=(1.0,), y=(3.0,)))
-    inert(drawing.to_text(Figure(name="f", title=text, x_label=text, y_label=text, series=series, note=text)))
+    figure = Figure(name="f", title=text, x_label=text, y_label=text, series=series, note=text)
+    inert(plain_drawing.to_text(figure))
+    panels = tuple(replace(one, panel=text, style="open") for one in series)
+    inert(plain_drawing.to_text(replace(figure, series=panels, y_ticks=((1.0, text), (3.0, text)))))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +104,10 @@ def picture():
     series = tuple(Series(label=text, x=(1.0,), y=(1.0,)) for text in TEXTS.values())
     evil = TEXTS["math"] + TEXTS["cdata"] + TEXTS["clear-screen"]
     with warnings.catch_warnings(action="ignore"):  # glyphs that the font lacks
-        figure = Figure(name="f", title=evil, x_label=evil, y_label=evil, series=series, note=evil)
+        panel = (Series(label="", x=(1.0,), y=(1.0,), panel=evil),)
+        ticks = ((1.0, evil),)
+        texts = {"title": evil, "x_label": evil, "y_label": evil, "note": evil}
+        figure = Figure(name="f", series=series + panel, y_ticks=ticks, **texts)
         return drawing.to_image(figure, "svg").decode()
 
 

@@ -30,6 +30,7 @@ from harness import (
 )
 
 from .._models import taking_part as _taking_part
+from .._models import units_of
 from .figures import all_figures
 from .numbers import computed
 from .schema import (
@@ -60,7 +61,7 @@ class Correlation(Report):
             "biases": {name: list(parts) for name, parts in study.biases.items()},
             "axes": {name: list(parts) for name, parts in study.axes.items()},
             "titles": dict(study.titles),
-            "units": _units(study),
+            "units": units_of(study),
             "predictions": numbers["predictions"],
             "correlations": numbers["correlations"],
             "bias_correlations": numbers["bias_correlations"],
@@ -200,15 +201,6 @@ def interval_of(parts: Sequence[Measure]) -> Interval:
         "high": math.fsum(highs) / len(highs) if bounded else None,
         "n": None if None in counts else sum(counts),
     }
-
-
-def _units(study: Study) -> dict[str, str | None]:
-    """Unit of each bias and axis; None where its parts differ or none is measured."""
-    units = {}
-    for name, parts in [*study.biases.items(), *study.axes.items()]:
-        of_parts = {m.measures[part].unit for m in study.models for part in parts if part in m.measures}
-        units[name] = of_parts.pop() if len(of_parts) == 1 else None
-    return units
 
 
 def _remarks(study: Study) -> Iterator[str]:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from harness import Series
 
+from .._groups import NO_GROUP
 from .notes import title_of
 from .schema import CorrelationData, ModelEntry
 
 MOST_CURVES = 8
 """With more models than this, curves are means of groups: more curves are indistinguishable."""
-NO_GROUP = "no group"
 
 
 def shown(data: CorrelationData) -> list[ModelEntry]:

@@ -11,6 +11,7 @@ from .curves import MOST_CURVES, by_label, curves_of, shown
 from .depth import depth_figures
 from .notes import title_of
 from .schema import AxisCoefficient, CorrelationData, ModelEntry
+from .stars import stars
 
 FILTERED = re.compile(r"relative-top1@(?P<dataset>[^/]+)/(?P<kind>low|high)-pass-(?P<cutoff>[0-9.]+)")
 
@@ -64,10 +65,21 @@ def _points(label: str, models: Sequence[ModelEntry], bias: str, axis: str, scal
 
 
 def _statistic(entry: AxisCoefficient) -> str:
+    """ρ with its star, n, and the p that the star rests on: within families where that is defined."""
     if entry["spearman"] is None or entry["p"] is None:
         return f"Spearman's ρ {entry['reason']}"
-    p = "p < 0.001" if entry["p"] < 0.001 else f"p = {entry['p']:.3f}"
-    return f"Spearman's ρ = {round(entry['spearman'], 2) + 0.0:.2f}, {p}, n = {entry['n']}"
+    families = entry.get("families")
+    within = families["p_within"] if families and families["within"] is not None else None
+    p = _p("p", entry["p"]) if within is None else _p("p within", within)
+    return f"Spearman's ρ = {_coefficient(entry['spearman'])}{stars(entry)}, {p}, n = {entry['n']}"
+
+
+def _p(name: str, value: float) -> str:
+    return f"{name} < 0.001" if value < 0.001 else f"{name} = {value:.3f}"
+
+
+def _coefficient(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def _notes(data: CorrelationData, entry: AxisCoefficient, hidden: int) -> Iterator[str]:
@@ -76,8 +88,10 @@ def _notes(data: CorrelationData, entry: AxisCoefficient, hidden: int) -> Iterat
     if outside:
         yield f"ρ is without {', '.join(outside)}."
     if families and families["within"] is not None and families["p_within"] is not None:
-        p = "p < 0.001" if families["p_within"] < 0.001 else f"p = {families['p_within']:.3f}"
-        yield f"Within training families: ρ = {round(families['within'], 2) + 0.0:.2f}, {p} by permutation."
+        within = _coefficient(families["within"])
+        yield f"Within training families: ρ = {within}, n = {families['n']}; p within: by permutation there."
+    if stars(entry):
+        yield "* p < 0.05; ** also after Holm's correction over all pairs, as in the table."
     if hidden:
         subject = "1 model is" if hidden == 1 else f"{hidden} models are"
         yield f"{subject} not drawn: no group, or a value is missing."

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from harness import Figure, Series
 
+from .._groups import NO_GROUP
 from .schema import DatasetBiasData, DatasetPlaces, ModelByPlace, SlopeEntry
 
 MOST_CURVES = 8
 """With more models than this, curves are means of groups: more curves are indistinguishable."""
-NO_GROUP = "no group"
 
 
 def all_figures(data: DatasetBiasData) -> list[Figure]:

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from harness import Report, Study, Table, hookimpl
+from harness import Figure, Report, Study, Table, hookimpl
 
-from .._models import taking_part
+from .._models import taking_part, units_of
 from .._predictions import prediction_entries
+from .figures import all_figures
 from .schema import PredictionData
 from .tables import all_tables
 
@@ -32,6 +33,7 @@ class JointPrediction(Report):
             "biases": {name: list(parts) for name, parts in study.biases.items()},
             "axes": {name: list(parts) for name, parts in study.axes.items()},
             "titles": dict(study.titles),
+            "units": units_of(study),
             "log": [name for name in study.statistics.log if name in study.biases],
             "grouped": all(model.group is not None for model in models),
             "warnings": [*study.warnings, *_remarks(study)],
@@ -41,6 +43,10 @@ class JointPrediction(Report):
     def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
         """The answer, the baselines, what is reached by chance, and remarks."""
         return all_tables(cast(PredictionData, data))
+
+    def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
+        """Q² of each axis and learner, and each axis as the models of other groups predict it."""
+        return all_figures(cast(PredictionData, data))
 
 
 def _remarks(study: Study) -> Iterator[str]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any, TypedDict, final
 
-from .._predictions import Baselines, Chance, Null, PredictionEntry, Score
+from .._predictions import Baselines, Chance, Null, PredictedEntry, PredictionEntry, Score
 
-__all__ = ["Baselines", "Chance", "Null", "PredictionData", "PredictionEntry", "Score"]
+__all__ = ["Baselines", "Chance", "Null", "PredictedEntry", "PredictionData", "PredictionEntry", "Score"]
 
 
 @final
@@ -17,13 +17,15 @@ class PredictionData(TypedDict):
     """The whole report.
 
     `biases` and `axes`: name -> full names of the measures that it averages; `log`: biases whose logarithm ``ols-log``
-    takes; `grouped`: whether models without a group are left out.
+    takes; `units`: of each bias and axis, null where its parts differ; `grouped`: whether models without a group are
+    left out.
     """
 
     predictions: list[PredictionEntry]
     biases: dict[str, list[str]]
     axes: dict[str, list[str]]
     titles: dict[str, str]
+    units: dict[str, str | None]
     log: list[str]
     grouped: bool
     warnings: list[str]

@@ -13,8 +13,9 @@ from typing import Any, TypedDict, cast
 
 import numpy as np
 
-from harness import Report, Study, Table, hookimpl, inference, kept_statistics, statistics
+from harness import Figure, Report, Study, Table, hookimpl, inference, kept_statistics, statistics
 
+from .figures import all_figures
 from .halves import digests_of
 from .quantities import AS_DEFINED, Quantities, quantities
 from .reliability import ALL, reliability_entries
@@ -63,6 +64,10 @@ class Sensitivity(Report):
     def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
         """Coefficients and what moves them, definitions, shared denominators, reliability, effective robustness."""
         return all_tables(cast(SensitivityData, data))
+
+    def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
+        """Coefficients by every declared definition, and axes beside the line of effective robustness."""
+        return all_figures(cast(SensitivityData, data))
 
 
 class _Numbers(TypedDict):

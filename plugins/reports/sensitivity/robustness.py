@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness import Study, inference
+from harness import Study, StudyModel, inference
 
 from .quantities import Quantities
-from .schema import EffectiveEntry
+from .schema import EffectiveEntry, PlacedEntry
 
 
 def reference(study: Study) -> str | None:
@@ -28,11 +28,13 @@ def effective_entries(study: Study, over: Quantities) -> Iterator[EffectiveEntry
 
 def _effective(study: Study, over: Quantities, axis: str, against: str) -> EffectiveEntry:
     have = over.complete(axis, against)
-    names = [model.name for model, has in zip(over.models, have, strict=True) if has]
+    models = [model for model, has in zip(over.models, have, strict=True) if has]
+    names = [model.name for model in models]
+    baseline = over.matching(study.statistics.baseline_models)[have]
     result = inference.effective_robustness(
         over.values[against][have],
         over.values[axis][have],
-        over.matching(study.statistics.baseline_models)[have],
+        baseline,
         counts=(_decisions(over, against), _decisions(over, axis)),
     )
     return {
@@ -45,8 +47,14 @@ def _effective(study: Study, over: Quantities, axis: str, against: str) -> Effec
         "values": dict(zip(names, result.values, strict=True)) if result.values else {},
         "outside": [names[at] for at in result.outside],
         "left_out": [names[at] for at in result.left_out],
+        "points": [_placed(*of) for of in zip(models, result.placed, baseline.tolist(), strict=True)],
         "reason": result.reason,
     }
+
+
+def _placed(model: StudyModel, place: tuple[float, float] | None, baseline: bool) -> PlacedEntry:
+    x, y = place or (None, None)
+    return {"model": model.name, "group": model.group, "x": x, "y": y, "baseline": baseline}
 
 
 def _is_accuracy(study: Study, parts: Sequence[str]) -> bool:

@@ -145,11 +145,25 @@ class ReliabilityEntry(TypedDict):
     reason: str | None
 
 
+class PlacedEntry(TypedDict):
+    """One model on the plane of the line: fractions `x` of `against` and `y` of the axis, as they are placed there.
+
+    0 and 1 are moved inwards where the number of decisions is known, else both are null; `baseline`: whether it belongs
+    to the declared baseline.
+    """
+
+    model: str
+    group: str | None
+    x: float | None
+    y: float | None
+    baseline: bool
+
+
 class EffectiveEntry(TypedDict):
     """Effective robustness on one axis, beyond what `against` predicts over the `n` models of the baseline.
 
     `values`: by model, differences of fractions; `outside`: models beyond the range of the baseline, where the line is
-    extrapolated; `left_out`: baseline models without a place on the probit scale.
+    extrapolated; `left_out`: baseline models without a place on the probit scale; `points`: every model that has both.
     """
 
     generalization: str
@@ -161,6 +175,7 @@ class EffectiveEntry(TypedDict):
     values: dict[str, float | None]
     outside: list[str]
     left_out: list[str]
+    points: list[PlacedEntry]
     reason: str | None
 
 

@@ -107,3 +107,13 @@ def test_a_flat_baseline_explains_nothing_of_nothing():
 def test_refuses(x, counts, expected):
     with pytest.raises(ValueError, match=expected):
         effective_robustness(x, [0.1, 0.2], [True, True], counts=counts)
+
+
+def test_places_are_the_values_and_those_of_nought_and_one_where_their_number_is_known():
+    x, y = [0.0, 0.25, 0.5, 1.0, 0.6, 0.7], [0.1, 0.0, 0.3, 0.4, 0.5, 0.6]
+    assert effective_robustness(x, y, [True] * 6).placed == (None, None, (0.5, 0.3), None, (0.6, 0.5), (0.7, 0.6))
+    line = effective_robustness(x, y, [True] * 6, counts=(9, 4))
+    placed = line.placed
+    assert placed == ((0.05, 0.1), (0.25, 0.1), (0.5, 0.3), (0.95, 0.4), (0.6, 0.5), (0.7, 0.6))
+    expected = stats.linregress(stats.norm.ppf([x for x, _ in placed]), stats.norm.ppf([y for _, y in placed]))
+    assert (line.slope, line.intercept) == pytest.approx((expected.slope, expected.intercept))

@@ -1,121 +1,32 @@
-"""Figures drawn: every point where it belongs, the same bytes every time, errors that say what to do."""
+"""Pictures of figures: every point where it belongs, the same bytes every time, errors that say what to do."""
 
 import json
-import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness import Erratum, Figure, ImportedModel, ImportedTable, Measure, RequestError, Series
-from harness.output.drawing import COLOURS, GLYPHS, MARKERS, ROWS, to_image, to_text, write
+from harness import Erratum, ImportedModel, ImportedTable, Measure, RequestError, Series
+from harness.output.drawing import COLOURS, MARKERS, to_image, write
+from harness.output.plain_drawing import to_text
 from harness.plugins.importers.paper import Paper
 from harness.plugins.reports.correlation import Correlation
+from harness.plugins.reports.prediction import JointPrediction
 from harness.store import store_table
 from harness.study.compose import compose, mended
 from harness.study.errata import marked
 from harness.study.rows import Row
+from tests.helpers.drawn_figures import figure, marks, points
 from tests.helpers.places import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-def figure(*series, **more):
-    given = {"name": "f", "title": "Title", "x_label": "across", "y_label": "up", **more}
-    return Figure(series=series, **given)
-
-
-def points(label="g", x=(0.0, 1.0, 2.0), y=(1.0, 3.0, 2.0), line=False):
-    return Series(label=label, x=tuple(x), y=tuple(y), line=line)
-
-
-def plot(text):
-    """The rows of the plot in a terminal figure, without labels and axis."""
-    rows = [re.split("[┤│]", line, maxsplit=1)[1] for line in text.splitlines() if re.match(r"[^┤│└]*[┤│]", line)]
-    assert len(rows) == ROWS
-    return rows
-
-
-def marks(text, glyph):
-    return [(column, row) for row, line in enumerate(plot(text)) for column, one in enumerate(line) if one == glyph]
-
-
-# --- text -------------------------------------------------------------------------------------
-
-
-def test_points_stand_in_the_order_of_their_values():
-    found = sorted(marks(to_text(figure(points())), "o"))
-    columns, rows = zip(*found, strict=True)
-    assert columns == tuple(sorted(columns)) and len(set(columns)) == 3
-    assert rows[1] < rows[2] < rows[0]  # the highest value stands highest
-    assert columns[1] - columns[0] == pytest.approx(columns[2] - columns[1], abs=1)
-
-
-@given(
-    st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e-3, 1e-3)), min_size=1, max_size=30),
-    st.integers(40, 120),
-)
-def test_every_figure_fits_and_shows_every_distinct_place(pairs, width):
-    x, y = zip(*pairs, strict=True)
-    text = to_text(figure(points(x=x, y=y)), width)
-    assert max(map(len, text.splitlines())) <= width
-    assert 1 <= len(marks(text, "o")) <= len(set(pairs))
-
-
-@pytest.mark.parametrize("value", [0.0, 0.5, -3.0, 1e9])
-def test_one_point_stands_in_the_middle(value):
-    ((column, row),) = marks(to_text(figure(points(x=[value], y=[value])), 80), "o")
-    assert abs(row - ROWS // 2) <= 1
-    assert 25 <= column <= 45
-
-
-def test_ticks_stand_beside_their_values():
-    text = to_text(figure(points(x=[0.0, 1.0], y=[0.0, 100.0])))
-    labelled = {float(line.split("┤")[0]): row for row, line in enumerate(text.splitlines()[3:]) if "┤" in line}
-    assert set(labelled) == {0.0, 50.0, 100.0}
-    rows = dict((row, column) for column, row in marks(text, "o"))
-    assert set(rows) == {labelled[0.0], labelled[100.0]}
-    axis, labels = text.splitlines()[3 + ROWS : 5 + ROWS]
-    assert axis.count("┬") == len(labels.split())
-    assert [float(one) for one in labels.split()] == sorted(float(one) for one in labels.split())
-
-
-def test_series_have_marks_of_their_own_and_shared_places_say_so():
-    text = to_text(figure(points("first"), points("second", x=(0.0, 0.5), y=(1.0, 1.0))))
-    assert len(marks(text, "o")) == 2
-    assert len(marks(text, "x")) == 1
-    assert len(marks(text, "@")) == 1
-    assert "o first   x second   @ several of these" in text
-    assert "several" not in to_text(figure(points("first")))
-
-
-def test_lines_join_their_points_and_hide_none():
-    text = to_text(figure(points(line=True)))
-    assert len(marks(text, "o")) == 3
-    dots = marks(text, "·")
-    assert len(dots) > 20
-    assert marks(to_text(figure(points())), "·") == []
-
-
-def test_a_logarithmic_axis_has_equal_steps_for_equal_factors():
-    text = to_text(figure(points(x=[0.01, 0.1, 1.0], y=[1.0, 1.0, 1.0]), log_x=True))
-    (first, _), (second, _), (third, _) = sorted(marks(text, "o"))
-    assert second - first == pytest.approx(third - second, abs=1)
-    with pytest.raises(RequestError, match="figure f cannot be drawn: its logarithmic axis has values of 0 or less"):
-        to_text(figure(points(), log_x=True))
-
-
-def test_notes_and_labels_are_there():
-    lines = to_text(figure(points(), note="one\ntwo"), 60).splitlines()
-    assert lines[0] == "Title" and "up" in lines
-    assert lines[-2:] == ["one", "two"]
-    assert any(line.strip() == "across" for line in lines)
 
 
 @pytest.mark.parametrize("draw", [to_text, lambda one: to_image(one, "svg")])
@@ -124,17 +35,10 @@ def test_a_figure_without_points_is_refused(draw):
         draw(figure(points(x=(), y=())))
 
 
-def test_more_series_than_marks_lead_to_a_file():
-    many = figure(*(points(f"s{at}") for at in range(len(GLYPHS) + 1)))
-    with pytest.raises(RequestError, match=r"has 33 series, and a terminal shows 32\. Type: --figure f -o f\.svg"):
-        to_text(many)
-
-
 def test_every_pair_of_colour_and_marker_is_another_one():
     assert COLOURS[7] == "#000000"  # the eighth is one's own model among the seven groups of the study: not the palest
     pairs = {(COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)]) for at in range(88)}
     assert len(pairs) == 88
-    assert len(set(GLYPHS)) == len(GLYPHS) and "@" not in GLYPHS and "·" not in GLYPHS
 
 
 # --- images -----------------------------------------------------------------------------------
@@ -203,6 +107,90 @@ def test_without_matplotlib_the_pip_command_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(RequestError, match=r"drawing SVG needs matplotlib.*pip install 'bias-harness\[figures\]'"):
         to_image(figure(points()), "svg")
+
+
+# --- read back from the axes ------------------------------------------------------------------
+
+
+def offsets(axes):
+    """The places of the marks of each series without a line, in the units of the axes."""
+    return [np.asarray(collection.get_offsets()).tolist() for collection in axes.collections]
+
+
+@pytest.fixture
+def canvas():
+    pytest.importorskip("matplotlib", reason="the extra `figures` is not installed")
+    from harness.output.drawing import to_canvas
+
+    return to_canvas
+
+
+def test_marks_stand_at_their_values_in_the_panel_of_their_series(canvas):
+    series = [
+        Series(label=label, x=(0.1 * at, 0.3), y=(0.2, 0.1 * at), panel=panel)
+        for at, (panel, label) in enumerate([("p", "a"), ("p", "b"), ("q", "a"), ("r", "b"), ("r", "c")], 1)
+    ]
+    drawn = canvas(figure(*series))
+    assert [axes.get_title(loc="left") or axes.get_title() for axes in drawn.axes] == ["p", "q", "r"]
+    found = [of for axes in drawn.axes for of in offsets(axes)]
+    assert found == [[pytest.approx(pair) for pair in zip(one.x, one.y, strict=True)] for one in series]
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["a", "b", "c"]
+    colours = [tuple(of.get_facecolor()[0]) for axes in drawn.axes for of in axes.collections]
+    assert colours[0] == colours[2] and colours[1] == colours[3] and len(set(colours)) == 3
+    labels = [(axes.get_xlabel(), axes.get_ylabel()) for axes in drawn.axes]
+    assert labels == [("", "up"), ("across", ""), ("across", "up")]  # below and left of others
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.floats(-1e4, 2), min_size=1, max_size=6))
+def test_points_beyond_a_limit_are_drawn_there_with_their_numbers(canvas, values):
+    shown = points("g", x=values, y=[float(at) for at in range(len(values))])
+    (axes,) = canvas(figure(shown, x_limits=(-1.0, None))).axes
+    assert offsets(axes) == [[[max(value, -1.0), at] for at, value in enumerate(values)]]
+    beyond = [(value, at) for at, value in enumerate(values) if value < -1]
+    assert [text.xy for text in axes.texts] == [(-1.0, at) for _, at in beyond]
+    written = [float(text.get_text().removeprefix("← ")) for text in axes.texts]
+    assert written == pytest.approx([value for value, _ in beyond], rel=0.05, abs=0.5)
+    low, high = axes.get_xlim()
+    assert all(low < max(value, -1) < high for value in values)
+
+
+def test_open_marks_are_not_filled_and_a_line_of_reference_is_cut_off(canvas):
+    filled, empty = points("g"), replace(points("g", x=(0.5,), y=(2.5,)), style="open")
+    line = Series(label="equal", x=(-50.0, 50.0), y=(-50.0, 50.0), style="reference")
+    (axes,) = canvas(figure(filled, empty, line)).axes
+    first, second = axes.collections
+    assert tuple(first.get_facecolor()[0]) == tuple(second.get_edgecolor()[0])
+    assert tuple(second.get_facecolor()[0]) == (1, 1, 1, 1)
+    assert [axes.lines[0].get_xdata().tolist(), axes.lines[0].get_ydata().tolist()] == [[-50, 50], [-50, 50]]
+    assert axes.get_xlim() == pytest.approx((-0.1, 2.1)) and axes.get_ylim() == pytest.approx((0.9, 3.1))
+
+
+def test_a_probit_picture_has_fractions_at_their_quantiles_and_percent_beside_them(canvas):
+    at = (0.02275013, 0.5, 0.97724987)
+    (axes,) = canvas(figure(points(x=at, y=at), probit=True)).axes
+    assert offsets(axes) == [[[value, value] for value in at]]
+    pixels = axes.transData.transform([(value, 0.5) for value in at])[:, 0]
+    assert pixels[1] - pixels[0] == pytest.approx(pixels[2] - pixels[1])
+    ticks = {label.get_text(): place for place, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)}
+    assert ticks["50"] == 0.5 and all(float(text) == pytest.approx(100 * place) for text, place in ticks.items())
+
+
+def test_names_of_rows_stand_at_their_places_and_are_no_formulae(canvas, tmp_path):
+    names = ("a_b $x_1$", "$\\frac{", "long " * 30)
+    ticks = tuple((-float(at), name) for at, name in enumerate(names))
+    one = Series(label="m_1 $y$", x=(0.1, 0.2, 0.3), y=(0.0, -1.0, -2.0))
+    shown = figure(one, y_ticks=ticks, title="$t_1$: $", note="$n_{$")
+    (axes,) = canvas(shown).axes
+    assert axes.get_yticks().tolist() == [0, -1, -2]
+    write(shown, tmp_path / "a.svg")
+    root = ElementTree.fromstring((tmp_path / "a.svg").read_bytes())
+    texts = ["".join(of.itertext()) for of in root.iter(f"{SVG}text")]
+    assert {"a_b $x_1$", "$\\frac{", "m_1 $y$", "$t_1$: $", "$n_{$"} <= set(texts)
+    assert max(map(len, texts)) == 40
+    panels = [replace(one, panel=name) for name in names]
+    write(figure(*panels), tmp_path / "b.svg")
+    assert b"$x_1$" in (tmp_path / "b.svg").read_bytes()
 
 
 # --- the command ------------------------------------------------------------------------------
@@ -278,21 +266,28 @@ def test_mistakes_are_one_line(report, arguments, words):
     assert all(word in err for word in words), err
 
 
-def test_the_picture_of_the_documentation_is_the_published_table(real, tmp_path, monkeypatch):
-    """The same points and words; the bytes are those of one version of matplotlib."""
+def texts_and_marks(svg):
+    """Every text of a picture, and how many marks it has."""
+    root = ElementTree.fromstring(svg)
+    return ["".join(one.itertext()) for one in root.iter(f"{SVG}text")], sum(1 for _ in root.iter(f"{SVG}use"))
+
+
+@pytest.mark.parametrize(
+    ("report", "figure", "file", "errata"),
+    [
+        (Correlation(), "scatter-shape-bias-Adversarial", "shape-bias-adversarial", True),
+        (JointPrediction(), "prediction", "prediction", False),
+    ],
+    ids=["scatter", "prediction"],
+)
+def test_the_pictures_of_the_documentation_are_those_of_the_published_table(real, report, figure, file, errata):
+    """The same marks and words; the bytes are those of one version of matplotlib."""
     pytest.importorskip("matplotlib", reason="the extra `figures` is not installed")
     table = Paper().read(real / "paper" / "benchmark.csv")
     rows = [marked(Row(name=m.name, group=m.group, run="p", measures=m.measures), table.errata) for m in table.models]
-    study = mended(compose(rows, table.biases, table.axes, titles=table.titles, errata=table.errata))
-    drawn = {one.name: one for one in Correlation().figures(Correlation().data(study))}
-    committed = ROOT / "docs" / "images" / "shape-bias-adversarial.svg"
-    found = [
-        ("".join(one.itertext()), sum(1 for _ in root.iter(f"{SVG}use")))
-        for root in map(
-            ElementTree.fromstring, (to_image(drawn["scatter-shape-bias-Adversarial"], "svg"), committed.read_bytes())
-        )
-        for one in root.iter(f"{SVG}text")
-    ]
-    half = len(found) // 2
-    assert found[:half] == found[half:]
+    more = {"titles": table.titles, "errata": table.errata, "statistics": table.statistics}
+    study = compose(rows, table.biases, table.axes, **more)
+    drawn = {one.name: one for one in report.figures(report.data(mended(study) if errata else study))}
+    committed = ROOT / "docs" / "images" / f"{file}.svg"
+    assert texts_and_marks(to_image(drawn[figure], "svg")) == texts_and_marks(committed.read_bytes())
     assert committed.stat().st_size < 60_000

@@ -322,7 +322,7 @@ def test_a_scatter_shows_every_model_that_the_coefficient_rests_on_and_own_ones(
     assert imported.x == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     assert imported.y == pytest.approx([90, 80, 70, 60, 50, 40])  # percent, as in the tables
     assert imported.names == ("g0", "g1", "g2", "g3", "g4", "g5")
-    assert one.title == "shape and ID: Spearman's ρ = -1.00, p = 0.003, n = 6"
+    assert one.title == "shape and ID: Spearman's ρ = -1.00**, p within = 0.003, n = 6"
     assert "ρ is without top, gap." in one.note
     assert [series.label for series in found["scatter-noise-ID"].series] == ["g", "► top"]
     assert "1 model is not drawn" in found["scatter-noise-ID"].note

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness import Reason, Remark, StoreError, Study, StudyModel, TaskLayout, Trials
-from harness.output.drawing import to_text
 from harness.output.formats import FORMATS, render, to_json
+from harness.output.plain_drawing import to_text
 from harness.plugins.datasets.shapes import ShapesPlaced
 from harness.plugins.reports.dataset_bias import DatasetBias, by_place, places, schema
 from tests.helpers.bounds import bounded

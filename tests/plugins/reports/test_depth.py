@@ -3,7 +3,7 @@
 import pytest
 
 from harness import Measure
-from harness.output.drawing import to_text
+from harness.output.plain_drawing import to_text
 from harness.plugins.reports.correlation import Correlation
 from harness.study.compose import compose
 from harness.study.rows import Row

@@ -57,7 +57,8 @@ def test_the_json_has_the_promised_keys_and_both_reports_have_the_same_entries()
     kinds = [(entry["generalization"], entry["learner"]) for entry in data["predictions"]]
     assert kinds == [("ID", "ols"), ("ID", "ols-log"), ("Robust", "ols"), ("Robust", "ols-log")]
     promised = (
-        "generalization models learner n families r2 q2_loo q2_lofo p_loo p_lofo concordance null baselines reason"
+        "generalization models learner n families r2 q2_loo q2_lofo p_loo p_lofo concordance null baselines "
+        "predicted reason"
     )
     for entry in data["predictions"]:
         assert set(entry) == set(promised.split()) and (entry["models"], entry["n"], entry["families"]) == ("all", 9, 3)
