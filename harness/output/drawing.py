@@ -18,6 +18,7 @@ import numpy as np
 from harness.errors import RequestError
 from harness.foreign import drawn
 from harness.output.files import write_file
+from harness.output.heat_maps import maps_canvas
 from harness.output.scales import Mark, Panel, Scale, marks_of, panels_of, shortened, with_texts
 from harness.records import Figure, Series
 
@@ -104,6 +105,8 @@ def to_canvas(figure: Figure) -> Canvas:
     """The figure as one of matplotlib: one pair of axes for each panel, in order."""
     from matplotlib.figure import Figure as Canvas
 
+    if figure.maps:
+        return maps_canvas(with_texts(figure, drawn))
     panels = panels_of(with_texts(figure, drawn))
     scales = [(Scale.of(figure, panel.all, "x", PAD), Scale.of(figure, panel.all, "y", PAD)) for panel in panels]
     figure = with_texts(figure, drawn)

@@ -9,7 +9,8 @@ from itertools import pairwise
 
 from harness.errors import RequestError
 from harness.foreign import one_line
-from harness.output.scales import Mark, Panel, Scale, marks_of, panels_of, shortened, with_texts
+from harness.output.heat_maps import map_lines
+from harness.output.scales import Mark, Panel, Scale, labels_below, marks_of, panels_of, shortened, with_texts
 from harness.records import Figure, Series
 
 GLYPHS = "ox+*#%&=ABCDEFGHIJKLMNPQRSTUVWYZ"
@@ -31,6 +32,8 @@ def to_text(figure: Figure, width: int = 80) -> str:
     A plot is 20 lines high, one of several panels 12, one of named rows as high as it has rows.
     """
     figure = with_texts(figure, one_line)
+    if figure.maps:
+        return _finished([*_wrapped(figure.title, width), "", *map_lines(figure, width)], figure, width)
     panels = panels_of(figure, by_style=True)
     plots = [_Plot.of(figure, panel, width, PANEL_ROWS if len(panels) > 1 else ROWS) for panel in panels]
     lines = [*_wrapped(figure.title, width), "", *([figure.y_label] if figure.y_label else [])]
@@ -39,9 +42,13 @@ def to_text(figure: Figure, width: int = 80) -> str:
         lines += plot.lines()
     lines.append(_centred(figure.x_label, plots[-1].margin, plots[-1].columns))
     lines += ["", *_legend(figure, panels, width, any(SHARED in cells for plot in plots for cells in plot.grid))]
-    for line in figure.note.splitlines():
-        lines += _wrapped(line, width)
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    return _finished(lines, figure, width)
+
+
+def _finished(lines: Sequence[str], figure: Figure, width: int) -> str:
+    """The text of `lines` and the note."""
+    note = [wrapped for line in figure.note.splitlines() for wrapped in _wrapped(line, width)]
+    return "\n".join(line.rstrip() for line in [*lines, *note]) + "\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +87,7 @@ class _Plot:
             yield f"{self.beside.get(row, ''):>{self.margin}} {edge}{''.join(cells).rstrip()}"
         axis = "".join("┬" if at in self.below else "─" for at in range(self.columns))
         yield f"{' ' * (self.margin + 1)}└{axis}"
-        yield " " * (self.margin + 2) + _labels_below(self.below, self.columns)
+        yield " " * (self.margin + 2) + labels_below(self.below, self.columns)
 
 
 def _cell(place: float, cells: int) -> int:
@@ -159,16 +166,6 @@ def _glyph(figure: Figure, look: int) -> str:
             remedy=f"--figure {figure.name} -o {figure.name}.svg",
         )
     return GLYPHS[look]
-
-
-def _labels_below(marks: Mapping[int, str], columns: int) -> str:
-    """Each label below its mark, omitted where two would touch."""
-    line = ""
-    for at, label in sorted(marks.items()):
-        start = min(max(at - len(label) // 2, 0), columns - len(label))
-        if not line or start > len(line):
-            line = line.ljust(start) + label
-    return line
 
 
 def _centred(label: str, margin: int, columns: int) -> str:

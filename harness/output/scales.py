@@ -229,9 +229,29 @@ def with_texts(figure: Figure, shown: Callable[[str], str]) -> Figure:
         series=tuple(replace(series, label=line(series.label), panel=line(series.panel)) for series in figure.series),
         note="\n".join(map(shown, visible(figure.note).splitlines())),
         y_ticks=tuple((place, line(shortened(name))) for place, name in figure.y_ticks),
+        maps=tuple(
+            replace(
+                each,
+                title=line(each.title),
+                rows=tuple(line(shortened(name)) for name in each.rows),
+                columns=tuple(line(shortened(name)) for name in each.columns),
+            )
+            for each in figure.maps
+        ),
+        map_label=line(figure.map_label),
     )
 
 
 def shortened(text: str, most: int = LONGEST) -> str:
     """`text`, cut if it is longer than `most` characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def labels_below(marks: Mapping[int, str], columns: int) -> str:
+    """Each label below its mark, omitted where two would touch."""
+    line = ""
+    for at, label in sorted(marks.items()):
+        start = min(max(at - len(label) // 2, 0), columns - len(label))
+        if not line or start > len(line):
+            line = line.ljust(start) + label
+    return line

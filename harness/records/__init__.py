@@ -17,7 +17,7 @@ from harness.records.run import RunKind, RunModel, RunRecord
 from harness.records.statistics_plan import StatisticsPlan
 from harness.records.study import Study, StudyModel, TrialReader
 from harness.records.suites import Suite, TaskSpec
-from harness.records.tables import Figure, Series, Table, TableCell
+from harness.records.tables import Figure, HeatMap, Series, Table, TableCell
 from harness.records.trials import NO_LABELS, NO_RANK, NOT_MEASURED, TOP, Job, TaskLayout, TrialBlock, Trials
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Effect",
     "Erratum",
     "Figure",
+    "HeatMap",
     "Identity",
     "ImportedDecisions",
     "ImportedModel",

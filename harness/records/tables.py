@@ -37,6 +37,21 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeatMap:
+    """Numbers in rows and columns, shown as colours: one panel of a figure.
+
+    Attributes:
+        title: of the panel. rows, columns: their names, rows from the top.
+        values: one tuple for each row, a number for each column; None where there is none.
+    """
+
+    title: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[float | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
     """A figure as data; the core draws it in the terminal, as SVG or as PNG.
 
@@ -45,18 +60,21 @@ class Figure:
         probit: both axes are fractions between 0 and 1, placed by the quantile of the normal distribution, shown in %.
         x_limits: a point beyond one of them is drawn there, with an arrow and its number; None: no limit.
         y_ticks: places on the y axis and their names, in the place of numbers; one unit is one line of text.
+        maps: heat maps, drawn in the place of series and in one scale of colours. map_label: what their numbers are.
     """
 
     name: str
     title: str
     x_label: str
     y_label: str
-    series: tuple[Series, ...]
+    series: tuple[Series, ...] = ()
     note: str = ""
     log_x: bool = False
     probit: bool = False
     x_limits: tuple[float | None, float | None] = (None, None)
     y_ticks: tuple[tuple[float, str], ...] = ()
+    maps: tuple[HeatMap, ...] = ()
+    map_label: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,7 +147,7 @@ def basis(size: int, frequency: Frequency, norm: float) -> np.ndarray:
     place = np.arange(size)
     phase = 2 * np.pi / size * ((down * place[:, None] + right * place[None, :]) % size)
     own_mirror = (2 * down) % size == 0 and (2 * right) % size == 0
-    wave = np.cos(phase) * (norm / size * (1 if own_mirror else math.sqrt(2)))
+    wave: np.ndarray = np.cos(phase) * (norm / size * (1 if own_mirror else math.sqrt(2)))
     wave = wave.astype(np.float32)
     wave.flags.writeable = False
     return wave

@@ -14,7 +14,7 @@ def test_everything_announced_is_there():
 
 
 def test_public_names():
-    records = """NO_LABELS ArraySpec Batch DecisionTable Download Erratum Figure ImportedDecisions ImportedModel
+    records = """NO_LABELS ArraySpec Batch DecisionTable Download Erratum Figure HeatMap ImportedDecisions ImportedModel
         ImportedTable LabelSpace LoadingRecipe Measure ModelSpec Preprocessing Reason Release Remark Sample Series
         StatisticsPlan Study StudyModel Suite Table TableCell TaskLayout TaskSpec Tolerance TrialReader Trials"""
     interfaces = "Dataset FeatureProbe Importer ModelSource Probe Report WhiteBoxProbe hookimpl"
