@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 TITLE = "Each axis predicted from all biases together"
 MOST_REASONS = 3
+MOSTLY = 0.5
+"""Share of a squared error above which one model is named."""
 
 
 # --- schema -----------------------------------------------------------------------------------
@@ -198,7 +200,22 @@ def _notes(entries: Sequence[PredictionEntry], titles: Mapping[str, str], biases
     )
     if any(entry["learner"] == "ols-log" for entry in entries):
         yield "ols-log: with the logarithm of the biases that the suite declares to be skewed."
+    yield from _single_errors(entries, titles)
     yield from reason_lines(entries, titles)
+
+
+def _single_errors(entries: Sequence[PredictionEntry], titles: Mapping[str, str]) -> Iterator[str]:
+    """A line on each Q² LOO whose error is mostly that of one model: with others it would be another number."""
+    shares: dict[tuple[str, str], list[float]] = {}
+    for entry in entries:
+        errors = {of["model"]: (of["measured"] - of["loo"]) ** 2 for of in entry["predicted"] if of["loo"] is not None}
+        model = max(errors, key=lambda name: errors[name], default="")
+        if len(errors) > 2 and errors[model] > MOSTLY * sum(errors.values()):
+            axis = titles.get(entry["generalization"], entry["generalization"])
+            shares.setdefault((axis, model), []).append(errors[model] / sum(errors.values()))
+    for (axis, model), of in shares.items():
+        share = f"{min(of):.0%}" if round(min(of), 2) == round(max(of), 2) else f"{min(of):.0%} to {max(of):.0%}"
+        yield f"– {axis}: {model} alone makes {share} of the squared error of Q² LOO"
 
 
 def _count(n: int, one: str, more: str) -> str:

@@ -91,6 +91,19 @@ def test_the_table_says_what_it_rests_on(report):
     assert "– ID, Robust: Q² LOFO undefined (no model has a group, so no family can be left out)" in nobody
 
 
+def test_a_model_that_makes_most_of_the_error_is_named():
+    """One bias at which a model stands far from all others: its leverage, and not the rest, makes Q²."""
+    line = "m8 alone makes"
+    assert line not in printed()
+    far = [*VALUES[:8], (0.55, 40.0, 0.85, 0.75)]
+    data = JointPrediction().data(study(rows(far)))
+    (entry,) = [entry for entry in data["predictions"] if entry["generalization"] == "ID"]
+    errors = {of["model"]: (of["measured"] - of["loo"]) ** 2 for of in entry["predicted"]}
+    share = errors["m8"] / sum(errors.values())
+    assert share > 0.5
+    assert f"– ID: m8 alone makes {share:.0%} of the squared error of Q² LOO" in printed(rows(far))
+
+
 def test_models_without_a_group_take_no_part():
     data = JointPrediction().data(study(rows(groups="aaabbbcc-")))
     assert {entry["n"] for entry in data["predictions"]} == {8} and data["grouped"]
