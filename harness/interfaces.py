@@ -276,7 +276,11 @@ class Report(ABC):
 
     @abstractmethod
     def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
-        """The report as tables, for the terminal, CSV, Markdown and HTML."""
+        """The report as tables, for the terminal, Markdown and HTML; they may show a part, and then say so."""
+
+    def full_tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
+        """The report as tables with every row that `data` has, for CSV. Default: `tables`."""
+        return self.tables(data)
 
     def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
         """The report as figures. Default: none."""

@@ -50,7 +50,7 @@ class Coupling:
         free: among all models. within: among models of one family, so that families keep what they have in common;
             None if no two models are of one.
         seed: of the generator.
-        reason: why the numbers are undefined; else None.
+        reason: why the numbers, `absolute` alone or those `within` are undefined; else None.
     """
 
     n: int
@@ -102,13 +102,17 @@ def coupling_null(
         return Coupling(n=observed.n, seed=seed, free=free, reason=reason)
     grouping = Grouping.of([None] * len(above) if families is None else families)
     shared = bool(grouping.shared.any())
+    within = _exchanged(above, below, other, grouping, observed, draws, seed) if shared else None
+    absolute = spearman(above, other, (f"undivided {names[0]}", names[1]))
+    constant = f"undefined inside groups ({names[0]} constant when exchanged)"
     return Coupling(
         n=observed.n,
         seed=seed,
         free=free,
-        within=_exchanged(above, below, other, grouping, observed, draws, seed) if shared else None,
+        within=within,
         value=observed.value,
-        absolute=spearman(above, other).value,
+        absolute=absolute.value,
+        reason=absolute.reason or (constant if within is not None and within.null is None else None),
     )
 
 

@@ -30,7 +30,7 @@ class EffectiveRobustness:
             line.
         placed: x and y of each model as fractions between 0 and 1, on which the line rests: as given, 0 and 1 moved as
             `counts` says; None where one of the two has no place on the probit scale.
-        reason: why there is no line; else None.
+        reason: why there is no line, or no R² of it; else None.
     """
 
     n: int
@@ -89,6 +89,7 @@ def effective_robustness(
         r2=r2,
         values=_beyond(second, intercept + slope * probits[0]),
         outside=tuple(int(place) for place in np.flatnonzero(beyond)),
+        reason=None if r2 is not None else "no R² (baseline models are equal in y)",
     )
 
 

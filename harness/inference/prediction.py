@@ -220,7 +220,7 @@ def _with_numbers(
         concordance=share,
         pairs=pairs,
         null=replace(prediction.null, r2=r2.chance, q2_loo=loo.chance, q2_lofo=lofo.chance),
-        reason=gaps_of(design),
+        reason=gaps_of(design) or (None if pairs else "order undefined (no family has two models)"),
     )
 
 

@@ -92,7 +92,9 @@ def ceiling(
     if min(first, second) < LEAST_RELIABILITY:
         reason = f"not disattenuated (reliability of {weaker} {min(first, second):.2f} < {LEAST_RELIABILITY})"
         return Ceiling(value=value, reason=reason)
-    return Ceiling(value=value, disattenuated=None if coefficient is None else coefficient / value)
+    if coefficient is None:
+        return Ceiling(value=value, reason="not disattenuated (no coefficient)")
+    return Ceiling(value=value, disattenuated=coefficient / value)
 
 
 def reliability_from_errors(values: ArrayLike, errors: ArrayLike) -> Reliability:

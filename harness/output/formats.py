@@ -37,7 +37,8 @@ def render(
         ValueError: `data` contains NaN or infinity.
     """
     title = f"harness report: {report.name}"
-    return render_tables(lambda: report.tables(data), data, format, title=title, width=width, color=color)
+    tables = report.full_tables if format == "csv" else report.tables
+    return render_tables(lambda: tables(data), data, format, title=title, width=width, color=color)
 
 
 def render_tables(

@@ -96,7 +96,7 @@ class Scale:
         if self.kind == "probit":
             return f"{100 * value:.12g}"
         decimals = max(0, -math.floor(math.log10(_round_step((self.last - self.first) / 5)) + 1e-9))
-        return f"{value + 0.0:.{decimals}f}" if decimals < 7 else f"{value:.1e}"
+        return f"{value:z.{decimals}f}" if decimals < 7 else f"{value:.1e}"
 
 
 def _rows(low: float, high: float) -> Scale:

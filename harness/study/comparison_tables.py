@@ -92,7 +92,7 @@ def _by_model(models: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Itera
 
 def _row(comparison: Mapping[str, Any], several: bool) -> tuple[TableCell, ...]:
     percent = comparison["unit"] == "fraction" and comparison["direction"] == "higher"
-    form = ".0f" if comparison["unit"] == "count" else ".2f" if percent else ".3f"
+    form = "z.0f" if comparison["unit"] == "count" else "z.2f" if percent else "z.3f"
     style = {"differs": "bold red", "erratum": "yellow", "not comparable": "dim"}.get(comparison["verdict"], "")
     mark = " †" if comparison["right"] is not None else ""
     return (
@@ -110,7 +110,7 @@ def _number(value: float | None, percent: bool, form: str) -> TableCell:
     if value is None:
         return TableCell("–", value="", style="dim")
     scale = 100 if percent else 1
-    return TableCell(f"{round(scale * value, 6) + 0.0:{form}}", value=scale * value)
+    return TableCell(f"{round(scale * value, 6):{form}}", value=scale * value)
 
 
 def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -7,11 +7,26 @@ from collections.abc import Iterator, Sequence
 from harness import Table, TableCell
 
 ABSENT = TableCell("–", value="", style="dim")
+BLANK = TableCell("", value="")
+"""Where there is no number, and none is missing."""
+
+
+def number(value: float | None, form: str, *, scale: float = 1, style: str = "") -> TableCell:
+    """`value` in the unit of the column; CSV has what is shown, with all digits.
+
+    Args:
+        form: a format specification, as ``+.1f``. Where it rounds to zero, there is no sign.
+        scale: 100 for a fraction in a column of percent or points.
+    """
+    if value is None:
+        return ABSENT
+    sign, rest = (form[0], form[1:]) if form[0] in "+-" else ("-", form)
+    return TableCell(f"{scale * value:{sign}z{rest}}", value=scale * value, style=style)
 
 
 def plain(value: float | None) -> TableCell:
     """A number of two decimals: a coefficient, or an end of its interval."""
-    return ABSENT if value is None else TableCell(f"{round(value, 2) + 0.0:.2f}", value=value)
+    return number(value, ".2f")
 
 
 def p_cell(value: float | None) -> TableCell:

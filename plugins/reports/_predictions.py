@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, cast, final
 
 from harness import Study, StudyModel, Table, TableCell
 
-from ._cells import ABSENT, p_cell
+from ._cells import ABSENT, number, p_cell
 
 if TYPE_CHECKING:
     from harness import inference
@@ -140,13 +140,19 @@ def is_defined(entries: Sequence[PredictionEntry]) -> bool:
 
 
 def prediction_tables(
-    entries: Sequence[PredictionEntry], titles: Mapping[str, str], biases: int, *, grouped: bool
+    entries: Sequence[PredictionEntry],
+    titles: Mapping[str, str],
+    biases: int,
+    *,
+    grouped: bool,
+    most: int | None = MOST_REASONS,
 ) -> Iterator[Table]:
     """The table that answers the question; one line of reasons if nothing is defined; none without entries.
 
     Args:
         titles: short titles of axes. biases: how many there are.
         grouped: whether models without a group are left out.
+        most: reasons that are given; None: all.
     """
     if is_defined(entries):
         yield Table(
@@ -158,8 +164,31 @@ def prediction_tables(
         )
     elif entries:
         reasons = list(dict.fromkeys(entry["reason"] or "" for entry in entries))
-        text = "; ".join(reasons[:MOST_REASONS]) + (" …" if len(reasons) > MOST_REASONS else "")
+        shown = reasons[:most]
+        more = f"; {len(reasons) - len(shown)} more: --format csv or json" if len(reasons) > len(shown) else ""
+        text = "; ".join(shown) + more
         yield Table(title=TITLE, columns=("all models",), rows=((TableCell(text),),))
+
+
+def left_out_tables(entries: Sequence[PredictionEntry]) -> Iterator[Table]:
+    """The axis of each model as measured and as others predict it; for CSV."""
+    rows = tuple(
+        (
+            *(TableCell(name) for name in (entry["generalization"], entry["learner"], of["model"])),
+            TableCell(of["group"] or "–", value=of["group"] or ""),
+            *(number(value, ".3f") for value in (of["measured"], of["loo"], of["lofo"])),
+        )
+        for entry in entries
+        for of in entry["predicted"]
+    )
+    if rows:
+        yield Table(
+            title="Each model as others predict it",
+            columns=("generalization", "learner", "model", "group", "measured", "LOO", "LOFO"),
+            keys=("generalization", "learner", "model", "group", "measured", "loo", "lofo"),
+            rows=rows,
+            note="In the units of the axis; accuracies are fractions.",
+        )
 
 
 def axis_cells(entry: PredictionEntry, titles: Mapping[str, str]) -> tuple[TableCell, TableCell]:
@@ -168,18 +197,17 @@ def axis_cells(entry: PredictionEntry, titles: Mapping[str, str]) -> tuple[Table
     return TableCell(titles.get(name, name), value=name), TableCell(entry["learner"])
 
 
-def number(value: float | None, *, signed: bool = False) -> TableCell:
+def score(value: float | None, *, signed: bool = False) -> TableCell:
     """Two decimals; `signed`: a Q², which stands out where it is worse than a constant."""
     if value is None:
         return ABSENT
-    text = f"{round(value, 2) + 0.0:.2f}" if abs(value) < 1000 else f"{value:.1e}"
-    return TableCell(text, value=value, style="red" if signed and value < 0 else "")
+    return number(value, ".2f" if abs(value) < 1000 else ".1e", style="red" if signed and value < 0 else "")
 
 
 def _row(entry: PredictionEntry, titles: Mapping[str, str]) -> tuple[TableCell, ...]:
     accuracy = entry["baselines"]["id"]["q2_lofo"]
-    outside = (number(q2, signed=True) for q2 in (entry["q2_loo"], entry["q2_lofo"]))
-    numbers = (number(entry["r2"]), *outside, p_cell(entry["p_lofo"]), number(accuracy, signed=True))
+    outside = (score(q2, signed=True) for q2 in (entry["q2_loo"], entry["q2_lofo"]))
+    numbers = (score(entry["r2"]), *outside, p_cell(entry["p_lofo"]), score(accuracy, signed=True))
     return (*axis_cells(entry, titles), *numbers)
 
 

@@ -3,6 +3,9 @@
 from types import UnionType
 from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints
 
+UNEXPLAINED = {"permutations", "half"}
+"""Numbers that are null where there is nothing to explain: beyond the range of JSON, or of another method."""
+
 
 def violations(value, kind, place="$"):
     """Where `value` is not of the type `kind`: a TypedDict, list, dict, union, Literal or class."""
@@ -33,3 +36,23 @@ def violations(value, kind, place="$"):
         not isinstance(value, (kind, int) if kind is float else kind) or isinstance(value, bool) != (kind is bool)
     ):
         yield f"{place} is {value!r}, expected {kind.__name__}"
+
+
+def nulls_without_reason(value, kind, place="$"):
+    """Where a number of `value` is null beside an empty ``reason``, in any TypedDict that has a key of that name."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if hasattr(kind, "__required_keys__"):
+        hints = get_type_hints(kind)
+        for name in value.keys() & hints.keys():
+            is_number = hints[name] == float | None and name not in UNEXPLAINED
+            if is_number and value[name] is None and not value.get("reason", "-"):
+                yield f"{place}.{name}"
+            yield from nulls_without_reason(value[name], hints[name], f"{place}.{name}")
+    elif origin in (list, dict):
+        items = value.items() if origin is dict else enumerate(value)
+        for at, item in items:
+            yield from nulls_without_reason(item, arguments[-1], f"{place}[{at}]")
+    elif origin in (Union, UnionType) and value is not None:
+        for argument in arguments:
+            if hasattr(argument, "__required_keys__") or get_origin(argument) in (list, dict):
+                yield from nulls_without_reason(value, argument, place)

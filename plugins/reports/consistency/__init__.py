@@ -71,6 +71,10 @@ class ErrorConsistency(Report):
         """Means over people and datasets, then dataset by dataset, then pairs, then remarks."""
         return all_tables(cast(ConsistencyData, data))
 
+    def full_tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
+        """All pairs, and the conditions of each."""
+        return all_tables(cast(ConsistencyData, data), full=True)
+
 
 def _datasets(study: Study) -> dict[str, dict[str, str]]:
     """Dataset -> observer -> a task with that observer's decisions, the first by name: all show the same images."""

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from harness import Table, TableCell
 
-from .._cells import remark_tables
+from .._cells import number, remark_tables
 from .schema import ConsistencyData, DatasetEntry, ObserverEntry, PairEntry
 
 MOST_PAIRS = 60
-"""Most rows of pairs in a table; the JSON format has all of them."""
+"""Most rows of pairs in a table, but for CSV."""
 _NOTE = (
     "kappa: agreement in being right or wrong, beyond what the accuracies predict; 0: chance level, 1: the same "
     "errors. observed: share of images that both get right or both get wrong. difference: squared difference of the "
@@ -18,19 +18,24 @@ _NOTE = (
 )
 
 
-def all_tables(data: ConsistencyData) -> list[Table]:
-    """Means over people and datasets, then dataset by dataset, then pairs, then remarks."""
-    several = len({entry["dataset"] for entry in data["datasets"]}) > 1
+def all_tables(data: ConsistencyData, *, full: bool = False) -> list[Table]:
+    """Means over people and datasets, then dataset by dataset, then pairs, then remarks.
+
+    Args:
+        full: every pair, and its conditions; else as much as a person reads.
+    """
+    by_dataset = full or len({entry["dataset"] for entry in data["datasets"]}) > 1
     return [
         *_mean_tables("Error consistency with people", data["models"], "datasets"),
-        *(_mean_tables("Error consistency with people, by dataset", data["datasets"], "dataset") if several else ()),
-        *_pair_tables(data["pairs"]),
+        *(_mean_tables("Error consistency with people, by dataset", data["datasets"], "dataset") if by_dataset else ()),
+        *_pair_tables(data["pairs"], len(data["pairs"]) if full else MOST_PAIRS),
+        *(_condition_tables(data["pairs"]) if full else ()),
         *remark_tables(data["warnings"]),
     ]
 
 
 def _number(value: float | None) -> TableCell:
-    return TableCell("–", value="", style="dim") if value is None else TableCell(f"{value:.3f}", value=value)
+    return number(value, ".3f")
 
 
 def _datasets(entry: ObserverEntry | DatasetEntry) -> TableCell:
@@ -57,20 +62,45 @@ def _mean_tables(title: str, entries: Sequence[ObserverEntry] | Sequence[Dataset
     yield Table(title=title, columns=columns, rows=rows, note="\n".join([_NOTE, *dict.fromkeys(reasons)]))
 
 
-def _pair_tables(pairs: Sequence[PairEntry]) -> Iterator[Table]:
+def _pair_tables(pairs: Sequence[PairEntry], most: int) -> Iterator[Table]:
     if not pairs:
         return
     columns = ("first", "second", "dataset", "n", "kappa", "low", "high", "observed")
     rows = tuple(
         (
-            *map(TableCell, (pair["first"], pair["second"], pair["dataset"])),
+            *_names(pair),
             TableCell(f"{pair['n']:,}", value=pair["n"]),
             *map(_number, (pair["kappa"], pair["low"], pair["high"], pair["observed"])),
         )
-        for pair in pairs[:MOST_PAIRS]
+        for pair in pairs[:most]
     )
     hidden = len(pairs) - len(rows)
     notes = ["low, high: 95 % bootstrap interval of kappa, over images."]
-    notes += [f"{hidden:,} more pairs: --format json"] if hidden else []
-    notes += [f"{p['first']}, {p['second']}, {p['dataset']}: {p['reason']}" for p in pairs[:MOST_PAIRS] if p["reason"]]
+    notes += [f"{hidden:,} more pairs: --format csv or json"] if hidden else []
+    notes += [f"{p['first']}, {p['second']}, {p['dataset']}: {p['reason']}" for p in pairs[:most] if p["reason"]]
     yield Table(title=f"Pairs of observers ({len(pairs):,})", columns=columns, rows=rows, note="\n".join(notes))
+
+
+def _names(pair: PairEntry) -> Iterator[TableCell]:
+    yield from map(TableCell, (pair["first"], pair["second"], pair["dataset"]))
+
+
+def _condition_tables(pairs: Sequence[PairEntry]) -> Iterator[Table]:
+    """The values behind the means, where a dataset has several conditions."""
+    if any(len(pair["conditions"]) > 1 for pair in pairs):
+        numbers = ("kappa", "observed", "expected", "difference")
+        yield Table(
+            title="Pairs of observers, by condition",
+            columns=("first", "second", "dataset", "condition", "n", *numbers),
+            rows=tuple(
+                (
+                    *_names(pair),
+                    TableCell(entry["condition"]),
+                    TableCell(f"{entry['n']:,}", value=entry["n"]),
+                    *map(_number, (entry["kappa"], entry["observed"], entry["expected"], entry["accuracy_difference"])),
+                )
+                for pair in pairs
+                for entry in pair["conditions"]
+            ),
+            note="expected: agreement that the accuracies predict.",
+        )

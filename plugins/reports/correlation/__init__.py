@@ -77,6 +77,10 @@ class Correlation(Report):
         """Coefficients over all models, the models, coefficients in detail, what is missing, and remarks."""
         return all_tables(cast(CorrelationData, data))
 
+    def full_tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
+        """All measures, intervals and sets of models."""
+        return all_tables(cast(CorrelationData, data), full=True)
+
     def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
         """Every bias against every axis, and accuracy against the cutoff of a filter where it is measured."""
         return all_figures(cast(CorrelationData, data))

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from harness import Table, TableCell, statistics
 
-from .._cells import p_cell, plain
+from .._cells import BLANK, p_cell, plain
 from .family_tables import family_tables
 from .notes import errata_notes, label, title_of
 from .schema import CorrelationData
-from .stars import Coefficient, contradictions, legend, p_and_interval, partner, stars
+from .stars import Coefficient, contradictions, gap_lines, legend, p_and_interval, partner, stars
 
-BLANK = TableCell("", value="")
 APART = ("all", "group", "others")
 AS_INDEPENDENT = (
     "p by the t approximation (exact for n < 10) and intervals after Bonett & Wright (2000), as on the study's poster: "
@@ -137,7 +136,7 @@ def _coefficient(entry: Coefficient) -> TableCell:
     marks = stars(entry)
     colour = "cyan" if value > 0 else "red"
     style = f"bold {colour}" if abs(value) >= 0.5 else colour
-    return TableCell(f"{round(value, 2) + 0.0:.2f}{marks:<2}", value=value, style=style if marks else "dim")
+    return TableCell(f"{plain(value).text}{marks:<2}", value=value, style=style if marks else "dim")
 
 
 def _sizes(data: CorrelationData, entries: Sequence[Coefficient]) -> str:
@@ -182,9 +181,10 @@ def _full(data: CorrelationData, entries: Sequence[Coefficient], left_out: str) 
         rows.append(
             (label(data, entry["bias"]), label(data, partner(entry)), TableCell(str(entry["n"]), entry["n"]), *numbers)
         )
+    gaps = gap_lines(data, ((entry, entry["reason"]) for entry in entries))
     return Table(
         title="The same with 95 % intervals and p-values, all models",
         columns=("bias", "axis", "n", "ρ", "low", "high", "p", "p Holm"),
         rows=tuple(rows),
-        note="\n".join(filter(None, [AS_INDEPENDENT, p_and_interval(data, entries), left_out])),
+        note="\n".join(filter(None, [AS_INDEPENDENT, p_and_interval(data, entries), *gaps, left_out])),
     )

@@ -9,28 +9,43 @@ from harness import Table, TableCell
 from .._cells import p_cell, plain
 from .notes import label, title_of
 from .schema import AxisCoefficient, CorrelationData, FamilyNumbers
-from .stars import pair_names
+from .stars import Coefficient, gap_lines, pair_names, partner
 
 
 def family_tables(data: CorrelationData) -> Iterator[Table]:
     """Each bias with each axis: over all models, within families, in each of them, and for other families."""
     entries = [(entry, entry["families"]) for entry in data["correlations"] if "families" in entry]
-    if any(families["within"] is not None for _, families in entries):
-        yield Table(
-            title="Within training families",
-            columns=("bias", "axis", "ρ all", "within", "p Holm", "+", "−", "Simpson", "low", "high"),
-            keys=("bias", "axis", "all", "within", "p_within_holm", "positive", "negative", "simpson", "low", "high"),
-            rows=tuple(_row(data, entry, families) for entry, families in entries),
-            note="\n".join(_notes(data, entries)),
-        )
+    if _is_defined(entries):
+        yield _table(data, "Within training families", entries, "\n".join(_notes(data, entries)))
 
 
-def _row(data: CorrelationData, entry: AxisCoefficient, families: FamilyNumbers) -> tuple[TableCell, ...]:
+def families_among(data: CorrelationData) -> Iterator[Table]:
+    """Each pair of biases, likewise."""
+    entries = [(entry, entry["families"]) for entry in data["bias_correlations"] if "families" in entry]
+    if _is_defined(entries):
+        yield _table(data, "Within training families, among biases", entries, "Exploratory.")
+
+
+def _is_defined(entries: Sequence[tuple[Coefficient, FamilyNumbers]]) -> bool:
+    return any(families["within"] is not None for _, families in entries)
+
+
+def _table(data: CorrelationData, title: str, entries: Sequence[tuple[Coefficient, FamilyNumbers]], note: str) -> Table:
+    return Table(
+        title=title,
+        columns=("bias", "axis", "ρ all", "within", "p Holm", "+", "−", "Simpson", "low", "high"),
+        keys=("bias", "axis", "all", "within", "p_within_holm", "positive", "negative", "simpson", "low", "high"),
+        rows=tuple(_row(data, entry, families) for entry, families in entries),
+        note=note,
+    )
+
+
+def _row(data: CorrelationData, entry: Coefficient, families: FamilyNumbers) -> tuple[TableCell, ...]:
     signs = list(families["signs"].values())
     positive, negative = (sum(sign == direction for sign in signs) for direction in (1, -1))
     return (
         label(data, entry["bias"]),
-        label(data, entry["generalization"]),
+        label(data, partner(entry)),
         plain(entry["spearman"]),
         plain(families["within"]),
         p_cell(families["p_within_holm"]),
@@ -42,7 +57,7 @@ def _row(data: CorrelationData, entry: AxisCoefficient, families: FamilyNumbers)
     )
 
 
-def _turns(entry: AxisCoefficient, families: FamilyNumbers) -> str:
+def _turns(entry: Coefficient, families: FamilyNumbers) -> str:
     """Where the relation turns round: ``within`` families pooled, or in a single ``family``; empty if nowhere."""
     if not families["simpson"]:
         return ""
@@ -65,6 +80,7 @@ def _notes(data: CorrelationData, entries: Sequence[tuple[AxisCoefficient, Famil
         yield "Simpson: the sign turns round within families, or in one family of five or more."
     if any(families["cluster_low"] is not None for _, families in entries):
         yield f"low, high: 95 % interval for other families, from {usual['cluster_draws']:,} samples of families."
+    yield from gap_lines(data, ((entry, families["reason"]) for entry, families in entries))
     yield from _everywhere(data, entries)
     worth = [(one["name"], one["n_effective"]) for one in data["clusters"] if one["n_effective"] is not None]
     if worth:

@@ -13,6 +13,8 @@ from .._predictions import PredictionEntry, prediction_entries
 from .schema import AxisCoefficient, BiasCoefficient, ClusterEntry, FamilyNumbers, Numbers
 from .within import cluster_entries, family_numbers
 
+PERFECT = "no interval of a perfect order"
+
 Pair = tuple[str, str]
 Selection = tuple[str, Sequence[StudyModel]]
 
@@ -77,7 +79,7 @@ def _coefficients(selection: Selection, pairs: Sequence[Pair], families: Sequenc
             "p_holm": p_holm,
             "p_bh": p_bh,
             "poster": _as_on_the_poster(correlation),
-            "reason": correlation.reason,
+            "reason": correlation.reason or (None if correlation.low is not None else PERFECT),
         }
         for correlation, (p_holm, p_bh) in zip(correlations, adjusted, strict=True)
     ]

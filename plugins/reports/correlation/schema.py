@@ -83,7 +83,7 @@ class FamilyNumbers(TypedDict):
     family of three or more; `simpson`: whether the relation turns round, `reversed`: in which families of five or more;
     `worst_family`: where the largest share `worst_error` of pairs of models is ordered against the coefficient over all
     models; `cluster_low`, `cluster_high`: 95 % interval over families and models in them; `n_effective`: independent
-    models that the coefficient is worth; `reason`: why `within` is undefined.
+    models that the coefficient is worth; `reason`: why `within` or the interval is undefined.
     """
 
     within: float | None
@@ -129,7 +129,8 @@ class Numbers(TypedDict):
     `models`: ``all``, a group, or ``not`` a group; `n`: models that have both values; `p_method`: how `p` is computed,
     ``exact`` over all permutations (n < 10) or the ``t`` approximation; `low` and `high`: 95 % interval (Bonett &
     Wright 2000); `p_holm`, `p_bh`: p adjusted over all pairs of this set (Holm; Benjamini & Hochberg);
-    `poster`: as the study's poster prints it; `reason`: why it is undefined; `families`: of all models only.
+    `poster`: as the study's poster prints it; `reason`: why the coefficient, or its interval alone, is undefined;
+    `families`: of all models only.
     """
 
     models: str

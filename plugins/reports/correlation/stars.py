@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from .notes import title_of
 from .schema import AxisCoefficient, BiasCoefficient, CorrelationData
@@ -59,6 +59,15 @@ def p_and_interval(data: CorrelationData, entries: Sequence[Coefficient]) -> str
         if entry["p"] is not None and _contains((entry["low"], entry["high"])) is (entry["p"] < 0.05)
     ]
     return f"p and interval, two approximations, differ for: {pair_names(data, pairs)}" if pairs else ""
+
+
+def gap_lines(data: CorrelationData, reasons: Iterable[tuple[Coefficient, str | None]]) -> Iterator[str]:
+    """One line for each reason why numbers of a coefficient are undefined, with the pairs concerned."""
+    pairs_of: dict[str, list[Coefficient]] = {}
+    for entry, reason in reasons:
+        if reason:
+            pairs_of.setdefault(reason, []).append(entry)
+    yield from (f"– {reason}: {pair_names(data, pairs)}" for reason, pairs in pairs_of.items())
 
 
 def pair_names(data: CorrelationData, entries: Sequence[Coefficient]) -> str:

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from harness import Remark, Table, TableCell
 
-from .._cells import ABSENT, remark_tables
-from .._predictions import is_defined, prediction_tables
+from .._cells import ABSENT, number, remark_tables
+from .._predictions import MOST_REASONS, is_defined, prediction_tables
 from .coefficients import coefficient_tables
+from .further_tables import further_tables
 from .notes import (
     definition_notes,
     ends_of,
@@ -27,52 +28,60 @@ from .notes import (
 from .schema import CorrelationData, ModelEntry, Rank
 
 NO_GROUP = TableCell("–", value="")
+ELSEWHERE = "Intervals, numbers of trials and reasons of each measure: --format json"
 MOST_INTERVALS = 12
-"""Most rows of intervals in a table; the JSON format has all of them."""
+"""Most rows of intervals in a table, but for CSV."""
 SIDE_BY_SIDE = 6
 """Columns of numbers that fit beside a name and a group; with more, biases and axes get a table each."""
 OF_A_DATASET = 3
 """Measures of a dataset that a table shows where all together do not fit: a probe yields the most telling first."""
 
 
-def all_tables(data: CorrelationData) -> list[Table]:
-    """Every table, the most important first: how biases and generalization correlate, then what that rests on."""
+def all_tables(data: CorrelationData, *, full: bool = False) -> list[Table]:
+    """Every table, the most important first: how biases and generalization correlate, then what that rests on.
+
+    Args:
+        full: all measures, intervals and sets of models; else as much as a person reads.
+    """
     answer, details = coefficient_tables(data)
-    joint = list(_predictions(data))
+    joint = list(_predictions(data, None if full else MOST_REASONS))
     if is_defined(data["predictions"]):
         answer = [*joint, *answer]
     else:
         details = [*joint, *details]
     return [
         *answer,
-        *_places(data),
-        *_models(data),
-        *_intervals(data),
+        *_places(data, full),
+        *_models(data, full),
+        *_intervals(data, full),
         *details,
+        *(further_tables(data) if full else ()),
         *_missing(data),
         *_flagged(data),
         *_remarks(data),
     ]
 
 
-def _predictions(data: CorrelationData) -> Iterator[Table]:
-    """Each axis from all biases at once."""
+def _predictions(data: CorrelationData, most: int | None) -> Iterator[Table]:
+    """Each axis from all biases at once; `most` reasons why not, None: all."""
     grouped = all(model["group"] is not None for model in data["models"] if model["in_correlations"])
-    return prediction_tables(data["predictions"], data["titles"], len(data["biases"]), grouped=grouped)
+    return prediction_tables(data["predictions"], data["titles"], len(data["biases"]), grouped=grouped, most=most)
 
 
 # --- models -----------------------------------------------------------------------------------
 
 
-def _models(data: CorrelationData) -> Iterator[Table]:
+def _models(data: CorrelationData, full: bool) -> Iterator[Table]:
     biases, axes = list(data["biases"]), list(data["axes"])
     if not biases and not axes:
-        yield from _measures(data)
+        yield _measures(data, full)
     elif len(biases) + len(axes) <= SIDE_BY_SIDE:
         yield _values(data, "Models", [*biases, *axes])
     else:
         kinds = (("biases", biases), ("generalization", axes))
         yield from (_values(data, f"Models: {kind}", names) for kind, names in kinds if names)
+    if full and (biases or axes) and (names := every_measure(data["models"])):
+        yield _values(data, "Measures", names, explained=())
 
 
 def _shown(data: CorrelationData) -> list[str]:
@@ -80,15 +89,22 @@ def _shown(data: CorrelationData) -> list[str]:
     return [*data["biases"], *data["axes"]] or measures_shown(data["models"])[0]
 
 
-def _measures(data: CorrelationData) -> Iterator[Table]:
+def _measures(data: CorrelationData, full: bool) -> Table:
     """The measures of each model, where no bias and no axis is defined."""
     names, others = measures_shown(data["models"])
+    if full:
+        return _values(data, "Models", [*names, *others], explained=names)
     table = _values(data, "Models", names)
     if others:
         listed = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
-        note = f"Not shown: {len(others)} more measures ({listed}); see --format json"
+        note = f"Not shown: {len(others)} more measures ({listed}); see --format csv or json"
         table = replace(table, note="\n".join(filter(None, [table.note, note])))
-    yield table
+    return table
+
+
+def every_measure(models: Sequence[ModelEntry]) -> list[str]:
+    """The names of all measures, in order of appearance."""
+    return list(dict.fromkeys(name for model in models for name in model["measures"]))
 
 
 def measures_shown(models: Sequence[ModelEntry]) -> tuple[list[str], list[str]]:
@@ -98,7 +114,7 @@ def measures_shown(models: Sequence[ModelEntry]) -> tuple[list[str], list[str]]:
     Of a dataset with many measures the first three are shown. Counts of images and of correct ones are left out unless
     there is nothing else, and so is what no model has.
     """
-    every = list(dict.fromkeys(name for model in models for name in model["measures"]))
+    every = every_measure(models)
     defined = {name for model in models for name, value in model["measures"].items() if value is not None}
     names = [name for name in every if name in defined] or every
     values = [name for name in names if not name.startswith(("n@", "correct@"))] or names
@@ -110,11 +126,17 @@ def measures_shown(models: Sequence[ModelEntry]) -> tuple[list[str], list[str]]:
     if len(whole) > SIDE_BY_SIDE:
         of_dataset = {dataset: [name for name in whole if name.endswith(f"@{dataset}")] for dataset in covered}
         whole = [name for name in whole if name in of_dataset[name.partition("@")[2]][:OF_A_DATASET]]
-    return [*whole, *single], [name for name in values if name not in {*whole, *single}]
+    shown = {*whole, *single}
+    return [*whole, *single], sorted((name for name in every if name not in shown), key=lambda name: name not in values)
 
 
-def _values(data: CorrelationData, title: str, names: Sequence[str]) -> Table:
-    """One row for each model, one column for each name."""
+def _values(data: CorrelationData, title: str, names: Sequence[str], explained: Sequence[str] | None = None) -> Table:
+    """One row for each model, one column for each name.
+
+    Args:
+        explained: the names whose definition, precision and gaps the note gives. Default: all.
+    """
+    explained = names if explained is None else explained
     models = _by_group(data["models"])
     values = [{**model["measures"], **model["biases"], **model["axes"]} for model in models]
     percent = [is_percent(data, name) for name in names]
@@ -128,10 +150,11 @@ def _values(data: CorrelationData, title: str, names: Sequence[str]) -> Table:
         rows=tuple((*label, *(column[at] for column in numbers)) for at, label in enumerate(labels)),
         note="\n".join(
             [
-                *definition_notes(data, names),
-                *precision_notes(data, models, names),
-                *errata_notes(data, names),
-                *reason_notes(data, models, names),
+                *definition_notes(data, explained),
+                *precision_notes(data, models, explained),
+                *errata_notes(data, explained),
+                *reason_notes(data, models, explained),
+                *([] if len(explained) == len(names) else [ELSEWHERE]),
             ]
         ),
     )
@@ -144,16 +167,21 @@ def _name(model: ModelEntry) -> TableCell:
     )
 
 
-def _places(data: CorrelationData) -> Iterator[Table]:
-    """Ranks of the user's own models among the imported ones."""
+def _places(data: CorrelationData, full: bool) -> Iterator[Table]:
+    """Ranks of the user's own models among the imported ones; `full`: among how many in a column of its own."""
     own = [model for model in data["models"] if model.get("ranks")]
     names = [name for name in [*data["biases"], *data["axes"]] if any(name in model["ranks"] for model in own)]
     if own and names:
+        further = [f"{name}: of" for name in names] if full else []
+        places = [[model["ranks"].get(name) for name in names] for model in own]
+        totals = [[_total(place) for place in row] if full else [] for row in places]
         yield Table(
             title="► Rank of your own models, 1 for the highest value",
-            columns=("model", *(title_of(data, name) for name in names)),
-            keys=("model", *names),
-            rows=tuple((_name(model), *(_rank(model["ranks"].get(name)) for name in names)) for model in own),
+            columns=("model", *(title_of(data, name) for name in names), *further),
+            keys=("model", *names, *further),
+            rows=tuple(
+                (_name(model), *map(_rank, row), *of) for model, row, of in zip(own, places, totals, strict=True)
+            ),
             note="\n".join(
                 [
                     "Among the models that take part in the correlations and have the value.",
@@ -165,6 +193,10 @@ def _places(data: CorrelationData) -> Iterator[Table]:
 
 def _rank(place: Rank | None) -> TableCell:
     return ABSENT if place is None else TableCell(f"{place['rank']} of {place['of']}", value=place["rank"])
+
+
+def _total(place: Rank | None) -> TableCell:
+    return ABSENT if place is None else TableCell(str(place["of"]), value=place["of"])
 
 
 def _by_group(models: Sequence[ModelEntry]) -> list[ModelEntry]:
@@ -181,12 +213,11 @@ def _numbers(values: Sequence[float | None], percent: bool = False) -> list[Tabl
         form = ".1f"
     elif largest >= 3 and all(value is None or float(value).is_integer() for value in values):
         form = ",.0f"
-    scale = 100 if percent else 1
-    return [ABSENT if value is None else TableCell(f"{scale * value:{form}}", value=scale * value) for value in values]
+    return [number(value, form, scale=100 if percent else 1) for value in values]
 
 
-def _intervals(data: CorrelationData) -> Iterator[Table]:
-    """95 % intervals of the biases and axes, if they are few."""
+def _intervals(data: CorrelationData, full: bool) -> Iterator[Table]:
+    """95 % intervals of the biases and axes; unless `full`, if they are few."""
     rows = []
     for model in _by_group(data["models"]):
         for name in [*data["biases"], *data["axes"]]:
@@ -198,7 +229,7 @@ def _intervals(data: CorrelationData) -> Iterator[Table]:
                 unit = " %" if percent else ""
                 what = TableCell(f"{title_of(data, name)}{unit}", value=f"{name}{unit}")
                 rows.append((TableCell(model["name"]), what, *numbers, n))
-    if 0 < len(rows) <= MOST_INTERVALS:
+    if rows and (full or len(rows) <= MOST_INTERVALS):
         columns = ("model", "measure", "value", "low", "high", "n")
         yield Table(title="95 % intervals, from n trials each", columns=columns, rows=tuple(rows))
 

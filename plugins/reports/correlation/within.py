@@ -81,6 +81,7 @@ def _over(models: Sequence[StudyModel], pairs: Sequence[Pair]) -> Iterator[tuple
     for pair in pairs:
         row, column = sides[0].index(pair[0]), sides[1].index(pair[1])
         inside = _inside(values[pair[0]], values[pair[1]], families, pair)
+        low, high = intervals.low[row][column], intervals.high[row][column]
         yield (
             pair,
             {
@@ -90,11 +91,17 @@ def _over(models: Sequence[StudyModel], pairs: Sequence[Pair]) -> Iterator[tuple
                 "draws": test.draws,
                 "seed": test.seed,
                 "permutations": float(test.possible) if test.possible < MOST_COUNTED else None,
-                "cluster_low": intervals.low[row][column],
-                "cluster_high": intervals.high[row][column],
+                "cluster_low": low,
+                "cluster_high": high,
                 "cluster_draws": intervals.draws,
+                "reason": inside["reason"] or (None if low is not None else _no_interval(intervals.families)),
             },
         )
+
+
+def _no_interval(families: int) -> str:
+    why = "a single family" if families == 1 else "too few samples of families have a coefficient"
+    return f"no interval for other families ({why})"
 
 
 def _why_not(families: Sequence[str | None]) -> str:

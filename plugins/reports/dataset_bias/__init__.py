@@ -51,6 +51,10 @@ class DatasetBias(Report):
         """For each dataset: attributes, histograms, accuracies of the models; then remarks."""
         return all_tables(cast(DatasetBiasData, data))
 
+    def full_tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
+        """These, and each accuracy with its n and interval."""
+        return all_tables(cast(DatasetBiasData, data), full=True)
+
     def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
         """``histogram-DATASET``, and ``accuracy-ATTRIBUTE-DATASET`` for each attribute."""
         return all_figures(cast(DatasetBiasData, data))

@@ -19,6 +19,7 @@ from .schema import Accuracy, BinEntry, CellEntry, SlopeEntry
 
 LEAST = 20
 """Images below which an accuracy is not reported: its interval is wider than ± 20 points."""
+NO_INTERVAL = "no interval of a slope from which no decision departs"
 BINS = 4
 """Bins of an attribute."""
 CELLS = 4
@@ -60,7 +61,7 @@ def function_of(attribute: str, values: np.ndarray, correct: np.ndarray) -> Slop
         "slope": value[0] if value else None,
         "low": value[1] if value else None,
         "high": value[2] if value else None,
-        "reason": None if value else _undefined(known),
+        "reason": _undefined(known) if value is None else None if value[1] is not None else NO_INTERVAL,
         "bins": list(_bins(edges, values[rows], correct[rows] == 1)),
     }
 

@@ -84,7 +84,10 @@ class CellEntry(Accuracy):
 
 @final
 class SlopeEntry(TypedDict):
-    """Accuracy as a function of one attribute: least-squares `slope` per unit, its 95 % interval, and `bins`."""
+    """Accuracy as a function of one attribute: least-squares `slope` per unit, its 95 % interval, and `bins`.
+
+    `reason`: why the slope, or its interval alone, is undefined.
+    """
 
     attribute: str
     n: int

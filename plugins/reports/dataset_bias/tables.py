@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness import Table, TableCell
 
-from .._cells import remark_tables
+from .._cells import BLANK, number, remark_tables
+from .further_tables import further_tables
 from .schema import Accuracy, DatasetBiasData, DatasetPlaces, Divergence, ModelByPlace, SlopeEntry
 
 _PLACE_NOTE = (
@@ -19,21 +20,22 @@ STEPS = {"tilt": (10, "10 degrees")}
 """Attribute -> step for which tables give the slope, and its name; lengths have a tenth of the side."""
 
 
-def all_tables(data: DatasetBiasData) -> list[Table]:
-    """For each dataset: attributes, histograms, accuracies of the models; then remarks."""
+def all_tables(data: DatasetBiasData, *, full: bool = False) -> list[Table]:
+    """For each dataset: attributes, histograms, accuracies of the models; then remarks.
+
+    Args:
+        full: each accuracy with its n and interval, too.
+    """
     tables = list[Table]()
     for entry in data["datasets"]:
         seen = [m for m in data["models"] if m["dataset"] == entry["dataset"] and m["model"] in entry["models"]]
         tables += [*_place_tables(entry), *_cell_tables(entry, seen), *_function_tables(entry, seen)]
+        tables += further_tables(entry["dataset"], seen) if full else ()
     return [*tables, *remark_tables(data["warnings"])]
 
 
-def _number(value: float | None, form: str) -> TableCell:
-    return TableCell("–", value="", style="dim") if value is None else TableCell(format(value, form), value=value)
-
-
 def _percent(value: float | None) -> TableCell:
-    return TableCell("–", value="", style="dim") if value is None else TableCell(f"{100 * value:.1f}", value=value)
+    return number(value, ".1f", scale=100)
 
 
 # --- where objects are ------------------------------------------------------------------------
@@ -41,12 +43,12 @@ def _percent(value: float | None) -> TableCell:
 
 def _place_tables(entry: DatasetPlaces) -> Iterator[Table]:
     rows = [
-        (TableCell(a["attribute"]), *_spread(a, a["mean"], a["spread"], a["uniform_spread"]))
+        (TableCell(a["attribute"]), *_spread(a, number(a["mean"], ".3g"), a["spread"], a["uniform_spread"]))
         for a in entry["attributes"]
     ]
     place = entry["place"]
     if place:
-        rows.append((TableCell("x and y"), *_spread(place, None, place["spread"], place["uniform_spread"])))
+        rows.append((TableCell("x and y"), *_spread(place, BLANK, place["spread"], place["uniform_spread"])))
     columns = ("attribute", "n", "mean", "spread", "uniform", "KL", "by chance", "p")
     title = f"Where the objects of {entry['dataset']} are ({entry['images']:,} images)"
     yield Table(title=title, columns=columns, rows=tuple(rows), note=_PLACE_NOTE)
@@ -55,10 +57,10 @@ def _place_tables(entry: DatasetPlaces) -> Iterator[Table]:
         yield _map(entry["dataset"], place["counts"], place["n"])
 
 
-def _spread(entry: Divergence, mean: float | None, spread: float | None, uniform: float) -> Iterator[TableCell]:
-    yield TableCell(f"{entry['n']:,}", value=entry["n"])
-    yield from (_number(value, ".3g") for value in (mean, spread, uniform))
-    yield from (_number(entry["kl"], ".3f"), _number(entry["kl_by_chance"], ".3f"), _number(entry["p"], ".2g"))
+def _spread(entry: Divergence, mean: TableCell, spread: float | None, uniform: float) -> Iterator[TableCell]:
+    yield from (TableCell(f"{entry['n']:,}", value=entry["n"]), mean)
+    yield from (number(value, ".3g") for value in (spread, uniform))
+    yield from (number(entry["kl"], ".3f"), number(entry["kl_by_chance"], ".3f"), number(entry["p"], ".2g"))
 
 
 def _histograms(entry: DatasetPlaces) -> Iterator[Table]:
@@ -110,7 +112,7 @@ def _cell_tables(entry: DatasetPlaces, models: Sequence[ModelByPlace]) -> Iterat
             (TableCell(m["model"]), _percent(m["accuracy"]), *(_percent(m["cells"][at]["accuracy"]) for at in used))
             for m in shown
         ),
-        note=f"x1 y1: the top left of {side} x {side} equal parts\n"
+        note=f"x1 y1: the top left of {side} x {side} equal parts; parts that are not shown are without images\n"
         + _behind([m["cells"][at] for m in shown for at in used]),
     )
 
@@ -130,13 +132,17 @@ def _function_table(dataset: str, attribute: str, functions: Mapping[str, SlopeE
         (
             TableCell(model),
             *(_percent(place["accuracy"]) for place in function["bins"]),
-            *(_points(function[key], step) for key in ("slope", "low", "high")),
+            *(number(function[key], "+.1f", scale=100 * step) for key in ("slope", "low", "high")),
         )
         for model, function in functions.items()
     )
     ends = (f"{_end(place['start'], attribute)} to {_end(place['end'], attribute)}" for place in headings)
     slopes = f"slope: percentage points for each {unit}; low, high: its 95 % interval."
-    reasons = dict.fromkeys(f"no slope: {f['reason']}" for f in functions.values() if f["reason"])
+    reasons = dict.fromkeys(
+        f"no slope: {f['reason']}" if f["slope"] is None else f"– {f['reason']}"
+        for f in functions.values()
+        if f["reason"]
+    )
     return Table(
         title=f"Accuracy by {attribute}: {dataset} (%)",
         columns=("model", *ends, "slope", "low", "high"),
@@ -148,14 +154,6 @@ def _function_table(dataset: str, attribute: str, functions: Mapping[str, SlopeE
 def _end(value: float, attribute: str) -> str:
     """An end of a bin; with the minus sign, since headings break after hyphens."""
     return f"{round(value, 1 if attribute == 'tilt' else 3) + 0.0:g}".replace("-", "−")
-
-
-def _points(value: float | None, step: float) -> TableCell:
-    return (
-        TableCell("–", value="", style="dim")
-        if value is None
-        else TableCell(f"{round(100 * step * value, 1) + 0.0:+.1f}", value=value)
-    )
 
 
 def _behind(entries: Sequence[Accuracy]) -> str:

@@ -44,6 +44,10 @@ class JointPrediction(Report):
         """The answer, the baselines, what is reached by chance, and remarks."""
         return all_tables(cast(PredictionData, data))
 
+    def full_tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
+        """These, each model as others predict it, and all reasons where nothing is defined."""
+        return all_tables(cast(PredictionData, data), full=True)
+
     def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
         """Q² of each axis and learner, and each axis as the models of other groups predict it."""
         return all_figures(cast(PredictionData, data))

@@ -109,7 +109,7 @@ def _scale(data: PredictionData, entry: PredictionEntry) -> float:
 def _panel(data: PredictionData, entry: PredictionEntry) -> Iterator[Series]:
     """The groups of one axis, and the line on which a perfect prediction lies."""
     title = data["titles"].get(entry["generalization"], entry["generalization"])
-    panel, scale = f"{title}: Q² LOFO = {(entry['q2_lofo'] or 0.0) + 0.0:.2f}", _scale(data, entry)
+    panel, scale = f"{title}: Q² LOFO = {entry['q2_lofo'] or 0.0:z.2f}", _scale(data, entry)
     known = [(model, model["lofo"]) for model in entry["predicted"] if model["lofo"] is not None]
     values = [scale * value for model, lofo in known for value in (model["measured"], lofo)]
     if not values:

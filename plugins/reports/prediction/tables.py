@@ -7,16 +7,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from harness import Table
 
 from .._cells import p_cell, remark_tables
-from .._predictions import PredictionEntry, axis_cells, is_defined, number, prediction_tables
+from .._predictions import MOST_REASONS, PredictionEntry, axis_cells, is_defined, left_out_tables, prediction_tables, score
 from .schema import Baselines, PredictionData
 
 
-def all_tables(data: PredictionData) -> list[Table]:
-    """Q² of each axis and learner, the baselines, what is reached by chance, and remarks."""
+def all_tables(data: PredictionData, *, full: bool = False) -> list[Table]:
+    """Q² of each axis and learner, the baselines, what is reached by chance, and remarks.
+
+    Args:
+        full: each model as others predict it, and all reasons; else as much as a person reads.
+    """
     entries, titles = data["predictions"], data["titles"]
-    tables = list(prediction_tables(entries, titles, len(data["biases"]), grouped=data["grouped"]))
+    most = None if full else MOST_REASONS
+    tables = list(prediction_tables(entries, titles, len(data["biases"]), grouped=data["grouped"], most=most))
     if is_defined(entries):
         tables += [_baselines(entries, titles, data["log"]), _by_chance(entries, titles)]
+        tables += left_out_tables(entries) if full else ()
     return [*tables, *remark_tables(data["warnings"])]
 
 
@@ -36,8 +42,8 @@ def _baselines(entries: Sequence[PredictionEntry], titles: Mapping[str, str], lo
         rows=tuple(
             (
                 *axis_cells(entry, titles),
-                *(number(q2, signed=True) for q2 in _other_q2(entry["baselines"])),
-                number(entry["concordance"]),
+                *(score(q2, signed=True) for q2 in _other_q2(entry["baselines"])),
+                score(entry["concordance"]),
             )
             for entry in entries
         ),
@@ -68,7 +74,7 @@ def _by_chance(entries: Sequence[PredictionEntry], titles: Mapping[str, str]) ->
     rows = tuple(
         (
             *axis_cells(entry, titles),
-            *(number(entry["null"][kind][key]) for kind in kinds for key in ("mean", "q95")),  # type: ignore[literal-required]
+            *(score(entry["null"][kind][key]) for kind in kinds for key in ("mean", "q95")),  # type: ignore[literal-required]
             p_cell(entry["p_loo"]),
         )
         for entry in entries

@@ -65,6 +65,10 @@ class Sensitivity(Report):
         """Coefficients and what moves them, definitions, shared denominators, reliability, effective robustness."""
         return all_tables(cast(SensitivityData, data))
 
+    def full_tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
+        """All sets of models, the effective robustness of each model, and each definition."""
+        return all_tables(cast(SensitivityData, data), full=True)
+
     def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
         """Coefficients by every declared definition, and axes beside the line of effective robustness."""
         return all_figures(cast(SensitivityData, data))

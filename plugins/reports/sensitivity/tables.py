@@ -6,26 +6,32 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from harness import Table, TableCell
 
-from .._cells import ABSENT, p_cell, plain, remark_tables
+from .._cells import ABSENT, number, p_cell, plain, remark_tables
+from .further_tables import further_tables
 from .schema import EffectiveEntry, ReliabilityEntry, SensitivityData, SensitivityEntry
 
 MOST_SETS = 6
-"""Most sets of models as columns of a table; the JSON format has all of them."""
+"""Most sets of models as columns of a table, but for CSV."""
 MOST_FLIPS = 6
-"""Most names of models whose deletion flips a star in a note; the JSON format has all of them."""
+"""Most names of models whose deletion flips a star in a note; CSV and JSON have all of them."""
 
 
-def all_tables(data: SensitivityData) -> list[Table]:
-    """Coefficients and what moves them, definitions, shared denominators, reliability, effective robustness."""
+def all_tables(data: SensitivityData, *, full: bool = False) -> list[Table]:
+    """Coefficients and what moves them, definitions, shared denominators, reliability, effective robustness.
+
+    Args:
+        full: all sets of models, models and definitions; else as much as a person reads.
+    """
     entries = data["sensitivities"]
     return [
         *_held_tables(data, entries),
         *_influence_tables(data, entries),
         *_alternative_tables(data, [entry for entry in entries if entry["alternatives"]]),
         *_coupling_tables(data, [entry for entry in entries if entry["coupling"]]),
-        *_reliability_tables(data, data["reliabilities"]),
+        *_reliability_tables(data, data["reliabilities"], None if full else MOST_SETS),
         *_effective_tables(data, data["effective"]),
         *_beyond_tables(data, [entry for entry in entries if entry["effective"]]),
+        *(further_tables(data) if full else ()),
         *remark_tables(data["warnings"]),
     ]
 
@@ -144,7 +150,7 @@ def _flips(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterat
     for entry in entries:
         flips = entry["influence"]["flips"]
         if flips:
-            more = f" and {len(flips) - MOST_FLIPS} more" if len(flips) > MOST_FLIPS else ""
+            more = f" and {len(flips) - MOST_FLIPS} more (--format csv or json)" if len(flips) > MOST_FLIPS else ""
             pair = " × ".join(cell.text for cell in _pair(data, entry))
             yield f"{pair} flips without any one of: {', '.join(flips[:MOST_FLIPS])}{more}"
 
@@ -163,7 +169,7 @@ def _alternative_tables(data: SensitivityData, entries: Sequence[SensitivityEntr
             columns=("bias", "axis", "definitions", "least", "median", "most", "ρ > 0", "p < 0.05"),
             rows=tuple(rows),
             note=_notes(
-                "Definitions share their data, so the share of p < 0.05 is no test. Each of them: --format json",
+                "Definitions share their data, so the share of p < 0.05 is no test. Each of them: --format csv or json",
                 _reasons(data, entries, lambda entry: entry["alternatives"] and entry["alternatives"]["reason"]),
             ),
         )
@@ -193,11 +199,14 @@ def _coupling_tables(data: SensitivityData, entries: Sequence[SensitivityEntry])
         )
 
 
-def _reliability_tables(data: SensitivityData, entries: Sequence[ReliabilityEntry]) -> Iterator[Table]:
-    """Biases and axes as rows, sets of models as columns."""
+def _reliability_tables(
+    data: SensitivityData, entries: Sequence[ReliabilityEntry], most: int | None
+) -> Iterator[Table]:
+    """Biases and axes as rows, sets of models as columns; `most`: how many, None: all."""
     if not entries:
         return
-    sets = list(dict.fromkeys(entry["models"] for entry in entries))[:MOST_SETS]
+    every = list(dict.fromkeys(entry["models"] for entry in entries))
+    sets = every[:most]
     of = {(entry["name"], entry["models"]): entry for entry in entries}
     rows = []
     for name in dict.fromkeys(entry["name"] for entry in entries):
@@ -213,6 +222,7 @@ def _reliability_tables(data: SensitivityData, entries: Sequence[ReliabilityEntr
         rows=tuple(rows),
         note=_notes(
             f"models: {sizes}. Groups of fewer than five have none.",
+            f"{len(every) - len(sets)} more groups: --format csv or json" if len(every) > len(sets) else "",
             "halves: from random halves of the images, the same for all models; errors: 1 - mean SE²/variance. Below "
             "0.5 a coefficient over these models says little; at 0 and below they cannot be told apart.",
             (f"– {_label(data, e['name']).text}: {e['reason']}" for e in overall if e["reason"]),
@@ -229,7 +239,7 @@ def _effective_tables(data: SensitivityData, entries: Sequence[EffectiveEntry]) 
         known = {name: beyond for name in inside if (beyond := entry["values"][name]) is not None}
         most = max(known, key=lambda name: known[name], default=None)
         numbers = [_count(entry["n"]), plain(entry["slope"]), plain(entry["r2"])]
-        value = ABSENT if most is None else TableCell(f"{100 * known[most]:+.1f}", value=known[most])
+        value = number(None if most is None else known[most], "+.1f", scale=100)
         rows.append((_label(data, entry["generalization"]), *numbers, value, TableCell(most or "–", value=most or "")))
     against = data["titles"].get(entries[0]["against"], entries[0]["against"])
     yield Table(

@@ -222,12 +222,12 @@ def test_without_trials(reader):
     assert "no two observers" in render(ErrorConsistency(), data)
 
 
-def test_many_pairs_are_left_to_json():
+def test_many_pairs_are_left_to_csv_and_json():
     found = {f"net{at}": [trials(random_truths(at, 12))] for at in range(13)}
     data = report(found)
     assert len(data["pairs"]) == math.comb(13, 2)
     text = render(ErrorConsistency(), data)
-    assert "18 more pairs: --format json" in text and any("'humans'" in line for line in data["warnings"])
+    assert "18 more pairs: --format csv or json" in text and any("'humans'" in line for line in data["warnings"])
     assert to_csv(ErrorConsistency().tables(data)).count("net12") >= 1
 
 

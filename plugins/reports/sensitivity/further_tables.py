@@ -1,0 +1,62 @@
+"""What the tables of the report ``sensitivity`` sum up, row by row; for CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness import Table, TableCell
+
+from .._cells import number, p_cell, plain
+from .schema import SensitivityData
+
+
+def further_tables(data: SensitivityData) -> Iterator[Table]:
+    """Deletions that flip a star, effective robustness of each model, and coefficients of each definition."""
+    for table in (_flips(data), _beyond(data), _definitions(data)):
+        if table.rows:
+            yield table
+
+
+def _flips(data: SensitivityData) -> Table:
+    return Table(
+        title="Deletions that flip p < 0.05",
+        columns=("bias", "axis", "model"),
+        rows=tuple(
+            tuple(map(TableCell, (entry["bias"], entry["generalization"], model)))
+            for entry in data["sensitivities"]
+            for model in entry["influence"]["flips"]
+        ),
+    )
+
+
+def _beyond(data: SensitivityData) -> Table:
+    return Table(
+        title="Effective robustness of each model, in points",
+        columns=("axis", "model", "points", "line"),
+        rows=tuple(
+            (
+                *map(TableCell, (entry["generalization"], model)),
+                number(value, "+.1f", scale=100),
+                TableCell("extrapolated" if model in entry["outside"] else ""),
+            )
+            for entry in data["effective"]
+            for model, value in entry["values"].items()
+        ),
+    )
+
+
+def _definitions(data: SensitivityData) -> Table:
+    return Table(
+        title="Spearman's ρ for each declared definition of the bias and the axis",
+        columns=("bias", "axis", "definition of the bias", "definition of the axis", "n", "ρ", "p"),
+        rows=tuple(
+            (
+                *map(TableCell, (entry["bias"], entry["generalization"], each["bias"], each["generalization"])),
+                TableCell(str(each["n"]), value=each["n"]),
+                plain(each["spearman"]),
+                p_cell(each["p"]),
+            )
+            for entry in data["sensitivities"]
+            for each in (entry["alternatives"] or {"specifications": []})["specifications"]
+        ),
+    )
