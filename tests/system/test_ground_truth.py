@@ -14,9 +14,16 @@ from itertools import pairwise
 import pytest
 from scipy.stats import spearmanr
 
+from harness import open_study
+from harness.plugins.reports.consistency import ErrorConsistency
+from harness.plugins.reports.correlation import Correlation
+from harness.plugins.reports.dataset_bias import DatasetBias
+from harness.plugins.reports.prediction import JointPrediction
+from harness.plugins.reports.sensitivity import Sensitivity
 from tests.helpers.command import completed
 from tests.helpers.places import ROOT
 from tests.helpers.reasons import lines
+from tests.helpers.same_numbers import differences, figure_differences, outputs
 
 L2 = ["zoo-l2-0.25", "zoo-l2-0.75", "zoo-l2-1.5"]
 LINF = ["zoo-linf-1", "zoo-linf-3", "zoo-linf-6"]
@@ -39,6 +46,12 @@ def report(*arguments, cwd):
 @pytest.fixture(scope="module")
 def study(quickstart):
     return json.loads(report("--format", "json", cwd=quickstart))
+
+
+@pytest.fixture(scope="module")
+def opened(quickstart, study):
+    """The same in Python; `study` has kept its measures in the cache folder."""
+    return open_study(quickstart / "runs" / "quickstart")
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +205,26 @@ def test_the_other_networks_measure_what_is_recorded(tmp_path):
         for kind in ("biases", "axes", "measures"):
             assert {name: row[kind][name] for name in known[kind]} == pytest.approx(known[kind], abs=0.05, rel=0.05)
     assert others == {}
+
+
+@pytest.mark.parametrize(
+    "plugin",
+    [Correlation, JointPrediction, Sensitivity, DatasetBias, pytest.param(ErrorConsistency, marks=pytest.mark.slow)],
+)
+def test_terminal_csv_and_json_show_the_same_numbers(plugin, opened):
+    texts = outputs(plugin(), plugin().data(opened))
+    assert list(differences(plugin.name, *texts)) == []
+
+
+def test_the_reports_agree(study, opened):
+    overall = {(e["bias"], e["generalization"]): e for e in study["correlations"] if e["models"] == "all"}
+    for entry in Sensitivity().data(opened)["sensitivities"]:
+        other = overall[entry["bias"], entry["generalization"]]
+        assert all(entry[key] == other[key] for key in ("n", "spearman", "p"))
+    assert JointPrediction().data(opened)["predictions"] == study["predictions"]
+    figures = [one for one in Correlation().figures(study) if one.name.startswith("scatter-")]
+    assert len(figures) == 40
+    assert [problem for one in figures for problem in figure_differences(one, study)] == []
 
 
 def test_a_second_report_says_the_same(quickstart, study, tmp_path):

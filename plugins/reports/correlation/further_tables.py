@@ -35,8 +35,8 @@ def _sets(title: str, entries: Sequence[Coefficient]) -> Table:
             (
                 *map(TableCell, (entry["bias"], partner(entry), entry["models"])),
                 TableCell(str(entry["n"]), value=entry["n"]),
-                *(plain(entry[key]) for key in ("spearman", "low", "high")),  # type: ignore[literal-required]
-                *(p_cell(entry[key]) for key in ("p", "p_holm", "p_bh")),  # type: ignore[literal-required]
+                *(plain(entry[key]) for key in ("spearman", "low", "high")),
+                *(p_cell(entry[key]) for key in ("p", "p_holm", "p_bh")),
                 plain(entry["poster"]),
             )
             for entry in entries
@@ -53,7 +53,7 @@ def _clusters(data: CorrelationData) -> Table:
             (
                 TableCell(entry["name"]),
                 *(TableCell(str(count), value=count) for count in (entry["n"], entry["families"])),
-                *(number(entry[key], ".2f") for key in ("family_size", "icc", "n_effective")),  # type: ignore[literal-required]
+                *(number(entry[key], ".2f") for key in ("family_size", "icc", "n_effective")),
             )
             for entry in data["clusters"]
         ),

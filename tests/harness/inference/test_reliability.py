@@ -46,7 +46,8 @@ def test_spearman_brown_and_the_ceiling():
     result = ceiling(0.6, 0.7, 0.8)
     assert (result.value, result.disattenuated) == pytest.approx((math.sqrt(0.56), 0.8018), abs=5e-5)
     assert ceiling(0.9, 0.7, 0.8).disattenuated > 1  # shown, not clipped
-    assert ceiling(None, 0.7, 0.8).disattenuated is None
+    without = ceiling(None, 0.7, 0.8)
+    assert (without.disattenuated, without.reason) == (None, "not disattenuated (no coefficient)")
 
 
 @pytest.mark.parametrize(

@@ -16,17 +16,31 @@ from harness.output.formats import render
 from harness.plugins.importers.paper import Paper
 from harness.plugins.reports import _cells
 from harness.plugins.reports.consistency import ErrorConsistency
+from harness.plugins.reports.consistency import schema as of_consistency_schema
 from harness.plugins.reports.correlation import Correlation
+from harness.plugins.reports.correlation import schema as of_correlation
 from harness.plugins.reports.dataset_bias import DatasetBias
+from harness.plugins.reports.dataset_bias import schema as of_bias
 from harness.plugins.reports.prediction import JointPrediction
+from harness.plugins.reports.prediction import schema as of_prediction
 from harness.plugins.reports.sensitivity import Sensitivity
+from harness.plugins.reports.sensitivity import schema as of_sensitivity
 from harness.study.compose import compose
 from harness.study.rows import Row
 from tests.helpers.memory_runs import Reader
 from tests.helpers.reasons import absences
 from tests.helpers.same_numbers import csv_sheets, differences, figure_differences, outputs, problems
+from tests.helpers.typed_documents import nulls_without_reason
 
 OVER_MODELS = (Correlation, JointPrediction, Sensitivity)
+REPORTS = {
+    "correlation": of_correlation.CorrelationData,
+    "prediction": of_prediction.PredictionData,
+    "sensitivity": of_sensitivity.SensitivityData,
+    "consistency": of_consistency_schema.ConsistencyData,
+    "dataset-bias": of_bias.DatasetBiasData,
+}
+"""Name -> schema."""
 BIASES = {"shape": ("shape-bias@cc",), "low": ("low-frequency-bias@a",)}
 AXES = {"ID": ("top1@a",), "Far": ("top1@b", "top1@c")}
 DIVIDED = {"low-frequency-bias": "top1", "high-frequency-bias": "top1"}
@@ -118,6 +132,7 @@ STUDIES = {
     "perfect": lambda: declared(rising()),
     "constant": lambda: declared(rows(8, fixed={"shape-bias@cc": 0.5})),
     "alone": lambda: declared([r for at in range(9) for r in rows(1, f"g{at}", at)]),
+    "flat": lambda: declared(rows(9, fixed={"top1@b": 0.5, "top1@c": 0.5})),
     "few": lambda: declared(rows(3)),
     "own": beside_imported,
     "measures": without_a_study,
@@ -149,13 +164,13 @@ def trials(task, correct, **attributes):
 
 
 def decided(observers, people=0, shown=False):
-    """Each observer on two datasets; those of `a` have two conditions, and places if `shown`."""
+    """Each observer on two datasets; those of `a` have two conditions, and places if `shown`; the last is right."""
     rng = np.random.default_rng(4)
     places = {name: rng.random(160).round(4) for name in ("x", "y", "size")} if shown else {}
     variants = {"variant": ["low", "high"] * 80}
     cells = {}
     for at in range(observers):
-        right = rng.random(160) < 0.4 + at / 40
+        right = rng.random(160) < (0.4 + at / 40 if at < observers - 1 else 1)
         cells["accuracy@a", f"o{at}"] = trials("accuracy@a", right, **variants, **places)
         cells["accuracy@b", f"o{at}"] = trials("accuracy@b", right[:40])
     models = tuple(
@@ -180,7 +195,7 @@ def of_consistency():
 
 @lru_cache(maxsize=1)
 def of_dataset_bias():
-    return outputs(DatasetBias(), DatasetBias().data(decided(2, shown=True)))
+    return outputs(DatasetBias(), DatasetBias().data(decided(3, shown=True)))
 
 
 # --- the same numbers -------------------------------------------------------------------------
@@ -190,11 +205,39 @@ def of_dataset_bias():
 @pytest.mark.parametrize("report", OVER_MODELS)
 def test_every_number_of_a_study(report, study):
     assert list(differences(report.name, *texts(report, study))) == []
+    document = json.loads(texts(report, study)[2])
+    assert list(nulls_without_reason(document, REPORTS[report.name])) == []
 
 
 def test_every_number_of_observers_and_of_places():
     assert list(differences("consistency", *of_consistency())) == []
     assert list(differences("dataset-bias", *of_dataset_bias())) == []
+    for name, made in (("consistency", of_consistency), ("dataset-bias", of_dataset_bias)):
+        assert list(nulls_without_reason(json.loads(made()[2]), REPORTS[name])) == []
+
+
+@pytest.mark.parametrize(
+    ("report", "study", "reason"),
+    [
+        (Correlation, "perfect", "no interval of a perfect order: shape × ID"),
+        (Correlation, "perfect", "no interval for other families (a single family): shape × ID"),
+        (JointPrediction, "alone", "order undefined (no family has two models)"),
+        (Sensitivity, "flat", "no R² (baseline models are equal in y)"),
+    ],
+)
+def test_why_there_is_a_dash_stands_below_the_table(report, study, reason):
+    assert f"– {reason}" in texts(report, study)[0] or f": {reason}" in texts(report, study)[0]
+
+
+def test_a_number_that_is_null_without_a_reason_is_noticed():
+    document = json.loads(texts(Correlation, "perfect")[2])
+    entry = document["correlations"][0]
+    assert entry["low"] is None
+    entry["reason"] = None
+    places = ["$.correlations[0].high", "$.correlations[0].low"]
+    assert sorted(nulls_without_reason(document, REPORTS["correlation"])) == places
+    changed = list(differences("correlation", *texts(Correlation, "perfect")[:2], json.dumps(document)))
+    assert len(changed) == 4 and all("null without a reason" in one for one in changed)
 
 
 @pytest.fixture(scope="module")

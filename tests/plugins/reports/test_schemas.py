@@ -16,7 +16,7 @@ from harness.plugins.reports.prediction import schema as of_prediction
 from harness.plugins.reports.sensitivity import schema as of_sensitivity
 from harness.study import comparison_schema as of_comparison
 from tests.helpers.command import run
-from tests.helpers.typed_documents import violations
+from tests.helpers.typed_documents import nulls_without_reason, violations
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "report-json.md"
 SCHEMAS = {
@@ -43,7 +43,7 @@ def test_the_data_of_a_report_is_as_its_schema_says(schema, harness, data):
     report, _ = SCHEMAS[schema]
     document = json.loads(json.dumps(report.data(open_study("run"))))
     assert document[SHOWN.get(schema, "warnings")]
-    assert list(violations(document, schema)) == []
+    assert list(violations(document, schema)) == [] and list(nulls_without_reason(document, schema)) == []
     assert list(violations({**document, "warnings": [1], "surprise": 2}, schema)) == [
         "$.surprise is not in the schema",
         "$.warnings[0] is 1, expected str",
