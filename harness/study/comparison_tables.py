@@ -110,7 +110,7 @@ def _number(value: float | None, percent: bool, form: str) -> TableCell:
     if value is None:
         return TableCell("–", value="", style="dim")
     scale = 100 if percent else 1
-    return TableCell(f"{round(scale * value, 6):{form}}", value=scale * value)
+    return TableCell(f"{scale * value:{form}}", value=scale * value)
 
 
 def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -118,7 +118,7 @@ def _terminal_and_csv(terminal, sheets, titles):
             continue  # a table that is in the CSV alone
         rows, at = _rows_of(lines, place + 1)
         shown += 1
-        notes = "\n".join(lines[at : next((n for n in range(at + 1, len(lines)) if not lines[n].strip()), None)])
+        notes = _notes(lines, at + 1)
         yield from _texts_differ(sheet, rows, notes, titles)
     ruled = sum(set(line) == {"─"} for line in lines)
     if shown != ruled:
@@ -137,12 +137,22 @@ def _rows_of(lines, start):
     return [[row[left:right].strip() for left, right in zip(starts, ends, strict=True)] for row in rows], end
 
 
+def _notes(lines, start):
+    """The lines between a table, which ends before `start`, and the next one."""
+    end = next((n for n in range(start, len(lines)) if not lines[n].strip()), len(lines))
+    return [] if any(set(line) == {"─"} for line in lines[start:end]) else lines[start:end]
+
+
 def _texts_differ(sheet, rows, notes, titles):
     """The terminal may show the first rows and columns alone; its notes then say where the others are."""
+    in_part = any("--format csv" in line for line in notes)
+    for line in notes if not in_part else ():
+        if csv_remark(line) not in sheet.remarks:
+            yield f"{sheet.title}: the CSV does not say {line!r}"
     if _is_prose(sheet):
         return
     columns = [key for key in sheet.keys if not key.endswith(": of")]  # in one cell with a rank
-    if (len(rows) < len(sheet.rows) or len(rows[0]) < len(columns)) and "--format csv" not in notes:
+    if (len(rows) < len(sheet.rows) or len(rows[0]) < len(columns)) and not in_part:
         yield f"{sheet.title}: the terminal shows {len(rows)} of {len(sheet.rows)} rows without a word"
     for number, (texts, cells) in enumerate(zip_longest(rows, sheet.rows)):
         if texts is None:

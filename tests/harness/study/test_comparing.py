@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness import Erratum, Measure, Reason, RequestError, Tolerance
 from harness.identity import leaves
-from harness.output.formats import to_json, to_terminal
+from harness.output.formats import to_csv, to_json, to_terminal
 from harness.plugins.models._zoo.network import build
 from harness.records import effect_of
 from harness.statistics import wilson_interval
@@ -20,6 +20,7 @@ from harness.study.comparison_tables import comparison_data, comparison_tables
 from harness.study.side import Side
 from tests.helpers.identities import DOCUMENT, PATHS, identity, origin, other
 from tests.helpers.reasons import absences
+from tests.helpers.same_numbers import csv_sheets, problems
 
 PADDED = Erratum(measure="top1@p", title="48 too many", scale=1.00096, offset=-0.00096)
 LOST = Erratum(measure="top1@r", title="last batch only")
@@ -50,6 +51,26 @@ def table(**measures):
 def only(mine, theirs):
     (found,) = compare(mine, theirs)
     return found
+
+
+# --- formats ----------------------------------------------------------------------------------
+
+
+@given(st.floats(0, 1), st.floats(-0.01, 0.01), st.sampled_from(["fraction", "count", "1"]))
+@example(0.5, -0.00001, "fraction")
+@example(0.123449999, 0.0, "fraction")
+def test_terminal_csv_and_json_show_the_same_numbers(value, shift, unit):
+    mine, theirs = (
+        side(label, a=replace(measure(number), unit=unit)) for label, number in (("a", value + shift), ("b", value))
+    )
+    data = comparison_data(mine, theirs, compare(mine, theirs))
+    (entry,), (sheet,) = data["comparisons"], csv_sheets(to_csv(comparison_tables(data)))
+    (cells,) = comparison_tables(data, whole=False)[0].rows
+    assert [problem for cell in cells[1:5] for problem in problems(cell.text, cell.value)] == []
+    scale = 100 if unit == "fraction" else 1
+    numbers = [entry[key] for key in ("mine", "theirs", "difference", "tolerance")]
+    expected = ["" if number is None else scale * number for number in numbers]
+    assert sheet.rows == [[f"top1@a{' %' if unit == 'fraction' else ''}", *expected, entry["verdict"]]]
 
 
 # --- verdicts ---------------------------------------------------------------------------------
