@@ -79,7 +79,7 @@ def _left_out(
         return
     ordered = sorted(changes, key=lambda name: -changes[name])
     listed = ", ".join(f"{title_of(data, name)} {changes[name]:.2f}" for name in ordered)
-    yield f"Mean change of ρ when a group is left out: {listed}. Each group's coefficients: --format json"
+    yield f"Mean change of ρ when a group is left out: {listed}. Each group's coefficients: --format csv or json"
     if data["set_apart"] is None:
         yield "No group is set apart: none was declared beforehand (set_apart, under statistics of a suite)."
     elif data["set_apart"] not in changes:

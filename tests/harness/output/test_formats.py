@@ -199,6 +199,17 @@ def test_render_knows_every_format(format):
     assert ("SIN" in text) == (format != "json")
 
 
+def test_only_csv_has_what_a_report_gives_in_full():
+    class More(Two):
+        def full_tables(self, data):
+            return [*self.tables(data), wide(3)]
+
+    assert {form: render(More(), {}, form).count("Wide") for form in FORMATS if form != "json"} == {
+        "terminal": 2, "csv": 3, "markdown": 2, "html": 2
+    }  # fmt: skip
+    assert render(Two(), {}, "csv").count("Wide") == 2
+
+
 def test_render_names_the_formats():
     with pytest.raises(UnknownNameError, match=r"unknown format 'cvs'; did you mean 'csv'.*--format terminal"):
         render(Two(), {}, "cvs")
