@@ -37,7 +37,12 @@ def compare(
     title = f"harness compare: {sides.own.label} against {sides.reference.label}"
     whole = form == "csv" or output is not None
     text = render_tables(
-        lambda: comparison_tables(result, whole=whole), result, form, title=title, width=width, color=color
+        lambda: comparison_tables(result, whole=whole, each=form == "csv"),
+        result,
+        form,
+        title=title,
+        width=width,
+        color=color,
     )
     emit(text, output, form)
     if result["counts"]["differs"]:

@@ -39,11 +39,12 @@ def _settings(here: Side, there: Side) -> str:
     return ", ".join(f"{name} {there.settings[name]} there, {here.settings[name]} here" for name in changed)
 
 
-def comparison_tables(data: Mapping[str, Any], *, whole: bool = True) -> list[Table]:
+def comparison_tables(data: Mapping[str, Any], *, whole: bool = True, each: bool = False) -> list[Table]:
     """The measures on both sides, the most urgent first; then the reasons why the others cannot be compared.
 
     Args:
         whole: False: if many measures are within their tolerance, they are counted instead of listed.
+        each: whether each measure that is missing on one side has a row, as in CSV; else each reason has.
     """
     rows = [row for row in data["comparisons"] if row["mine"] is not None and row["theirs"] is not None]
     rows.sort(key=lambda row: VERDICTS.index(row["verdict"]))
@@ -66,7 +67,8 @@ def comparison_tables(data: Mapping[str, Any], *, whole: bool = True) -> list[Ta
     else:
         columns = (*(("model",) if len(models) > 1 else ()), *COLUMNS)
         tables = [Table(title=title, columns=columns, rows=tuple(_row(row, len(models) > 1) for row in shown))]
-    return [*tables[:-1], replace(tables[-1], note="\n".join(notes)), *_missing(data)]
+    missing = [row for row in data["comparisons"] if row["mine"] is None or row["theirs"] is None]
+    return [*tables[:-1], replace(tables[-1], note="\n".join(notes)), *(_each if each else _by_reason)(missing)]
 
 
 def _overview(data: Mapping[str, Any], models: Sequence[str], title: str) -> Table:
@@ -91,18 +93,24 @@ def _by_model(models: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Itera
 
 
 def _row(comparison: Mapping[str, Any], several: bool) -> tuple[TableCell, ...]:
-    percent = comparison["unit"] == "fraction" and comparison["direction"] == "higher"
-    form = "z.0f" if comparison["unit"] == "count" else "z.2f" if percent else "z.3f"
+    measure, percent, form = _shown(comparison)
     style = {"differs": "bold red", "erratum": "yellow", "not comparable": "dim"}.get(comparison["verdict"], "")
     mark = " †" if comparison["right"] is not None else ""
     return (
         *((TableCell(comparison["model"]),) if several else ()),
-        TableCell(f"{comparison['measure']} %" if percent else comparison["measure"]),
+        measure,
         *(_number(comparison[name], percent, form) for name in ("mine", "theirs")),
         _number(comparison["difference"], percent, f"+{form}"),
         _number(comparison["tolerance"], percent, form),
         TableCell(f"{comparison['verdict']}{mark}", value=comparison["verdict"], style=style),
     )
+
+
+def _shown(comparison: Mapping[str, Any]) -> tuple[TableCell, bool, str]:
+    """The measure with its unit, whether that is percent, and the format of its numbers."""
+    percent = comparison["unit"] == "fraction" and comparison["direction"] == "higher"
+    form = "z.0f" if comparison["unit"] == "count" else "z.2f" if percent else "z.3f"
+    return TableCell(f"{comparison['measure']} %" if percent else comparison["measure"]), percent, form
 
 
 def _number(value: float | None, percent: bool, form: str) -> TableCell:
@@ -126,12 +134,23 @@ def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield "† difference from the corrected value"
 
 
-def _missing(data: Mapping[str, Any]) -> Iterator[Table]:
-    """Measures missing on one side, one row for each reason."""
+def _each(missing: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
+    """Measures missing on one side, one row for each."""
+    rows = []
+    for comparison in missing:
+        measure, percent, form = _shown(comparison)
+        numbers = (_number(comparison[name], percent, form) for name in ("mine", "theirs"))
+        rows.append((TableCell(comparison["model"]), measure, *numbers, TableCell(comparison["reason"])))
+    if rows:
+        columns = ("model", "measure", "here", "there", "reason")
+        yield Table(title="Not comparable", columns=columns, rows=tuple(rows))
+
+
+def _by_reason(missing: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
+    """The same, one row for each reason."""
     measures_by_reason: dict[str, list[tuple[str, str]]] = {}
-    for comparison in data["comparisons"]:
-        if comparison["mine"] is None or comparison["theirs"] is None:
-            measures_by_reason.setdefault(comparison["reason"], []).append((comparison["model"], comparison["measure"]))
+    for comparison in missing:
+        measures_by_reason.setdefault(comparison["reason"], []).append((comparison["model"], comparison["measure"]))
     rows = tuple(
         (
             TableCell(str(len(pairs)), len(pairs)),

@@ -73,6 +73,23 @@ def test_terminal_csv_and_json_show_the_same_numbers(value, shift, unit):
     assert sheet.rows == [[f"top1@a{' %' if unit == 'fraction' else ''}", *expected, entry["verdict"]]]
 
 
+def test_csv_has_every_comparison_of_the_json():
+    lost = {f"top1@{name}": f"lost {name}" for name in "stuvwx"}
+    mine = side(a=0.5, p=0.3, r=0.6, z=0.7, missing=absences(lost))
+    theirs = table(a=0.5004, p=0.2, r=0.9, s=0.1, t=0.2, u=0.3, v=0.4, w=0.5, x=0.6)
+    data = comparison_data(mine, theirs, compare(mine, theirs))
+    judged, missing = csv_sheets(to_csv(comparison_tables(data, each=True)))
+    rows = [["m", row[0], *row[1:3]] for row in judged.rows] + [row[:4] for row in missing.rows]
+    assert sorted(map(str, rows)) == sorted(
+        str(["m", f"{one['measure']} %", *("" if one[key] is None else 100 * one[key] for key in ("mine", "theirs"))])
+        for one in data["comparisons"]
+    )
+    assert [row[4] for row in missing.rows] == [
+        one["reason"] for one in data["comparisons"] if one["mine"] is None or one["theirs"] is None
+    ]
+    assert len(missing.rows) == 6
+
+
 # --- verdicts ---------------------------------------------------------------------------------
 
 
