@@ -67,9 +67,9 @@ class OpenedStudy(Study):
         Returns:
             Columns ``bias``, ``generalization``, ``models`` (``all``, a group, or ``not`` a group), ``n``,
             ``spearman``, ``p``, ``p_method``, ``low``, ``high`` (95 % interval), ``p_holm``, ``p_bh`` (adjusted),
-            ``poster``, ``reason`` why a coefficient or its interval is NaN; then those of ``families``, of all models only:
-            ``within``, ``p_within``, ``p_within_holm``, ``p_within_method``, ``simpson``, ``worst_family``, ``cluster_low``,
-            ``cluster_high``, ``n_effective``.
+            ``poster``, ``reason`` why a coefficient or its interval is NaN; then those of ``families``, of all models
+            only: ``within``, ``p_within``, ``p_within_holm``, ``p_within_method``, ``simpson``, ``worst_family``,
+            ``cluster_low``, ``cluster_high``, ``n_effective``.
         """
         rows = self.plugins.report(REPORT).data(self)["correlations"]
         return _frame([_flat(row) for row in rows], (*CORRELATIONS, *FAMILIES))

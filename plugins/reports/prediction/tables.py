@@ -7,7 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from harness import Table
 
 from .._cells import p_cell, remark_tables
-from .._predictions import MOST_REASONS, PredictionEntry, axis_cells, is_defined, left_out_tables, prediction_tables, score
+from .._predictions import (
+    MOST_REASONS,
+    PredictionEntry,
+    axis_cells,
+    is_defined,
+    left_out_tables,
+    prediction_tables,
+    score,
+)
 from .schema import Baselines, PredictionData
 
 

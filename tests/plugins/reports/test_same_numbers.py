@@ -309,7 +309,7 @@ def test_csv_has_the_reliability_of_all_groups():
 
 SHOWN = {
     "correlation": "spearman p low high p_holm within cluster_low r2 q2_loo q2_lofo icc n_effective",
-    "prediction": "r2 q2_loo q2_lofo p_loo p_lofo concordance mean q95",
+    "prediction": "r2 q2_loo q2_lofo p_loo p_lofo concordance mean q95 measured loo lofo",
     "sensitivity": "spearman value without null sd absolute least median most slope",
     "consistency": "kappa observed low n",
     "dataset-bias": "kl p spread mean accuracy slope low high",
