@@ -470,12 +470,15 @@ def _effective(robust, entries):
     rows = [
         {
             "axis": one["generalization"],
-            "model": name,
-            "points": number(value, one["reason"] or True, 100),
-            "line": "extrapolated" if name in one["outside"] else "",
+            "model": point["model"],
+            "group": point["group"] or Null(True),
+            **{key: number(point[key], True) for key in ("x", "y")},
+            "baseline": "baseline" if point["baseline"] else "",
+            "points": number(one["values"].get(point["model"]), one["reason"] or point["x"] is None, 100),
+            "line": "extrapolated" if point["model"] in one["outside"] else "",
         }
         for one in robust
-        for name, value in one["values"].items()
+        for point in one["points"]
     ]
     if rows:
         yield "Effective robustness of each model", rows

@@ -32,16 +32,20 @@ def _flips(data: SensitivityData) -> Table:
 def _beyond(data: SensitivityData) -> Table:
     return Table(
         title="Effective robustness of each model, in points",
-        columns=("axis", "model", "points", "line"),
+        columns=("axis", "model", "group", "x", "y", "baseline", "points", "line"),
         rows=tuple(
             (
-                *map(TableCell, (entry["generalization"], model)),
-                number(value, "+.1f", scale=100),
-                TableCell("extrapolated" if model in entry["outside"] else ""),
+                *map(TableCell, (entry["generalization"], point["model"])),
+                TableCell(point["group"] or "–", value=point["group"] or ""),
+                *(number(place, ".3f") for place in (point["x"], point["y"])),
+                TableCell("baseline" if point["baseline"] else ""),
+                number(entry["values"].get(point["model"]), "+.1f", scale=100),
+                TableCell("extrapolated" if point["model"] in entry["outside"] else ""),
             )
             for entry in data["effective"]
-            for model, value in entry["values"].items()
+            for point in entry["points"]
         ),
+        note="x, y: fractions of the accuracy that the line predicts from, and of the axis.",
     )
 
 
