@@ -14,6 +14,7 @@ from ._corruption_error import corruption_errors
 from ._permutation import explained_by_exchange
 from ._ranks import rank_measures
 from ._subsets import among_all_outputs, of_kept, of_variants
+from ._votes import DENOMINATORS, votes_measures
 
 if TYPE_CHECKING:
     import torch
@@ -48,9 +49,13 @@ class Accuracy(Probe):
     On ImageNet-C with the usual 15 corruptions in 5 severities, ``mce`` is the mean corruption error (mCE): the error
     under each corruption divided by that of AlexNet, then averaged; ``mean-error`` is the mean error without that
     division.
+
+    The dataset's attributes ``votes``, ``real`` and ``judged`` give what people say of the mistakes:
+    ``accepted-mistakes``, ``rectified-error``, ``major-mistakes`` and others, see `votes_measures`.
     """
 
     name: ClassVar[str] = "accuracy"
+    denominators: ClassVar[Mapping[str, str]] = {**DENOMINATORS}
 
     def conditions(self, size: int) -> tuple[str, ...]:
         """``clean``, at any size."""
@@ -71,6 +76,7 @@ class Accuracy(Probe):
         yield from among_all_outputs(trials, CONDITION)
         yield from calibration(trials, CONDITION)
         yield from rank_measures(trials, CONDITION)
+        yield from votes_measures(trials, CONDITION, "")
 
     def measures_of_view(self, trials: Trials) -> Iterable[Measure]:
         """``top1``, ``correct`` and ``n``, without flags: under a strong corruption a sound network may guess."""

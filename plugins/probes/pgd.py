@@ -12,7 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from harness import ArraySpec, Batch, Measure, Trials, WhiteBoxProbe, accuracy_measures, hookimpl
+
+from ._votes import votes_measures
 
 if TYPE_CHECKING:
     import torch
@@ -102,12 +106,17 @@ class Pgd(WhiteBoxProbe):
         return _FORWARDS_A_GRADIENT * self.steps + 1
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
-        """``top1``, ``correct`` and ``n`` under each condition."""
+        """``top1``, ``correct`` and ``n`` under each condition; `votes_measures` of the decisions under attack.
+
+        Is the wrong class that an attack ends with one that people see in the image? Errors on the intact image count
+        among its mistakes.
+        """
         for condition in self._radii():
-            for measure in accuracy_measures(trials, condition):
+            unattacked = _unattacked(trials, condition)
+            for measure in (*accuracy_measures(trials, condition), *votes_measures(trials, condition, condition)):
                 if measure.name == "top1":
-                    measure = _attacked(replace(measure, flags=self._flags(condition)), trials, condition)
-                yield measure
+                    measure = replace(measure, flags=self._flags(condition))
+                yield measure if measure.unit == "count" else _attacked(measure, unattacked)
 
     def _radii(self) -> dict[str, float]:
         """Condition -> ε in units of [0, 1]."""
@@ -124,23 +133,27 @@ class Pgd(WhiteBoxProbe):
         return (*([ASSUMED] if high else []), *([f"note: {'; '.join(changed)}"] if changed else []))
 
 
-def _attacked(top1: Measure, trials: Trials, condition: str) -> Measure:
-    """`top1` with a flag if it counts images that were not attacked; undefined if they are too many."""
-    if BLIND not in trials.arrays:  # stored before the array was
-        return top1
+def _unattacked(trials: Trials, condition: str) -> np.ndarray:
+    """(N,) bool: correct decisions on images that the attack could not move in every step."""
     column = trials.column(condition)
-    unattacked = (trials.array(BLIND)[:, column] > 0) & trials.correct[:, column]
-    share = float(unattacked.mean())
-    if not share:
-        return top1
+    correct = trials.correct[:, column]
+    if BLIND not in trials.arrays:  # stored before the array was
+        return np.zeros_like(correct)
+    return (trials.array(BLIND)[:, column] > 0) & correct
+
+
+def _attacked(measure: Measure, unattacked: np.ndarray) -> Measure:
+    """`measure` with a flag if it rests on images that were not attacked; undefined if they are too many."""
+    if measure.value is None or not unattacked.any():
+        return measure
     text = (
         f"{int(unattacked.sum())} of {len(unattacked)} images count as robust, and their gradient was zero or not "
         f"finite, so that the attack could not move them"
     )
-    if share <= UNATTACKED:
-        return replace(top1, flags=(*top1.flags, f"note: {text}"))
+    if unattacked.mean() <= UNATTACKED:
+        return replace(measure, flags=(*measure.flags, f"note: {text}"))
     return replace(
-        top1, value=None, low=None, high=None,
+        measure, value=None, low=None, high=None,
         reason=f"{text} (at most {UNATTACKED:.0%} may be): look for detach, rounding or a saturated softmax",
     )  # fmt: skip
 
