@@ -28,6 +28,7 @@ DENOMINATORS: Final = dict.fromkeys(
     ("accepted-mistakes", "accepted-mistakes-or-maybe", "mistakes-in-real", "major-mistakes"), "error"
 )
 """Shares of a network's own mistakes: what they say of two networks depends on how many each of them makes."""
+UNVOTED: Final = "note: mistakes that were never put to the vote count as not accepted (see voted)"
 _FORMS: Final = {
     "votes": (re.compile(r"[0-9]{1,5}:[0-9]{1,4}/[0-9]{1,4}/[0-9]{1,4}"), "556:5/0/0 779:1/1/3 (class:no/maybe/yes)"),
     "real": (re.compile(r"[0-9]{1,5}"), "779 553"),
@@ -129,21 +130,20 @@ def _parsed(attribute: str, texts: tuple[str, ...], classes: int) -> tuple[Mappi
 
 
 def _of_votes(decisions: _Decisions, texts: tuple[str, ...]) -> Iterator[Measure]:
+    """The most telling first, each beside `voted`: tables have room for few."""
     counts = decisions.sayings("votes", texts)
     votes = np.array([text.split("/") if text else (0, 0, 0) for text in counts], dtype=np.int64).reshape(-1, 3)
     wrong, every, cast = decisions.wrong, np.ones(len(votes), dtype=bool), votes.sum(axis=1)
     voted = wrong & (cast > 0)
-    accepted = {"": 2 * votes[:, 2] > cast, "-or-maybe": 2 * votes[:, 1:].sum(axis=1) > cast}
-    yield decisions.share("error", wrong, every, "no trials")
+    empty = "no mistake was put to the vote" if wrong.any() else _NO_MISTAKES
+    flags = (UNVOTED,) if (wrong & ~voted).any() else ()
+    yes, maybe = 2 * votes[:, 2] > cast, 2 * votes[:, 1:].sum(axis=1) > cast
+    yield decisions.share("accepted-mistakes", yes, voted, empty)
     yield decisions.share("voted", voted, wrong)
-    for name, by_majority in accepted.items():
-        empty = "no mistake was put to the vote" if wrong.any() else _NO_MISTAKES
-        yield decisions.share(f"accepted-mistakes{name}", by_majority, voted, empty)
-    unknown = int(wrong.sum() - voted.sum())
-    text = f"note: {unknown:,} of {int(wrong.sum()):,} mistakes were never put to the vote and count as not accepted"
-    for name, by_majority in accepted.items():
-        rectified = decisions.share(f"rectified-error{name}", wrong & ~by_majority, every, "no trials")
-        yield replace(rectified, flags=(text,)) if unknown else rectified
+    yield replace(decisions.share("rectified-error", wrong & ~yes, every, "no trials"), flags=flags)
+    yield decisions.share("error", wrong, every, "no trials")
+    yield decisions.share("accepted-mistakes-or-maybe", maybe, voted, empty)
+    yield replace(decisions.share("rectified-error-or-maybe", wrong & ~maybe, every, "no trials"), flags=flags)
 
 
 def _of_real(decisions: _Decisions, texts: tuple[str, ...]) -> Iterator[Measure]:
@@ -161,7 +161,7 @@ def _of_experts(decisions: _Decisions, texts: tuple[str, ...]) -> Iterator[Measu
     yield decisions.share("judged", judged, decisions.wrong)
 
 
-_OF_VOTES: Final = "error voted accepted-mistakes accepted-mistakes-or-maybe rectified-error rectified-error-or-maybe"
+_OF_VOTES: Final = "accepted-mistakes voted rectified-error error accepted-mistakes-or-maybe rectified-error-or-maybe"
 _MEASURES: Final = {
     "votes": (_OF_VOTES, _of_votes),
     "real": ("mistakes-in-real real-top1", _of_real),

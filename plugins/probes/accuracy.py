@@ -70,13 +70,13 @@ class Accuracy(Probe):
         flags = _chance_flags(trials)
         for measure in accuracy_measures(trials, CONDITION, ""):
             yield replace(measure, flags=flags) if measure.name == "top1" else measure
+        yield from votes_measures(trials, CONDITION, "")
         yield _top5(trials)
         yield from of_variants(trials, CONDITION)
         yield from of_kept(trials, CONDITION)
         yield from among_all_outputs(trials, CONDITION)
         yield from calibration(trials, CONDITION)
         yield from rank_measures(trials, CONDITION)
-        yield from votes_measures(trials, CONDITION, "")
 
     def measures_of_view(self, trials: Trials) -> Iterable[Measure]:
         """``top1``, ``correct`` and ``n``, without flags: under a strong corruption a sound network may guess."""

@@ -1,6 +1,6 @@
 """Small networks, a made dataset and probes, and a run of them without the command line."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -129,14 +129,14 @@ def specs_of(*names):
     return {name: ModelSpec(name=name, source="source", label_space="ten", outputs=10) for name in names}
 
 
-def run(path, networks, dataset=None, probes=(Shades(), Plain()), workers=2, watch=None, **settings):
-    """One run through planner, runner and store; returns (failures, plan)."""
+def run(path, networks, dataset=None, probes=(Shades(), Plain()), workers=2, watch=None, space=("ten", 10), **settings):
+    """One run through planner, runner and store; returns (failures, plan). `space`: the networks' classes."""
     dataset = dataset or Made(preprocessing=small_images())
     chosen = Settings(**{"batch_size": 8, **settings})
     manifest = build(dataset, path.parent)
     getattr(dataset, "decoded", []).clear()  # images that are made are made for their digest too
     tasks = [plan_task(f"{probe.name}@made", probe, dataset, manifest, chosen.batch_size) for probe in probes]
-    specs = specs_of(*networks)
+    specs = {name: replace(spec, label_space=space[0], outputs=space[1]) for name, spec in specs_of(*networks).items()}
     with RunWriter.create(path, settings=asdict(chosen), command=["test"]) as opened:
         planned = plan(tasks, list(specs.values()), {name: () for name in specs}, chosen, opened.cells())
         selection = Selection(

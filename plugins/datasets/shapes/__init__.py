@@ -6,7 +6,7 @@ what ImageNet-V2, -ReaL, -C, -C-bar, -A, -Sketch, -R, Stylized ImageNet and cue-
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -80,6 +80,31 @@ class ShapesReal(ShapesSet):
             return (label,), stream
         other = (label + 1 + stream.pick(len(CLASSES) - 1)) % len(CLASSES)
         return ((label, other) if stream.unit() < 0.5 else (other, label)), stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShapesVotes(ShapesReal):
+    """The images of `shapes-real` with one target each, and what people would say of the others: as `imagenet-votes`.
+
+    The target is the object that the id names. Where there are two, every class was put to the vote, and five of five
+    people see the two objects and nothing else (attribute `votes`); experts find the second object a minor mistake and
+    any other class a major one (`judged`). Nobody was asked about an image of one object. `real`: the classes of all
+    objects. A dataset of its own, so that stored numbers on `shapes-real` keep their identity.
+    """
+
+    name: str = "shapes-votes"
+    attributes: ClassVar[tuple[str, ...]] = ("votes", "real", "judged")
+
+    def samples(self, root: Path) -> list[Sample]:
+        """All samples; of each, only the classes are drawn."""
+        return [self._judged(sample) for sample in super().samples(root)]
+
+    def _judged(self, sample: Sample) -> Sample:
+        named, present = numbered(sample.id)[0], sample.targets
+        others = range(len(CLASSES)) if len(present) > 1 else ()
+        votes = " ".join(f"{label}:0/0/5" if label in present else f"{label}:5/0/0" for label in others)
+        judged = (f"{label}:{'minor' if label in present else 'major'}" for label in others if label != named)
+        return replace(sample, targets=(named,), attributes=(votes, " ".join(map(str, present)), " ".join(judged)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +241,6 @@ def sets() -> list[ShapesSet]:
 
 @hookimpl
 def harness_datasets() -> list[Dataset]:
-    """The synthetic sets; the first 64 images of `shapes`, for attacks; and two that say where the objects are."""
+    """The synthetic sets; the first 64 images of `shapes`, for attacks; two that say where the objects are; votes."""
     anywhere = ShapesPlaced(name="shapes-anywhere", images=640, margin=0)
-    return [*sets(), Shapes(name="shapes-64", images=64), ShapesPlaced(), anywhere]
+    return [*sets(), Shapes(name="shapes-64", images=64), ShapesPlaced(), anywhere, ShapesVotes()]

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from harness import TaskLayout, Trials, share
 from harness.plugins.datasets._imagenet_classes import real_labels
 from harness.plugins.datasets._rater_votes import Votes, read_mistakes, severities
-from harness.plugins.probes._votes import DENOMINATORS, portion, votes_measures
+from harness.plugins.probes._votes import DENOMINATORS, UNVOTED, portion, votes_measures
 from harness.plugins.probes.accuracy import Accuracy
 from harness.plugins.probes.pgd import Pgd
 from harness.testing import make_trials
 from tests.helpers.votes import published_votes
 
-NAMES = ("error", "voted", "accepted-mistakes", "accepted-mistakes-or-maybe", "rectified-error")
+NAMES = ("accepted-mistakes", "voted", "rectified-error", "error", "accepted-mistakes-or-maybe")
 NAMES += ("rectified-error-or-maybe", "mistakes-in-real", "real-top1", "major-mistakes", "judged")
 PUBLISHED = {
     "error": "error@imagenet",
@@ -164,7 +164,10 @@ def test_each_measure_of_a_handful_of_decisions():
         "accepted-mistakes": "higher", "accepted-mistakes-or-maybe": "higher", "mistakes-in-real": "higher",
     }  # fmt: skip
     flags = {flag for name in ("rectified-error", "rectified-error-or-maybe") for flag in found[name].flags}
-    assert flags == {"note: 1 of 3 mistakes were never put to the vote and count as not accepted"}
+    assert flags == {UNVOTED} and not any(found[name].flags for name in ("accepted-mistakes", "voted", "error"))
+    assert not any(
+        one.flags for one in measured(trials_of([1, 3], [0, 2], **{k: v[:2] for k, v in FOUR.items()})).values()
+    )
 
 
 def test_reasons_where_there_is_nothing_to_judge():
@@ -186,6 +189,12 @@ def test_reasons_where_there_is_nothing_to_judge():
     assert set(empty) == set(NAMES) and all(one.value is None and one.reason for one in empty.values())
     unlabelled = measured(trials_of([1, 3, 3, 4], [-1] * 4, **FOUR))
     assert {one.reason for one in unlabelled.values()} == {"no labels"} and set(unlabelled) == set(NAMES)
+
+
+def test_a_table_of_few_measures_shows_acceptance_beside_its_coverage():
+    """Tables of many measures show the first three of a dataset, without counts."""
+    made = [one.name for one in Accuracy().measures(trials_of([1, 3, 3, 4], [0, 2, 2, 4], **FOUR))]
+    assert [name for name in made if name not in ("correct", "n")][:3] == ["top1", "accepted-mistakes", "voted"]
 
 
 def test_without_the_attributes_there_is_none_of_these_measures():
