@@ -1,4 +1,4 @@
-"""Datasets: whether a complete copy is on this machine; downloading and unpacking missing archives.
+"""Datasets: whether a complete copy is on this machine; downloading what is missing, and unpacking archives.
 
 The harness keeps its own files in ``ROOT/.harness``: archives while they are needed, the staging folder for unpacking,
 and the record of unpacked archives.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -80,6 +81,8 @@ class DatasetFetch:
             size = sum(self._fetch_and_unpack(download, fetcher) for download in downloads)
             self._present()
         except _IncompleteDatasetError as incomplete:
+            if all(download.file for download in downloads):
+                return self._missing(str(incomplete))  # the images, which nobody may fetch for the user
             retry = (
                 f"to fetch it again, delete {self.root() / STATE_FOLDER / 'unpacked.json'} and type the same command"
             )
@@ -111,7 +114,9 @@ class DatasetFetch:
             page = f"{release.page} · " if release and release.page else ""
             return self._outcome("by hand", release.bytes if release else None, f"{page}{reason}")
         default = self.roots.default
-        missing = [download for download in release.downloads if default is None or not _is_unpacked(default, download)]
+        missing = [download for download in release.downloads if default is None or not _is_here(default, download)]
+        if not missing and all(download.file for download in release.downloads):
+            return self._outcome("by hand", None, f"{release.page} · {reason}")
         known_sizes = [download.bytes for download in missing if download.bytes is not None]
         size = sum(known_sizes) if len(known_sizes) == len(missing) else None
         return self._outcome("missing", size, reason if default else "to be unpacked below --data ROOT: give one")
@@ -123,11 +128,9 @@ class DatasetFetch:
         root = self.root()
         archive = root / STATE_FOLDER / "archives" / _archive_name(download)
         with disk_errors(root), locked(archive.with_name(f"{archive.name}.unpacking"), fetcher.watch):
-            if _is_unpacked(root, download):
+            if _is_here(root, download):
                 return 0
-            fetched = fetcher.fetch(
-                self.dataset.name, [FileRequest(download, archive)], lambda path, _: check_archive(path)
-            )
+            fetched = fetcher.fetch(self.dataset.name, [FileRequest(download, archive)], _check_kind)
             try:
                 places = self._unpack(download, archive, root, fetcher.watch)
             except DamagedArchiveError:
@@ -139,14 +142,20 @@ class DatasetFetch:
         return fetched.bytes if fetched.is_new else 0
 
     def _unpack(self, download: Download, archive: Path, root: Path, watch: Watcher) -> list[str]:
-        """Unpack `archive` into its folder below `root`; returns the paths it creates, relative to `root`."""
+        """Unpack `archive` into its folder below `root`, or copy a single file to its place.
+
+        Returns the paths that this creates, relative to `root`.
+        """
         release = self.dataset.release()
         limits = Limits(bytes=release.bytes, images=release.images) if release else Limits()
         staging = root / STATE_FOLDER / "unpacking" / archive.name
         shutil.rmtree(staging, ignore_errors=True)
         try:
             title = f"{self.dataset.name} (unpacking)"
-            unpack(archive, _below(staging, download.into), title, watch, limits)
+            if download.file:
+                _place(archive, _below(staging, download.file))
+            else:
+                unpack(archive, _below(staging, download.into), title, watch, limits)
             if download.rename:
                 _rename(staging, *download.rename)
             _check_top(staging)
@@ -158,6 +167,17 @@ class DatasetFetch:
 
     def _outcome(self, state: State, size: int | None = None, detail: str = "") -> Outcome:
         return Outcome(kind="dataset", name=self.dataset.name, state=state, bytes=size, detail=detail)
+
+
+def _check_kind(path: Path, download: Download) -> None:
+    """Raises FetchError unless the file is an archive, or meant to stay as it is."""
+    if not download.file:
+        check_archive(path)
+
+
+def _place(file: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, target)
 
 
 def _rename(staging: Path, before: str, after: str) -> None:
@@ -183,7 +203,12 @@ def _below(root: Path, relative: str) -> Path:
 
 
 def _places(staging: Path, download: Download) -> list[str]:
-    """The paths that mark the archive as unpacked: its top-level entries, or their folder if there are many."""
+    """The paths that mark the archive as unpacked: its top-level entries, or their folder if there are many.
+
+    Of a single file, its own path.
+    """
+    if download.file:
+        return [download.file]
     top = _below(staging, download.rename[1] if download.rename else download.into)
     entries = sorted(top.iterdir())
     marks = [top] if download.rename or len(entries) > _MAX_LISTED else entries
@@ -198,6 +223,11 @@ def _archive_name(download: Download) -> str:
 
 
 # --- the record of what has been unpacked ----------------------------------------------------
+
+
+def _is_here(root: Path, download: Download) -> bool:
+    """Whether nothing is left to fetch: the archive has been unpacked, or there is such a file, the user's own too."""
+    return bool(download.file and os.path.lexists(root / download.file)) or _is_unpacked(root, download)
 
 
 def _is_unpacked(root: Path, download: Download) -> bool:

@@ -93,6 +93,7 @@ class Download:
         digest: ``sha256:HEX`` (or at least its first 8 digits) or ``md5:HEX``; None: none is published.
         into: for archives: folder below the data root into which it is unpacked; empty: the data root itself.
         rename: for archives: (unpacked folder, new name), both below the data root.
+        file: for a single file of a dataset, which is not unpacked: its path below the data root; empty: an archive.
     """
 
     uri: str
@@ -100,6 +101,7 @@ class Download:
     digest: str | None = None
     into: str = ""
     rename: tuple[str, str] | None = None
+    file: str = ""
 
     @property
     def sha256(self) -> str | None:
@@ -126,7 +128,8 @@ class Release:
         images: number of samples of the complete set (each in all of its views).
         bytes: size on disk when unpacked, where it is known.
         license: license of the images. page: web page with more information, or to ask for access.
-        downloads: archives for `harness fetch`; empty: they must be downloaded by hand, from `page`.
+        downloads: archives and single files for `harness fetch`; empty: they must be downloaded by hand, from `page`.
+            If all are single files, they come beside the images, which must be downloaded by hand.
     """
 
     images: int

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from harness import Dataset, DatasetError, Sample, hookimpl
+from harness import Dataset, DatasetError, Download, Release, Sample, hookimpl
 
 from ._flat_validation import is_flat, validation_samples
 from ._imagenet_classes import VALIDATION_IMAGES, indices, real_labels
@@ -29,6 +29,13 @@ TABLES = ("vit3b_mistakes.json", "greedy_soups_mistakes.json")
 """Judgements of experts; either may be missing."""
 CONTESTED = 24_889
 """Validation images of which a class was put to the vote."""
+_PUBLISHED = "https://raw.githubusercontent.com/google-research"
+_METADATA = f"{_PUBLISHED}/imagenet-mistakes/bed8d35791fbd3dea10e7a4434d94c41e12bee4d/metadata"
+_TABLES = {
+    TABLES[0]: (49_255, "sha256:7c48988d683c60714ee720b9ee8f762b32e5759e2b98a12a5ab23d41b20d4c2a"),
+    TABLES[1]: (32_295, "sha256:de1f832b337c2e88fea35cf55a81f7f7db0a2bddc7f0742f2d69a921672d6217"),
+}
+"""Tables of experts -> bytes and digest."""
 IMAGES = Path("imagenet/val")
 """Where the images may be instead, beside the folder of the votes."""
 
@@ -56,6 +63,16 @@ class ImageNetVotes(ImageNet):
     name: str = "imagenet-votes"
     path: str = "imagenet-votes"
     attributes: ClassVar[tuple[str, ...]] = ("votes", "real", "judged")
+
+    def release(self) -> Release:
+        """The votes, whose digest is unknown, and the judgements; the images are those of `imagenet`, by hand."""
+        tables = (
+            Download(uri=f"{_METADATA}/{name}", bytes=size, digest=digest, file=f"{self.path}/{name}")
+            for name, (size, digest) in _TABLES.items()
+        )
+        votes = Download(uri=f"{_PUBLISHED}/reassessed-imagenet/master/{VOTES}", file=f"{self.path}/{VOTES}")
+        licence = "votes and judgements: Apache-2.0; images: ImageNet terms of access"
+        return replace(super().release(), license=licence, downloads=(votes, *tables))
 
     def samples(self, root: Path) -> list[Sample]:
         """All images, with what is said of them.

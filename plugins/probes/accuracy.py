@@ -51,7 +51,7 @@ class Accuracy(Probe):
     division.
 
     The dataset's attributes ``votes``, ``real`` and ``judged`` give what people say of the mistakes:
-    ``accepted-mistakes``, ``rectified-error``, ``major-mistakes`` and others, see `votes_measures`.
+    ``accepted-mistakes``, ``rectified-error``, ``major-mistakes`` and others (docs/votes.md).
     """
 
     name: ClassVar[str] = "accuracy"

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from harness.data.manifest import build
+from harness.fetching.content import check_download
 from harness.plugins.datasets._imagenet_classes import indices, real_labels, wnids
 from harness.plugins.datasets._rater_votes import Mistake, read_mistakes, read_votes, severities
 from harness.plugins.datasets.imagenet import ImageNet
 from harness.plugins.datasets.imagenet_votes import ImageNetVotes
 from tests.helpers.bounds import bounded
+from tests.helpers.http_server import serving
 from tests.helpers.trees import paint, refusal
 from tests.helpers.votes import NAME, arrays_of, published_votes, write_published, write_raters
 
@@ -179,6 +181,131 @@ def test_a_file_that_is_replaced_is_read_again(tmp_path):
     assert of(root)[1][0] == ""
     write_raters(root, [*VOTES, (1, 5, (0, 0, 5))])
     assert of(root)[1][0] == "5:0/0/5"
+
+
+# --- fetching ---------------------------------------------------------------------------------
+
+SERVED = """
+from dataclasses import dataclass, replace
+from harness import hookimpl
+from harness.plugins.datasets.imagenet_votes import ImageNetVotes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served(ImageNetVotes):
+    name: str = "served"
+
+    def release(self):
+        whole = super().release()
+        downloads = [replace(d, uri="{url}/" + d.uri.rpartition("/")[2], **{more}) for d in whole.downloads]
+        return replace(whole, images=3, downloads=tuple(downloads))
+
+
+@hookimpl
+def harness_datasets():
+    return [Served()]
+"""
+FETCH = ("fetch", "--datasets", "served", "--data", "data", "--plugins", "plugins", "--format", "json")
+
+
+@pytest.fixture
+def server(monkeypatch):
+    yield from serving(monkeypatch)
+
+
+@pytest.fixture
+def fetched(command_line, server, tmp_path):
+    """`fetch` of what the server has: (exit code, row of the table)."""
+
+    def plugin(more):
+        (tmp_path / "plugins").mkdir(exist_ok=True)
+        (tmp_path / "plugins/served.py").write_text(SERVED.format(url=server.url, more=more))
+
+    def fetch(*options, more="dict(bytes=None, digest=None)"):
+        plugin(more)
+        code, out, err = command_line(*FETCH, *options)
+        assert "Traceback" not in err
+        return code, json.loads(out)[0]
+
+    return fetch
+
+
+def serve_files(server, tmp_path):
+    """The published files, small."""
+    path = write_raters(tmp_path / "published", VOTES)
+    table = json.dumps(JUDGED).encode()
+    server.put("/raters.npz", body=path.read_bytes())
+    server.put("/vit3b_mistakes.json", body=table)
+    server.put("/greedy_soups_mistakes.json", body=table)
+
+
+def test_votes_are_fetched_and_the_images_are_by_hand(fetched, server, tmp_path):
+    serve_files(server, tmp_path)
+    code, row = fetched("--dry-run")
+    assert (code, row["state"]) == (0, "missing") and not server.asked
+    code, row = fetched()
+    assert (code, row["state"]) == (1, "by hand"), row
+    assert "https://image-net.org" in row["detail"] and "neither in" in row["detail"]
+    folder = tmp_path / "data/imagenet-votes"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "greedy_soups_mistakes.json",
+        "raters.npz",
+        "vit3b_mistakes.json",
+    ]
+    server.asked.clear()
+    assert fetched("--offline")[1]["state"] == "by hand"
+    images(tmp_path / "data/imagenet/val")
+    assert fetched()[1]["state"] == "present" and not server.asked
+    assert of(folder)[1] == ("", "", "52:major")
+
+
+def test_files_come_beside_images_that_are_there(fetched, server, tmp_path):
+    serve_files(server, tmp_path)
+    images(tmp_path / "data/imagenet/val")
+    mine = tmp_path / "data/imagenet-votes/vit3b_mistakes.json"
+    mine.parent.mkdir()
+    mine.write_text(json.dumps({NAME.format(2): JUDGED[NAME.format(1)]}))
+    code, row = fetched()
+    assert (code, row["state"]) == (0, "fetched"), row
+    assert NAME.format(2) in mine.read_text(), "a file of one's own stays"
+    assert not any("vit3b" in path for path in map(str, server.asked))
+    (mine.parent / "raters.npz").write_bytes(b"damaged")
+    code, row = fetched()
+    assert (code, row["state"]) == (1, "by hand") and "it is no .npz" in row["detail"] and "Type: rm" in row["detail"]
+
+
+def test_a_published_digest_holds(fetched, server, tmp_path):
+    serve_files(server, tmp_path)
+    code, row = fetched(more="dict()")
+    assert (code, row["state"]) == (1, "failed") and "expected 49,255" in row["detail"]
+    assert [path.name for path in (tmp_path / "data/imagenet-votes").iterdir()] == ["raters.npz"]
+
+
+@pytest.mark.parametrize(
+    "place", ["../outside.npz", "/tmp/outside.npz", "imagenet-votes/../../outside.npz", ".harness/unpacked.json"]
+)
+def test_a_hostile_place_of_a_file_is_refused(place, fetched, server, tmp_path):
+    serve_files(server, tmp_path)
+    with bounded(tmp_path, but=[tmp_path / "data", tmp_path / "cache", tmp_path / "plugins"]):
+        code, row = fetched(more=f"dict(bytes=None, digest=None, file={place!r})")
+    assert (code, row["state"]) == (1, "failed") and "\n" not in row["detail"]
+    assert "leads out of the data root" in row["detail"] or "the folder of the harness itself" in row["detail"]
+
+
+def test_what_is_fetched_is_what_is_published():
+    release = DATASET.release()
+    assert [download.file for download in release.downloads] == [
+        "imagenet-votes/raters.npz", "imagenet-votes/vit3b_mistakes.json", "imagenet-votes/greedy_soups_mistakes.json",
+    ]  # fmt: skip
+    assert all(
+        download.uri.startswith("https://raw.githubusercontent.com/google-research/") for download in release.downloads
+    )
+    assert [download.has_whole_digest for download in release.downloads] == [False, True, True]
+
+
+def test_the_digests_are_those_of_the_published_tables(real):
+    for download in DATASET.release().downloads[1:]:
+        check_download(real / "more" / f"mistakes_{download.file.rpartition('/')[2]}", download)
 
 
 # --- hostile files ----------------------------------------------------------------------------
