@@ -81,8 +81,15 @@ class ImageNetVotes(ImageNet):
             DatasetError: as `imagenet`; the votes are missing or damaged, there are no images, or one is not named as a
                 validation image.
         """
-        opinions = self._opinions(root)
-        return [self._judged(sample, opinions) for sample in validation_samples(self._images(root), self.name)]
+        opinions, folder = self._opinions(root), self._images(root)
+        try:
+            samples = validation_samples(folder, self.name)
+        except DatasetError as error:
+            if folder == root or not error.remedy:
+                raise
+            both = f"--data {self.name}=DIR, DIR with the images and {VOTES}"
+            raise DatasetError(error.reason, remedy=both) from error
+        return [self._judged(sample, opinions) for sample in samples]
 
     def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
         """Those of `imagenet`; votes on fewer images than are published; no judgements of experts."""

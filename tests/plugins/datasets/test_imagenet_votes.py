@@ -175,6 +175,13 @@ def test_what_is_missing_is_one_line_with_the_way_on(tmp_path):
     assert "mine.JPEG is not named as a validation image" in refusal(DATASET, root)
 
 
+def test_advice_about_images_beside_the_votes_leads_to_both(tmp_path):
+    write_raters(tmp_path / "imagenet-votes", VOTES)
+    images(tmp_path / "imagenet/val/further", flat=True)
+    text = refusal(DATASET, tmp_path / "imagenet-votes")
+    assert str(tmp_path / "imagenet/val") in text and "DIR with the images and raters.npz" in text
+
+
 def test_a_file_that_is_replaced_is_read_again(tmp_path):
     root = images(tmp_path)
     write_raters(root, VOTES)
