@@ -81,7 +81,7 @@ class ImageNetVotes(ImageNet):
             DatasetError: as `imagenet`; the votes are missing or damaged, there are no images, or one is not named as a
                 validation image.
         """
-        opinions, folder = self._opinions(root), self._images(root)
+        attributes, folder = self.attributes_by_number(root), self._images(root)
         try:
             samples = validation_samples(folder, self.name)
         except DatasetError as error:
@@ -89,7 +89,7 @@ class ImageNetVotes(ImageNet):
                 raise
             both = f"--data {self.name}=DIR, DIR with the images and {VOTES}"
             raise DatasetError(error.reason, remedy=both) from error
-        return [self._judged(sample, opinions) for sample in samples]
+        return [self._judged(sample, attributes) for sample in samples]
 
     def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
         """Those of `imagenet`; votes on fewer images than are published; no judgements of experts."""
@@ -101,6 +101,17 @@ class ImageNetVotes(ImageNet):
             yield f"votes on {voted:,} of {len(samples):,} images, {whole}: is {VOTES} the published file?"
         if not any(sample.attributes[2] for sample in samples):
             yield f"no judgements of experts on these images ({' and '.join(TABLES)}): major-mistakes is not defined"
+
+    def attributes_by_number(self, root: Path) -> list[tuple[str, str, str]]:
+        """`votes`, `real` and `judged` of the 50,000 validation images in the order of their numbers.
+
+        No image is needed. Raises DatasetError: the votes are missing, or a file is damaged.
+        """
+        opinions = self._opinions(root)
+        return [
+            (opinions.votes.get(number, ""), " ".join(map(str, labels)), opinions.judged.get(number, ""))
+            for number, labels in enumerate(real_labels(), 1)
+        ]
 
     def _opinions(self, root: Path) -> Opinions:
         """What the files in `root` say. Raises DatasetError."""
@@ -133,7 +144,7 @@ class ImageNetVotes(ImageNet):
             remedy=f"ln -s DIR {place}, DIR with the class folders (or the images and their list of labels)",
         )
 
-    def _judged(self, sample: Sample, opinions: Opinions) -> Sample:
+    def _judged(self, sample: Sample, attributes: Sequence[tuple[str, str, str]]) -> Sample:
         number = number_of(sample.id.rpartition("/")[2])
         if number is None:
             raise DatasetError(
@@ -141,8 +152,7 @@ class ImageNetVotes(ImageNet):
                 "ILSVRC2012_val_00000001.JPEG to …50000.JPEG, so what people say of it is unknown. Measure dataset "
                 "'imagenet', or give the original names"
             )
-        real = " ".join(map(str, real_labels()[number - 1]))
-        return replace(sample, attributes=(opinions.votes.get(number, ""), real, opinions.judged.get(number, "")))
+        return replace(sample, attributes=attributes[number - 1])
 
 
 class _DamagedError(ValueError):

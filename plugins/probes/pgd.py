@@ -139,7 +139,7 @@ def _unattacked(trials: Trials, condition: str) -> np.ndarray:
     correct = trials.correct[:, column]
     if BLIND not in trials.arrays:  # stored before the array was
         return np.zeros_like(correct)
-    return (trials.array(BLIND)[:, column] > 0) & correct
+    return np.asarray((trials.array(BLIND)[:, column] > 0) & correct)
 
 
 def _attacked(measure: Measure, unattacked: np.ndarray) -> Measure:

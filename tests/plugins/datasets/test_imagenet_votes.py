@@ -140,6 +140,14 @@ def test_images_are_found_in_both_places(flat, beside, tmp_path):
     assert real[2] == "970 795" and real[1] == ""
 
 
+def test_what_people_say_is_known_without_any_image(tmp_path):
+    write_raters(tmp_path, VOTES)
+    attributes = DATASET.attributes_by_number(tmp_path)
+    assert len(attributes) == 50_000
+    assert {number: votes for number, (votes, _, _) in enumerate(attributes, 1) if votes} == TEXTS
+    assert [real.split() for _, real, _ in attributes] == [list(map(str, labels)) for labels in real_labels()]
+
+
 def test_targets_images_and_the_identity_of_imagenet_stay(tmp_path):
     root = images(tmp_path / "imagenet/val")
     before = build(ImageNet(), root)
