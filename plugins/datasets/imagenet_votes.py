@@ -81,7 +81,8 @@ class ImageNetVotes(ImageNet):
             DatasetError: as `imagenet`; the votes are missing or damaged, there are no images, or one is not named as a
                 validation image.
         """
-        attributes, folder = self.attributes_by_number(root), self._images(root)
+        self._opinions(root)  # what is missing is said before fifty thousand images are listed
+        folder = self._images(root)
         try:
             samples = validation_samples(folder, self.name)
         except DatasetError as error:
@@ -89,7 +90,7 @@ class ImageNetVotes(ImageNet):
                 raise
             both = f"--data {self.name}=DIR, DIR with the images and {VOTES}"
             raise DatasetError(error.reason, remedy=both) from error
-        return [self._judged(sample, attributes) for sample in samples]
+        return self.with_votes(samples, root)
 
     def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
         """Those of `imagenet`; votes on fewer images than are published; no judgements of experts."""
@@ -102,16 +103,13 @@ class ImageNetVotes(ImageNet):
         if not any(sample.attributes[2] for sample in samples):
             yield f"no judgements of experts on these images ({' and '.join(TABLES)}): major-mistakes is not defined"
 
-    def attributes_by_number(self, root: Path) -> list[tuple[str, str, str]]:
-        """`votes`, `real` and `judged` of the 50,000 validation images in the order of their numbers.
+    def with_votes(self, samples: Iterable[Sample], root: Path) -> list[Sample]:
+        """Validation images, whose files are not needed, with what the files in `root` and timm say of them.
 
-        No image is needed. Raises DatasetError: the votes are missing, or a file is damaged.
+        Raises DatasetError: the votes are missing, a file is damaged, or an image is not named as a validation image.
         """
         opinions = self._opinions(root)
-        return [
-            (opinions.votes.get(number, ""), " ".join(map(str, labels)), opinions.judged.get(number, ""))
-            for number, labels in enumerate(real_labels(), 1)
-        ]
+        return [self._judged(sample, opinions) for sample in samples]
 
     def _opinions(self, root: Path) -> Opinions:
         """What the files in `root` say. Raises DatasetError."""
@@ -144,15 +142,16 @@ class ImageNetVotes(ImageNet):
             remedy=f"ln -s DIR {place}, DIR with the class folders (or the images and their list of labels)",
         )
 
-    def _judged(self, sample: Sample, attributes: Sequence[tuple[str, str, str]]) -> Sample:
+    def _judged(self, sample: Sample, opinions: Opinions) -> Sample:
         number = number_of(sample.id.rpartition("/")[2])
         if number is None:
             raise DatasetError(
-                f"dataset {self.name!r}: {sample.path} is not named as a validation image, "
+                f"dataset {self.name!r}: {sample.path or sample.id} is not named as a validation image, "
                 "ILSVRC2012_val_00000001.JPEG to …50000.JPEG, so what people say of it is unknown. Measure dataset "
                 "'imagenet', or give the original names"
             )
-        return replace(sample, attributes=attributes[number - 1])
+        real = " ".join(map(str, real_labels()[number - 1]))
+        return replace(sample, attributes=(opinions.votes.get(number, ""), real, opinions.judged.get(number, "")))
 
 
 class _DamagedError(ValueError):

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from harness import Sample
 from harness.data.manifest import build
 from harness.fetching.content import check_download
 from harness.plugins.datasets._imagenet_classes import indices, real_labels, wnids
@@ -142,10 +143,10 @@ def test_images_are_found_in_both_places(flat, beside, tmp_path):
 
 def test_what_people_say_is_known_without_any_image(tmp_path):
     write_raters(tmp_path, VOTES)
-    attributes = DATASET.attributes_by_number(tmp_path)
-    assert len(attributes) == 50_000
-    assert {number: votes for number, (votes, _, _) in enumerate(attributes, 1) if votes} == TEXTS
-    assert [real.split() for _, real, _ in attributes] == [list(map(str, labels)) for labels in real_labels()]
+    bare = [Sample(id=f"n01440764/{NAME.format(number)}", targets=(0,)) for number in range(1, 50_001)]
+    samples = DATASET.with_votes(bare, tmp_path)
+    assert {number: sample.attributes[0] for number, sample in enumerate(samples, 1) if sample.attributes[0]} == TEXTS
+    assert [sample.attributes[1].split() for sample in samples] == [list(map(str, labels)) for labels in real_labels()]
 
 
 def test_targets_images_and_the_identity_of_imagenet_stay(tmp_path):
