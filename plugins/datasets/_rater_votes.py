@@ -13,6 +13,7 @@ judge that.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
@@ -76,14 +77,13 @@ def read_votes(path: Path) -> Votes:
     Raises:
         OSError: it cannot be read. ValueError: it is not such a file; says why, on one line.
     """
-    _check_file(path)
-    _check_members(path)
-    try:
-        with zipfile.ZipFile(path) as pack:
-            answers = _answers(pack)
-            codes = _codes(pack, len(answers))
-    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, RuntimeError, NotImplementedError) as error:
-        raise ValueError(f"it is damaged ({' '.join(str(error).split())[:80]})") from error
+    content = _content(path, MOST_BYTES)
+    _check_members(content)
+    with _damage(ValueError):
+        pack = zipfile.ZipFile(io.BytesIO(content))
+    with _damage(), pack:
+        answers = _answers(pack)
+        codes = _codes(pack, len(answers))
     order = np.argsort(codes, kind="stable")
     codes, answers = codes[order], answers[order]
     if (again := codes[1:] == codes[:-1]).any():
@@ -92,26 +92,37 @@ def read_votes(path: Path) -> Votes:
     return Votes(images=codes // CLASSES, classes=codes % CLASSES, answers=answers)
 
 
-def _check_file(path: Path) -> None:
+@contextmanager
+def _damage(*more: type[Exception]) -> Iterator[None]:
+    """What the libraries raise on damaged archives, and `more`, becomes a ValueError that says so."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, RuntimeError, NotImplementedError, *more) as error:
+        raise ValueError(f"it is damaged ({' '.join(str(error).split())[:80]})") from error
+
+
+def _content(path: Path, most: int) -> bytes:
+    """The bytes of a regular file. Raises ValueError if it is none or has more than `most`; OSError."""
     if not path.is_file():
         raise ValueError("it is no regular file")
-    if (size := path.stat().st_size) > MOST_BYTES:
-        raise ValueError(f"it has {size:,} bytes, more than {MOST_BYTES:,}")
+    size = path.stat().st_size
+    if size <= most:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+        size = len(content)
+    if size > most:
+        raise ValueError(f"it has more than {most:,} bytes")
+    return content
 
 
-def _check_members(path: Path) -> None:
+def _check_members(content: bytes) -> None:
     """Raises ValueError unless it is a zip archive with a short list of members."""
-    with path.open("rb") as file:
-        start = file.read(4)
-        file.seek(max(path.stat().st_size - _TAIL, 0))
-        tail = file.read()
-    if start != b"PK\x03\x04":
+    if not content.startswith(b"PK\x03\x04"):
         raise ValueError("it is no .npz")
+    tail = content[-_TAIL:]
     for found in re.finditer(rb"PK\x05\x06|PK\x06\x06", tail):  # ends of the list: of any archive, and of a large one
-        if found[0] == b"PK\x06\x06":
-            raise ValueError("it has more members than an .npz of three arrays")
         listed = int.from_bytes(tail[found.start() + 12 :][:4], "little")
-        if listed > _LONGEST_LIST:
+        if found[0] == b"PK\x06\x06" or listed > _LONGEST_LIST:
             raise ValueError("it has more members than an .npz of three arrays")
 
 
@@ -144,9 +155,13 @@ def _opened(pack: zipfile.ZipFile, name: str, kinds: str) -> Iterator[_Array]:
         raise ValueError(f"it has {len(members) or 'no'} arrays {name!r}, expected tensor, info and ids, each once")
     if members[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError("it is compressed in a way that NumPy does not use")
-    with pack.open(members[0]) as file:
+    if members[0].flag_bits & 1:
+        raise ValueError("it is encrypted")
+    with _damage(ValueError):
+        file = pack.open(members[0])
+    with file:
         dtype, shape = _header(file, name)
-        if dtype.kind not in kinds or dtype.itemsize > _WIDEST.get(dtype.kind, 8):
+        if dtype.kind not in kinds or not 0 < dtype.itemsize <= _WIDEST.get(dtype.kind, 8):
             raise ValueError(f"its {name!r} is of type {dtype.str}")
         yield _Array(file, dtype, shape)
 
@@ -252,10 +267,8 @@ def read_mistakes(path: Path) -> list[Mistake]:
     Raises:
         OSError: it cannot be read. ValueError: it is not such a file; says why, on one line.
     """
-    if not path.is_file() or path.stat().st_size > MOST_BYTES >> 4:
-        raise ValueError(f"it is no regular file of at most {MOST_BYTES >> 24} MB")
     try:
-        content = json.loads(path.read_bytes(), object_pairs_hook=_entries)
+        content = json.loads(_content(path, MOST_BYTES >> 4), object_pairs_hook=_entries)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(content, dict) or not content:

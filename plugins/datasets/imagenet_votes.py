@@ -113,20 +113,23 @@ class ImageNetVotes(ImageNet):
 
     def _opinions(self, root: Path) -> Opinions:
         """What the files in `root` say. Raises DatasetError."""
-        votes = root / VOTES
-        if not votes.exists():
-            raise DatasetError(
-                f"dataset {self.name!r}: no votes: there is no {votes}. It is published at "
-                "github.com/google-research/reassessed-imagenet",
-                remedy=f"harness fetch --datasets {self.name} --data ROOT",
-            )
-        tables = [path for name in TABLES if (path := root / name).exists()]
         try:
-            return _read(tuple((path, *_state(path)) for path in (votes, *tables)))
+            files = [(path, *_state(path)) for name in (VOTES, *TABLES) if (path := root / name).exists()]
+            if not files or files[0][0].name != VOTES:
+                raise DatasetError(
+                    f"dataset {self.name!r}: no votes: there is no {root / VOTES}. It is published at "
+                    "github.com/google-research/reassessed-imagenet",
+                    remedy=f"harness fetch --datasets {self.name} --data ROOT",
+                )
+            return _read(tuple(files))
         except _DamagedError as error:
             raise DatasetError(
                 f"dataset {self.name!r}: {error}",
                 remedy=f"rm {error.path} && harness fetch --datasets {self.name} --data ROOT",
+            ) from error
+        except OSError as error:  # the files may be whole
+            raise DatasetError(
+                f"dataset {self.name!r}: cannot read {error.filename or root} ({error.strerror})"
             ) from error
 
     def _images(self, root: Path) -> Path:
@@ -169,15 +172,18 @@ def _state(path: Path) -> tuple[int, int]:
 
 @lru_cache(maxsize=2)
 def _read(files: tuple[tuple[Path, int, int], ...]) -> Opinions:
-    """What the files (path, size, time) say: the votes first, then tables. Raises _DamagedError."""
+    """What the files (path, size, time) say: the votes first, then tables. Raises OSError, _DamagedError."""
     path = files[0][0]
     try:
         votes, mistakes = read_votes(path).texts(), []
         for path, *_ in files[1:]:
             mistakes += read_mistakes(path)
         return Opinions(votes, severities(mistakes))
-    except (OSError, ValueError) as error:
-        raise _DamagedError(path, getattr(error, "strerror", None) or error) from error
+    except ValueError as error:
+        raise _DamagedError(path, error) from error
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 @hookimpl

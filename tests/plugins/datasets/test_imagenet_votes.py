@@ -1,5 +1,6 @@
 """ImageNet with votes: files in the published layout, where images may be, the judgements of experts, hostile files."""
 
+import errno
 import io
 import json
 import os
@@ -19,6 +20,7 @@ from harness.plugins.datasets.imagenet import ImageNet
 from harness.plugins.datasets.imagenet_votes import ImageNetVotes
 from tests.helpers.bounds import bounded
 from tests.helpers.http_server import serving
+from tests.helpers.io_faults import Faults, injected
 from tests.helpers.trees import paint, refusal
 from tests.helpers.votes import NAME, arrays_of, published_votes, write_published, write_raters
 
@@ -39,9 +41,13 @@ def images(folder, flat=False):
     return folder
 
 
+def number_of(sample):
+    return int(sample.id[-13:-5])
+
+
 def of(root):
     """Number -> (votes, real, judged)."""
-    return {int(sample.id[-13:-5]): sample.attributes for sample in DATASET.samples(root)}
+    return {number_of(sample): sample.attributes for sample in DATASET.samples(root)}
 
 
 # --- what is published ------------------------------------------------------------------------
@@ -143,10 +149,11 @@ def test_images_are_found_in_both_places(flat, beside, tmp_path):
 
 def test_what_people_say_is_known_without_any_image(tmp_path):
     write_raters(tmp_path, VOTES)
-    bare = [Sample(id=f"n01440764/{NAME.format(number)}", targets=(0,)) for number in range(1, 50_001)]
+    bare = [Sample(id=f"n01440764/{NAME.format(number)}", targets=(0,)) for number in (*range(1, 900), 50_000)]
     samples = DATASET.with_votes(bare, tmp_path)
-    assert {number: sample.attributes[0] for number, sample in enumerate(samples, 1) if sample.attributes[0]} == TEXTS
-    assert [sample.attributes[1].split() for sample in samples] == [list(map(str, labels)) for labels in real_labels()]
+    assert {number_of(sample): sample.attributes[0] for sample in samples if sample.attributes[0]} == TEXTS
+    labels = [real_labels()[number_of(sample) - 1] for sample in samples]
+    assert [sample.attributes[1].split() for sample in samples] == [list(map(str, of_image)) for of_image in labels]
 
 
 def test_targets_images_and_the_identity_of_imagenet_stay(tmp_path):
@@ -394,6 +401,21 @@ def folder(path):
     path.mkdir()
 
 
+def encrypted(path):
+    content = bytearray(path.read_bytes())
+    for start, flag in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(start) + flag] |= 1
+    path.write_bytes(content)
+
+
+def misled(path):
+    """The end of the archive says that its list of members begins where the file has ended long ago."""
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"PK\x05\x06") + 16
+    content[place : place + 4] = (1 << 30).to_bytes(4, "little")
+    path.write_bytes(content)
+
+
 def by_columns(tensor):
     return np.asfortranarray(tensor)
 
@@ -415,7 +437,7 @@ HOSTILE = {
     ),
     "a FIFO": (fifo, "it is no regular file"),
     "a folder": (folder, "it is no regular file"),
-    "a terabyte of holes": (large, "more than 134,217,728"),
+    "a terabyte of holes": (large, "it has more than 134,217,728 bytes"),
     "pickled texts": (
         changed("info", lambda info: np.array([[Evil(), Evil()]] * len(info), dtype=object)),
         "holds pickled Python objects, which are never unpacked",
@@ -428,6 +450,8 @@ HOSTILE = {
     "an array twice": (member(lambda content: content, times=2), "has 2 arrays 'tensor'"),
     "thousands of members": (many_members, "more members than an .npz of three arrays"),
     "another compression": (member(lambda c: c, compression=zipfile.ZIP_LZMA), "NumPy does not use"),
+    "an encrypted member": (encrypted, "it is encrypted"),
+    "a list of members elsewhere": (misled, "it is damaged"),
     "fewer texts": (changed("info", lambda info: info[:-1]), "'info' is 4 × 2 for 5 pairs"),
     "more texts": (changed("info", lambda info: np.concatenate([info, info])), "'info' is 10 × 2 for 5 pairs"),
     "three texts a pair": (changed("info", lambda info: np.tile(info, 3)[:, :3]), "'info' is 5 × 3"),
@@ -461,6 +485,7 @@ HOSTILE = {
     "digits of another script": (changed("info", entry(0, 1, "١٢")), "expected ILSVRC2012"),
     "a pair twice": (lambda path: write_raters(path.parent, [*VOTES, VOTES[0]]), "the label 795 of image 2 twice"),
     "long texts": (changed("info", lambda info: info.astype("U4000")), "'info' is of type <U4000"),
+    "texts of no width": (member(of_shape("(5, 2)", "<U0"), "info.npy"), "'info' is of type <U0"),
     "a billion pairs": (member(of_shape("(85, 1000000000, 3)")), "'tensor' is 85 × 1000000000 × 3"),
     "a billion raters": (member(of_shape("(1000000000, 5, 3)")), "more than 768 MB"),
     "raters without end": (member(of_shape(f"({'9' * 4000}, 5, 3)")), "no array of numbers or texts"),
@@ -490,6 +515,17 @@ def test_hostile_votes_cost_one_line(damage, words, tmp_path, monkeypatch):
     assert f"{root / 'raters.npz'} is not as published: " in text and words in text, text
     assert len(text) < 500 + 3 * len(str(tmp_path)) and text.isprintable() and not (tmp_path / "executed").exists()
     assert f"rm {root / 'raters.npz'} && harness fetch --datasets imagenet-votes" in text
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES, errno.EMFILE], ids=errno.errorcode.get)
+@pytest.mark.parametrize(("kind", "first"), [("stat", 1), ("stat", 2), ("stat", 3), ("open", 1), ("read", 1)])
+def test_a_fault_of_the_disk_injected_is_no_damage(kind, first, number, tmp_path):
+    root = images(tmp_path)
+    write_raters(root, VOTES)
+    with injected(Faults(tmp_path, "raters.npz").fail(kind, number, first)) as faults:
+        text = refusal(DATASET, root)
+    assert faults.failed and os.strerror(number) in text and "raters.npz" in text and "rm " not in text
+    assert of(root)[2][0] == TEXTS[2]
 
 
 @pytest.mark.slow
@@ -535,7 +571,7 @@ HOSTILE_TABLES = {
     "nested": ("[" * 100_000, "nested too deeply"),
     "a long number": (f'{{"{NAME.format(1)}": {"9" * 10_000}}}', "Exceeds the limit"),
     "bytes": (b"\xff\xfe\x00", "utf-16"),
-    "spaces without end": (b" " * (9 << 20), "no regular file of at most 8 MB"),
+    "spaces without end": (b" " * (9 << 20), "it has more than 8,388,608 bytes"),
 }
 
 

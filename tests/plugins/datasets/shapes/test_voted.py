@@ -1,5 +1,7 @@
 """`shapes-votes`: networks that name the first object, the second, or neither have the acceptance that follows."""
 
+import json
+import re
 from functools import lru_cache
 
 import numpy as np
@@ -13,6 +15,7 @@ from harness.plugins.probes.accuracy import Accuracy
 from harness.plugins.probes.pgd import Pgd
 from harness.store import RunReader
 from tests.helpers.engine import run
+from tests.helpers.places import ROOT
 
 VOTED = ShapesVotes(images=40)
 ATTACK = Pgd(steps=1, step=0.1, low=0.1)
@@ -121,3 +124,20 @@ def test_an_attack_that_ends_at_the_second_object_is_one_that_people_accept(meas
     assert found["top1"].value == 1 - len(DOUBLE) / 40
     assert found["accepted-mistakes"].value == 1 and found["rectified-error"].value == 0
     assert found["accepted-mistakes"].condition == "pgd-1-low"
+
+
+@pytest.mark.slow
+def test_the_documented_numbers_of_two_networks(command_line):
+    """The table of docs/votes.md."""
+    rows = re.findall(r"^\| `(zoo-[a-z-]+)` \|(.*)\|$", (ROOT / "docs" / "votes.md").read_text(), re.MULTILINE)
+    code, _, err = command_line(
+        "run", "--task", "accuracy@shapes-votes", "--models", *(name for name, _ in rows), "--out", "run"
+    )
+    assert code == 0, err
+    names = ("error", "voted", "accepted-mistakes", "rectified-error")
+    for model in json.loads(command_line("report", "run", "--format", "json")[1])["models"]:
+        details, values = model["details"]["accepted-mistakes@shapes-votes"], model["measures"]
+        printed = [f"{values[f'{name}@shapes-votes']:.3f}" for name in names]
+        printed[2] += f" ({details['low']:.3f} to {details['high']:.3f})"
+        assert printed == [cell.strip() for cell in dict(rows)[model["name"]].split("|")]
+    assert len(rows) == 2
