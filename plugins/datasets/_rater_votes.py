@@ -95,9 +95,10 @@ def read_votes(path: Path) -> Votes:
 @contextmanager
 def _damage(*more: type[Exception]) -> Iterator[None]:
     """What the libraries raise on damaged archives, and `more`, becomes a ValueError that says so."""
+    kinds: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, RuntimeError, *more)
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, RuntimeError, NotImplementedError, *more) as error:
+    except kinds as error:
         raise ValueError(f"it is damaged ({' '.join(str(error).split())[:80]})") from error
 
 
