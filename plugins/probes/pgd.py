@@ -51,6 +51,9 @@ class Pgd(WhiteBoxProbe):
     counts such steps. ``top1`` is flagged with the share of images that are correct and had any, and is undefined if
     this share, by which the accuracy may be overstated, is above `UNATTACKED`.
 
+    On datasets that say what people see in their images, the mistakes under attack are judged by that: is the wrong
+    class one that people accept (docs/votes.md)?
+
     Attributes:
         steps: gradient steps.
         step: length of a step, in 1/255.

@@ -7,9 +7,13 @@ import os
 import zipfile
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness import Sample
 from harness.data.manifest import build
@@ -18,6 +22,7 @@ from harness.plugins.datasets._imagenet_classes import indices, real_labels, wni
 from harness.plugins.datasets._rater_votes import Mistake, read_mistakes, read_votes, severities
 from harness.plugins.datasets.imagenet import ImageNet
 from harness.plugins.datasets.imagenet_votes import ImageNetVotes
+from harness.plugins.probes._votes import _parsed
 from tests.helpers.bounds import bounded
 from tests.helpers.http_server import serving
 from tests.helpers.io_faults import Faults, injected
@@ -58,6 +63,27 @@ def test_votes_are_read_as_they_are_published(tmp_path):
     assert votes.texts() == TEXTS
     assert votes.images.tolist() == [2, 2, 3, 3, 50_000] and votes.classes.tolist() == [3, 795, 230, 231, 999]
     assert (votes.answers.sum(axis=1) == 5).all()
+
+
+ANSWERS = st.tuples(st.integers(0, 5), st.integers(0, 5)).map(
+    lambda ends: (min(ends), abs(ends[0] - ends[1]), 5 - max(ends))
+)
+PAIRS = st.dictionaries(st.tuples(st.integers(1, 50_000), st.integers(0, 999)), ANSWERS, min_size=1, max_size=30)
+
+
+@given(PAIRS, st.randoms())
+@settings(max_examples=25, deadline=None)
+def test_any_votes_in_any_order_are_what_the_measures_read(pairs, shuffle):
+    """From the file over the stored attribute to the answers by class."""
+    listed = [(image, label, answers) for (image, label), answers in pairs.items()]
+    shuffle.shuffle(listed)
+    with TemporaryDirectory() as folder:
+        texts = read_votes(write_raters(Path(folder), listed)).texts()
+    parsed = dict(zip(texts, _parsed("votes", tuple(texts.values()), 1000), strict=True))
+    read = {
+        (image, label): tuple(map(int, text.split("/"))) for image in parsed for label, text in parsed[image].items()
+    }
+    assert read == pairs and list(texts) == sorted(texts)
 
 
 @pytest.mark.parametrize("kind", ["?", "u1", ">i4", "f2", "<f8"])
