@@ -32,6 +32,7 @@ from ..datasets._flat_validation import validation_samples
 from ..datasets._imagenet_classes import VALIDATION_IMAGES, class_names, indices, wnids
 from ..datasets._validation_images import check_labels, number_of
 from ..datasets.imagenet_real import relabelled
+from ..datasets.imagenet_votes import ImageNetVotes
 
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "image": ("image", "file_name", "filename", "image_name"),
@@ -63,7 +64,7 @@ class Predictions(Importer):
     """``harness import predictions FILE_OR_FOLDER --out RUN``."""
 
     name = "predictions"
-    datasets: ClassVar[tuple[str, ...]] = ("imagenet",)
+    datasets: ClassVar[tuple[str, ...]] = ("imagenet", "imagenet-votes")
 
     def read(self, path: Path) -> DecisionTable:
         """As `read_beside`, without the folder of any dataset."""
@@ -266,7 +267,17 @@ def _samples(numbers: Sequence[int], targets: Mapping[int, int]) -> list[Sample]
 
 def _sets(samples: Sequence[Sample], folders: Mapping[str, Path]) -> tuple[dict[str, _Chosen], list[str]]:
     """Each dataset of validation images whose facts are at hand, with its samples and attributes; and remarks."""
-    return {"imagenet": (samples, ()), "imagenet-real": (relabelled(samples, "imagenet-real"), ())}, []
+    sets: dict[str, _Chosen] = {
+        "imagenet": (samples, ()),
+        "imagenet-real": (relabelled(samples, "imagenet-real"), ()),
+    }
+    remarks = []
+    if "imagenet-votes" in folders:
+        dataset = ImageNetVotes()
+        sets[dataset.name] = dataset.with_votes(samples, folders[dataset.name]), dataset.attributes
+    else:
+        remarks.append("without people's votes: harness fetch --datasets imagenet-votes --data ROOT, then --data ROOT")
+    return sets, remarks
 
 
 def _imported(

@@ -12,6 +12,7 @@ from harness.plugins.datasets._imagenet_classes import indices, real_labels, wni
 from harness.plugins.datasets.imagenet_real import ImageNetReaL
 from harness.plugins.importers import predictions as module
 from harness.plugins.importers.predictions import Predictions
+from tests.helpers.votes import write_published
 
 READ = Predictions().read_beside
 HEADER = ("file_name", "predicted_class", "predicted_probability", "label")
@@ -46,7 +47,8 @@ def test_a_file_becomes_decisions_on_each_set_of_validation_images(tmp_path):
     labelled = [number for number in order if real_labels()[number - 1]]
     targets = [tuple(label for label in row if label >= 0) for row in real.layout.targets.tolist()]
     assert targets == [real_labels()[number - 1] for number in labelled]
-    assert table.remarks == ("predictions of 3 of 50,000 validation images",)
+    assert table.remarks[0] == "predictions of 3 of 50,000 validation images"
+    assert table.remarks[1].startswith("without people's votes: harness fetch --datasets imagenet-votes")
 
 
 def test_numbers_names_wnids_and_other_spellings_are_the_same(tmp_path):
@@ -192,3 +194,51 @@ def test_ids_and_targets_are_those_of_the_datasets(tmp_path):
         sample.targets for sample in samples
     ]
     assert all(name.partition("/")[0] in indices() for name in layout.sample_ids)
+
+
+# --- published predictions, by the product's own commands ------------------------------------
+
+VOTED = {
+    # error, voted, accepted (yes), (yes or maybe), in ReaL, rectified (yes), (yes or maybe), ReaL top-1
+    "ResNet50": (0.23870, 0.98877, 0.18998, 0.33353, 0.30373, 0.19386, 0.15998, 0.82958),
+    "DINO": (0.23246, 0.87938, 0.21064, 0.36650, 0.29622, 0.18940, 0.15754, 0.82800),
+    "ViT": (0.21994, 0.83368, 0.24476, 0.41885, 0.32409, 0.17506, 0.14314, 0.83987),
+    "SimCLR": (0.31858, 0.81248, 0.16134, 0.29918, 0.22092, 0.27682, 0.24114, 0.75652),
+}
+COLUMNS = (
+    "error@imagenet-votes",
+    "voted@imagenet-votes",
+    "accepted-mistakes@imagenet-votes",
+    "accepted-mistakes-or-maybe@imagenet-votes",
+    "mistakes-in-real@imagenet-votes",
+    "rectified-error@imagenet-votes",
+    "rectified-error-or-maybe@imagenet-votes",
+    "top1@imagenet-real",
+)
+
+
+def write_predictions(folder, real):
+    """The published predictions of four networks as the authors' files have them, with labels."""
+    with np.load(real / "more" / "imagenet_x_predictions.npz") as arrays:
+        models, targets, predicted, stated = (arrays[name] for name in ("models", "target", "predicted", "probability"))
+    folder.mkdir(parents=True)
+    names = [f"ILSVRC2012_val_{number:08}.JPEG" for number in range(1, len(targets) + 1)]
+    for model, chosen, probability in zip(models.tolist(), predicted, stated, strict=True):
+        rows = zip(names, chosen.tolist(), probability.astype(float).tolist(), targets.tolist(), strict=True)
+        write(folder / f"{model}.csv", rows)
+
+
+@pytest.mark.slow
+def test_the_published_predictions_give_the_published_votes(real, tmp_path, command_line):
+    """All 32 numbers, to five digits."""
+    write_predictions(tmp_path / "predictions", real)
+    (tmp_path / "data" / "imagenet-votes").mkdir(parents=True)
+    write_published(tmp_path / "data" / "imagenet-votes" / "raters.npz", real)
+    code, _, err = command_line("import", "predictions", "predictions", "--data", "data", "--out", "run")
+    assert code == 0, err
+    code, out, _ = command_line("report", "run", "--format", "json")
+    models = {model["name"]: model["measures"] for model in json.loads(out)["models"]}
+    assert {name: tuple(round(of[column], 5) for column in COLUMNS) for name, of in models.items()} == VOTED
+    assert {name: of["real-top1@imagenet-votes"] for name, of in models.items()} == {
+        name: of["top1@imagenet-real"] for name, of in models.items()
+    }
