@@ -246,6 +246,14 @@ class Probe(ABC):
         """
         return ()
 
+    def measures_over_views(self, views: Mapping[str, Trials]) -> Iterable[Measure]:
+        """Measures of one model that compare views with each other, found by their names.
+
+        Args:
+            views: view -> its trials. They have the same images in the same order.
+        """
+        return ()
+
 
 @dataclass(frozen=True, kw_only=True)
 class WhiteBoxProbe(Probe):

@@ -129,7 +129,7 @@ def measures_by_view(probe: Probe, views: Views) -> Iterator[Measure]:
 
     Measures of a view have its name before their own condition (``fog-3``, ``fog-3/low-pass-0.1``), measures over
     levels the name of the kind (``fog``). Counts over levels are left out, as they are sums of the counts of views.
-    Measures over several kinds with levels come last.
+    Measures over several kinds with levels, and those that compare views, come last.
     """
     all_views = range(len(views.names))
     yield from _with_valid_intervals(probe.measures(views.pooled(all_views)), len(views.names))
@@ -141,10 +141,12 @@ def measures_by_view(probe: Probe, views: Views) -> Iterator[Measure]:
         yield from _with_view((measure for measure in measures if measure.unit != "count"), name)
     if levels:
         yield from probe.measures_of_levels(_Pooled(views, levels))
+    if views.names:
+        yield from probe.measures_over_views(_Pooled(views, {name: (at,) for at, name in enumerate(views.names)}))
 
 
 class _Pooled(Mapping[str, Trials]):
-    """Trials of several kinds of views, pooled when they are asked for: all together copy the whole cell."""
+    """Trials of several (kinds of) views, pooled when they are asked for: all kinds together copy the whole cell."""
 
     def __init__(self, views: Views, chosen: Mapping[str, Sequence[int]]) -> None:
         self._views, self._chosen = views, chosen

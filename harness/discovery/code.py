@@ -3,9 +3,9 @@
 It covers the syntax trees of the plugin's module and of the local modules that it imports, directly or through others,
 anywhere in the file: those of its own package or ``--plugins`` folder, and all that lie outside the folders of the
 standard library and of installed packages, such as the package of one's own networks. Not covered, because they alter
-no stored number: comments, docstrings, formatting, annotations, and the bodies of `measures` and `measures_of_view`,
-which read stored trials. Files of data beside the code have a digest of their own. Not seen: other data, modules with a
-computed name, and versions of installed packages other than those in an identity.
+no stored number: comments, docstrings, formatting, annotations, and the bodies of `measures`, `measures_of_view` and
+`measures_over_views`, which read stored trials. Files of data beside the code have a digest of their own. Not seen:
+other data, modules with a computed name, and versions of installed packages other than those in an identity.
 
 A built-in plugin has no digest: its `version` counts, and a test holds fingerprints of what it makes.
 """
@@ -27,7 +27,7 @@ from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 CORE: Final = "harness"
-_REDUCTIONS: Final = ("measures", "measures_of_view")
+_REDUCTIONS: Final = ("measures", "measures_of_view", "measures_over_views")
 """Methods that read stored trials and make none."""
 _NEVER: Final = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 """Conditions that are false whenever code runs."""

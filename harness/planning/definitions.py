@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
-from itertools import islice, product
+from itertools import chain, islice, product
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,7 +23,7 @@ from harness.views import Views
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset, Probe
-    from harness.records import LabelSpace, Suite
+    from harness.records import LabelSpace, Measure, Suite
     from harness.registry import Registry
 
 SAMPLES: Final = 48
@@ -131,7 +131,16 @@ def measure_names(probe: Probe, dataset: Dataset, probes: Mapping[str, Probe], m
     names = {f"{name}@{dataset.name}/{condition}".rstrip("/") for name, condition in over_all}
     for view in (*views, *kinds):
         names |= {f"{name}@{dataset.name}/{view}/{condition}".rstrip("/") for name, condition in of_view}
-    return names
+    compared = chain(_over_kinds(probe, trials, kinds), probe.measures_over_views(dict.fromkeys(views, trials)))
+    return names | {measure.full_name(dataset.name) for measure in islice(compared if views else (), MOST)}
+
+
+def _over_kinds(probe: Probe, trials: Trials, kinds: Mapping[str, Sequence[int]]) -> Iterable[Measure]:
+    """The measures over all kinds of views, each with `trials` at every level."""
+    if not kinds:
+        return ()
+    repeats = len(next(iter(kinds.values())))  # the same of every kind
+    return probe.measures_of_levels(dict.fromkeys(kinds, _of_levels(trials, repeats)))
 
 
 def made_trials(probe: Probe, dataset: Dataset, made: str) -> Trials:
@@ -152,6 +161,24 @@ def made_trials(probe: Probe, dataset: Dataset, made: str) -> Trials:
         return trials
     logits = rng.normal(0, 3, (*shape[:2], space.outputs)).astype(np.float16)
     return replace(trials, logits=lambda low, high: logits[low:high])
+
+
+def _of_levels(trials: Trials, repeats: int) -> Trials:
+    """`trials` with `repeats` equal rows of each image, in the form of the pooled levels of a kind of view."""
+    layout, read = trials.layout, trials.logits
+    rows = np.arange(len(layout.sample_ids)).repeat(repeats)
+    attributes = {name: tuple(values[row] for row in rows) for name, values in layout.attributes.items()}
+    ids = tuple(layout.sample_ids[row] for row in rows)
+    return replace(
+        trials,
+        layout=replace(layout, sample_ids=ids, targets=layout.targets[rows], attributes=attributes),
+        top5=trials.top5[rows],
+        logp=trials.logp[rows],
+        correct=trials.correct[rows],
+        required={name: _of_levels(other, repeats) for name, other in trials.required.items()},
+        logits=None if read is None else lambda low, high: read(0, len(layout.sample_ids))[rows[low:high]],
+        repeats=repeats,
+    )
 
 
 def _layout(probe: Probe, dataset: Dataset, space: LabelSpace, conditions: Sequence[str]) -> TaskLayout:

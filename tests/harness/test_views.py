@@ -91,6 +91,37 @@ def test_kinds_with_levels_are_copied_one_by_one():
     assert levels["rain"] is not levels["rain"]  # nobody keeps what was looked up
 
 
+@dataclass(frozen=True, kw_only=True)
+class Loss(Probe):
+    """Compares two views by their names."""
+
+    name: ClassVar[str] = "loss"
+
+    def conditions(self, size):
+        return CONDITIONS
+
+    def stimuli(self, batch):
+        raise NotImplementedError
+
+    def measures(self, trials):
+        return ()
+
+    def measures_over_views(self, views):
+        fog, rain = (views[name].correct[:, views[name].column("mid")] for name in ("fog-2", "rain-1"))
+        yield Measure(name="loss", condition=",".join(views), value=float((fog & ~rain).mean()))
+
+
+def test_views_are_compared_by_name_with_the_same_images_in_one_order():
+    trials = stored(n=40)
+    (loss,) = measures_by_view(Loss(), Views.of(trials, CONDITIONS))
+    fog, rain = (trials.correct[:, trials.column(f"{view}/mid")] for view in ("fog-2", "rain-1"))
+    assert loss.value == (fog & ~rain).mean() > 0 and loss.condition == ",".join(VIEWS)
+
+
+def test_where_there_are_no_views_none_are_compared():
+    assert list(measures_by_view(Loss(), Views.of(make_trials(CONDITIONS), CONDITIONS))) == []
+
+
 def test_a_dataset_without_views_is_left_as_it_is():
     trials = make_trials(CONDITIONS)
     assert Views.of(trials, CONDITIONS).pooled(()) is trials

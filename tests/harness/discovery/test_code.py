@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.discovery.code import read_code
+from harness.discovery.code import _REDUCTIONS, read_code
 from harness.discovery.loader import load_plugins
 from harness.plugins import probes as built_in
 
@@ -258,7 +258,7 @@ def test_any_other_number_or_operator_of_any_file_changes_its_digest(source, cha
     reductions = {
         inner
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) and node.name in ("measures", "measures_of_view")
+        if isinstance(node, ast.FunctionDef) and node.name in _REDUCTIONS
         for inner in ast.walk(node)
     }
     annotations = {

@@ -81,6 +81,47 @@ def test_every_measure_of_a_built_in_probe_is_found_on_a_dataset_with_and_withou
         assert stored and set(stored) <= expected and problems == []
 
 
+def test_measures_over_kinds_of_views_may_be_a_bias():
+    """The mean corruption error, which papers print."""
+    of_kinds = {"mce@imagenet-c-15", "mean-error@imagenet-c-15"}
+    accuracy, dataset = PLUGINS.probes["accuracy"], REGISTRY.dataset("imagenet-c-15")
+    assert of_kinds <= measure_names(accuracy, dataset, PLUGINS.probes, "right")
+    suite = Suite(name="quickstart", models=(), tasks=(), biases={"shape-bias": tuple(of_kinds)}, axes={})
+    check_definitions(suite, [(accuracy, dataset)], PLUGINS.probes, REGISTRY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixed(Probe):
+    """Over kinds of views: what rests on logits and on another probe's trials, row by row."""
+
+    name: ClassVar[str] = "mixed"
+    requires: ClassVar[tuple[str, ...]] = ("accuracy",)
+    needs_logits: ClassVar[bool] = True
+
+    def conditions(self, size):
+        return ("clean",)
+
+    def stimuli(self, batch):
+        yield "clean", batch.images
+
+    def measures(self, trials):
+        return ()
+
+    def measures_of_levels(self, levels):
+        for name, trials in levels.items():
+            rows = len(trials.layout.sample_ids)
+            assert trials.logits(3, 9).shape == (6, 1, 16)
+            assert (trials.logits(0, 5) == trials.logits(0, 1)).all() and trials.repeats == 5
+            assert len(set(trials.layout.sample_ids[:5])) == 1 and len(trials.required["accuracy"].correct) == rows
+            yield Measure(name="mixed", condition=name, value=float(rows))
+
+
+def test_made_levels_have_the_form_of_stored_ones():
+    names = measure_names(Mixed(), REGISTRY.dataset("shapes-c-bar"), PLUGINS.probes)
+    kinds = {name.rpartition("-")[0] for name in REGISTRY.dataset("shapes-c-bar").views()}
+    assert names == {f"mixed@shapes-c-bar/{kind}" for kind in kinds}
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_any_misspelt_part_is_refused_with_file_and_line_and_the_right_name(data):
