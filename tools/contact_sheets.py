@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.plugins.datasets.shapes.corrupted import CorruptedShapes
 from harness.plugins.datasets.shapes.scene import SIZE
 
 if TYPE_CHECKING:
@@ -32,8 +33,14 @@ def draw(folder: Path) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     for dataset in sets():
         file = folder / f"{dataset.name}.png"
-        file.write_bytes(_png(_views(dataset) if dataset.views() else _samples(dataset)))
+        file.write_bytes(_png(_drawn(dataset)))
         yield file
+
+
+def _drawn(dataset: ShapesSet) -> Image.Image:
+    if not dataset.views():
+        return _samples(dataset)
+    return _corruptions(dataset) if isinstance(dataset, CorruptedShapes) else _views(dataset)
 
 
 def _samples(dataset: ShapesSet) -> Image.Image:
@@ -44,6 +51,12 @@ def _samples(dataset: ShapesSet) -> Image.Image:
 
 
 def _views(dataset: ShapesSet) -> Image.Image:
+    """One column a class, one row a view."""
+    samples, views = dataset.samples(dataset.root())[:_CLASSES], dataset.views()
+    return _sheet([[dataset.pixels(replace(sample, view=view)) for sample in samples] for view in views], ())
+
+
+def _corruptions(dataset: ShapesSet) -> Image.Image:
     """Two corruptions a row, each at its five severities on an image of its own."""
     samples, views = dataset.samples(dataset.root()), dataset.views()
     shown = [dataset.pixels(replace(samples[place // _LEVELS], view=view)) for place, view in enumerate(views)]

@@ -11,6 +11,7 @@ from harness import NO_LABELS, Batch, Measure, Probe, Trials, accuracy_measures,
 from ._calibration import calibration
 from ._chance import SIGNIFICANCE, guessing_p
 from ._corruption_error import corruption_errors
+from ._cue_reliance import cue_reliances
 from ._permutation import explained_by_exchange
 from ._ranks import rank_measures
 from ._subsets import among_all_outputs, of_kept, of_variants
@@ -52,6 +53,10 @@ class Accuracy(Probe):
 
     The dataset's attributes ``votes``, ``real`` and ``judged`` give what people say of the mistakes:
     ``accepted-mistakes``, ``rectified-error``, ``major-mistakes`` and others (docs/votes.md).
+
+    On a dataset with a view ``all-cues`` and views ``random-<cue>``, in which one cue is drawn at random (as
+    `shapes-cues`), ``cue-reliance`` under each cue is the part of the accuracy above chance that is lost with it: 0 for
+    a cue that is not used, 1 for one without which nothing is recognised. They need not add up to 1.
     """
 
     name: ClassVar[str] = "accuracy"
@@ -85,6 +90,10 @@ class Accuracy(Probe):
     def measures_of_levels(self, levels: Mapping[str, Trials]) -> Iterable[Measure]:
         """``mce`` and ``mean-error`` of ImageNet-C."""
         return corruption_errors(levels, CONDITION)
+
+    def measures_over_views(self, views: Mapping[str, Trials]) -> Iterable[Measure]:
+        """``cue-reliance`` on each cue that a view draws at random."""
+        return cue_reliances(views, CONDITION)
 
 
 def _chance_flags(trials: Trials) -> tuple[str, ...]:

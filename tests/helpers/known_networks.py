@@ -60,3 +60,25 @@ def halves(images):
     middle = images.shape[-1] // 2
     difference = images[..., :middle].mean(dim=(1, 2, 3)) - images[..., middle:].mean(dim=(1, 2, 3))
     return torch.stack((difference, -difference), dim=1)
+
+
+def agreeing(first, second, classes=8):
+    """The class that two pixels agree on, each read as by `pixel_reader`; where they do not, one that neither says."""
+    readers = [pixel_reader(*place, classes) for place in (first, second)]
+
+    def read(images):
+        votes = sum(reader(images) for reader in readers) / 9
+        return torch.where(votes == 1, 0.0, votes + 1)
+
+    return read
+
+
+def redundant(first, second, classes=8):
+    """The class that the second of two pixels says; where that is black, the first."""
+    readers = [pixel_reader(*place, classes) for place in (first, second)]
+
+    def read(images):
+        is_lit = images[:, 0, second[0], second[1]] > 0
+        return torch.where(is_lit[:, None], readers[1](images), readers[0](images))
+
+    return read

@@ -17,6 +17,7 @@ from harness import Dataset, Sample, hookimpl
 from . import hard, scene, styles
 from .base import CLASSES, ShapesSet, numbered, paired
 from .corrupted import ShapesC, ShapesCBar
+from .cues import ShapesCues
 from .placed import ShapesPlaced
 from .scene import Look
 from .stream import Stream
@@ -224,7 +225,7 @@ _PAIRS = len(CLASSES) * (len(CLASSES) - 1)
 
 
 def sets() -> list[ShapesSet]:
-    """One dataset of each class above."""
+    """One dataset of each class above, and `shapes-cues`."""
     return [
         Shapes(),
         ShapesV2(),
@@ -236,6 +237,7 @@ def sets() -> list[ShapesSet]:
         ShapesR(),
         ShapesStylized(),
         ShapesCueConflict(),
+        ShapesCues(),
     ]
 
 

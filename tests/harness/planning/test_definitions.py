@@ -61,6 +61,7 @@ def test_every_measure_of_a_built_in_probe_is_found_on_a_dataset_with_and_withou
         REGISTRY.dataset("shapes-64"),
         REGISTRY.dataset("shapes-cue-conflict"),
         REGISTRY.dataset("shapes-c"),
+        REGISTRY.dataset("shapes-cues"),
     ):
         if not set(probe.attributes) <= set(dataset.attributes):
             continue
