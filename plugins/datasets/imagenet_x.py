@@ -7,14 +7,14 @@ on `imagenet` keep their identity.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from harness import Dataset, DatasetError, Release, Sample, hookimpl
 
-from ._imagenet_x import ANNOTATED, annotations
+from ._imagenet_x import ANNOTATED, FACTORS, METACLASSES, annotations
 from ._validation_images import number_of
 from .imagenet import ImageNet
 
@@ -24,12 +24,16 @@ class ImageNetX(ImageNet):
     """The annotated images of `imagenet`, with the attributes `factor`, `factors`, `metaclass` and `prototype`.
 
     `factor`: what differs most from the prototypes of the class, one of 16 names, empty for two images; `factors`: all
-    that differs, names with spaces between. `metaclass`: one of 17 groups of classes. `prototype`: ``1`` for prototypes,
-    which error ratios leave out.
+    that differs, names with spaces between. `metaclass`: one of 17 groups of classes. `prototype`: ``1`` for the
+    prototypes, which error ratios leave out.
     """
 
     name: str = "imagenet-x"
     attributes: ClassVar[tuple[str, ...]] = ("factor", "factors", "metaclass", "prototype")
+
+    def attribute_values(self) -> Mapping[str, tuple[str, ...]]:
+        """The 16 factors, and the 17 groups of classes."""
+        return {"factor": FACTORS, "factors": FACTORS, "metaclass": METACLASSES}
 
     def release(self) -> Release:
         """The images are those of `imagenet`; the annotations come with the package imagenet-x."""

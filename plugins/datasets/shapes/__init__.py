@@ -17,6 +17,7 @@ from harness import Dataset, Sample, hookimpl
 from . import hard, scene, styles
 from .base import CLASSES, ShapesSet, numbered, paired
 from .corrupted import ShapesC, ShapesCBar
+from .factored import ShapesFactors
 from .placed import ShapesPlaced
 from .scene import Look
 from .stream import Stream
@@ -127,6 +128,10 @@ class ShapesA(ShapesSet):
         if not 1 <= self.images <= most:
             raise ValueError(f"images={self.images}: expected 1 to {most}, which were chosen")
 
+    def attribute_values(self) -> dict[str, tuple[str, ...]]:
+        """The four difficulties."""
+        return {"variant": tuple(hard.LOOKS)}
+
     def pixels(self, sample: Sample) -> np.ndarray:
         """An object that is hard to recognize."""
         return hard.candidate(*numbered(sample.id))
@@ -159,6 +164,10 @@ class ShapesR(ShapesSet):
     images: int = 160
     world: ClassVar[str] = "shapes-r"
     attributes: ClassVar[tuple[str, ...]] = ("variant",)
+
+    def attribute_values(self) -> dict[str, tuple[str, ...]]:
+        """Both kinds of renditions."""
+        return {"variant": _RENDITIONS}
 
     def samples(self, root: Path) -> list[Sample]:
         """All samples, with ``cartoon`` or ``painting`` as variant."""
@@ -243,4 +252,4 @@ def sets() -> list[ShapesSet]:
 def harness_datasets() -> list[Dataset]:
     """The synthetic sets; the first 64 images of `shapes`, for attacks; two that say where the objects are; votes."""
     anywhere = ShapesPlaced(name="shapes-anywhere", images=640, margin=0)
-    return [*sets(), Shapes(name="shapes-64", images=64), ShapesPlaced(), anywhere, ShapesVotes()]
+    return [*sets(), Shapes(name="shapes-64", images=64), ShapesPlaced(), anywhere, ShapesVotes(), ShapesFactors()]

@@ -34,7 +34,7 @@ SETS = {dataset.name: dataset for dataset in harness_datasets()}
 COUNTS = {
     "shapes": 320, "shapes-64": 64, "shapes-v2": 320, "shapes-real": 320, "shapes-c": 64, "shapes-c-bar": 64,
     "shapes-a": 160, "shapes-sketch": 160, "shapes-r": 160, "shapes-stylized": 160, "shapes-cue-conflict": 240,
-    "shapes-placed": 320, "shapes-anywhere": 640, "shapes-votes": 320,
+    "shapes-placed": 320, "shapes-anywhere": 640, "shapes-votes": 320, "shapes-factors": 512,
 }  # fmt: skip
 ALL_SHAPES = "4085b5f8f9ecb023"
 GOLDEN = {
@@ -52,6 +52,7 @@ GOLDEN = {
     "shapes-placed": "bba2ab6a10a0d1b9",
     "shapes-anywhere": "de86c9f6808f198e",
     "shapes-votes": "cbe4cf0dae968cbb",
+    "shapes-factors": "c2e662d8dbac4ec7",
 }
 
 
