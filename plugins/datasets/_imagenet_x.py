@@ -55,7 +55,7 @@ class Annotation(NamedTuple):
     prototype: str
 
 
-def annotations() -> dict[int, Annotation]:
+def annotated_images() -> dict[int, Annotation]:
     """Number of the image, 1 to 50,000 -> its annotation, of 48,868 images. Do not change the returned dict.
 
     Raises:

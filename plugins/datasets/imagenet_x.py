@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from harness import Dataset, DatasetError, Release, Sample, hookimpl
 
-from ._imagenet_x import ANNOTATED, FACTORS, METACLASSES, annotations
+from ._imagenet_x import ANNOTATED, FACTORS, METACLASSES, annotated_images
 from ._validation_images import number_of
 from .imagenet import ImageNet
 
@@ -50,7 +50,7 @@ class ImageNetX(ImageNet):
             DatasetError: as `imagenet`; a file is not named as a validation image; or the package imagenet-x is not
                 installed, or damaged.
         """
-        annotated = annotations()
+        annotated = annotated_images()
         pairs = ((image, annotated.get(self._number(image))) for image in super().samples(root))
         return [replace(image, attributes=tuple(annotation[1:])) for image, annotation in pairs if annotation]
 
@@ -58,7 +58,7 @@ class ImageNetX(ImageNet):
         """Remarks unless all 48,868 annotated images are present, each in the folder of its class."""
         if len(samples) != ANNOTATED:
             yield f"{len(samples):,} of {ANNOTATED:,} annotated images (partial tree)"
-        annotated = annotations()
+        annotated = annotated_images()
         strangers = [image for image in samples if image.targets != (annotated[self._number(image)].target,)]
         if strangers:
             text = f"{len(strangers):,} of {len(samples):,} images are not in the folder of their annotated class"

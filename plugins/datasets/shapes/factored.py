@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -75,7 +75,8 @@ def factors_of(sample_id: str) -> tuple[str, ...]:
 
 def look_of(factors: tuple[str, ...]) -> Look:
     """The ranges of an image with these factors; where two of them set one, the lower: objects are smaller."""
-    plain, changes = Look(), {}
+    plain = Look()
+    changes: dict[str, Any] = {}
     for look in (LOOKS[factor] for factor in factors if factor in LOOKS):
         for name in (field.name for field in fields(look)):
             value = getattr(look, name)

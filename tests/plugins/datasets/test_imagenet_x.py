@@ -56,7 +56,7 @@ def other_package(tmp_path, monkeypatch):
 
 
 def test_annotations_are_those_of_the_published_table(real, wheel):
-    table, annotations = imagenet_x.annotations(real), package.annotations()
+    table, annotations = imagenet_x.annotations(real), package.annotated_images()
     assert annotations.keys() == set(table.images.tolist()) and len(annotations) == package.ANNOTATED
     rows = [annotations[number] for number in table.images.tolist()]
     assert [row.target for row in rows] == table.targets.tolist()
@@ -70,7 +70,7 @@ def test_annotations_are_those_of_the_published_table(real, wheel):
 
 def test_metaclasses_give_the_published_accuracies(real, wheel):
     """A decision for a class of the right group counts; the classes of the groups are read from the package."""
-    annotations = package.annotations()
+    annotations = package.annotated_images()
     with (wheel / "imagenet_1k_classes_to_100_metaclasses.csv").open() as file:
         groups = [name if name in package.METACLASSES else "other" for _, name, _ in csv.reader(file)][1:]
     counted = {number: row for number, row in annotations.items() if not row.prototype}
@@ -95,7 +95,7 @@ def test_annotations_follow_the_number_wherever_the_file_lies(tmp_path, real, wh
 
 
 def test_images_without_annotation_are_left_out(tmp_path, wheel):
-    without = next(number for number in range(1, 50_001) if number not in package.annotations())
+    without = next(number for number in range(1, 50_001) if number not in package.annotated_images())
     root = tree(tmp_path, {**PLAIN, wnids()[5]: [without]})
     assert len(ImageNet().samples(root)) == 4 and len(DATASET.samples(root)) == 3
 
@@ -103,7 +103,7 @@ def test_images_without_annotation_are_left_out(tmp_path, wheel):
 def test_a_complete_set_is_not_remarked_on(wheel):
     samples = [
         Sample(id=f"{wnids()[row.target]}/{file_name(number)}", targets=(row.target,))
-        for number, row in package.annotations().items()
+        for number, row in package.annotated_images().items()
     ]
     assert [*DATASET.remarks(samples)] == []
 

@@ -1,5 +1,7 @@
 """Error ratios by factor: the published ratios of ImageNet-X, cases by hand, and where a ratio is undefined."""
 
+import csv
+import gzip
 from collections import Counter
 from dataclasses import replace
 
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness import inference, statistics
 from harness.plugins.probes._factors import FEW, factor_measures
 from harness.plugins.probes.accuracy import Accuracy
 from harness.testing import check_measures, make_trials
@@ -62,6 +65,25 @@ def test_the_interval_of_the_rarest_factor_is_wide(real):
     """40 images: the ratio of ResNet50 is 1.97 ± 0.6."""
     ratio = measured(imagenet_x.trials_of(real, "ResNet50"))["error-ratio/multiple_objects"]
     assert (ratio.value, ratio.low, ratio.high) == pytest.approx((1.974, 1.39, 2.56), abs=0.005)
+
+
+def test_ratios_follow_accuracy_and_explain_nothing_beside_it(real):
+    """335 networks of the ImageNet testbed, as docs/factors.md says: ρ with accuracy, with ImageNet-Sketch, partial."""
+    accuracies = imagenet_x.published_accuracies(real, "top-imagenet_testbed-class.csv.gz")
+    with gzip.open(real / "more" / "testbed_robustness_top1s.csv.gz", "rt") as file:
+        testbed = {row["model"]: row for row in csv.DictReader(file)}
+    names = sorted(accuracies.keys() & testbed.keys())
+    assert len(names) == 335
+    top1, sketch = ([float(testbed[name][column]) for name in names] for column in ("val", "imagenet-sketch"))
+    expected = {"pose": (-0.98, -0.93, 0.09), "texture": (0.94, 0.89, -0.13), "shape": (0.94, 0.91, 0.14)}
+    for factor in imagenet_x.FACTORS:
+        ratios = [(1 - accuracies[name][factor]) / (1 - accuracies[name]["average"]) for name in names]
+        plain = statistics.spearman(ratios, sketch).value
+        partial = inference.partial_spearman(ratios, sketch, {"top-1": top1}).value
+        assert abs(partial) < 0.25
+        if factor in expected:
+            numbers = (statistics.spearman(ratios, top1).value, plain, partial)
+            assert numbers == pytest.approx(expected[factor], abs=0.005)
 
 
 # --- by hand ---------------------------------------------------------------------------------

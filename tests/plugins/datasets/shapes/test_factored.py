@@ -16,6 +16,7 @@ from harness.plugins.probes._factors import factor_measures
 from harness.registry import load_registry
 from tests.helpers.known_networks import constant
 from tests.helpers.observed import by_name, observed
+from tests.helpers.places import ROOT
 
 DATASET = ShapesFactors()
 SAMPLES = DATASET.samples(DATASET.root())
@@ -132,3 +133,17 @@ def test_trained_networks_of_one_cue_are_worst_where_it_lies(network, worst, bes
     measures = ratios(FEW, registry.plugins.model_sources[spec.source].load(spec), images())
     assert measures["worst-factor"].flags[0] == f"the factor is {worst}"
     assert measures[f"error-ratio/{best}"].high < 1 < measures[f"error-ratio/{worst}"].low
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["zoo-baseline", "zoo-shape-only", "zoo-texture-only"])
+def test_ratios_of_docs_factors(network):
+    """Of all 512 images; a decision that another processor rounds otherwise moves a ratio by 0.05."""
+    registry = load_registry()
+    spec = registry.models[network]
+    pictures = torch.from_numpy(np.stack([DATASET.pixels(sample) for sample in SAMPLES])).permute(0, 3, 1, 2) / 255
+    measures = ratios(SAMPLES, registry.plugins.model_sources[spec.source].load(spec), pictures.float())
+    row = next(line for line in (ROOT / "docs" / "factors.md").read_text().splitlines() if line.startswith(network))
+    *of_factors, worst = map(float, row.split()[2:])
+    assert of_factors == pytest.approx([measures[f"error-ratio/{factor}"].value for factor in FACTORS], abs=0.11)
+    assert worst == pytest.approx(measures["worst-factor"].value, abs=0.11)
