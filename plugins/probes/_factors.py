@@ -23,14 +23,20 @@ ENOUGH: Final = 50
 """Images of a factor below which its ratio carries the flag `FEW`."""
 FEW: Final = "few images"
 NO_ERRORS: Final = "no errors"
+MOST: Final = 256
+"""Different factors of a dataset; with more, these are no factors, but names of images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rows:
-    """Rows of trials: all that count, and those of each factor among them, (n,) int64 each; read only."""
+    """Rows of trials: all that count, and those of each factor among them, (n,) int64 each; read only.
+
+    Where there are more than `MOST` factors, `by_factor` is empty, and `reason` says so.
+    """
 
     counted: np.ndarray
     by_factor: Mapping[str, np.ndarray]
+    reason: str = "no image has a factor"
 
 
 def factor_measures(trials: Trials, condition: str) -> Iterator[Measure]:
@@ -49,9 +55,11 @@ def factor_measures(trials: Trials, condition: str) -> Iterator[Measure]:
     yield _error(wrong[top.counted], trials)
     ratios = [_ratio("error-ratio", factor, rows, wrong, top, trials) for factor, rows in top.by_factor.items()]
     yield from ratios
-    yield _worst(ratios)
+    yield _worst(ratios, top.reason)
     if "factors" in attributes:
         multi = _rows(attributes["factors"], prototypes, several=True)
+        if not multi.by_factor:
+            yield Measure(name="error-ratio-multi", value=None, unit="1", reason=multi.reason)
         for factor, rows in multi.by_factor.items():
             yield _ratio("error-ratio-multi", factor, rows, wrong, multi, trials)
 
@@ -59,17 +67,19 @@ def factor_measures(trials: Trials, condition: str) -> Iterator[Measure]:
 @lru_cache(maxsize=8)
 def _rows(values: tuple[str, ...], prototypes: tuple[str, ...] | None, *, several: bool) -> _Rows:
     """The rows of an attribute's values: made once for all models of a task, which share its texts."""
-    counted = np.ones(len(values), bool) if prototypes is None else np.array(prototypes) != "1"
+    counted = np.ones(len(values), bool) if prototypes is None else np.array([text != "1" for text in prototypes])
     codes: dict[str, int] = {}
     kinds = np.array([codes.setdefault(text, len(codes)) for text in values], dtype=np.int64)
-    names = [set(text.split()) if several else {text} - {""} for text in codes]
-    by_factor = {}
-    for factor in sorted(set().union(*names)):
-        has = np.array([factor in of_text for of_text in names])
-        rows = np.flatnonzero(has[kinds] & counted)
-        if len(rows):
-            by_factor[factor] = rows
-    return _Rows(counted=np.flatnonzero(counted), by_factor=by_factor)
+    texts: dict[str, list[int]] = {}
+    for text, code in codes.items():
+        for factor in dict.fromkeys(text.split() if several else [text] if text else []):
+            texts.setdefault(factor, []).append(code)
+    all_rows = np.flatnonzero(counted)
+    if len(texts) > MOST:
+        reason = f"{len(texts):,} different factors, at most {MOST} are possible"
+        return _Rows(counted=all_rows, by_factor={}, reason=reason)
+    rows = {factor: np.flatnonzero(np.isin(kinds, texts[factor]) & counted) for factor in sorted(texts)}
+    return _Rows(counted=all_rows, by_factor={factor: own for factor, own in rows.items() if len(own)})
 
 
 def _error(wrong: np.ndarray, trials: Trials) -> Measure:
@@ -94,12 +104,11 @@ def _ratio(name: str, factor: str, rows: np.ndarray, wrong: np.ndarray, of: _Row
     return replace(ratio, value=value, reason=None, low=low, high=high, flags=flags)
 
 
-def _worst(ratios: list[Measure]) -> Measure:
+def _worst(ratios: list[Measure], reason: str) -> Measure:
     """The largest ratio; the first of equal ones. No interval: that of a maximum over noisy ratios is not its own."""
     defined = [ratio for ratio in ratios if ratio.value is not None]
     if not defined:
-        reason = ratios[0].reason if ratios else "no image has a factor"
-        return Measure(name="worst-factor", value=None, unit="1", reason=reason)
+        return Measure(name="worst-factor", value=None, unit="1", reason=ratios[0].reason if ratios else reason)
     worst = max(defined, key=lambda ratio: ratio.value or 0.0)
     flags = (f"the factor is {worst.condition}", *worst.flags)
     return Measure(name="worst-factor", value=worst.value, unit="1", n=worst.n, flags=flags)

@@ -15,6 +15,7 @@ from harness.plugins.probes._factors import FEW, factor_measures
 from harness.plugins.probes.accuracy import Accuracy
 from harness.testing import check_measures, make_trials
 from tests.helpers import imagenet_x
+from tests.helpers.bounds import bounded
 
 OF_FACTORS = ("error", "error-ratio", "error-ratio-multi", "worst-factor")
 PUBLISHED_N = (15064, 14751, 5972, 6150, 1450, 679, 638, 585, 282, 150, 122, 78, 60, 43, 44, 40)
@@ -167,6 +168,36 @@ def test_reasons():
     targets = np.full_like(unlabelled.layout.targets, -1)
     unlabelled = replace(unlabelled, layout=replace(unlabelled.layout, targets=targets))
     assert {one.reason for one in measured(unlabelled).values()} == {"no labels"}
+
+
+HOSTILE = {
+    "a name for each image": ("factor", [f"image-{number}" for number in range(50_000)]),
+    "many names in one text": ("factors", [" ".join(map(str, range(200_000))), *["a"] * 49_999]),
+    "many names in every text": ("factors", [" ".join(map(str, range(100)))] * 50_000),
+    "another text for each image": ("factors", [f"{number % 7} {'a ' * (number % 13)}" for number in range(50_000)]),
+    "no name": ("factors", [" \t\n"] * 50_000),
+    "a long text": ("prototype", ["x" * 5_000_000, *["1", ""] * 24_999, ""]),
+    "escape": ("factor", ["\x1b[2J\u202e"] * 25_000 + [""] * 25_000),
+}
+
+
+UNDEFINED = {
+    "a name for each image": {"worst-factor": "50,000 different factors, at most 256 are possible"},
+    "many names in one text": {"error-ratio-multi": "200,001 different factors, at most 256 are possible"},
+    "no name": {"error-ratio-multi": "no image has a factor"},
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_factors_of_a_run_from_elsewhere(kind, tmp_path):
+    """Few measures in little time, whatever the texts are; or the reason why there are none."""
+    name, texts = HOSTILE[kind]
+    trials = with_errors("10" * 25_000, **{"factor": ["a"] * 50_000, name: texts})
+    with bounded(tmp_path):
+        measures = measured(trials)
+    assert len(measures) <= 2 + 2 * 256 and measures["error"].n > 0
+    undefined = {name: one.reason for name, one in measures.items() if one.value is None}
+    assert undefined == UNDEFINED.get(kind, {})
 
 
 def test_a_factor_that_every_image_has_is_the_whole():
