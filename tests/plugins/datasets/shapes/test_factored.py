@@ -1,8 +1,10 @@
 """`shapes-factors`: its factors are what is drawn, and networks that cannot see a factor's cue are worst at it."""
 
+import json
 from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,3 +149,26 @@ def test_ratios_of_docs_factors(network):
     *of_factors, worst = map(float, row.split()[2:])
     assert of_factors == pytest.approx([measures[f"error-ratio/{factor}"].value for factor in FACTORS], abs=0.11)
     assert worst == pytest.approx(measures["worst-factor"].value, abs=0.11)
+
+
+@pytest.mark.slow
+def test_ratios_follow_accuracy_in_the_zoo_too(command_line):
+    """The coefficients of docs/factors.md over 25 networks, and what the report says that the division makes."""
+    suite = {
+        "title": "ratios",
+        "models": ["zoo-*"],
+        "tasks": ["accuracy@shapes-factors", "accuracy@shapes-v2"],
+        "biases": {name: [f"error-ratio@shapes-factors/{name}"] for name in ("tiny", "shape")},
+        "axes": {"ID": ["top1@shapes-factors"], "V2": ["top1@shapes-v2"]},
+        "statistics": {"controls": ["ID"]},
+    }
+    Path("ratios.yaml").write_text(json.dumps({"suites": {"ratios": suite}}))
+    code, _, error = command_line("run", "--registry", "ratios.yaml", "--suite", "ratios", "--out", "run")
+    assert code == 0, error
+    _, out, _ = command_line("report", "run", "--report", "sensitivity", "--format", "json")
+    pairs = {(pair["bias"], pair["generalization"]): pair for pair in json.loads(out)["sensitivities"]}
+    tiny, shape = pairs["tiny", "ID"], pairs["shape", "V2"]
+    assert tiny["n"] == 25
+    assert (tiny["spearman"], tiny["coupling"]["null"]) == pytest.approx((0.84, 0.79), abs=0.03)
+    assert tiny["coupling"]["p"] > 0.05
+    assert (shape["spearman"], shape["partial"]["value"]) == pytest.approx((0.56, 0.11), abs=0.06)
