@@ -23,6 +23,7 @@ ENOUGH: Final = 50
 """Images of a factor below which its ratio carries the flag `FEW`."""
 FEW: Final = "few images"
 NO_ERRORS: Final = "no errors"
+NO_IMAGES: Final = "no images of this factor"
 MOST: Final = 256
 """Different factors of a dataset; with more, these are no factors, but names of images."""
 
@@ -51,17 +52,17 @@ def factor_measures(trials: Trials, condition: str) -> Iterator[Measure]:
         return
     prototypes = attributes.get("prototype")
     top = _rows(attributes["factor"], prototypes, several=False)
+    multi = _rows(attributes["factors"], prototypes, several=True) if "factors" in attributes else None
     wrong = ~trials.correct[:, trials.column(condition)]
     yield _error(wrong[top.counted], trials)
-    ratios = [_ratio("error-ratio", factor, rows, wrong, top, trials) for factor, rows in top.by_factor.items()]
+    names = sorted({*top.by_factor, *(multi.by_factor if multi and top.by_factor else ())})
+    ratios = [_ratio("error-ratio", factor, top, wrong, trials) for factor in names]
     yield from ratios
     yield _worst(ratios, top.reason)
-    if "factors" in attributes:
-        multi = _rows(attributes["factors"], prototypes, several=True)
+    if multi:
+        yield from (_ratio("error-ratio-multi", factor, multi, wrong, trials) for factor in multi.by_factor)
         if not multi.by_factor:
             yield Measure(name="error-ratio-multi", value=None, unit="1", reason=multi.reason)
-        for factor, rows in multi.by_factor.items():
-            yield _ratio("error-ratio-multi", factor, rows, wrong, multi, trials)
 
 
 @lru_cache(maxsize=8)
@@ -78,8 +79,8 @@ def _rows(values: tuple[str, ...], prototypes: tuple[str, ...] | None, *, severa
     if len(texts) > MOST:
         reason = f"{len(texts):,} different factors, at most {MOST} are possible"
         return _Rows(counted=all_rows, by_factor={}, reason=reason)
-    rows = {factor: np.flatnonzero(np.isin(kinds, texts[factor]) & counted) for factor in sorted(texts)}
-    return _Rows(counted=all_rows, by_factor={factor: own for factor, own in rows.items() if len(own)})
+    by_factor = {factor: np.flatnonzero(np.isin(kinds, texts[factor]) & counted) for factor in sorted(texts)}
+    return _Rows(counted=all_rows, by_factor=by_factor)
 
 
 def _error(wrong: np.ndarray, trials: Trials) -> Measure:
@@ -88,12 +89,13 @@ def _error(wrong: np.ndarray, trials: Trials) -> Measure:
     return replace(share("error", wrong, repeats=trials.repeats), direction="lower")
 
 
-def _ratio(name: str, factor: str, rows: np.ndarray, wrong: np.ndarray, of: _Rows, trials: Trials) -> Measure:
+def _ratio(name: str, factor: str, of: _Rows, wrong: np.ndarray, trials: Trials) -> Measure:
+    rows = of.by_factor.get(factor, of.counted[:0])
     n, all_n = len(rows), len(of.counted)
     errors, all_errors = int(wrong[rows].sum()), int(wrong[of.counted].sum())
     ratio = Measure(name=name, condition=factor, value=None, unit="1", n=n, reason=NO_ERRORS)
-    if not trials.layout.labelled:
-        return replace(ratio, reason=NO_LABELS)
+    if not trials.layout.labelled or not n:
+        return replace(ratio, reason=NO_IMAGES if trials.layout.labelled else NO_LABELS)
     if not all_errors:
         return ratio
     flags = (FEW,) if n < ENOUGH * trials.repeats else ()
@@ -108,7 +110,8 @@ def _worst(ratios: list[Measure], reason: str) -> Measure:
     """The largest ratio; the first of equal ones. No interval: that of a maximum over noisy ratios is not its own."""
     defined = [ratio for ratio in ratios if ratio.value is not None]
     if not defined:
-        return Measure(name="worst-factor", value=None, unit="1", reason=ratios[0].reason if ratios else reason)
+        reason = next((str(ratio.reason) for ratio in ratios if ratio.n), reason)
+        return Measure(name="worst-factor", value=None, unit="1", reason=reason)
     worst = max(defined, key=lambda ratio: ratio.value or 0.0)
     flags = (f"the factor is {worst.condition}", *worst.flags)
     return Measure(name="worst-factor", value=worst.value, unit="1", n=worst.n, flags=flags)

@@ -150,7 +150,7 @@ def test_other_datasets_have_none_and_other_measures_stay():
     assert not {one.name for one in before} & set(OF_FACTORS)
     assert [one for one in after if one.name not in OF_FACTORS] == before
     assert Counter(one.name for one in after if one.name in OF_FACTORS) == {
-        "error": 1, "error-ratio": 1, "worst-factor": 1, "error-ratio-multi": 2,
+        "error": 1, "error-ratio": 2, "worst-factor": 1, "error-ratio-multi": 2,
     }  # fmt: skip
     assert Accuracy().version == 1
     check_measures(Accuracy(), varied)
@@ -162,6 +162,15 @@ def test_reasons():
         "error-ratio/a": "no errors", "error-ratio/b": "no errors", "worst-factor": "no errors",
     }  # fmt: skip
     assert right["error"].value == 0
+    some = measured(
+        with_errors("1000", factor=["a", "b", "", ""], factors=["a", "b c", "", ""], prototype=["", "1"] * 2)
+    )
+    assert {name: (one.n, one.reason) for name, one in some.items() if one.value is None} == {
+        "error-ratio/b": (0, "no images of this factor"), "error-ratio/c": (0, "no images of this factor"),
+        "error-ratio-multi/b": (0, "no images of this factor"), "error-ratio-multi/c": (0, "no images of this factor"),
+    }  # fmt: skip
+    lone = measured(with_errors("00", factor=["b", ""], factors=["b", "a"]))
+    assert lone["worst-factor"].reason == "no errors" and lone["error-ratio/a"].reason == "no images of this factor"
     bare = measured(with_errors("1000", factor=["", "", "", ""]))
     assert set(bare) == {"error", "worst-factor"} and bare["worst-factor"].reason == "no image has a factor"
     unlabelled = with_errors("1000", factor="aabb")
@@ -196,7 +205,7 @@ def test_hostile_factors_of_a_run_from_elsewhere(kind, tmp_path):
     with bounded(tmp_path):
         measures = measured(trials)
     assert len(measures) <= 2 + 2 * 256 and measures["error"].n > 0
-    undefined = {name: one.reason for name, one in measures.items() if one.value is None}
+    undefined = {name: one.reason for name, one in measures.items() if one.value is None and one.n != 0}
     assert undefined == UNDEFINED.get(kind, {})
 
 
