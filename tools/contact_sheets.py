@@ -32,7 +32,8 @@ def draw(folder: Path) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     for dataset in sets():
         file = folder / f"{dataset.name}.png"
-        file.write_bytes(_png(_views(dataset) if dataset.views() else _samples(dataset)))
+        kind = _views if dataset.views() else _factors if "factor" in dataset.attributes else _samples
+        file.write_bytes(_png(kind(dataset)))
         yield file
 
 
@@ -48,6 +49,14 @@ def _views(dataset: ShapesSet) -> Image.Image:
     samples, views = dataset.samples(dataset.root()), dataset.views()
     shown = [dataset.pixels(replace(samples[place // _LEVELS], view=view)) for place, view in enumerate(views)]
     names = [view.rpartition("-")[0].replace("_", " ") for view in views[::_LEVELS]]
+    return _sheet([shown[start : start + 2 * _LEVELS] for start in range(0, len(shown), 2 * _LEVELS)], names)
+
+
+def _factors(dataset: ShapesSet) -> Image.Image:
+    """Two factors a row, each on the first images that have it alone."""
+    samples, names = dataset.samples(dataset.root()), dataset.attribute_values()["factor"]
+    alone = [[sample for sample in samples if sample.attributes == (name, name)][:_LEVELS] for name in names]
+    shown = [dataset.pixels(sample) for chosen in alone for sample in chosen]
     return _sheet([shown[start : start + 2 * _LEVELS] for start in range(0, len(shown), 2 * _LEVELS)], names)
 
 

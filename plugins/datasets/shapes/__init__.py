@@ -245,6 +245,7 @@ def sets() -> list[ShapesSet]:
         ShapesR(),
         ShapesStylized(),
         ShapesCueConflict(),
+        ShapesFactors(),
     ]
 
 
@@ -252,4 +253,4 @@ def sets() -> list[ShapesSet]:
 def harness_datasets() -> list[Dataset]:
     """The synthetic sets; the first 64 images of `shapes`, for attacks; two that say where the objects are; votes."""
     anywhere = ShapesPlaced(name="shapes-anywhere", images=640, margin=0)
-    return [*sets(), Shapes(name="shapes-64", images=64), ShapesPlaced(), anywhere, ShapesVotes(), ShapesFactors()]
+    return [*sets(), Shapes(name="shapes-64", images=64), ShapesPlaced(), anywhere, ShapesVotes()]

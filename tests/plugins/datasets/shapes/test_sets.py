@@ -19,6 +19,7 @@ from harness.plugins.datasets.shapes import (
     ShapesC,
     ShapesCBar,
     ShapesCueConflict,
+    ShapesFactors,
     ShapesR,
     ShapesReal,
     hard,
@@ -398,10 +399,12 @@ def test_contact_sheets(tmp_path, monkeypatch):
 
     from harness.plugins.datasets import shapes
 
-    monkeypatch.setattr(shapes, "sets", lambda: [ShapesC(), ShapesR()])
+    monkeypatch.setattr(shapes, "sets", lambda: [ShapesC(), ShapesR(), ShapesFactors()])
     assert contact_sheets.main([str(tmp_path)]) == 0
     files = sorted(tmp_path.glob("*.png"))
-    assert [file.name for file in files] == ["shapes-c.png", "shapes-r.png"]
+    assert [file.name for file in files] == ["shapes-c.png", "shapes-factors.png", "shapes-r.png"]
     assert all(file.stat().st_size < 150_000 for file in files)
     with Image.open(tmp_path / "shapes-c.png") as sheet:
         assert sheet.size == (2 + 10 * 66, 2 + 8 * 80)
+    with Image.open(tmp_path / "shapes-factors.png") as sheet:
+        assert sheet.size == (2 + 10 * 66, 2 + 3 * 80)
