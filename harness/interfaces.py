@@ -137,6 +137,10 @@ class Dataset(ABC):
         """
         return ()
 
+    def attribute_values(self) -> Mapping[str, tuple[str, ...]]:
+        """Attribute -> its texts, or the names in them, if few are possible: suites may name measures of each."""
+        return {}
+
     def folder(self, root: Path, view: str) -> Path | None:
         """The folder of the images of `view`: the file of a sample is ``folder(root, view) / sample.id``.
 
@@ -155,10 +159,7 @@ class Dataset(ABC):
         return ()
 
     def image(self, sample: Sample) -> Image.Image:
-        """The image before resize and crop, in the view `sample.view` if the dataset has views.
-
-        Default: open the file with PIL. Called from several threads.
-        """
+        """The image before resize and crop, in the view `sample.view`, by PIL; called from several threads."""
         from PIL import Image
 
         if sample.path is None:

@@ -39,7 +39,7 @@ def draw(folder: Path) -> Iterator[Path]:
 
 def _drawn(dataset: ShapesSet) -> Image.Image:
     if not dataset.views():
-        return _samples(dataset)
+        return _factors(dataset) if "factor" in dataset.attributes else _samples(dataset)
     return _corruptions(dataset) if isinstance(dataset, CorruptedShapes) else _views(dataset)
 
 
@@ -61,6 +61,14 @@ def _corruptions(dataset: ShapesSet) -> Image.Image:
     samples, views = dataset.samples(dataset.root()), dataset.views()
     shown = [dataset.pixels(replace(samples[place // _LEVELS], view=view)) for place, view in enumerate(views)]
     names = [view.rpartition("-")[0].replace("_", " ") for view in views[::_LEVELS]]
+    return _sheet([shown[start : start + 2 * _LEVELS] for start in range(0, len(shown), 2 * _LEVELS)], names)
+
+
+def _factors(dataset: ShapesSet) -> Image.Image:
+    """Two factors a row, each on the first images that have it alone."""
+    samples, names = dataset.samples(dataset.root()), dataset.attribute_values()["factor"]
+    alone = [[sample for sample in samples if sample.attributes == (name, name)][:_LEVELS] for name in names]
+    shown = [dataset.pixels(sample) for chosen in alone for sample in chosen]
     return _sheet([shown[start : start + 2 * _LEVELS] for start in range(0, len(shown), 2 * _LEVELS)], names)
 
 

@@ -148,7 +148,7 @@ def made_trials(probe: Probe, dataset: Dataset, made: str) -> Trials:
     space, rng = dataset.label_space(), np.random.default_rng(0)
     conditions = probe.conditions(dataset.preprocessing.size)
     layout = _layout(probe, dataset, space, conditions)
-    shape = (SAMPLES, len(conditions), TOP)
+    shape = (len(layout.sample_ids), len(conditions), TOP)
     top5 = _top5(rng, shape, len(space.classes))
     right = {"right": True, "wrong": False}.get(made)
     if right is not None:
@@ -182,19 +182,27 @@ def _of_levels(trials: Trials, repeats: int) -> Trials:
 
 
 def _layout(probe: Probe, dataset: Dataset, space: LabelSpace, conditions: Sequence[str]) -> TaskLayout:
-    targets = (np.arange(SAMPLES) % len(space.classes)).astype(np.int16)[:, None]
-    attribute = tuple(space.classes[(number * 7 + 1) % len(space.classes)] for number in range(SAMPLES))
+    values = dataset.attribute_values()
+    n = max(SAMPLES, *map(len, values.values()), 0)
+    targets = (np.arange(n) % len(space.classes)).astype(np.int16)[:, None]
     return TaskLayout(
         task=f"{probe.name}@{dataset.name}",
-        sample_ids=tuple(f"{number:04d}" for number in range(SAMPLES)),
+        sample_ids=tuple(f"{number:04d}" for number in range(n)),
         targets=targets,
         conditions=tuple(conditions),
         classes=space.classes,
         size=dataset.preprocessing.size,
-        span=SAMPLES,
-        attributes=dict.fromkeys(dataset.attributes, attribute),
+        span=n,
+        attributes={name: _attribute(values.get(name, ()), space, n) for name in dataset.attributes},
         columns=space.columns,
     )
+
+
+def _attribute(values: Sequence[str], space: LabelSpace, n: int) -> tuple[str, ...]:
+    """Each of the values, or, where the dataset does not say them, names of classes."""
+    if values:
+        return tuple(values[number % len(values)] for number in range(n))
+    return tuple(space.classes[(number * 7 + 1) % len(space.classes)] for number in range(n))
 
 
 def _top5(rng: np.random.Generator, shape: tuple[int, int, int], classes: int) -> np.ndarray:

@@ -40,6 +40,7 @@ def check_dataset(dataset: Dataset, root: Path, decode: int = 3) -> None:
         assert str(root) not in sample.id, f"{sample.id}: an id must not contain the data's folder"
         assert all(0 <= t < len(space.classes) for t in sample.targets), f"{sample}: bad targets"
         assert len(sample.attributes) == len(dataset.attributes), f"{sample}: expected {dataset.attributes}"
+    _check_values(dataset, samples)
     side, folders = dataset.preprocessing.size, {view: dataset.folder(root, view) for view in dataset.views()}
     witnesses = made_witnesses(samples, folders)
     first = [sample for sample in samples[:decode] if sample.path is not None]
@@ -48,6 +49,17 @@ def check_dataset(dataset: Dataset, root: Path, decode: int = 3) -> None:
         assert image.shape == (side, side, 3) and image.dtype == np.uint8, f"{sample.id}: {image.dtype} {image.shape}"
     if witnesses:
         _check_made(dataset, samples, witnesses, folders)
+
+
+def _check_values(dataset: Dataset, samples: Sequence[Sample]) -> None:
+    """The texts of an attribute are those that the dataset says it has, or lists of them."""
+    values = dataset.attribute_values()
+    assert set(values) <= set(dataset.attributes), f"attribute_values: {sorted(values)}, expected {dataset.attributes}"
+    for sample in samples:
+        for name, text in zip(dataset.attributes, sample.attributes, strict=True):
+            given = values.get(name)
+            stated = given is None or text in ("", *given) or set(text.split()) <= set(given)
+            assert stated, f"{sample.id}: {name} is {text!r}, none of attribute_values: {given}"
 
 
 def _check_made(

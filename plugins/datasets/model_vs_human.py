@@ -58,6 +58,10 @@ class Parametric(_ToolboxSet):
     has_conditions: ClassVar[bool] = True
     attributes: ClassVar[tuple[str, ...]] = ATTRIBUTES
 
+    def attribute_values(self) -> dict[str, tuple[str, ...]]:
+        """The conditions of the set."""
+        return {"variant": EXPERIMENTS[self.experiment].conditions}
+
     def samples(self, root: Path) -> Iterator[Sample]:
         """All stimuli of the set below `root`, which is the set's folder or a session folder.
 

@@ -14,15 +14,17 @@ CHUNK = 4096
 
 def of_variants(trials: Trials, condition: str) -> Iterator[Measure]:
     """``top1``, ``correct`` and ``n`` for each value of the attribute ``variant``, named after it."""
-    variants = np.array(trials.layout.attributes.get("variant", ()))
-    for variant in sorted(set(variants.tolist())):
-        yield from accuracy_measures(trials, condition, variant, rows=variants == variant)
+    variants = trials.layout.attributes.get("variant", ())
+    codes = {variant: code for code, variant in enumerate(sorted(set(variants)))}
+    kinds = np.array([codes[variant] for variant in variants], dtype=np.int64)  # not of texts: one may be long
+    for variant, code in codes.items():
+        yield from accuracy_measures(trials, condition, variant, rows=kinds == code)
 
 
 def of_kept(trials: Trials, condition: str) -> Iterator[Measure]:
     """``ood-top1``, over the samples whose attribute ``kept`` is ``yes``; nothing without that attribute."""
     if "kept" in trials.layout.attributes:
-        kept = np.array(trials.layout.attributes["kept"]) == "yes"
+        kept = np.array([text == "yes" for text in trials.layout.attributes["kept"]], dtype=bool)
         if not trials.layout.labelled:
             yield Measure(name="ood-top1", value=None, direction="higher", reason=NO_LABELS)
             return

@@ -12,6 +12,7 @@ from ._calibration import calibration
 from ._chance import SIGNIFICANCE, guessing_p
 from ._corruption_error import corruption_errors
 from ._cue_reliance import cue_reliances
+from ._factors import RATIOS, factor_measures
 from ._permutation import explained_by_exchange
 from ._ranks import rank_measures
 from ._subsets import among_all_outputs, of_kept, of_variants
@@ -47,6 +48,10 @@ class Accuracy(Probe):
     often it is among so many, if there are more classes. Runs of earlier versions store no ranks. Where a dataset has
     views, all these are of all views together; a single view has none.
 
+    The dataset's attribute ``factor`` (what is unusual about an image) gives ``error``, ``error-ratio/<factor>``, the
+    error on the images of a factor divided by that, and ``worst-factor``, the largest; ``factors`` gives
+    ``error-ratio-multi/<factor>``. Such ratios follow accuracy: compare networks of one accuracy, or hold it constant.
+
     On ImageNet-C with the usual 15 corruptions in 5 severities, ``mce`` is the mean corruption error (mCE): the error
     under each corruption divided by that of AlexNet, then averaged; ``mean-error`` is the mean error without that
     division.
@@ -60,7 +65,7 @@ class Accuracy(Probe):
     """
 
     name: ClassVar[str] = "accuracy"
-    denominators: ClassVar[Mapping[str, str]] = {**DENOMINATORS}
+    denominators: ClassVar[Mapping[str, str]] = {**DENOMINATORS, **RATIOS}
 
     def conditions(self, size: int) -> tuple[str, ...]:
         """``clean``, at any size."""
@@ -79,6 +84,7 @@ class Accuracy(Probe):
         yield _top5(trials)
         yield from of_variants(trials, CONDITION)
         yield from of_kept(trials, CONDITION)
+        yield from factor_measures(trials, CONDITION)
         yield from among_all_outputs(trials, CONDITION)
         yield from calibration(trials, CONDITION)
         yield from rank_measures(trials, CONDITION)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image
@@ -101,3 +102,18 @@ class Blind(Shaded):
 class WithPaths(Shaded):
     def samples(self, root):
         return [replace(sample, path=root / sample.id) for sample in super().samples(root)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coloured(Stripes):
+    """With an attribute whose texts are stated."""
+
+    attributes: ClassVar[tuple[str, ...]] = ("ink",)
+    inks: tuple[str, ...] = ("red", "blue red")
+    stated: str = "ink"
+
+    def attribute_values(self):
+        return {self.stated: ("red", "blue")}
+
+    def samples(self, root):
+        return [replace(one, attributes=(self.inks[int(one.id) % 2],)) for one in super().samples(root)]

@@ -64,11 +64,19 @@ def place(tmp_path, real):
     for name in ("imagenet_sample", "cue_conflict", "paper", "decisions"):
         (tmp_path / name).symlink_to(real / name)
     (tmp_path / "docs").symlink_to(ROOT / "docs")
+    (tmp_path / "my.yaml").write_text(yaml.safe_dump(own_entries(), allow_unicode=True, sort_keys=False))
+    return tmp_path
+
+
+def own_entries():
+    """What the documents tell users to write into a registry file, in one: kind -> name -> entry."""
+    entries = {}
     for document in DOCS:
         for _, text in blocks(document, "yaml"):
-            with (tmp_path / "my.yaml").open("a") as file:
-                file.write(text)
-    return tmp_path
+            for kind, named in yaml.safe_load(text).items():
+                assert not entries.get(kind, {}).keys() & named.keys(), f"{document.name}: a name that another has"
+                entries.setdefault(kind, {}).update(named)
+    return entries
 
 
 def shorten_training(documents):

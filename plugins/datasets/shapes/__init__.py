@@ -18,6 +18,7 @@ from . import hard, scene, styles
 from .base import CLASSES, ShapesSet, numbered, paired
 from .corrupted import ShapesC, ShapesCBar
 from .cues import ShapesCues
+from .factored import ShapesFactors
 from .placed import ShapesPlaced
 from .scene import Look
 from .stream import Stream
@@ -128,6 +129,10 @@ class ShapesA(ShapesSet):
         if not 1 <= self.images <= most:
             raise ValueError(f"images={self.images}: expected 1 to {most}, which were chosen")
 
+    def attribute_values(self) -> dict[str, tuple[str, ...]]:
+        """The four difficulties."""
+        return {"variant": tuple(hard.LOOKS)}
+
     def pixels(self, sample: Sample) -> np.ndarray:
         """An object that is hard to recognize."""
         return hard.candidate(*numbered(sample.id))
@@ -160,6 +165,10 @@ class ShapesR(ShapesSet):
     images: int = 160
     world: ClassVar[str] = "shapes-r"
     attributes: ClassVar[tuple[str, ...]] = ("variant",)
+
+    def attribute_values(self) -> dict[str, tuple[str, ...]]:
+        """Both kinds of renditions."""
+        return {"variant": _RENDITIONS}
 
     def samples(self, root: Path) -> list[Sample]:
         """All samples, with ``cartoon`` or ``painting`` as variant."""
@@ -238,6 +247,7 @@ def sets() -> list[ShapesSet]:
         ShapesStylized(),
         ShapesCueConflict(),
         ShapesCues(),
+        ShapesFactors(),
     ]
 
 

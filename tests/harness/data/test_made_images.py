@@ -19,7 +19,7 @@ from harness.data.manifest import MADE_WITNESSES, build, made_witnesses
 from harness.discovery.loader import load_plugins
 from harness.testing import check_dataset
 from tests.helpers.engine import Linear, Plain, Watch, run, same, trials
-from tests.helpers.made_sets import HERE, Blind, HalfMade, HashOfText, Shaded, Stripes, Unseeded, WithPaths
+from tests.helpers.made_sets import HERE, Blind, Coloured, HalfMade, HashOfText, Shaded, Stripes, Unseeded, WithPaths
 
 
 def test_each_made_view_is_a_condition_and_equals_a_plain_loop(tmp_path):
@@ -150,6 +150,14 @@ def test_made_images_keep_the_contract(dataset):
 def test_a_breach_of_the_contract_is_named(dataset, says):
     with pytest.raises(AssertionError, match=says):
         check_dataset(dataset, HERE)
+
+
+def test_values_of_an_attribute_are_those_that_are_stated():
+    check_dataset(Coloured(), HERE)
+    with pytest.raises(AssertionError, match="01: ink is 'green', none of attribute_values"):
+        check_dataset(Coloured(inks=("", "green")), HERE)
+    with pytest.raises(AssertionError, match=r"attribute_values: \['paint'\]"):
+        check_dataset(Coloured(stated="paint"), HERE)
 
 
 def test_paths_have_no_place_where_every_view_is_made():

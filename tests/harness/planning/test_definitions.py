@@ -214,6 +214,38 @@ def test_an_undefined_measure_counts_and_one_of_another_installed_probe_too():
         odd_suite("never", "odd@shapes-64")
 
 
+@pytest.mark.parametrize(
+    ("part", "meant"),
+    [
+        ("top1@shapes-a/tiny", None),
+        ("top1@shapes-a/tinny", "top1@shapes-a/tiny"),
+        ("top1@shapes-r/cartoon", None),
+        ("top1@geirhos-contrast/c50", None),
+        ("ood-top1@geirhos-contrast", None),
+        ("error-ratio@imagenet-x/texture", None),
+        ("error-ratio-multi@imagenet-x/multiple_objects", None),
+        ("worst-factor@imagenet-x", None),
+        ("error-ratio@imagenet-x/textures", "error-ratio@imagenet-x/texture"),
+    ],
+)
+def test_measures_of_the_values_of_an_attribute(part, meant):
+    """Those that the dataset says it has, and no other."""
+    dataset = REGISTRY.dataset(part.partition("@")[2].partition("/")[0])
+    suite = Suite(name="quickstart", models=(), tasks=(), biases={"shape-bias": (part,)}, axes={})
+    with pytest.raises(RegistryError, match=f"did you mean '{meant}'") if meant else nullcontext():
+        check_definitions(suite, [(PLUGINS.probes["accuracy"], dataset)], PLUGINS.probes, REGISTRY)
+
+
+def test_more_values_than_made_samples_are_all_seen():
+    @dataclass(frozen=True, kw_only=True)
+    class Varied(type(REGISTRY.dataset("shapes-a"))):
+        def attribute_values(self):
+            return {"variant": tuple(f"v{number}" for number in range(200))}
+
+    names = measure_names(PLUGINS.probes["accuracy"], Varied(), PLUGINS.probes, "right")
+    assert {f"top1@shapes-a/v{number}" for number in range(200)} <= names
+
+
 @pytest.mark.parametrize("more", [(), ("--dry-run",)], ids=["run", "dry-run"])
 @pytest.mark.parametrize(
     ("given", "meant"),

@@ -10,9 +10,13 @@ def declaring(**names):
     return SimpleNamespace(denominators=names)
 
 
-def test_the_frequency_biases_are_divided_by_accuracy():
-    declared = denominators_of(load_plugins().probes.values())
-    assert declared == {"relative-top1": "top1", "low-frequency-bias": "top1", "high-frequency-bias": "top1"}
+def test_what_is_divided_by_accuracy_or_error():
+    assert denominators_of(load_plugins().probes.values()) == {
+        **dict.fromkeys(("relative-top1", "low-frequency-bias", "high-frequency-bias"), "top1"),
+        **dict.fromkeys(("error-ratio", "error-ratio-multi", "worst-factor"), "error"),
+        **dict.fromkeys(("accepted-mistakes", "accepted-mistakes-or-maybe"), "error"),
+        **dict.fromkeys(("major-mistakes", "mistakes-in-real"), "error"),
+    }
 
 
 def test_a_measure_of_which_two_probes_say_different_things_has_none():

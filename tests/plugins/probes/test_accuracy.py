@@ -16,6 +16,7 @@ from harness.plugins.probes._chance import guessing_p
 from harness.plugins.probes.accuracy import BELOW_CHANCE, Accuracy, is_below_chance, is_chance_level
 from harness.testing import make_trials
 from harness.views import Views, measures_by_view
+from tests.helpers.bounds import bounded
 
 
 def trials(top5, targets, classes=1000):
@@ -111,6 +112,15 @@ def test_no_hit_and_only_hits_are_as_likely_as_the_binomial_says(n, guessing):
     chance = min(guessing, 1.0)
     assert guessing_p(n, n, guessing) == pytest.approx(bdtrc(n - 1, n, chance), rel=1e-9)
     assert guessing_p(0, n, guessing) == 1.0 == guessing_p(0, 0, guessing)
+
+
+def test_hostile_variants_of_a_run_from_elsewhere(tmp_path):
+    """One text of 20 MB among 50,000: an array of texts would give each image as much room."""
+    texts = {"variant": ["x" * 20_000_000, *["a"] * 49_999], "kept": ["yes" * 7_000_000, *["yes"] * 49_999]}
+    varied = make_trials(("clean",), n=50_000, attributes=texts)
+    with bounded(tmp_path):
+        found = {f"{one.name}/{one.condition[:1]}": one.n for one in in_this_file(Accuracy().measures(varied))}
+    assert (found["top1/a"], found["top1/x"], found["ood-top1/"]) == (49_999, 1, 49_999)
 
 
 def test_chance_level_is_flagged_on_top1_alone():

@@ -20,6 +20,7 @@ from harness.plugins.datasets.shapes import (
     ShapesCBar,
     ShapesCueConflict,
     ShapesCues,
+    ShapesFactors,
     ShapesR,
     ShapesReal,
     hard,
@@ -35,7 +36,7 @@ SETS = {dataset.name: dataset for dataset in harness_datasets()}
 COUNTS = {
     "shapes": 320, "shapes-64": 64, "shapes-v2": 320, "shapes-real": 320, "shapes-c": 64, "shapes-c-bar": 64,
     "shapes-a": 160, "shapes-sketch": 160, "shapes-r": 160, "shapes-stylized": 160, "shapes-cue-conflict": 240,
-    "shapes-placed": 320, "shapes-anywhere": 640, "shapes-votes": 320, "shapes-cues": 256,
+    "shapes-placed": 320, "shapes-anywhere": 640, "shapes-votes": 320, "shapes-cues": 256, "shapes-factors": 512,
 }  # fmt: skip
 ALL_SHAPES = "4085b5f8f9ecb023"
 GOLDEN = {
@@ -54,6 +55,7 @@ GOLDEN = {
     "shapes-anywhere": "de86c9f6808f198e",
     "shapes-votes": "cbe4cf0dae968cbb",
     "shapes-cues": "6bf2253615aef405",
+    "shapes-factors": "c2e662d8dbac4ec7",
 }
 
 
@@ -399,12 +401,14 @@ def test_contact_sheets(tmp_path, monkeypatch):
 
     from harness.plugins.datasets import shapes
 
-    monkeypatch.setattr(shapes, "sets", lambda: [ShapesC(), ShapesCues(), ShapesR()])
+    monkeypatch.setattr(shapes, "sets", lambda: [ShapesC(), ShapesCues(), ShapesFactors(), ShapesR()])
     assert contact_sheets.main([str(tmp_path)]) == 0
     files = sorted(tmp_path.glob("*.png"))
-    assert [file.name for file in files] == ["shapes-c.png", "shapes-cues.png", "shapes-r.png"]
+    assert [file.name for file in files] == ["shapes-c.png", "shapes-cues.png", "shapes-factors.png", "shapes-r.png"]
     assert all(file.stat().st_size < 150_000 for file in files)
     with Image.open(tmp_path / "shapes-c.png") as sheet:
         assert sheet.size == (2 + 10 * 66, 2 + 8 * 80)
     with Image.open(tmp_path / "shapes-cues.png") as sheet:
         assert sheet.size == (2 + 16 * 66, 2 + 3 * 66)
+    with Image.open(tmp_path / "shapes-factors.png") as sheet:
+        assert sheet.size == (2 + 10 * 66, 2 + 3 * 80)
