@@ -34,11 +34,13 @@ PIP: Final = "pip install 'bias-harness[imagenet-x]'"
 _AGAIN: Final = "pip install --force-reinstall --no-deps imagenet-x==0.0.7"
 _TOP, _MULTI = "imagenet_x_val_top_factor.jsonl", "imagenet_x_val_multi_factor.jsonl"
 _PROTOTYPES, _GROUPS = "prototypical_paths.csv", "imagenet_1k_classes_to_100_metaclasses.csv"
+_LABELS = "filename_label.csv"
 _PUBLISHED: Final = {
     _TOP: (17_270_139, "083253dfe7c3491c76c4745d00d2c1c6eb19615f3935cfc80c6b914dcd4bd177"),
     _MULTI: (17_270_139, "85b5a1fd60e627dd26b963530e31eea5906f25465e66e77f7295d726b23281e7"),
     _PROTOTYPES: (87_010, "3f693c9e056560d9d7bd2242909ae549325e78b763aedb59e5f0c9afdb8a9ea3"),
     _GROUPS: (21_032, "a973495d1cbe6c73f994fa7083e454602d6d0dc831ff0257598a02a23aa633c4"),
+    _LABELS: (1_644_516, "e279a4972518474b373b02b06a35ad21c3572626715eea574d5f7d55302a92bf"),
 }
 """File of the package -> its bytes and SHA-256."""
 _LINE = re.compile(rb'"ILSVRC2012_val_(\d{8})\.JPEG","class":(\d{1,3}),(.{218}),"justification"')
@@ -61,19 +63,40 @@ def annotated_images() -> dict[int, Annotation]:
     Raises:
         DatasetError: the package is not installed, or a file of it is not the published one.
     """
-    spec = find_spec("imagenet_x")
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        if (folder := Path(place, "annotations")).is_dir():
-            return _annotations(folder)
+    if folder := _folder():
+        return _annotations(folder)
     raise DatasetError(
         "the annotations of ImageNet-X are part of the package imagenet-x, which is not installed (CC BY-NC 4.0)",
         remedy=PIP,
     )
 
 
+def is_installed() -> bool:
+    """Whether the package is there."""
+    return _folder() is not None
+
+
+def validation_labels() -> dict[int, int]:
+    """Number of the image -> its class, of all 50,000, as the package lists them; empty if it is not installed.
+
+    Raises DatasetError: the list is not the published one.
+    """
+    if not (folder := _folder()):
+        return {}
+    rows = _rows(_published(folder, _LABELS))[1:]
+    return {int(name[len("ILSVRC2012_val_") : -len(".JPEG")]): int(label) for name, label in rows}
+
+
+def _folder() -> Path | None:
+    """The package's folder of annotations."""
+    spec = find_spec("imagenet_x")
+    places = (spec.submodule_search_locations or ()) if spec else ()
+    return next((folder for place in places if (folder := Path(place, "annotations")).is_dir()), None)
+
+
 @lru_cache(maxsize=1)
 def _annotations(folder: Path) -> dict[int, Annotation]:
-    files = {name: _published(folder, name) for name in _PUBLISHED}
+    files = {name: _published(folder, name) for name in (_TOP, _MULTI, _PROTOTYPES, _GROUPS)}
     top, multi = _factors(files[_TOP]), _factors(files[_MULTI])
     prototypes = {number_of(row[0]) for row in _rows(files[_PROTOTYPES]) if row}
     groups = [row[1] for row in _rows(files[_GROUPS])][1:]

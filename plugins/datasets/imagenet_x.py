@@ -50,8 +50,12 @@ class ImageNetX(ImageNet):
             DatasetError: as `imagenet`; a file is not named as a validation image; or the package imagenet-x is not
                 installed, or damaged.
         """
+        return self.with_factors(super().samples(root))
+
+    def with_factors(self, samples: Iterable[Sample]) -> list[Sample]:
+        """Those of the validation images, whose files are not needed, that are annotated. Raises as `samples`."""
         annotated = annotated_images()
-        pairs = ((image, annotated.get(self._number(image))) for image in super().samples(root))
+        pairs = ((image, annotated.get(self._number(image))) for image in samples)
         return [replace(image, attributes=tuple(annotation[1:])) for image, annotation in pairs if annotation]
 
     def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:

@@ -1,6 +1,7 @@
 """Predictions of networks on the validation images: files, what is refused, and the way to measures."""
 
 import csv
+import gzip
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from harness import RequestError, Sample, read_trials
 from harness.plugins.datasets._imagenet_classes import indices, real_labels, wnids
+from harness.plugins.datasets._imagenet_x import FACTORS
 from harness.plugins.datasets.imagenet_real import ImageNetReaL
 from harness.plugins.importers import predictions as module
 from harness.plugins.importers.predictions import Predictions
@@ -87,13 +89,23 @@ def test_labels_of_the_images_at_hand(tmp_path, monkeypatch):
     path = write(tmp_path / "net.csv", [row[:2] for row in ROWS], HEADER[:2])
     samples = [Sample(id=f"{wnids()[row[3]]}/{row[0]}", targets=(row[3],), path=tmp_path) for row in ROWS]
     monkeypatch.setattr(module, "validation_samples", lambda root, dataset: samples if root == Path("there") else [])
-    monkeypatch.setattr(module, "validation_labels", lambda: None)
+    monkeypatch.setattr(module, "validation_labels", dict)
     table = READ(path, {"imagenet": Path("there")})
     assert sorted(table.decisions[0].layout.targets[:, 0].tolist()) == [65, 230, 970]
     with pytest.raises(
         RequestError, match=r"no label of image 1: .* Type: --data imagenet=DIR, or pip install imagenet-x"
     ):
         READ(path, {})
+
+
+def test_labels_and_factors_of_the_package(tmp_path):
+    pytest.importorskip("imagenet_x")
+    path = write(tmp_path / "net.csv", [row[:2] for row in ROWS], HEADER[:2])
+    entries = by_task(READ(path, {}))
+    assert sorted(entries["accuracy@imagenet", "net"].layout.targets[:, 0].tolist()) == [65, 230, 970]
+    layout = entries["accuracy@imagenet-x", "net"].layout
+    assert set(layout.attributes) == {"factor", "factors", "metaclass", "prototype"}
+    assert len(layout.sample_ids) == 3 and set(layout.attributes["factor"]) <= {*FACTORS, ""}
 
 
 NAMED = ("image", "class", "probability", "target")
@@ -229,8 +241,8 @@ def write_predictions(folder, real):
 
 
 @pytest.mark.slow
-def test_the_published_predictions_give_the_published_votes(real, tmp_path, command_line):
-    """All 32 numbers, to five digits."""
+def test_the_published_predictions_give_the_published_numbers(real, tmp_path, command_line):
+    """All 32 numbers of votes, to five digits, and 16 ratios of four networks as in the published accuracies."""
     write_predictions(tmp_path / "predictions", real)
     (tmp_path / "data" / "imagenet-votes").mkdir(parents=True)
     write_published(tmp_path / "data" / "imagenet-votes" / "raters.npz", real)
@@ -242,3 +254,15 @@ def test_the_published_predictions_give_the_published_votes(real, tmp_path, comm
     assert {name: of["real-top1@imagenet-votes"] for name, of in models.items()} == {
         name: of["top1@imagenet-real"] for name, of in models.items()
     }
+    with gzip.open(real / "more" / "imagenet_x_results" / "top-base-class.csv.gz", "rt") as file:
+        published = {row["model"].lower(): row for row in csv.DictReader(file)}
+    assert len(published) == 4
+    for name, of in models.items():
+        (row,) = [row for key, row in published.items() if key.startswith(name.lower()[:3])]
+        assert of["error@imagenet-x"] == pytest.approx(1 - float(row["average"]), abs=1e-12)
+        for factor in FACTORS:
+            ratio = (1 - float(row[factor])) / (1 - float(row["average"]))
+            assert of[f"error-ratio@imagenet-x/{factor}"] == pytest.approx(ratio, rel=1e-12), (name, factor)
+    printed = (0.6947, 1.1417, 0.7714, 1.1888, 1.4974, 1.7442, 1.1324, 2.1055, 2.3939, 1.3159, 1.7150, 1.9233, 2.1713)
+    ratios = [round(models["ResNet50"][f"error-ratio@imagenet-x/{factor}"], 4) for factor in FACTORS]
+    assert ratios == [*printed, 1.9280, 1.1664, 1.9739]
