@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from harness import Measure, Remark, Study, StudyModel, statistics
+from harness import Measure, Remark, StatisticsPlan, Study, StudyModel, statistics
 
 from .._models import taking_part
 
-AS_DEFINED = "as defined"
+AS_DEFINED = StatisticsPlan.AS_DEFINED
 """Title of the definition of the suite among its alternatives."""
 
 
