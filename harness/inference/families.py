@@ -66,9 +66,13 @@ class Grouping:
         return together
 
     def ordered(self, *values: np.ndarray) -> np.ndarray:
-        """(n,) int64: positions of the models by family, then by `values` (…, n), whatever order they came in."""
+        """(n,) int64: positions of the models by family, then by `values` (…, n), whatever order they came in.
+
+        Models without a family are last, in the order of their values: their families of one are interchangeable.
+        """
         rows = [row for array in values for row in np.atleast_2d(array)]
-        return np.lexsort((*rows[::-1], self.codes))
+        named = sum(bool(name) for name in self.names)
+        return np.lexsort((*rows[::-1], np.minimum(self.codes, named)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,14 @@ def test_the_learner_of_logarithms_exists_only_where_it_is_declared():
 
 
 @pytest.mark.parametrize("report", [JointPrediction, Correlation])
+def test_a_logarithm_of_what_is_no_bias_here_is_said(report):
+    """As after a correction that takes a bias out."""
+    said = "log: no bias of this report is called sound; these are: shape, noise"
+    assert said in printed(report=report, statistics=StatisticsPlan(log=("noise", "sound")))
+    assert "log: no bias" not in printed(report=report, statistics=StatisticsPlan(log=("noise",)))
+
+
+@pytest.mark.parametrize("report", [JointPrediction, Correlation])
 def test_the_table_says_what_it_rests_on(report):
     text = printed(report=report)
     assert text.startswith(TITLE)

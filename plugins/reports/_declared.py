@@ -1,0 +1,40 @@
+"""Declared statistics that a report cannot follow, since what they name is not there: said, so that none is missed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from fnmatch import fnmatchcase
+
+from harness import Study, StudyModel
+
+MOST_NAMES = 6
+
+
+def unknown_log(study: Study) -> Iterator[str]:
+    """Names under ``log`` that are no bias."""
+    unknown = [name for name in study.statistics.log if name not in study.biases]
+    if unknown and study.biases:
+        yield f"log: no bias of this report is called {short(unknown)}; these are: {short(study.biases)}"
+
+
+def unknown_alternatives(study: Study) -> Iterator[str]:
+    """Names that have alternatives and are no bias or axis."""
+    defined = {**study.biases, **study.axes}
+    unknown = [name for name in study.statistics.alternatives if name not in defined]
+    if unknown:
+        yield f"alternatives: no bias or axis is called {short(unknown)}; these are: {short(defined)}"
+
+
+def unmatched_baseline(study: Study, models: Sequence[StudyModel]) -> Iterator[str]:
+    """Names and globs of baseline models that fit none of the models that take part."""
+    declared = study.statistics.baseline_models
+    absent = [pattern for pattern in declared if not any(fnmatchcase(model.name, pattern) for model in models)]
+    if absent:
+        subject = f"{len(absent)} of {len(declared)} names fit" if len(declared) > 1 else "the only name fits"
+        yield f"baseline_models: {subject} no model that takes part: {short(absent)}"
+
+
+def short(names: Collection[str]) -> str:
+    """The first names, and how many more."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join([*names][:MOST_NAMES]) + more
