@@ -20,7 +20,7 @@ from .alternatives import definitions_of, without_effect
 from .figures import all_figures
 from .halves import digests_of
 from .quantities import Quantities, quantities
-from .reliability import ALL, reliability_entries
+from .reliability import Repeated, reliability_entries, repeated
 from .robustness import effective_entries, reference
 from .schema import (
     AlternativesEntry,
@@ -85,11 +85,12 @@ class _Numbers(TypedDict):
 
 
 def _numbers(study: Study, over: Quantities) -> _Numbers:
-    reliabilities = [entry for name in over.definitions for entry in reliability_entries(study, over, name)]
+    sources = {name: repeated(study, over, name) for name in over.definitions}
+    reliabilities = [entry for name, of in sources.items() for entry in reliability_entries(study, over, name, of)]
     effective = list(effective_entries(study, over))
     pairs = list(product(study.biases, study.axes))
     return {
-        "sensitivities": [_sensitivity(study, over, pair, len(pairs), reliabilities, effective) for pair in pairs],
+        "sensitivities": [_sensitivity(study, over, pair, len(pairs), sources, effective) for pair in pairs],
         "reliabilities": reliabilities,
         "effective": effective,
     }
@@ -100,7 +101,7 @@ def _sensitivity(
     over: Quantities,
     pair: tuple[str, str],
     tests: int,
-    reliabilities: Sequence[ReliabilityEntry],
+    sources: Mapping[str, Repeated],
     effective: Sequence[EffectiveEntry],
 ) -> SensitivityEntry:
     """Everything about one bias and one axis, over the models that have both."""
@@ -108,8 +109,7 @@ def _sensitivity(
     x, y = (over.values[name][both] for name in pair)
     whole = statistics.spearman(x, y, pair)
     single, corrected = (inference.detectable(whole.n, ALPHA / m).value for m in (1, tests))
-    known = {entry["name"]: entry["value"] for entry in reliabilities if entry["models"] == ALL}
-    ceiling = inference.ceiling(whole.value, known[pair[0]], known[pair[1]], pair)
+    ceiling = inference.ceiling(whole.value, *(sources[name].over(both).value for name in pair), pair)
     return {
         "bias": pair[0],
         "generalization": pair[1],

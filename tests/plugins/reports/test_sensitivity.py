@@ -307,6 +307,29 @@ def test_reliability_from_counts_and_from_intervals():
     assert ceiling["value"] == pytest.approx(math.sqrt(by_name["shape"]["value"] * by_name["ID"]["value"]))
 
 
+def test_a_ceiling_rests_on_the_models_of_its_coefficient():
+    """Reliability belongs to a set of models: the one model that is unlike all others lacks the axis."""
+    models = rows()
+    models[0] = replace(
+        without(models[0], "top1@a"),
+        measures={
+            **without(models[0], "top1@a").measures,
+            "shape-bias@cc": measure("shape-bias@cc", 0.01, n=100),
+        },
+    )
+    models[1:] = [
+        replace(row, measures={**row.measures, "shape-bias@cc": measure("shape-bias@cc", 0.5 + at / 25, n=100)})
+        for at, row in enumerate(models[1:])
+    ]
+    data = report(models)
+    x = np.array([row.measures["shape-bias@cc"].value for row in models[1:]])
+    y = np.array([row.measures["top1@a"].value for row in models[1:]])
+    of_x, of_y = (1 - np.mean(v * (1 - v) / 100) / np.var(v, ddof=1) for v in (x, y))
+    assert entry(data, "shape", "ID")["ceiling"]["value"] == pytest.approx(math.sqrt(of_x * of_y))
+    by_name = {e["name"]: e for e in data["reliabilities"]}
+    assert (by_name["shape"]["n"], by_name["ID"]["n"]) == (12, 11) and by_name["shape"]["value"] > of_x + 0.01
+
+
 def test_the_smallest_study_and_an_empty_one():
     few = report(rows(3))
     assert {e["reason"] for e in few["sensitivities"]} == {"undefined (n = 3)"}
