@@ -1,11 +1,12 @@
-"""Declared statistics that a report cannot follow, since what they name is not there: said, so that none is missed."""
+"""What a suite defines or declares and a report cannot take as it stands: said, so that nobody misses it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from fnmatch import fnmatchcase
 
 from harness import Study, StudyModel
+
+from ._models import fits
 
 MOST_NAMES = 6
 
@@ -28,10 +29,20 @@ def unknown_alternatives(study: Study) -> Iterator[str]:
 def unmatched_baseline(study: Study, models: Sequence[StudyModel]) -> Iterator[str]:
     """Names and globs of baseline models that fit none of the models that take part."""
     declared = study.statistics.baseline_models
-    absent = [pattern for pattern in declared if not any(fnmatchcase(model.name, pattern) for model in models)]
+    absent = [pattern for pattern in declared if not any(fits(model, pattern) for model in models)]
     if absent:
         subject = f"{len(absent)} of {len(declared)} names fit" if len(declared) > 1 else "the only name fits"
         yield f"baseline_models: {subject} no model that takes part: {short(absent)}"
+
+
+def shared_measures(study: Study) -> Iterator[str]:
+    """Measures that a bias and an axis are both made of: the two are related whatever the models are."""
+    for bias, parts in study.biases.items():
+        for axis, others in study.axes.items():
+            shared = [part for part in parts if part in others]
+            if shared:
+                subject = f"the bias {bias} and the axis {axis} are both made of {short(shared)}"
+                yield f"{subject}: what they share is no finding"
 
 
 def short(names: Collection[str]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness import Figure, Report, Study, Table, hookimpl, inference, kept_statistics, statistics
 
-from .._declared import unknown_alternatives, unmatched_baseline
+from .._declared import shared_measures, unknown_alternatives, unmatched_baseline
 from .alternatives import definitions_of, without_effect
 from .figures import all_figures
 from .halves import digests_of
@@ -275,6 +275,7 @@ def _remarks(study: Study, over: Quantities) -> Iterator[str]:
     if unknown:
         yield f"controls that are no bias or axis of this report: {', '.join(unknown)}"
     yield from (*unknown_alternatives(study), *without_effect(study, over), *unmatched_baseline(study, over.models))
+    yield from shared_measures(study)
     if plan.baseline_models and reference(study) is None:
         yield "no control is an axis made of accuracies, so there is nothing that effective robustness is measured from"
     left_out = len(study.models) - len(over.models)

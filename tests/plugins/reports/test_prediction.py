@@ -10,6 +10,7 @@ from harness.output.formats import render, to_json
 from harness.plugins.importers.paper import Paper
 from harness.plugins.reports.correlation import Correlation
 from harness.plugins.reports.prediction import JointPrediction
+from harness.plugins.reports.sensitivity import Sensitivity
 from harness.study.compose import compose
 from harness.study.rows import Row
 from tests.helpers.reasons import absences
@@ -83,6 +84,14 @@ def test_a_logarithm_of_what_is_no_bias_here_is_said(report):
     said = "log: no bias of this report is called sound; these are: shape, noise"
     assert said in printed(report=report, statistics=StatisticsPlan(log=("noise", "sound")))
     assert "log: no bias" not in printed(report=report, statistics=StatisticsPlan(log=("noise",)))
+
+
+@pytest.mark.parametrize("report", [JointPrediction, Correlation, Sensitivity])
+def test_a_measure_of_a_bias_and_of_an_axis_is_said(report):
+    composed = study(biases={**BIASES, "clean": ("noise@cc", "top1@a")})
+    said = "the bias clean and the axis ID are both made of top1@a: what they share is no finding"
+    assert [text for text in report().data(composed)["warnings"] if "made of top1" in text] == [said]
+    assert "no finding" not in printed(report=report)
 
 
 @pytest.mark.parametrize("report", [JointPrediction, Correlation])

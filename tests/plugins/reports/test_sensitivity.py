@@ -253,6 +253,14 @@ def test_hostile_declarations_that_concern_nothing_here_are_said(declared):
     ]
 
 
+def test_a_name_with_brackets_is_a_name_and_a_glob():
+    models = [replace(row, name=f"net [{row.name}]") for row in rows()]
+    names = tuple(row.name for row in models[:6])
+    data = report(models, replace(PLAN, baseline_models=names))
+    assert {e["n"] for e in data["effective"]} == {6} and not any("baseline" in text for text in data["warnings"])
+    assert {e["n"] for e in report(rows(), replace(PLAN, baseline_models=("g[0-5]",)))["effective"]} == {6}
+
+
 def test_only_what_is_held_is_said_to_be_held():
     text = shown_text(report(rows(), replace(PLAN, controls=("ID", "Near"))))
     assert "held: ρ at equal ID; exploratory" in text and "– held over" not in text
