@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from harness import Study, StudyModel
+from harness import Study, StudyModel, statistics
 
 from ._models import fits
 
@@ -24,6 +24,19 @@ def unknown_alternatives(study: Study) -> Iterator[str]:
     unknown = [name for name in study.statistics.alternatives if name not in defined]
     if unknown:
         yield f"alternatives: no bias or axis is called {short(unknown)}; these are: {short(defined)}"
+
+
+def empty_set_apart(study: Study, models: Sequence[StudyModel]) -> Iterator[str]:
+    """A group set apart that has no models among those that take part, or too few others; nothing for few models."""
+    group, least = study.statistics.set_apart, statistics.LEAST_PAIRS
+    if group is None or len(models) < least or not (study.biases and study.axes):
+        return
+    groups = dict.fromkeys(model.group for model in models if model.group is not None)
+    others = sum(model.group != group for model in models)
+    if group not in groups:
+        yield f"set_apart: no model that takes part has the group {group}; these are: {short(groups) or 'none'}"
+    elif others < least:
+        yield f"set_apart: {others} models are of other groups than {group}; coefficients need at least {least}"
 
 
 def unmatched_baseline(study: Study, models: Sequence[StudyModel]) -> Iterator[str]:
