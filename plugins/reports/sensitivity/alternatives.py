@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -12,25 +13,32 @@ from .._declared import short
 from .quantities import AS_DEFINED, Quantities
 
 Titled = Mapping[str, tuple[str, ...]]
+MOST: Final = 1000
+"""With more alternatives of one name than these, no value is computed: `inference.multiverse_of` refuses so many."""
 
 
 def definitions_of(study: Study, over: Quantities, name: str) -> dict[str, np.ndarray]:
     """Title -> (N,) values, the definition of the suite first."""
     others = _others(over.definitions[name], study.statistics.alternatives.get(name, {}))
     titles = {title: title if title != AS_DEFINED else f"{title} (declared)" for title in others}
+    if len(others) > MOST:
+        return dict.fromkeys([AS_DEFINED, *titles.values()], over.values[name])
     return {AS_DEFINED: over.values[name], **{titles[title]: over.mean_of(parts) for title, parts in others.items()}}
 
 
 def without_effect(study: Study, over: Quantities) -> Iterator[str]:
-    """One line for each declared alternative that adds no coefficient, and why."""
+    """What declared alternatives add no coefficient, and why."""
+    same, empty = [], []
     for name, declared in study.statistics.alternatives.items():
-        if name in over.definitions:
+        if name in over.definitions and len(declared) <= MOST:
             distinct = _others(over.definitions[name], declared)
-            for title, parts in declared.items():
-                if title not in distinct:
-                    yield f"alternatives: {name}: {title} has the measures of another definition, which counts once"
-                elif np.isnan(over.mean_of(parts)).all():
-                    yield f"alternatives: {name}: {title} has no value: {_lack(over, parts)}"
+            same += [f"{name}: {title}" for title in declared if title not in distinct]
+            values = {title: over.mean_of(parts) for title, parts in distinct.items()}
+            empty += [f"{name}: {title}{_lack(over, distinct[title])}" for title, of in values.items() if _is_empty(of)]
+    if same:
+        yield f"alternatives with the measures of another definition, which counts once: {short(same)}"
+    if empty:
+        yield f"alternatives without a value for any model that takes part: {short(empty)}"
 
 
 def _others(definition: Sequence[str], declared: Titled) -> dict[str, tuple[str, ...]]:
@@ -47,7 +55,9 @@ def _others(definition: Sequence[str], declared: Titled) -> dict[str, tuple[str,
 
 
 def _lack(over: Quantities, parts: Sequence[str]) -> str:
-    absent = [part for part in parts if np.isnan(over.measured(part)).all()]
-    return (
-        f"no model that takes part has {short(absent)}" if absent else "no model that takes part has all its measures"
-    )
+    absent = [part for part in parts if _is_empty(over.measured(part))]
+    return f" (no {short(absent)})" if absent else ""
+
+
+def _is_empty(values: np.ndarray) -> bool:
+    return bool(np.isnan(values).all())

@@ -217,10 +217,8 @@ def test_an_alternative_with_the_measures_of_another_definition_counts_once():
     assert by_title["as defined"] == entry(data, "shape", "Far")["spearman"]
     assert by_title["b"] == pytest.approx(stats.spearmanr(x, y).statistic)
     assert by_title["as defined (declared)"] == pytest.approx(stats.spearmanr(x, c).statistic)
-    for title in ("same", "b again"):
-        assert (
-            f"alternatives: Far: {title} has the measures of another definition, which counts once" in data["warnings"]
-        )
+    said = "alternatives with the measures of another definition, which counts once: Far: same, Far: b again"
+    assert said in data["warnings"]
     alone = report(rows(), replace(PLAN, alternatives={"Far": {"same": ("top1@b", "top1@c")}}))
     assert entry(alone, "shape", "Far")["alternatives"] is None
 
@@ -228,9 +226,13 @@ def test_an_alternative_with_the_measures_of_another_definition_counts_once():
 DECLARED = {
     "alternative without a model": (
         {"alternatives": {"Far": {"b": ("top1@b",), "d": ("top1@b", "top1@d")}}},
-        "alternatives: Far: d has no value: no model that takes part has top1@d",
+        "alternatives without a value for any model that takes part: Far: d (no top1@d)",
     ),
-    "alternative without a part": ({"alternatives": {"Far": {"b": ()}}}, "alternatives: Far: b has the measures of"),
+    "alternative without a part": ({"alternatives": {"Far": {"b": ()}}}, "alternatives with the measures of another"),
+    "alternatives without end": (
+        {"alternatives": {"Far": {f"b{at}": (f"top1@{at}",) for at in range(900)}}},
+        "alternatives without a value for any model that takes part: Far: b0 (no top1@0), Far: b1 (no top1@1),",
+    ),
     "alternatives of nothing": (
         {"alternatives": {"Near": {"b": ("top1@b",)}}},
         "alternatives: no bias or axis is called Near; these are: shape, LF, ID, Far",
@@ -249,7 +251,7 @@ def test_hostile_declarations_that_concern_nothing_here_are_said(declared):
     (line,) = [text for text in data["warnings"] if text.startswith(remark)]
     assert line in shown_text(data)
     assert [text for text in report(rows())["warnings"] if "alternatives" in text] == [
-        "alternatives: LF: gone has no value: no model that takes part has x@a"
+        "alternatives without a value for any model that takes part: LF: gone (no x@a)"
     ]
 
 
@@ -259,6 +261,14 @@ def test_a_name_with_brackets_is_a_name_and_a_glob():
     data = report(models, replace(PLAN, baseline_models=names))
     assert {e["n"] for e in data["effective"]} == {6} and not any("baseline" in text for text in data["warnings"])
     assert {e["n"] for e in report(rows(), replace(PLAN, baseline_models=("g[0-5]",)))["effective"]} == {6}
+
+
+def test_hostile_numbers_of_alternatives_are_not_computed():
+    choices = {f"b{at}": ("top1@b", f"top1@{at}") for at in range(20_000)}
+    data = report(rows(), replace(PLAN, alternatives={"Far": choices}))
+    of = entry(data, "shape", "Far")["alternatives"]
+    assert of["reason"] == "undefined (20,001 combinations of alternatives, at most 1,000)" and of["defined"] == 0
+    assert not any("alternatives" in text for text in data["warnings"])
 
 
 def test_only_what_is_held_is_said_to_be_held():
