@@ -109,7 +109,8 @@ def _sensitivity(
     x, y = (over.values[name][both] for name in pair)
     whole = statistics.spearman(x, y, pair)
     single, corrected = (inference.detectable(whole.n, ALPHA / m).value for m in (1, tests))
-    ceiling = inference.ceiling(whole.value, *(sources[name].over(both).value for name in pair), pair)
+    first, second = (sources[name].over(both).value for name in pair)
+    ceiling = inference.ceiling(whole.value, first, second, pair)
     return {
         "bias": pair[0],
         "generalization": pair[1],
