@@ -121,6 +121,14 @@ def test_a_model_that_makes_most_of_the_error_is_named():
     assert f"– ID: m8 alone makes {share:.0%} of the squared error of Q² LOO" in printed(rows(far))
 
 
+def test_errors_of_rounding_and_of_huge_values_name_no_model_and_end_in_no_traceback():
+    exact = rows([(*values[:2], values[0] - values[1], values[3]) for values in VALUES])
+    assert "– ID: m" not in printed(exact)
+    huge = rows([(*values[:2], 1e300 * values[2], values[3]) for values in VALUES])
+    shares = [re.findall(r"– ID: (m\d) alone makes (\d+ ?%)", printed(models)) for models in (rows(), huge)]
+    assert shares[0] == shares[1]
+
+
 def test_models_without_a_group_take_no_part():
     data = JointPrediction().data(study(rows(groups="aaabbbcc-")))
     assert {entry["n"] for entry in data["predictions"]} == {8} and data["grouped"]
