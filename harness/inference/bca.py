@@ -44,6 +44,8 @@ def bca_interval(
 ) -> BcaInterval:
     """Interval of the correlation of x and y over n models, by resampling models.
 
+    Models in another order are other draws: the ends move as with another seed.
+
     Args:
         x: n finite numbers, one a model. y: likewise.
         level: coverage, in (0, 1).

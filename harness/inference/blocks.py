@@ -11,7 +11,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.inference.families import Grouping
+from harness.inference.families import Grouping, refuse_no_draws
 from harness.ranks import centred_ranks
 
 DRAWS: Final = 50_000
@@ -67,8 +67,9 @@ def blocked_test(
         ranked: whether each row is replaced by its ranks over all models.
 
     Raises:
-        ValueError: shapes that do not fit, or values that are not finite.
+        ValueError: shapes that do not fit, values that are not finite, a family without a name, or no draw.
     """
+    refuse_no_draws(draws)
     left, right = _rows(first, families, ranked), _rows(second, families, ranked)
     grouping = Grouping.of(families)
     order = grouping.ordered(left, right)

@@ -87,7 +87,7 @@ def effective_robustness(
         slope=slope,
         intercept=intercept,
         r2=r2,
-        values=_beyond(second, intercept + slope * probits[0]),
+        values=_beyond(second, intercept + slope * np.where(np.isfinite(probits[0]), probits[0], np.nan)),
         outside=tuple(int(place) for place in np.flatnonzero(beyond)),
         reason=None if r2 is not None else "no R² (baseline models are equal in y)",
     )

@@ -34,7 +34,8 @@ class Grouping:
 
     @classmethod
     def of(cls, families: Sequence[str | None]) -> Grouping:
-        """`families`: the family of each model."""
+        """`families`: the family of each model. Raises ValueError as `refuse_unnamed`."""
+        refuse_unnamed(families)
         names = sorted({family for family in families if family is not None})
         places = {name: place for place, name in enumerate(names)}
         codes = []
@@ -66,9 +67,13 @@ class Grouping:
         return together
 
     def ordered(self, *values: np.ndarray) -> np.ndarray:
-        """(n,) int64: positions of the models by family, then by `values` (…, n), whatever order they came in."""
+        """(n,) int64: positions of the models by family, then by `values` (…, n), whatever order they came in.
+
+        Models without a family are last, in the order of their values: their families of one are interchangeable.
+        """
         rows = [row for array in values for row in np.atleast_2d(array)]
-        return np.lexsort((*rows[::-1], self.codes))
+        named = sum(bool(name) for name in self.names)
+        return np.lexsort((*rows[::-1], np.minimum(self.codes, named)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +153,19 @@ def _coefficient(sizes: WithinFamilies, first: np.ndarray, second: np.ndarray, *
     half = Z95 * math.sqrt((1 + value * value / 2 if ranked else 1.0) / (freedom - 1))
     z = math.atanh(value)
     return replace(sizes, value=value, p=p, low=math.tanh(z - half), high=math.tanh(z + half))
+
+
+def refuse_unnamed(families: Sequence[str | None]) -> None:
+    """Raise ValueError for a family that is neither a name nor None: the NaN of a data frame would be a family."""
+    for family in families:
+        if family is not None and not isinstance(family, str):
+            raise ValueError(f"expected the name of a family, or None for a model without one, got {family!r}")
+
+
+def refuse_no_draws(draws: int) -> None:
+    """Raise ValueError unless there is at least one draw."""
+    if draws < 1:
+        raise ValueError(f"expected at least one draw, got {draws}")
 
 
 def paired(x: ArrayLike, y: ArrayLike, families: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray]:

@@ -46,6 +46,8 @@ def intraclass(values: ArrayLike, families: Sequence[str | None], name: str = "x
         ValueError: unequal lengths, more than one dimension, or a value that is not finite.
     """
     array, _ = paired(values, values, families)
+    _, exponent = np.frexp(np.abs(array).max(initial=0))
+    array = np.ldexp(array, -exponent)  # no square overflows, and a power of two rounds nothing
     grouping = Grouping.of(families)
     n, count = len(array), len(grouping.sizes)
     sizes = Intraclass(n=n, families=count, family_size=_usual_size(grouping))

@@ -19,6 +19,8 @@ from numpy.typing import ArrayLike
 from harness.ranks import centred_ranks
 from harness.statistics import LEAST_PAIRS, NEARLY_ONE, spearman_interval, two_sided_p
 
+_MOST_FACTORIAL: Final = 150
+"""2/n! of more models is no number above 0."""
 _NOTHING_LEFT: Final = 1e-9
 """Residual ranks are all rounding error if their sum of squares is below this part of that of the ranks."""
 
@@ -30,7 +32,8 @@ class PartialCorrelation:
     Attributes:
         n: number of models. controls: names of what is held.
         dof: degrees of freedom of `p`, n - 2 - number of independent controls; None if `value` is.
-        value: coefficient in [-1, 1]; None if undefined. p: two-sided, by the t distribution; None if `value` is.
+        value: coefficient in [-1, 1]; None if undefined.
+        p: two-sided, by the t distribution, but at least 2/n!, that of a perfect order of n models; None if `value` is.
         low: lower end of the 95 % interval (Bonett & Wright 2000 with n less the number of controls); None if
             undefined or for a perfect order.
         high: upper end, likewise.
@@ -79,7 +82,9 @@ def partial_spearman(
             return PartialCorrelation(n=n, controls=given, reason=reason)
     value = _cosine(*residuals)
     low, high = spearman_interval(value, dof + 2)
-    return PartialCorrelation(n=n, controls=given, dof=dof, value=value, p=two_sided_p(value, dof), low=low, high=high)
+    # The t distribution knows nothing of how few orders n models have: six in perfect order have p = 2/6!, not 0.
+    p = max(two_sided_p(value, dof), 2 / math.factorial(min(n, _MOST_FACTORIAL)))
+    return PartialCorrelation(n=n, controls=given, dof=dof, value=value, p=p, low=low, high=high)
 
 
 def _ranks(x: ArrayLike, y: ArrayLike, controls: Mapping[str, ArrayLike]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ import numpy as np
 from harness.inference.baselines import ACCURACY, Score, baselines_of, gaps_of, undefined_baselines
 from harness.inference.cohort import Cohort, Learner
 from harness.inference.concordance import concordance
+from harness.inference.families import refuse_no_draws, refuse_unnamed
 from harness.inference.folds import Explained, explained, members_of, predicted, squares
 from harness.inference.left_out import PredictedModel, models_left_out
 from harness.ranks import levels
@@ -102,8 +103,12 @@ def predictions(
         For each axis ``ols``, then ``ols-log``; empty without biases or without axes.
 
     Raises:
-        ValueError: lists of unequal lengths.
+        ValueError: lists of unequal lengths, a family without a name, `log` as one text, or no draw.
     """
+    refuse_no_draws(draws)
+    refuse_unnamed(families)
+    if isinstance(log, str):
+        raise ValueError(f"expected a list of biases as log, got {log!r}")
     if any(len(values) != len(models) for values in [*biases.values(), *axes.values(), families]):
         raise ValueError(f"expected as many values and families as models, {len(models)}")
     if not biases or not axes:

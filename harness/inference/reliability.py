@@ -17,6 +17,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from harness.inference.families import refuse_no_draws
 from harness.inference.rows import centred_rows, cosines, ranks_of_rows
 from harness.statistics import LEAST_PAIRS, NEARLY_ONE
 
@@ -173,6 +174,7 @@ def half_values(
             None: the same halves for the same number of images.
         seed: of the halves; see `split_half`.
     """
+    refuse_no_draws(draws)
     totals = np.asarray(numerators, dtype=np.float32)
     weights = None if denominators is None else np.asarray(denominators, dtype=np.float32)
     if totals.ndim != 2 or (weights is not None and weights.shape != totals.shape):

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.inference.families import Grouping
+from harness.inference.families import Grouping, refuse_no_draws
 from harness.ranks import levels
 
 RESAMPLES: Final = 2000
@@ -50,17 +50,19 @@ def family_intervals(
         families: family of each model; None: a family of its own.
 
     Raises:
-        ValueError: shapes that do not fit, or values that are not finite.
+        ValueError: shapes that do not fit, values that are not finite, a family without a name, or no draw.
     """
     left, right = (np.atleast_2d(np.asarray(values, dtype=np.float64)) for values in (first, second))
+    refuse_no_draws(draws)
     grouping = Grouping.of(families)
     for array in (left, right):
         if array.ndim != 2 or array.shape[1] != len(families) or not np.isfinite(array).all():
             raise ValueError(f"expected finite rows of {len(families)} models, got shape {array.shape}")
     left, right = (np.array([levels(row) for row in array]).reshape(array.shape) for array in (left, right))
     order = grouping.ordered(left, right)
-    weights = _resampled(grouping.sizes, draws, seed)
-    ends = _ends(left[:, order], right[:, order], weights) if len(grouping.sizes) > 1 else None
+    ends = None
+    if len(grouping.sizes) > 1:
+        ends = _ends(left[:, order], right[:, order], _resampled(grouping.sizes, draws, seed))
     low, high = (_numbers(end) for end in ends) if ends is not None else [((None,) * len(right),) * len(left)] * 2
     return FamilyIntervals(low=low, high=high, families=len(grouping.sizes), draws=draws, seed=seed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,9 @@ class StatisticsPlan:
     controls: tuple[str, ...] = ()
     baseline_models: tuple[str, ...] = ()
     alternatives: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+
+    AS_DEFINED: ClassVar[str] = "as defined"
+    """What reports call the definition of a bias or axis itself; no alternative has this name."""
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> StatisticsPlan:
@@ -54,11 +57,41 @@ class StatisticsPlan:
         }
         return {key: value for key, value in declared.items() if value}
 
+    def mistake(self) -> str:
+        """The field that is no declaration at all, what it is and what is expected; empty if there is none.
+
+        For plans made by a plugin, which no file was checked for.
+        """
+        for key in ("log", "controls", "baseline_models"):
+            if not _are_names(getattr(self, key)):
+                return f"{key} is {getattr(self, key)!r:.60}, expected a tuple of names"
+        if not (self.set_apart is None or isinstance(self.set_apart, str)):
+            return f"set_apart is {self.set_apart!r:.60}, expected the name of a group, or None"
+        if not isinstance(self.alternatives, Mapping):
+            return f"alternatives is {self.alternatives!r:.60}, expected a mapping of names to alternatives"
+        mistakes = (self._mistake_among(choices, name) for name, choices in self.alternatives.items())
+        return next(filter(None, mistakes), "")
+
+    def _mistake_among(self, choices: Any, name: str) -> str:
+        place = f"alternatives[{name!r}]"
+        if not isinstance(choices, Mapping) or not choices:
+            return f"{place} is {choices!r:.60}, expected a mapping of titles to tuples of measures"
+        if self.AS_DEFINED in choices:
+            return f"{place} has the title {self.AS_DEFINED!r}, that of the definition itself; expected another"
+        for title, parts in choices.items():
+            if not parts or not _are_names(parts):
+                return f"{place}[{title!r}] is {parts!r:.60}, expected a tuple of full names of measures"
+        return ""
+
     def completed(self, other: StatisticsPlan) -> tuple[StatisticsPlan, tuple[str, ...]]:
         """This plan with what only `other` declares, and the names of the fields that the two declare differently."""
         own, more = ({key: value for key, value in _declared(plan).items() if value} for plan in (self, other))
         unlike = tuple(key for key in own if key in more and own[key] != more[key])
         return StatisticsPlan(**{**more, **own}), unlike
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(name, str) and name for name in value)
 
 
 def _declared(plan: StatisticsPlan) -> dict[str, Any]:

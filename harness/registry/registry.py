@@ -170,9 +170,14 @@ class Registry:
                     f"title of {name!r}, which is no bias, axis or group of the suite; these are: {available}"
                 )
         self._check_statistics(suite)
-        for kind, definitions in (("biases", suite.biases), ("axes", suite.axes)):
+        alternatives = suite.statistics.alternatives.items()
+        places = [
+            *((("biases",), suite.biases), (("axes",), suite.axes)),
+            *((("statistics", "alternatives", name), choices) for name, choices in alternatives),
+        ]
+        for place, definitions in places:
             for name, measures in definitions.items():
-                with self.located("suites", suite.name, kind, name):
+                with self.located("suites", suite.name, *place, name):
                     for measure in measures:
                         self.dataset(dataset_of(measure))
 

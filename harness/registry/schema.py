@@ -225,6 +225,18 @@ class _Statistics(_Entry):
         return StatisticsPlan(**{key: getattr(self, key) for key in type(self).model_fields})
 
 
+def _refuse_alike(name: str, choices: dict[str, tuple[str, ...]], definition: tuple[str, ...]) -> None:
+    """Raise ValueError for an alternative that is the definition or another alternative: it would count twice."""
+    titles = {frozenset(definition): StatisticsPlan.AS_DEFINED}
+    for title, parts in choices.items():
+        place = f"statistics: alternatives: {name}: {title!r}"
+        if title == StatisticsPlan.AS_DEFINED:
+            raise ValueError(f"{place} is the title of the definition itself; choose another title")
+        same = titles.setdefault(frozenset(parts), title)
+        if same != title:
+            raise ValueError(f"{place} has the same measures as {same!r}; give others, or leave it out")
+
+
 class _Suite(_Entry):
     title: str = ""
     models: Names = ()
@@ -259,6 +271,8 @@ class _Suite(_Entry):
                 if name not in known:
                     kind, available = "bias" if known is self.biases else "bias or axis", ", ".join(known) or "none"
                     raise ValueError(f"statistics: {key}: {name!r} is no {kind} of the suite; these are: {available}")
+        for name, choices in declared.alternatives.items():
+            _refuse_alike(name, choices, defined[name])
 
     def record(self, name: str) -> Suite:
         forms = [(task_of(task.task), task.params) for task in self.tasks]

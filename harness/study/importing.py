@@ -27,6 +27,7 @@ from harness.records import (
     Job,
     Measure,
     ProbeIdentity,
+    StatisticsPlan,
     TrialBlock,
 )
 from harness.store import RunWriter
@@ -74,7 +75,33 @@ def read_table(
         )
     if not rows:
         raise RequestError(f"{path} holds no results")
+    if isinstance(table, ImportedTable):
+        _refuse_statistics(importer, table)
     return table
+
+
+def _refuse_statistics(importer: Importer, table: ImportedTable) -> None:
+    """Raise PluginError for statistics that are no plan, or are declared of what the table does not define.
+
+    Groups, models and measures may be absent from a smaller table; reports say so.
+    """
+    plan: Any = table.statistics
+    who = f"importer {importer.name!r} declares statistics"
+    if not isinstance(plan, StatisticsPlan):
+        raise PluginError(f"{who}: {plan!r:.60}, expected harness.StatisticsPlan; correct the importer")
+    if mistake := plan.mistake():
+        raise PluginError(f"{who}: {mistake}; correct the importer")
+    defined = {**table.biases, **table.axes}
+    for key, names, known in (
+        ("log", plan.log, table.biases),
+        ("controls", plan.controls, defined),
+        ("alternatives", tuple(plan.alternatives), defined),
+    ):
+        for name in names:
+            if name not in known:
+                kind = "bias" if known is table.biases else "bias or axis"
+                available = ", ".join(known) or "none"
+                raise PluginError(f"{who}: {key}: {name!r} is no {kind} of its table; these are: {available}")
 
 
 def store_decisions(

@@ -101,7 +101,9 @@ class RowReader:
         """Stored remarks, and remarks on code; with several runs, each stored remark names its run."""
         several = len(self.provenance) > 1
         remarks = [
-            Remark(remark.kind, remark.subject, remark.text, line=f"{label}: {remark}") if several else remark
+            Remark(remark.kind, remark.subject, remark.text, line=f"{label}: {remark}")
+            if several and remark.subject != label
+            else remark
             for label, remark in self._remarks
         ]
         return list(dict.fromkeys([*remarks, *self._codes.remarks()]))

@@ -22,10 +22,11 @@ def describe(opened: RunWriter, plan: Plan, selection: Selection, remarks: Mappi
         remarks: model -> what its source says of its weights.
 
     Returns:
-        Remarks on definitions that the suite replaces; they are stored too.
+        Remarks on definitions that the suite replaces, which are stored too, and on declarations that it leaves.
     """
     suite = selection.suite
     redefined = redefinitions(opened.record, suite) if suite else {}
+    kept = still_declared(opened.record, suite) if suite else []
     opened.update_manifest(
         study={
             "biases": {name: list(parts) for name, parts in (suite.biases if suite else {}).items()},
@@ -50,7 +51,20 @@ def describe(opened: RunWriter, plan: Plan, selection: Selection, remarks: Mappi
     for job in complete:
         opened.clear_failure(job)
     opened.finish(complete)
-    return [remark for remarks in redefined.values() for remark in remarks]
+    return [*kept, *(remark for remarks in redefined.values() for remark in remarks)]
+
+
+def still_declared(record: RunRecord, suite: Suite) -> list[str]:
+    """A remark if the run declares statistics that `suite` does not, though it defines every bias and axis of the run.
+
+    They hold on: what was declared before there were numbers is not taken back after. A suite of other biases or axes
+    has no say in it.
+    """
+    left = [key for key in record.statistics.document() if key not in suite.statistics.document()]
+    if not left or not (record.biases.keys() <= suite.biases.keys() and record.axes.keys() <= suite.axes.keys()):
+        return []
+    names = ", ".join(left)
+    return [f"statistics: suite {suite.name!r} does not declare {names}; what this run declares of it holds on"]
 
 
 def redefinitions(record: RunRecord, suite: Suite) -> dict[str, list[str]]:

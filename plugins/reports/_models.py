@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
 from harness import Study, StudyModel
 
@@ -20,3 +21,8 @@ def units_of(study: Study) -> dict[str, str | None]:
         of_parts = {m.measures[part].unit for m in study.models for part in parts if part in m.measures}
         units[name] = of_parts.pop() if len(of_parts) == 1 else None
     return units
+
+
+def fits(model: StudyModel, pattern: str) -> bool:
+    """Whether `pattern` is the name of the model, which may have brackets in a published table, or a glob for it."""
+    return model.name == pattern or fnmatchcase(model.name, pattern)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal, TypedDict, cast, final
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 TITLE = "Each axis predicted from all biases together"
 MOST_REASONS = 3
+ROUNDING = 1e-9
+"""Errors below this part of the values are those of the arithmetic."""
 MOSTLY = 0.5
 """Share of a squared error above which one model is named."""
 
@@ -236,7 +239,7 @@ def _single_errors(entries: Sequence[PredictionEntry], titles: Mapping[str, str]
     """A line on each Q² LOO whose error is mostly that of one model: with others it would be another number."""
     shares: dict[tuple[str, str], list[float]] = {}
     for entry in entries:
-        errors = {of["model"]: (of["measured"] - of["loo"]) ** 2 for of in entry["predicted"] if of["loo"] is not None}
+        errors = _relative_errors(entry)
         model = max(errors, key=lambda name: errors[name], default="")
         if len(errors) > 2 and errors[model] > MOSTLY * sum(errors.values()):
             axis = titles.get(entry["generalization"], entry["generalization"])
@@ -244,6 +247,15 @@ def _single_errors(entries: Sequence[PredictionEntry], titles: Mapping[str, str]
     for (axis, model), of in shares.items():
         share = f"{min(of):.0%}" if round(min(of), 2) == round(max(of), 2) else f"{min(of):.0%} to {max(of):.0%}"
         yield f"– {axis}: {model} alone makes {share} of the squared error of Q² LOO"
+
+
+def _relative_errors(entry: PredictionEntry) -> dict[str, float]:
+    """Squared error of each model left out, as a part of the largest; empty where all are rounding."""
+    errors = {of["model"]: abs(of["measured"] - of["loo"]) for of in entry["predicted"] if of["loo"] is not None}
+    largest = max(errors.values(), default=0.0)
+    if not ROUNDING * max((abs(of["measured"]) for of in entry["predicted"]), default=0.0) < largest < math.inf:
+        return {}
+    return {model: (error / largest) ** 2 for model, error in errors.items()}
 
 
 def _count(n: int, one: str, more: str) -> str:

@@ -29,6 +29,7 @@ from harness import (
     statistics,
 )
 
+from .._declared import empty_set_apart, shared_measures, unknown_log
 from .._models import taking_part as _taking_part
 from .._models import units_of
 from .figures import all_figures
@@ -210,6 +211,7 @@ def interval_of(parts: Sequence[Measure]) -> Interval:
 def _remarks(study: Study) -> Iterator[str]:
     if not study.biases and not study.axes:
         yield "no run defines biases or axes, so nothing is correlated; type: harness run --suite NAME --out RUN"
+    yield from (*unknown_log(study), *empty_set_apart(study, _taking_part(study)), *shared_measures(study))
     left_out = len(study.models) - len(_taking_part(study))
     if left_out:
         subject = "1 model without a group is" if left_out == 1 else f"{left_out} models without a group are"

@@ -68,7 +68,7 @@ def _apart(
 def _left_out(
     data: CorrelationData, overall: Sequence[Coefficient], subsets: Sequence[Sequence[Coefficient]]
 ) -> Iterator[str]:
-    """What each group changes, and why none is set apart, where none is."""
+    """What each group changes, and why none is set apart, where none is declared."""
     sets = {entries[0]["models"]: entries for entries in subsets}
     changes = {
         name: _change(overall, complement)
@@ -82,8 +82,6 @@ def _left_out(
     yield f"Mean change of ρ when a group is left out: {listed}. Each group's coefficients: --format csv or json"
     if data["set_apart"] is None:
         yield "No group is set apart: none was declared beforehand (set_apart, under statistics of a suite)."
-    elif data["set_apart"] not in changes:
-        yield f"{title_of(data, data['set_apart'])} is declared to be set apart, and has no models here, or no others."
 
 
 def _change(overall: Sequence[Coefficient], complement: Sequence[Coefficient]) -> float:

@@ -72,7 +72,7 @@ def _notes(data: CorrelationData, entries: Sequence[tuple[AxisCoefficient, Famil
     families = "1 family" if usual["families"] == 1 else f"{usual['families']} families"
     yield (
         f"within: ρ of ranks less family means, {usual['n']} models in {families} of two or more. "
-        f"p Holm: by {permutations}, corrected over these {len(entries)}, the primary tests of this report; every "
+        f"p Holm: by {permutations}, corrected over {_tests(entries)}, the primary tests of this report; every "
         "other p in it is exploratory."
     )
     yield "+, −: families of three or more in which the relation rises, falls."
@@ -90,6 +90,12 @@ def _notes(data: CorrelationData, entries: Sequence[tuple[AxisCoefficient, Famil
             f"Models of one family are alike; a model chosen at random is one of {size:.1f} (Σn²/n). So many "
             f"independent models is a mean over all worth: {listed}"
         )
+
+
+def _tests(entries: Sequence[tuple[AxisCoefficient, FamilyNumbers]]) -> str:
+    """How many coefficients have a p: those without are no tests, and are not corrected for."""
+    tests = sum(families["p_within"] is not None for _, families in entries)
+    return f"these {tests}" if tests == len(entries) else f"the {tests} that have one"
 
 
 def _everywhere(data: CorrelationData, entries: Sequence[tuple[AxisCoefficient, FamilyNumbers]]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from harness import Figure, Report, Study, Table, hookimpl
 
+from .._declared import shared_measures, unknown_log
 from .._models import taking_part, units_of
 from .._predictions import prediction_entries
 from .figures import all_figures
@@ -56,6 +57,7 @@ class JointPrediction(Report):
 def _remarks(study: Study) -> Iterator[str]:
     if not study.biases or not study.axes:
         yield "no run defines both biases and axes, so nothing is predicted; type: harness run --suite NAME --out RUN"
+    yield from (*unknown_log(study), *shared_measures(study))
 
 
 @hookimpl

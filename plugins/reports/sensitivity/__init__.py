@@ -15,10 +15,12 @@ import numpy as np
 
 from harness import Figure, Report, Study, Table, hookimpl, inference, kept_statistics, statistics
 
+from .._declared import shared_measures, unknown_alternatives, unmatched_baseline
+from .alternatives import definitions_of, without_effect
 from .figures import all_figures
 from .halves import digests_of
-from .quantities import AS_DEFINED, Quantities, quantities
-from .reliability import ALL, reliability_entries
+from .quantities import Quantities, quantities
+from .reliability import Repeated, reliability_entries, repeated
 from .robustness import effective_entries, reference
 from .schema import (
     AlternativesEntry,
@@ -83,11 +85,12 @@ class _Numbers(TypedDict):
 
 
 def _numbers(study: Study, over: Quantities) -> _Numbers:
-    reliabilities = [entry for name in over.definitions for entry in reliability_entries(study, over, name)]
+    sources = {name: repeated(study, over, name) for name in over.definitions}
+    reliabilities = [entry for name, of in sources.items() for entry in reliability_entries(study, over, name, of)]
     effective = list(effective_entries(study, over))
     pairs = list(product(study.biases, study.axes))
     return {
-        "sensitivities": [_sensitivity(study, over, pair, len(pairs), reliabilities, effective) for pair in pairs],
+        "sensitivities": [_sensitivity(study, over, pair, len(pairs), sources, effective) for pair in pairs],
         "reliabilities": reliabilities,
         "effective": effective,
     }
@@ -98,7 +101,7 @@ def _sensitivity(
     over: Quantities,
     pair: tuple[str, str],
     tests: int,
-    reliabilities: Sequence[ReliabilityEntry],
+    sources: Mapping[str, Repeated],
     effective: Sequence[EffectiveEntry],
 ) -> SensitivityEntry:
     """Everything about one bias and one axis, over the models that have both."""
@@ -106,8 +109,8 @@ def _sensitivity(
     x, y = (over.values[name][both] for name in pair)
     whole = statistics.spearman(x, y, pair)
     single, corrected = (inference.detectable(whole.n, ALPHA / m).value for m in (1, tests))
-    known = {entry["name"]: entry["value"] for entry in reliabilities if entry["models"] == ALL}
-    ceiling = inference.ceiling(whole.value, known[pair[0]], known[pair[1]], pair)
+    first, second = (sources[name].over(both).value for name in pair)
+    ceiling = inference.ceiling(whole.value, first, second, pair)
     return {
         "bias": pair[0],
         "generalization": pair[1],
@@ -156,14 +159,17 @@ def _partial(study: Study, over: Quantities, pair: tuple[str, str]) -> PartialEn
 
 
 def _influence(over: Quantities, pair: tuple[str, str]) -> InfluenceEntry:
+    """Of models that move the coefficient equally, the first by name: the order of a study says nothing of them."""
     both = over.complete(*pair)
-    names = [model.name for model, has in zip(over.models, both, strict=True) if has]
-    x, y = (over.values[name][both] for name in pair)
+    names = np.array([model.name for model in over.models], dtype=object)[both]
+    order = np.argsort(names, kind="stable")
+    x, y = (over.values[name][both][order] for name in pair)
     influence = inference.influence_of(x, y, pair)
+    flips = set(order[list(influence.flips)].tolist())
     return {
-        "model": None if influence.most is None else names[influence.most],
+        "model": None if influence.most is None else names[order[influence.most]],
         "without": influence.without,
-        "flips": [names[at] for at in influence.flips],
+        "flips": [name for at, name in enumerate(names) if at in flips],
         "reason": influence.reason,
     }
 
@@ -177,6 +183,7 @@ def _coupling(over: Quantities, pair: tuple[str, str]) -> CouplingEntry | None:
     have = over.complete(*pair) & (below > 0)
     entry: CouplingEntry = {
         "denominator": denominator,
+        "n": int(have.sum()),
         "null": None,
         "sd": None,
         "p": None,
@@ -209,13 +216,9 @@ def _coupling(over: Quantities, pair: tuple[str, str]) -> CouplingEntry | None:
 
 def _alternatives(study: Study, over: Quantities, pair: tuple[str, str]) -> AlternativesEntry | None:
     """All combinations of the declared definitions of the two; None where neither has another one."""
-    declared = [study.statistics.alternatives.get(name, {}) for name in pair]
-    if not any(declared):
+    first, second = (definitions_of(study, over, name) for name in pair)
+    if len(first) == len(second) == 1:
         return None
-    first, second = (
-        {AS_DEFINED: over.values[name], **{title: over.mean_of(parts) for title, parts in others.items()}}
-        for name, others in zip(pair, declared, strict=True)
-    )
     result = inference.multiverse_of(first, second, pair)
     return {
         "defined": result.defined,
@@ -272,6 +275,8 @@ def _remarks(study: Study, over: Quantities) -> Iterator[str]:
     unknown = [name for name in plan.controls if name not in over.values]
     if unknown:
         yield f"controls that are no bias or axis of this report: {', '.join(unknown)}"
+    yield from (*unknown_alternatives(study), *without_effect(study, over), *unmatched_baseline(study, over.models))
+    yield from shared_measures(study)
     if plan.baseline_models and reference(study) is None:
         yield "no control is an axis made of accuracies, so there is nothing that effective robustness is measured from"
     left_out = len(study.models) - len(over.models)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
-from harness import Measure, Remark, Study, StudyModel, statistics
+from harness import Measure, Remark, StatisticsPlan, Study, StudyModel, statistics
 
-from .._models import taking_part
+from .._models import fits, taking_part
 
-AS_DEFINED = "as defined"
+AS_DEFINED = StatisticsPlan.AS_DEFINED
 """Title of the definition of the suite among its alternatives."""
 
 
@@ -66,8 +65,8 @@ class Quantities:
         return np.sqrt(squares) / len(parts), lacking
 
     def matching(self, patterns: Sequence[str]) -> np.ndarray:
-        """(N,) bool: whose name one of the globs fits."""
-        return np.array([any(fnmatchcase(m.name, pattern) for pattern in patterns) for m in self.models], dtype=bool)
+        """(N,) bool: which models one of the names or globs fits."""
+        return np.array([any(fits(m, pattern) for pattern in patterns) for m in self.models], dtype=bool)
 
     def facts(self, study: Study) -> list[Any]:
         """Everything about measures that the report rests on, JSON-ready: one list for each model of the study."""

@@ -62,6 +62,7 @@ class CouplingEntry(TypedDict):
     """
 
     denominator: str
+    n: int
     null: float | None
     sd: float | None
     p: float | None

@@ -85,13 +85,12 @@ def _held_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> 
         )
         for entry in entries
     )
-    controls = ", ".join(data["titles"].get(name, name) for name in data["controls"])
     yield Table(
         title="Spearman's ρ with controls held, and without error of measurement",
         columns=("bias", "axis", "n", "ρ", "held", "p held", "ceiling", "ρ/ceiling"),
         rows=rows,
         note=_notes(
-            f"held: ρ at equal {controls}; exploratory, p is not adjusted for the number of pairs." if controls else "",
+            _held(data, entries),
             _detectable(entries),
             "ceiling: largest ρ to expect with these reliabilities.",
             _reasons(data, entries, lambda entry: entry["reason"]),
@@ -99,6 +98,28 @@ def _held_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> 
             _without_ceiling(entries),
         ),
     )
+
+
+def _held(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterator[str]:
+    """What is held for the pairs, and those that rest on fewer models for it."""
+    partials = [(entry, entry["partial"]) for entry in entries if entry["partial"]["controls"]]
+    controls = [name for name in data["controls"] if any(name in of["controls"] for _, of in partials)]
+    if controls:
+        listed = ", ".join(_label(data, name).text for name in controls)
+        fewer = any(len(of["controls"]) < len(controls) for _, of in partials)
+        text = f"held: ρ at equal {listed}{' (but what the pair itself is of)' if fewer else ''}; exploratory, "
+        yield f"{text}p is not adjusted for the number of pairs."
+    yield from _fewer(data, ((entry, of["n"]) for entry, of in partials if of["value"] is not None), "held")
+
+
+def _fewer(data: SensitivityData, sizes: Iterable[tuple[SensitivityEntry, int]], what: str) -> Iterator[str]:
+    """One line for each number of models that is below that of the pair, with the pairs concerned."""
+    concerned: dict[int, list[str]] = {}
+    for entry, n in sizes:
+        if n < entry["n"]:
+            concerned.setdefault(n, []).append(" × ".join(cell.text for cell in _pair(data, entry)))
+    for n, pairs in concerned.items():
+        yield f"– {what} over n = {n} models: {', '.join(pairs) if len(pairs) <= 4 else f'{len(pairs)} pairs'}"
 
 
 def _without_ceiling(entries: Sequence[SensitivityEntry]) -> Iterator[str]:
@@ -162,7 +183,9 @@ def _alternative_tables(data: SensitivityData, entries: Sequence[SensitivityEntr
         if of is not None:
             numbers = [plain(of["least"]), plain(of["median"]), plain(of["most"])]
             shares = [_share(of["positive"]), _share(of["significant"])]
-            rows.append((*_pair(data, entry), _count(of["defined"]), *numbers, *shares))
+            defined, tried = of["defined"], len(of["specifications"])
+            count = TableCell(f"{defined} of {tried}" if defined < tried else str(defined), value=defined)
+            rows.append((*_pair(data, entry), count, *numbers, *shares))
     if rows:
         yield Table(
             title="Spearman's ρ over all declared definitions of the bias and the axis",
@@ -194,6 +217,7 @@ def _coupling_tables(data: SensitivityData, entries: Sequence[SensitivityEntry])
                 f"null: mean ρ of {draws:,} draws in which the models exchange what is divided, and keep what it is "
                 "divided by; p: two-sided around it, not adjusted. in groups: models exchange with others of their "
                 "group only. undivided: ρ of what is divided.",
+                _fewer(data, ((e, e["coupling"]["n"]) for e in entries if e["coupling"]), "null, undivided"),
                 _reasons(data, entries, lambda entry: entry["coupling"] and entry["coupling"]["reason"]),
             ),
         )
@@ -213,15 +237,17 @@ def _reliability_tables(
         own = [of[name, models] for models in sets]
         method = ABSENT if own[0]["value"] is None else TableCell(own[0]["method"])
         rows.append((_label(data, name), method, *(plain(entry["value"]) for entry in own)))
-    sizes = ", ".join(f"{_label(data, e['models']).text} {e['n']}" for e in entries[: len(sets)])
     overall = [entry for entry in entries if entry["models"] == sets[0]]
+    usual = {models: max(entry["n"] for entry in entries if entry["models"] == models) for models in sets}
+    sizes = ", ".join(f"{_label(data, models).text} {n}" for models, n in usual.items())
+    fewer = [f"{_label(data, e['name']).text} {e['n']}" for e in overall if e["n"] < usual[sets[0]]]
     yield Table(
         title="Reliability: share of the variance over models that is not error of measurement",
         columns=("name", "from", *(_label(data, models).text for models in sets)),
         keys=("name", "from", *sets),
         rows=tuple(rows),
         note=_notes(
-            f"models: {sizes}. Groups of fewer than five have none.",
+            f"models: {sizes}{', but ' + ', '.join(fewer) if fewer else ''}. Groups of fewer than five have none.",
             f"{len(every) - len(sets)} more groups: --format csv or json" if len(every) > len(sets) else "",
             "halves: from random halves of the images, the same for all models; errors: 1 - mean SE²/variance. Below "
             "0.5 a coefficient over these models says little; at 0 and below they cannot be told apart.",

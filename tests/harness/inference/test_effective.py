@@ -96,6 +96,12 @@ def test_a_flat_baseline_explains_nothing_of_nothing():
     assert (result.slope, result.r2) == (0.0, None)
 
 
+def test_a_model_without_a_place_on_a_flat_line_has_none():
+    """0 · infinity is no number, and no warning of numpy."""
+    result = effective_robustness([0.1, 0.2, 0.3, 0.4, 0.5, 0.0, 1.0], [0.5] * 7, [True] * 5 + [False] * 2)
+    assert result.slope == 0.0 and result.values == (0.0,) * 5 + (None, None)
+
+
 @pytest.mark.parametrize(
     ("x", "counts", "expected"),
     [

@@ -52,6 +52,13 @@ def test_undefined_with_its_reason(values, families, reason):
     assert effective_pairs(values, values, families) is None
 
 
+@pytest.mark.parametrize("unit", [1e-200, 1e-3, 1e100, 1e300])
+def test_no_number_depends_on_the_unit(unit):
+    values, families = np.array([1.0, 2.0, 4.0, 5.0, 6.0, 3.0]), list("aaabbc")
+    found, scaled = intraclass(values, families), intraclass(values * unit, families)
+    assert (scaled.icc, scaled.n_effective) == pytest.approx((found.icc, found.n_effective))
+
+
 def test_the_null_of_a_coefficient_is_as_wide_as_that_of_so_many_models():
     """Two quantities with family effects and nothing else in common: the spread of ρ is that of n_effective models."""
     rng, codes = np.random.default_rng(3), np.repeat(np.arange(12), 4)

@@ -80,7 +80,21 @@ def test_fork_and_chain():
     x, y = (cause + RANDOM.normal(scale=100, size=400) for _ in range(2))
     assert spearman(x, y).value > 0.4 > 0.12 > abs(partial_spearman(x, y, {"cause": cause}).value)
     perfect = partial_spearman(TABLE["x"], TABLE["x"] ** 3, {"a": TABLE["a"]})
-    assert (perfect.value, perfect.p, perfect.low, perfect.high) == (1.0, 0.0, None, None)
+    assert (perfect.value, perfect.p, perfect.low, perfect.high) == (1.0, 2 / math.factorial(20), None, None)
+
+
+@pytest.mark.parametrize("n", [6, 7, 9, 12])
+def test_no_p_is_below_that_of_a_perfect_order_of_so_many_models(n):
+    """By the t distribution it is 0; over all orders of the models it is 2/n!, as without controls."""
+    x = np.arange(float(n))
+    result = partial_spearman(x, np.exp(x), {"a": RANDOM.permutation(n)})
+    assert (result.value, result.p) == (1.0, 2 / math.factorial(n))
+    if n < 10:
+        assert result.p == spearman(x, np.exp(x)).p
+
+
+def test_many_models_have_a_p_above_zero():
+    assert 0 < partial_spearman(np.arange(400.0), np.arange(400.0), {"a": RANDOM.permutation(400)}).p < 1e-200
 
 
 @pytest.mark.parametrize(

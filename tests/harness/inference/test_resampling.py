@@ -42,6 +42,10 @@ def test_order_of_models_changes_nothing_and_a_seed_repeats():
     again = family_intervals([x[order]], [y[order]], families[order].tolist(), draws=200)
     assert (again.low[0][0], again.high[0][0]) == pytest.approx((found.low[0][0], found.high[0][0]), abs=1e-12)
     assert family_intervals([x], [y], families.tolist(), draws=200, seed=1).low != found.low
+    alone = [*"aaaaabbbbb", *[None] * 5]
+    found = family_intervals([x], [y], alone, draws=200)
+    again = family_intervals([x[order]], [y[order]], [alone[at] for at in order], draws=200)
+    assert (again.low[0][0], again.high[0][0]) == pytest.approx((found.low[0][0], found.high[0][0]), abs=1e-12)
 
 
 def test_models_of_no_family_are_families_of_one():

@@ -24,7 +24,7 @@ from harness import (
 from harness.identity import job_of
 from harness.output.formats import render
 from harness.plugins.reports.correlation import Correlation
-from harness.records import Identity, TrialBlock
+from harness.records import Identity, StatisticsPlan, TrialBlock
 from harness.store import RunWriter, store_table
 from harness.study.compose import compose, mended, open_study
 from harness.study.errata import flag
@@ -554,6 +554,17 @@ def test_an_imported_table_stands_beside_a_run(lab, tmp_path):
     assert study.ungrouped
     assert study.warnings == ("top1@photos: erratum: x (published)",)
     assert (study.provenance[0]["title"], study.provenance[0]["license"]) == ("Table", "CC0")
+
+
+def test_other_statistics_of_a_second_run_are_said_once_with_its_name(lab):
+    first, second = (
+        lab.run(name, [clean(name)], study={"axes": {"ID": ["top1@photos"]}, "statistics": statistics})
+        for name, statistics in (("a", {"set_apart": "g"}), ("b", {"set_apart": "h", "controls": ["ID"]}))
+    )
+    study = open_study([first, second], PROBES)
+    assert study.statistics == StatisticsPlan(set_apart="g", controls=("ID",))
+    text = "other statistics are declared here (set_apart); those of an earlier run are used"
+    assert study.warnings == (f"{second}: {text}",)
 
 
 def test_published_and_measured_numbers_of_one_name_are_one_row_with_a_remark(lab, tmp_path):

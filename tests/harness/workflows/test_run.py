@@ -279,13 +279,20 @@ suites:
   plain: {models: [plain], tasks: [accuracy@imagenet], biases: {B: [top5@imagenet]}}
   first: {models: [plain], tasks: [accuracy@imagenet], biases: {B: [top5@imagenet]}, statistics: {log: B}}
   second: {models: [plain], tasks: [accuracy@imagenet], biases: {B: [top5@imagenet]}, statistics: {controls: B}}
+  aside: {models: [plain], tasks: [accuracy@imagenet], axes: {ID: [top1@imagenet]}}
 """
 
 
 def test_declared_statistics_are_stored_and_reach_the_study(run):
+    """What a later call does not declare any more holds on, with a word; a suite of other biases has no say in it."""
     Path("suites.yaml").write_text(DECLARING)
-    declared = []
-    for suite in ("plain", "first", "plain", "second"):
-        run(suite=suite, models=(), tasks=(), registry=["more.yaml", "suites.yaml"])
+    declared, said = [], []
+    for suite in ("plain", "first", "plain", "second", "aside"):
+        watch = Watch()
+        run(suite=suite, models=(), tasks=(), registry=["more.yaml", "suites.yaml"], progress=watch)
         declared.append(door.open_study("door").statistics.document())
-    assert declared == [{}, {"log": ["B"]}, {"log": ["B"]}, {"log": ["B"], "controls": ["B"]}]
+        said.append([text for text in watch.warnings if text.startswith("statistics: ")])
+    both = {"log": ["B"], "controls": ["B"]}
+    assert declared == [{}, {"log": ["B"]}, {"log": ["B"]}, both, both]
+    kept = "does not declare log; what this run declares of it holds on"
+    assert said == [[], [], [f"statistics: suite 'plain' {kept}"], [f"statistics: suite 'second' {kept}"], []]

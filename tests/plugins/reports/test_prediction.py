@@ -10,6 +10,7 @@ from harness.output.formats import render, to_json
 from harness.plugins.importers.paper import Paper
 from harness.plugins.reports.correlation import Correlation
 from harness.plugins.reports.prediction import JointPrediction
+from harness.plugins.reports.sensitivity import Sensitivity
 from harness.study.compose import compose
 from harness.study.rows import Row
 from tests.helpers.reasons import absences
@@ -78,6 +79,22 @@ def test_the_learner_of_logarithms_exists_only_where_it_is_declared():
 
 
 @pytest.mark.parametrize("report", [JointPrediction, Correlation])
+def test_a_logarithm_of_what_is_no_bias_here_is_said(report):
+    """As after a correction that takes a bias out."""
+    said = "log: no bias of this report is called sound; these are: shape, noise"
+    assert said in printed(report=report, statistics=StatisticsPlan(log=("noise", "sound")))
+    assert "log: no bias" not in printed(report=report, statistics=StatisticsPlan(log=("noise",)))
+
+
+@pytest.mark.parametrize("report", [JointPrediction, Correlation, Sensitivity])
+def test_a_measure_of_a_bias_and_of_an_axis_is_said(report):
+    composed = study(biases={**BIASES, "clean": ("noise@cc", "top1@a")})
+    said = "the bias clean and the axis ID are both made of top1@a: what they share is no finding"
+    assert [text for text in report().data(composed)["warnings"] if "made of top1" in text] == [said]
+    assert "no finding" not in printed(report=report)
+
+
+@pytest.mark.parametrize("report", [JointPrediction, Correlation])
 def test_the_table_says_what_it_rests_on(report):
     text = printed(report=report)
     assert text.startswith(TITLE)
@@ -102,6 +119,14 @@ def test_a_model_that_makes_most_of_the_error_is_named():
     share = errors["m8"] / sum(errors.values())
     assert share > 0.5
     assert f"– ID: m8 alone makes {share:.0%} of the squared error of Q² LOO" in printed(rows(far))
+
+
+def test_errors_of_rounding_and_of_huge_values_name_no_model_and_end_in_no_traceback():
+    exact = rows([(*values[:2], values[0] - values[1], values[3]) for values in VALUES])
+    assert "– ID: m" not in printed(exact)
+    huge = rows([(*values[:2], 1e300 * values[2], values[3]) for values in VALUES])
+    shares = [re.findall(r"– ID: (m\d) alone makes (\d+ ?%)", printed(models)) for models in (rows(), huge)]
+    assert shares[0] == shares[1]
 
 
 def test_models_without_a_group_take_no_part():

@@ -201,6 +201,115 @@ def test_an_alternative_that_nobody_has_is_undefined():
     ]  # fmt: skip
 
 
+def shown_text(data):
+    return " ".join(render(REPORT, data, "terminal").split())
+
+
+def test_an_alternative_with_the_measures_of_another_definition_counts_once():
+    """As after a correction of a table, which takes out the measure by which the two differ."""
+    choices = {"same": ("top1@c", "top1@b"), "b": ("top1@b",), "b again": ("top1@b",), "as defined": ("top1@c",)}
+    data = report(rows(), replace(PLAN, alternatives={"Far": choices}))
+    of = entry(data, "shape", "Far")["alternatives"]
+    assert {e["generalization"] for e in of["specifications"]} == {"as defined", "b", "as defined (declared)"}
+    assert of["defined"] == 3
+    x, y, c = ([row.measures[part].value for row in rows()] for part in ("shape-bias@cc", "top1@b", "top1@c"))
+    by_title = {e["generalization"]: e["spearman"] for e in of["specifications"]}
+    assert by_title["as defined"] == entry(data, "shape", "Far")["spearman"]
+    assert by_title["b"] == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert by_title["as defined (declared)"] == pytest.approx(stats.spearmanr(x, c).statistic)
+    said = "alternatives with the measures of another definition, which counts once: Far: same, Far: b again"
+    assert said in data["warnings"]
+    alone = report(rows(), replace(PLAN, alternatives={"Far": {"same": ("top1@b", "top1@c")}}))
+    assert entry(alone, "shape", "Far")["alternatives"] is None
+
+
+DECLARED = {
+    "alternative without a model": (
+        {"alternatives": {"Far": {"b": ("top1@b",), "d": ("top1@b", "top1@d")}}},
+        "alternatives without a value for any model that takes part: Far: d (no top1@d)",
+    ),
+    "alternative without a part": ({"alternatives": {"Far": {"b": ()}}}, "alternatives with the measures of another"),
+    "alternatives without end": (
+        {"alternatives": {"Far": {f"b{at}": (f"top1@{at}",) for at in range(900)}}},
+        "alternatives without a value for any model that takes part: Far: b0 (no top1@0), Far: b1 (no top1@1),",
+    ),
+    "alternatives of nothing": (
+        {"alternatives": {"Near": {"b": ("top1@b",)}}},
+        "alternatives: no bias or axis is called Near; these are: shape, LF, ID, Far",
+    ),
+    "control": ({"controls": ("ID", "Near")}, "controls that are no bias or axis of this report: Near"),
+    "baseline": ({"baseline_models": ("g1*", "h", "i?")}, "baseline_models: 2 of 3 names fit no model that takes part"),
+    "only baseline": ({"baseline_models": ("h",)}, "baseline_models: the only name fits no model that takes part: h"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("declared", DECLARED)
+def test_hostile_declarations_that_concern_nothing_here_are_said(declared):
+    """As in a run of some of the suite's models or tasks, or a report of two runs."""
+    changes, remark = DECLARED[declared]
+    data = report(rows(), replace(PLAN, **changes))
+    (line,) = [text for text in data["warnings"] if text.startswith(remark)]
+    assert line in shown_text(data)
+    assert [text for text in report(rows())["warnings"] if "alternatives" in text] == [
+        "alternatives without a value for any model that takes part: LF: gone (no x@a)"
+    ]
+
+
+def test_a_name_with_brackets_is_a_name_and_a_glob():
+    models = [replace(row, name=f"net [{row.name}]") for row in rows()]
+    names = tuple(row.name for row in models[:6])
+    data = report(models, replace(PLAN, baseline_models=names))
+    assert {e["n"] for e in data["effective"]} == {6} and not any("baseline" in text for text in data["warnings"])
+    assert {e["n"] for e in report(rows(), replace(PLAN, baseline_models=("g[0-5]",)))["effective"]} == {6}
+
+
+def test_hostile_numbers_of_alternatives_are_not_computed():
+    choices = {f"b{at}": ("top1@b", f"top1@{at}") for at in range(20_000)}
+    data = report(rows(), replace(PLAN, alternatives={"Far": choices}))
+    of = entry(data, "shape", "Far")["alternatives"]
+    assert of["reason"] == "undefined (20,001 combinations of alternatives, at most 1,000)" and of["defined"] == 0
+    assert not any("alternatives" in text for text in data["warnings"])
+
+
+def test_only_what_is_held_is_said_to_be_held():
+    text = shown_text(report(rows(), replace(PLAN, controls=("ID", "Near"))))
+    assert "held: ρ at equal ID; exploratory" in text and "– held over" not in text
+    models = rows()
+    models[3] = without(models[3], "top1@a")
+    data = report(models, replace(PLAN, controls=("ID", "LF")))
+    text = shown_text(data)
+    assert "held: ρ at equal ID, LF (but what the pair itself is of); exploratory" in text
+    assert "– held over n = 11 models: shape × Far, LF × Far" in text
+    assert "1 of 2" in text  # definitions of LF
+    assert "– null, undivided over n = 11 models: LF × Far" in text
+    assert {e["n"] for e in data["sensitivities"]} == {11, 12} and entry(data, "LF", "Far")["coupling"]["n"] == 11
+    assert "models: all 12, but ID 11." in text
+
+
+def test_the_order_of_models_changes_no_number_and_no_name():
+    """Two models move a coefficient equally: the same one is named, however a report is sorted."""
+    far = dict(enumerate((0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8)))
+    models = rows(8)
+    for at, row in enumerate(models):
+        near = {"top1@b": measure("top1@b", far[at], n=100), "top1@c": measure("top1@c", far[at], n=100)}
+        shape = {"shape-bias@cc": measure("shape-bias@cc", (3.5 - at) ** 2 / 20, n=100)}
+        models[at] = replace(row, measures={**row.measures, **near, **shape})
+    first, second = report(models), report(models[::-1])
+    influence = entry(first, "shape", "Far")["influence"]
+    x, y = [(3.5 - at) ** 2 for at in far], list(far.values())
+    moves = [abs(stats.spearmanr(np.delete(x, at), np.delete(y, at)).statistic) for at in far]
+    assert moves[0] == pytest.approx(moves[7]) and influence["model"] == "g0"
+    for entries in (first, second):
+        for each in entries["sensitivities"]:
+            each["influence"]["flips"].sort()
+    assert list(violations(json.loads(to_json(first)), schema.SensitivityData)) == []
+    assert without_rounding(second["sensitivities"]) == without_rounding(first["sensitivities"])
+
+
+def without_rounding(numbers):
+    return json.loads(json.dumps(numbers), parse_float=lambda text: round(float(text), 9))
+
+
 def test_reliability_from_counts_and_from_intervals():
     data = report(rows())
     by_name = {e["name"]: e for e in data["reliabilities"]}
@@ -214,6 +323,29 @@ def test_reliability_from_counts_and_from_intervals():
     assert wide["Far"]["value"] == pytest.approx(expected)
     ceiling = entry(report(rows()), "shape", "ID")["ceiling"]
     assert ceiling["value"] == pytest.approx(math.sqrt(by_name["shape"]["value"] * by_name["ID"]["value"]))
+
+
+def test_a_ceiling_rests_on_the_models_of_its_coefficient():
+    """Reliability belongs to a set of models: the one model that is unlike all others lacks the axis."""
+    models = rows()
+    models[0] = replace(
+        without(models[0], "top1@a"),
+        measures={
+            **without(models[0], "top1@a").measures,
+            "shape-bias@cc": measure("shape-bias@cc", 0.01, n=100),
+        },
+    )
+    models[1:] = [
+        replace(row, measures={**row.measures, "shape-bias@cc": measure("shape-bias@cc", 0.5 + at / 25, n=100)})
+        for at, row in enumerate(models[1:])
+    ]
+    data = report(models)
+    x = np.array([row.measures["shape-bias@cc"].value for row in models[1:]])
+    y = np.array([row.measures["top1@a"].value for row in models[1:]])
+    of_x, of_y = (1 - np.mean(v * (1 - v) / 100) / np.var(v, ddof=1) for v in (x, y))
+    assert entry(data, "shape", "ID")["ceiling"]["value"] == pytest.approx(math.sqrt(of_x * of_y))
+    by_name = {e["name"]: e for e in data["reliabilities"]}
+    assert (by_name["shape"]["n"], by_name["ID"]["n"]) == (12, 11) and by_name["shape"]["value"] > of_x + 0.01
 
 
 def test_the_smallest_study_and_an_empty_one():

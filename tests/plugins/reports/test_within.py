@@ -86,6 +86,9 @@ def test_few_models_are_tested_exactly_and_p_is_adjusted_over_the_pairs():
     assert all((one["p_within_method"], one["draws"], one["seed"]) == ("exact", 144, None) for one in found)
     assert [one["p_within_holm"] for one in found] == holm([one["p_within"] for one in found])
     assert "by all 144 permutations within families, corrected over these 4" in text_of(data)
+    gap = report([row(f"{group}{at}", group, at, None, at**2, at) for group in "gh" for at in range(4)])
+    assert "corrected over the 2 that have one, the primary tests" in text_of(gap)
+    assert entry(gap)["families"]["p_within_holm"] == 2 * entry(gap)["families"]["p_within"]
 
 
 def test_pairs_that_lack_models_rest_on_those_they_have():
