@@ -7,8 +7,9 @@ denominator stays: what remains comes from the denominator alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,8 @@ from harness.statistics import Correlation, spearman
 DRAWS: Final = 4000
 _BLOCK: Final = 1 << 18
 """Most entries of a block of draws."""
+_MOST_KEPT: Final = 1 << 21
+"""Most entries of all blocks that are kept for the next axis."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,13 +150,29 @@ def _drawn(
 ) -> np.ndarray:
     """(draws,) coefficients with `ranks` of numerators, exchanged inside runs of equal `codes`, over the denominators.
 
-    In blocks of draws; `codes` rise.
+    A report asks for one bias and one axis after another, and the ranks of the exchanged ratios do not depend on the
+    axis: those of the last ones are kept where they are small.
     """
+    sides = (above.tobytes(), below.tobytes(), codes.tobytes())
+    few = draws * len(above) <= _MOST_KEPT
+    blocks = _kept_ranks(*sides, draws, seed) if few else _exchanged_ranks(above, below, codes, draws, seed)
+    return np.concatenate([cosines(block, ranks) for block in blocks])
+
+
+@lru_cache(maxsize=2)
+def _kept_ranks(above: bytes, below: bytes, codes: bytes, draws: int, seed: int) -> tuple[np.ndarray, ...]:
+    """As `_exchanged_ranks`, of the contents of arrays. Do not change the returned arrays."""
+    first, second = (np.frombuffer(content, dtype=np.float64) for content in (above, below))
+    return tuple(_exchanged_ranks(first, second, np.frombuffer(codes, dtype=np.int64), draws, seed))
+
+
+def _exchanged_ranks(
+    above: np.ndarray, below: np.ndarray, codes: np.ndarray, draws: int, seed: int
+) -> Iterator[np.ndarray]:
+    """Blocks of rows of ranks, (up to `_BLOCK` // n, n), of exchanged numerators over denominators; `codes` rise."""
     rng = np.random.default_rng(seed)
     step = max(1, _BLOCK // len(above))
-    blocks = []
     for at in range(0, draws, step):
         keys = rng.random((min(step, draws - at), len(above))) + codes
         exchanged = above[np.argsort(keys, axis=1)]
-        blocks.append(cosines(ranks_of_rows(exchanged / below), ranks))
-    return np.concatenate(blocks)
+        yield ranks_of_rows(exchanged / below)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import RequestError, listed
 from harness.records import Erratum, ReasonKind, Remark, StatisticsPlan, Study, StudyModel
-from harness.remarks import joined
 from harness.study.comparability import compared, tells_apart
 from harness.study.errata import (
     affected,
@@ -200,7 +199,7 @@ def open_study(
         titles=reader.titles,
         statistics=reader.statistics,
         ungrouped=ungrouped,
-        warnings=[*reader.warnings(), *joined(mixtures(rows)), *remarks],
+        warnings=[*reader.warnings(), *mixtures(rows), *remarks],
         provenance=reader.provenance,
         errata=[erratum for of_run in errata.values() for erratum in of_run],
         denominators=denominators_of(probes.values()),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.errors import RequestError
+from harness.errors import RequestError, listed
 from harness.records import Remark
 from harness.study.rows import Row
 from harness.study.superseded import network_change
+
+MOST_NAMED = 12
+"""Most models that a remark names; each row of the report says which runs it is of."""
 
 
 def merged(rows: Iterable[Row]) -> list[Row]:
@@ -20,17 +22,25 @@ def merged(rows: Iterable[Row]) -> list[Row]:
 
 
 def mixtures(rows: Sequence[Row]) -> Iterator[Remark]:
-    """A remark on each model with published numbers beside others: only its name says that they are of one network."""
-    for name, count in Counter(row.name for row in rows if row.measures).items():
-        of_model = [row for row in rows if row.name == name and row.measures]
-        if count > 1 and any(row.network is None for row in of_model):
+    """A remark on models with published numbers beside others: only their names say that they are of one network."""
+    of_models: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.measures:
+            of_models.setdefault(row.name, []).append(row)
+    names: dict[str, list[str]] = {}
+    for name, of_model in of_models.items():
+        if len(of_model) > 1 and any(row.network is None for row in of_model):
             text = f"one row of {' and '.join(row.run for row in of_model)}: published numbers name no checkpoint"
-            yield Remark("comparability", name, text)
+            names.setdefault(text, []).append(name)
+    for text, concerned in names.items():
+        yield Remark("comparability", listed(concerned, most=MOST_NAMED), text)
 
 
 def _merge(first: Row, second: Row) -> Row:
     where = f"model {first.name!r} is in {first.run} and in {second.run}"
     shared = sorted(set(first.measures) & set(second.measures))
+    if first.network is None and second.network is None:  # two tables may print one number
+        shared = [name for name in shared if first.measures[name] != second.measures[name]]
     if shared:
         raise RequestError(
             f"{where}, both with {shared[0]} ({len(shared)} shared measures); expected each measure of a model once. "

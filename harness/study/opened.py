@@ -27,8 +27,10 @@ CORRELATIONS: Final = ("bias", "generalization", "models", "n", "spearman", "p",
 FAMILIES: Final = ("within", "p_within", "p_within_holm", "p_within_method", "simpson", "worst_family", "cluster_low",
                    "cluster_high", "n_effective")  # fmt: skip
 """Columns that a coefficient over all models has by training family."""
+PARTIAL: Final = ("partial", "p_partial", "given")
+"""Columns of the coefficient at equal accuracy, of biases that are divided by another measure."""
 _NUMBERS: Final = ("value", "low", "high", "spearman", "p", "p_holm", "p_bh", "poster", "within", "p_within",
-                   "p_within_holm", "cluster_low", "cluster_high", "n_effective")  # fmt: skip
+                   "p_within_holm", "cluster_low", "cluster_high", "n_effective", "partial", "p_partial")  # fmt: skip
 """Columns of float64, NaN where the number is undefined; `n` is Int64, <NA> where it is unknown."""
 
 
@@ -69,10 +71,11 @@ class OpenedStudy(Study):
             ``spearman``, ``p``, ``p_method``, ``low``, ``high`` (95 % interval), ``p_holm``, ``p_bh`` (adjusted),
             ``poster``, ``reason`` why a coefficient or its interval is NaN; then those of ``families``, of all models
             only: ``within``, ``p_within``, ``p_within_holm``, ``p_within_method``, ``simpson``, ``worst_family``,
-            ``cluster_low``, ``cluster_high``, ``n_effective``.
+            ``cluster_low``, ``cluster_high``, ``n_effective``; then, of a bias that is divided by another measure, the
+            coefficient at equal accuracy ``partial``, its ``p_partial``, and what is held, ``given``.
         """
         rows = self.plugins.report(REPORT).data(self)["correlations"]
-        return _frame([_flat(row) for row in rows], (*CORRELATIONS, *FAMILIES))
+        return _frame([_flat(row) for row in rows], (*CORRELATIONS, *FAMILIES, *PARTIAL))
 
     def trials(self, task: str, model: str) -> pd.DataFrame:
         """A row for each sample × condition of one model on one task, as ``harness export`` writes them.
@@ -173,10 +176,11 @@ def _rows(model: StudyModel, of_report: dict[str, Any], units: dict[str, str | N
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A coefficient with the numbers of its families beside its own."""
-    families = row.get("families", {})
-    own = {name: value for name, value in row.items() if name != "families"}
-    return {**own, **{name: families.get(name) for name in FAMILIES}}
+    """A coefficient with the numbers of its families, and those at equal accuracy, beside its own."""
+    families, partial = row.get("families", {}), row["partial"]
+    own = {name: value for name, value in row.items() if name not in ("families", "partial")}
+    held = {"partial": partial["value"], "p_partial": partial["p"], "given": ", ".join(partial["given"]) or None}
+    return {**own, **{name: families.get(name) for name in FAMILIES}, **held}
 
 
 def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -152,7 +153,11 @@ def _without(values: Mapping[str, float], rows: list[str]) -> dict[str, float]:
 
 def _judged(values: Mapping[str, float], needed: float) -> Iterator[tuple[str, float, _Others]]:
     """Each number that is far from at least so many others of its column, with those, where they are narrow."""
+    ordered = sorted(values.values())
     for row, value in values.items():
+        apart = (len(ordered) - bisect_right(ordered, APART * value), bisect_left(ordered, value / APART))
+        if value > 0 and max(apart) < max(needed, 1):
+            continue
         rest = [number for other, number in values.items() if other != row]
         sides = [[n for n in rest if n > APART * value], [n for n in rest if APART * n < value]]
         others = max(sides, key=len)

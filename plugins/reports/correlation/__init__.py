@@ -33,6 +33,7 @@ from .._declared import empty_set_apart, shared_measures, unknown_log
 from .._models import taking_part as _taking_part
 from .._models import units_of
 from .figures import all_figures
+from .given import Given
 from .numbers import computed
 from .schema import (
     CorrelationData,
@@ -56,7 +57,8 @@ class Correlation(Report):
 
         ``poster`` is a coefficient as the study's poster prints it: two decimals, 0.0 where p >= 0.05.
         """
-        numbers = kept_statistics(self, study, lambda: computed(study))
+        given = Given(study)
+        numbers = kept_statistics(self, study, lambda: computed(study, given), of=given.facts(study.models))
         return {
             "models": _models(study),
             "biases": {name: list(parts) for name, parts in study.biases.items()},

@@ -8,6 +8,7 @@ from harness import Table, TableCell, statistics
 
 from .._cells import BLANK, p_cell, plain
 from .family_tables import family_tables
+from .given_tables import given_note, given_tables
 from .notes import errata_notes, label, title_of
 from .schema import CorrelationData
 from .stars import Coefficient, contradictions, gap_lines, legend, p_and_interval, partner, stars
@@ -29,8 +30,14 @@ def coefficient_tables(data: CorrelationData) -> tuple[list[Table], list[Table]]
     if across:
         overall, *subsets = across
         errata = "\n".join(errata_notes(data, [*data["biases"], *data["axes"]]))
-        notes = (legend(overall), *contradictions(data, overall), _undefined_sets(data, subsets), errata)
-        answer = [_matrix(data, overall, *notes)]
+        notes = (
+            legend(overall),
+            *given_note(data),
+            *contradictions(data, overall),
+            _undefined_sets(data, subsets),
+            errata,
+        )
+        answer = [_matrix(data, overall, *notes), *given_tables(data)]
         left_out = "\n".join(_left_out(data, overall, subsets))
         details = [*family_tables(data), _full(data, overall, left_out), *_apart(data, overall, subsets)]
     if among and _defined(among[0]):
@@ -141,11 +148,21 @@ def _sizes(data: CorrelationData, entries: Sequence[Coefficient]) -> str:
     """The number of models, and the precision of a coefficient with that many."""
     counts = [entry["n"] for entry in entries]
     usual = max(counts, key=lambda n: (counts.count(n), n))
-    pairs = [(title_of(data, e["bias"]), title_of(data, partner(e)), e["n"]) for e in entries if e["n"] != usual]
-    exceptions = [f"{bias} × {partner} n = {n}" for bias, partner, n in pairs]
+    exceptions = list(_exceptions(data, entries, usual))
     half = _near_zero(usual)
     width = "" if half is None else f" (95 % interval of a ρ near 0: ±{half:.2f})"
     return f"n = {usual} models{width}" + (f", but {', '.join(exceptions)}" if exceptions else "")
+
+
+def _exceptions(data: CorrelationData, entries: Sequence[Coefficient], usual: int) -> Iterator[str]:
+    """``C n = 200`` for an axis that so many models have, with whichever bias; else each pair with another n."""
+    for name in dict.fromkeys(map(partner, entries)):
+        own = [entry for entry in entries if partner(entry) == name]
+        if len({entry["n"] for entry in own}) == 1 < len(own) and own[0]["n"] != usual:
+            yield f"{title_of(data, name)} n = {own[0]['n']}"
+        else:
+            pairs = [entry for entry in own if entry["n"] != usual]
+            yield from (f"{title_of(data, e['bias'])} × {title_of(data, name)} n = {e['n']}" for e in pairs)
 
 
 def _near_zero(n: int) -> float | None:

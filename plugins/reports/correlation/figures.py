@@ -10,6 +10,7 @@ from harness import Figure, Series
 from .curves import MOST_CURVES, by_label, curves_of, shown
 from .depth import depth_figures
 from .frequencies import frequency_figures
+from .given_tables import given_figures
 from .notes import title_of
 from .schema import AxisCoefficient, CorrelationData, ModelEntry
 from .stars import stars
@@ -18,8 +19,8 @@ FILTERED = re.compile(r"relative-top1@(?P<dataset>[^/]+)/(?P<kind>low|high)-pass
 
 
 def all_figures(data: CorrelationData) -> list[Figure]:
-    """``scatter-<bias>-<axis>`` for each pair, filters, depth, and frequencies that are added."""
-    return [*_scatters(data), *_curves(data), *depth_figures(data), *frequency_figures(data)]
+    """``scatter-<bias>-<axis>``, ``partial-<axis>``, filters, depth, and frequencies that are added."""
+    return [*_scatters(data), *given_figures(data), *_curves(data), *depth_figures(data), *frequency_figures(data)]
 
 
 # --- scatter ----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from harness import Study, StudyModel, statistics
 
 from .._models import taking_part
 from .._predictions import PredictionEntry, prediction_entries
+from .given import Given
 from .schema import AxisCoefficient, BiasCoefficient, ClusterEntry, FamilyNumbers, Numbers
 from .within import cluster_entries, family_numbers
 
@@ -28,7 +29,7 @@ class Computed(TypedDict):
     clusters: list[ClusterEntry]
 
 
-def computed(study: Study) -> Computed:
+def computed(study: Study, given: Given) -> Computed:
     """What is computed of the biases and axes of all models, and takes long."""
     across = [(bias, axis) for bias in study.biases for axis in study.axes]
     among = list(combinations(study.biases, 2))
@@ -38,7 +39,7 @@ def computed(study: Study) -> Computed:
     return {
         "predictions": prediction_entries(study, models),
         "correlations": [
-            {"bias": bias, "generalization": axis, **numbers}
+            {"bias": bias, "generalization": axis, **numbers, "partial": given.partial(selection[1], (bias, axis))}
             for selection in selections
             for (bias, axis), numbers in zip(across, _coefficients(selection, across, of_axes), strict=True)
         ],

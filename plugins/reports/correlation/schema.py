@@ -147,12 +147,30 @@ class Numbers(TypedDict):
     families: NotRequired[FamilyNumbers]
 
 
+class PartialNumbers(TypedDict):
+    """Spearman's partial correlation of a bias that is divided by another measure, with an axis at equal accuracy.
+
+    `given`: what is held, the declared controls, else the measure that the bias is divided by; empty where nothing is;
+    `n`: models that have all the numbers; `value` in [-1, 1]; `p`: two-sided, by the t distribution; `low` and `high`:
+    95 % interval; `reason`: why `value` is null, for example because the bias is not divided.
+    """
+
+    given: list[str]
+    n: int
+    value: float | None
+    p: float | None
+    low: float | None
+    high: float | None
+    reason: str | None
+
+
 @final
 class AxisCoefficient(Numbers):
-    """Correlation of a bias with an axis of generalization."""
+    """Correlation of a bias with an axis of generalization, and the same at equal accuracy."""
 
     bias: str
     generalization: str
+    partial: PartialNumbers
 
 
 @final

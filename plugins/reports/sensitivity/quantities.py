@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from harness import Measure, Remark, StatisticsPlan, Study, StudyModel, statistics
+from harness import Measure, StatisticsPlan, Study, StudyModel, statistics
 
+from .._divided import comparable, divisor_of
 from .._models import fits, taking_part
 
 AS_DEFINED = StatisticsPlan.AS_DEFINED
@@ -42,7 +43,7 @@ class Quantities:
 
     def measured(self, part: str) -> np.ndarray:
         """(N,) values of one measure; NaN where a model has none, or one that cannot be compared with the others'."""
-        return np.array([_value(model.measures.get(part)) for model in self.models], dtype=np.float64)
+        return np.array([comparable(model.measures.get(part)) for model in self.models], dtype=np.float64)
 
     def mean_of(self, parts: Sequence[str]) -> np.ndarray:
         """(N,) mean of measures; NaN where one of them is missing."""
@@ -80,11 +81,7 @@ class Quantities:
 
     def denominator(self, name: str) -> str | None:
         """Full name of the measure that all parts of a bias or axis are divided by; None where there is no such."""
-        pairs = [part.partition("/")[0].partition("@") for part in self.definitions[name]]
-        shared = {
-            f"{self.divisors[measure]}@{dataset}" if measure in self.divisors else None for measure, _, dataset in pairs
-        }
-        return shared.pop() if len(shared) == 1 else None
+        return divisor_of(self.definitions[name], self.divisors)
 
 
 def quantities(study: Study) -> Quantities:
@@ -101,15 +98,8 @@ def _number(value: float | None) -> float:
 
 
 def _facts(measure: Measure) -> list[Any]:
-    unlike = math.isnan(_value(measure))
+    unlike = math.isnan(comparable(measure))
     return [measure.value, measure.low, measure.high, measure.n, measure.unit, measure.direction, unlike]
-
-
-def _value(measure: Measure | None) -> float:
-    if measure is None or measure.value is None:
-        return math.nan
-    unlike = any(isinstance(flag, Remark) and flag.kind == "comparability" for flag in measure.flags)
-    return math.nan if unlike else measure.value
 
 
 def _standard_error(measure: Measure | None) -> float | None:

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from harness.inference import coupling_null
+from harness.inference import coupling, coupling_null
 from harness.statistics import spearman
 from tests.helpers.published import read_published
 
@@ -115,6 +115,20 @@ def test_the_order_of_models_changes_nothing():
     arrays, families = rng.uniform(0.1, 1, (3, 12)), np.array(list("aaaabbbbcccd"))
     order = rng.permutation(12)
     assert coupling_null(*arrays[:, order], families[order], draws=40) == coupling_null(*arrays, families, draws=40)
+
+
+def test_draws_that_are_kept_for_the_next_axis_are_those_that_are_not(monkeypatch):
+    rng = np.random.default_rng(9)
+    ratios, axes, families = rng.uniform(0.1, 1, (2, 2, 12)), rng.uniform(size=(3, 12)), list("aaaabbbbcccd")
+    places = [(ratio, axis, seed) for ratio in ratios for axis in axes for seed in (0, 1)]
+
+    def nulls():
+        return [coupling_null(*ratio, axis, families, draws=40, seed=seed) for ratio, axis, seed in places]
+
+    kept = nulls()
+    monkeypatch.setattr(coupling, "_MOST_KEPT", 0)
+    assert nulls() == kept
+    assert len({result.free.null for result in kept}) == len(places)
 
 
 def test_undefined_and_refused():

@@ -150,7 +150,15 @@ def test_names_and_parts_of_definitions_are_checked():
 
 def test_a_model_of_two_runs_is_refused_if_they_share_a_measure():
     with pytest.raises(RequestError, match=r"model 'm' is in runs/a and in runs/b, both with top1@a \(1 shared"):
-        compose([row(top1_a=0.5), row(run="runs/b", top1_a=0.5)], {}, AXES)
+        compose([row(top1_a=0.5), row(run="runs/b", top1_a=0.6)], {}, AXES)
+    network = {"checkpoint": "sha256:1"}
+    with pytest.raises(RequestError, match=r"both with top1@a \(1 shared"):
+        compose([row(top1_a=0.5, network=network), row(run="runs/b", top1_a=0.5)], {}, AXES)
+
+
+def test_two_published_tables_may_print_one_number():
+    model = only(compose([row(top1_a=0.5), row(run="runs/b", top1_a=0.5, top1_b=0.7)], {}, AXES))
+    assert {name: measure.value for name, measure in model.measures.items()} == {"top1@a": 0.5, "top1@b": 0.7}
 
 
 def test_disjoint_rows_of_one_model_merge():

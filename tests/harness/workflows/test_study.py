@@ -91,8 +91,9 @@ def test_correlations_are_those_of_the_report(small, report):
     table = small.correlations()
     expected = []
     for entry in report["correlations"]:
-        families = entry.pop("families", {})
-        expected.append({**entry, **{name: families.get(name) for name in FAMILIES}})
+        families, held = entry.pop("families", {}), entry.pop("partial")
+        partial = {"partial": held["value"], "p_partial": held["p"], "given": ", ".join(held["given"]) or None}
+        expected.append({**entry, **{name: families.get(name) for name in FAMILIES}, **partial})
     assert expected[0]["models"] == "all" and expected[0]["simpson"] is False
     assert list(table.columns) == list(expected[0])
     got = table.astype(object).where(table.notna(), None).to_dict("records")

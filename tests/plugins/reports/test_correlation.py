@@ -92,7 +92,7 @@ def test_models_that_lack_a_number_are_left_out_and_counted():
     text = render(Correlation(), data, "terminal")
     assert "– Robust: no top1@c (failed: NaN logits): gap" in text
     assert "n = 7 models" in text
-    assert "but shape × Robust n = 6, noise × Robust n = 6" in " ".join(text.split())
+    assert "but Robust n = 6" in " ".join(text.split())
 
 
 def test_one_reason_for_several_values_is_told_once():
