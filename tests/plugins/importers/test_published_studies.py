@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 from harness import RequestError, open_study
-from harness.plugins.importers.imagenet_testbed import AXES, ImageNetTestbed
+from harness.discovery.loader import load_plugins
+from harness.plugins.importers.imagenet_testbed import AXES, STATISTICS, ImageNetTestbed
 from harness.plugins.importers.imagenet_x import BIASES, FACTORS, MULTI, NOT_A_NETWORK, TOP, ImageNetX
 from harness.plugins.importers.timm_results import SETS, TimmResults
+from harness.plugins.probes.accuracy import Accuracy
+from harness.registry import load_registry
 from tests.helpers.bounds import bounded
+from tests.helpers.imagenet_x import trials_of
 from tests.helpers.published_tables import factor_row, shift_row, timm_row, write_table
 
 ON_DISK = [f"imagenet-c.{name}.{level}_on-disk" for name in (
@@ -123,6 +127,20 @@ def test_each_of_the_18_published_tables_is_read(real):
     assert len(set(names)) == 6
 
 
+@pytest.mark.parametrize("kind", ["top", "multi"])
+def test_imported_numbers_are_those_that_the_probe_measures_under_the_same_names(real, kind):
+    table = ImageNetX().read(real / "more" / "imagenet_x_results" / f"{kind}-base-class.csv.gz")
+    (imported,) = [model.measures for model in table.models if model.name == "ViT"]
+    measured = {m.full_name("imagenet-x"): m for m in Accuracy().measures(trials_of(real, "ViT"))}
+    shared = imported.keys() & measured.keys()
+    ratios = {part for parts in table.biases.values() for part in parts}
+    assert ratios < shared and "error@imagenet-x" in shared and len(shared) == (18 if kind == "top" else 17)
+    for name in shared:
+        assert imported[name].value == pytest.approx(measured[name].value, rel=1e-12), name
+        assert (imported[name].unit, imported[name].direction) == (measured[name].unit, measured[name].direction), name
+        assert name == "worst-factor@imagenet-x" or imported[name].n == measured[name].n, name
+
+
 # --- the testbed ------------------------------------------------------------------------------
 
 
@@ -159,6 +177,14 @@ def test_all_338_networks_and_their_settings(real):
         assert pm0 is None or by_name[network]["pm0@vid-robust"].value == pytest.approx(pm0 / 100, abs=5.001e-5)
     lacking = {part for parts in AXES.values() for part in parts} - by_name["resnet50"].keys()
     assert lacking == set()
+
+
+def test_the_suite_of_that_name_defines_the_biases_and_axes_of_the_tables():
+    """Else a report over the tables and one's own run of the suite would be refused."""
+    suite = load_registry((), load_plugins()).suites["imagenet-x"]
+    assert dict(suite.biases) == dict(BIASES)
+    assert len(suite.axes) == 6 and suite.axes.items() <= AXES.items()
+    assert suite.statistics == STATISTICS
 
 
 # --- timm -------------------------------------------------------------------------------------
