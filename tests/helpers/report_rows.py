@@ -131,6 +131,7 @@ def correlation(data):
         yield _joint(data["predictions"])
     if defined:
         yield _matrix(data, across, "of biases and generalization")
+        yield from _given(across)
     yield from _ranks(data)
     yield from _models(data)
     yield from _intervals(data)
@@ -198,6 +199,23 @@ def _matrix(data, entries, title):
     return f"Spearman's ρ {title}, all models", [
         {"bias": row, **{column: cells.get((row, column), blank) for column in columns}} for row in rows
     ]
+
+
+def _given(entries):
+    rows = [
+        {
+            **_pair(one),
+            "given": " ".join(one["partial"]["given"]),
+            "n": one["partial"]["n"],
+            "spearman": number(one["spearman"], one["reason"]),
+            "partial": number(one["partial"]["value"], one["partial"]["reason"]),
+            **{key: number(one["partial"][key], one["partial"]["reason"]) for key in ("low", "high", "p")},
+        }
+        for one in entries
+        if one["partial"]["given"]
+    ]
+    if rows:
+        yield "Biases divided by another measure", rows
 
 
 def _families(entries):

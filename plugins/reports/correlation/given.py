@@ -17,6 +17,7 @@ from .._divided import comparable, divisor_of
 from .schema import PartialNumbers
 
 Pair = tuple[str, str]
+PERFECT = "no interval of a perfect order"
 NOT_DIVIDED = "the bias is not divided by another measure"
 
 
@@ -60,7 +61,7 @@ class Given:
             "p": found.p,
             "low": found.low,
             "high": found.high,
-            "reason": found.reason,
+            "reason": found.reason or (None if found.low is not None else PERFECT),
         }
 
 

@@ -10,11 +10,9 @@ from harness import Study, StudyModel, statistics
 
 from .._models import taking_part
 from .._predictions import PredictionEntry, prediction_entries
-from .given import Given
+from .given import PERFECT, Given
 from .schema import AxisCoefficient, BiasCoefficient, ClusterEntry, FamilyNumbers, Numbers
 from .within import cluster_entries, family_numbers
-
-PERFECT = "no interval of a perfect order"
 
 Pair = tuple[str, str]
 Selection = tuple[str, Sequence[StudyModel]]

@@ -9,6 +9,7 @@ import pytest
 
 from harness import RequestError, open_study
 from harness.discovery.loader import load_plugins
+from harness.plugins.datasets._imagenet_x import FACTORS as OF_DATASET
 from harness.plugins.importers.imagenet_testbed import AXES, STATISTICS, ImageNetTestbed
 from harness.plugins.importers.imagenet_x import BIASES, FACTORS, MULTI, NOT_A_NETWORK, TOP, ImageNetX
 from harness.plugins.importers.timm_results import SETS, TimmResults
@@ -183,6 +184,7 @@ def test_the_suite_of_that_name_defines_the_biases_and_axes_of_the_tables():
     """Else a report over the tables and one's own run of the suite would be refused."""
     suite = load_registry((), load_plugins()).suites["imagenet-x"]
     assert dict(suite.biases) == dict(BIASES)
+    assert FACTORS == OF_DATASET
     assert len(suite.axes) == 6 and suite.axes.items() <= AXES.items()
     assert suite.statistics == STATISTICS
 

@@ -96,6 +96,14 @@ def test_a_ratio_that_is_a_function_of_accuracy_has_nothing_left():
     assert found["given"] == ["ID"]
 
 
+def test_a_perfect_order_at_equal_accuracy_has_no_interval_and_says_so():
+    """Accuracy is the same of every model but one: what is left orders the others."""
+    rng = np.random.default_rng(1)
+    same = [row(at, rng, **{"top1@a": 0.5, "top1@b": at / 10, "error-ratio@x/pose": float(at)}) for at in range(9)]
+    found = partial(report(same))
+    assert (found["value"], found["low"], found["reason"]) == (1.0, None, "no interval of a perfect order")
+
+
 def test_models_without_a_comparable_divisor_are_left_out(rows):
     unlike = Remark("comparability", "error@x", "cannot be compared", line="cannot be compared")
     flagged = replace(rows[3].measures["error@x"], flags=(unlike,))
