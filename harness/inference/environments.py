@@ -7,7 +7,7 @@ are averaged inside each *environment*, and the largest one is told.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -25,7 +25,7 @@ LEAST_WEIGHT: Final = 0.5
 QUANTILE: Final = 0.9
 ROUNDING: Final = 1e-9
 """Part of a size that is rounding: twelve pairs of one weight are twelve."""
-Setting = Hashable
+Setting = str | float
 """Value of a hyperparameter: a text or a number."""
 _Recipe = tuple[Setting, ...]
 
@@ -198,8 +198,7 @@ def _environments(
 
 def _order(value: Setting) -> tuple[bool, float, str]:
     """Numbers by size, then all else by its text."""
-    number = isinstance(value, int | float)
-    return (not number, float(value) if isinstance(value, int | float) else 0.0, "" if number else str(value))
+    return (True, 0.0, value) if isinstance(value, str) else (False, float(value), "")
 
 
 def _summary(environments: Sequence[Environment]) -> SignErrors:

@@ -1,0 +1,147 @@
+"""Sign errors of each bias under single changes of the declared hyperparameters, and the table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from harness import Study, Table, TableCell, inference
+
+from .._cells import ABSENT, plain
+from .quantities import Quantities
+from .schema import EnvironmentEntry, InterventionsEntry, SensitivityData, SensitivityEntry, SignErrorsEntry
+
+ALL = "all"
+
+
+def interventions_entry(study: Study, over: Quantities, pair: tuple[str, str]) -> InterventionsEntry | None:
+    """The sign errors of a bias with an axis; None where no hyperparameters are declared.
+
+    The bias counts in the direction of its coefficient over the same models: which direction is right is not declared.
+    """
+    if not study.statistics.hyperparameters:
+        return None
+    recipes, have = _recipes(study, over), over.complete(*pair)
+    places = [at for at, recipe in enumerate(recipes) if recipe and have[at]]
+    known = [recipes[at] or {} for at in places]
+    x, y = (over.values[name][places] for name in pair)
+    direction = inference.family_signs(x, y, [None] * len(places)).overall
+    images, reason = _images(over, pair[1], places)
+    if reason is not None:
+        return _entry(len(places), direction, images, None, reason)
+    found = inference.robust_sign_error(direction * x, y, known, images)
+    return _entry(len(places), direction, images, found, found.reason)
+
+
+def without_recipe(study: Study, over: Quantities) -> list[str]:
+    """Models that lack hyperparameters which others have."""
+    if not study.statistics.hyperparameters:
+        return []
+    return [model.name for model, recipe in zip(over.models, _recipes(study, over), strict=True) if not recipe]
+
+
+def _recipes(study: Study, over: Quantities) -> list[Mapping[str, str | float] | None]:
+    """The hyperparameters of each model; None where it lacks one that another model has."""
+    recipes = [study.statistics.hyperparameters_of(model.name) for model in over.models]
+    names = {name for recipe in recipes for name in recipe}
+    return [recipe if recipe and set(recipe) == names else None for recipe in recipes]
+
+
+def _images(over: Quantities, axis: str, places: Sequence[int]) -> tuple[int | None, str | None]:
+    """Smallest number of images behind a part of the axis; or why there is none."""
+    counts = []
+    for part in over.definitions[axis]:
+        measures = [over.models[at].measures[part] for at in places]
+        if any(measure.unit != "fraction" for measure in measures):
+            return None, f"undefined ({part} is no share of images)"
+        if any(measure.n is None for measure in measures):
+            return None, f"undefined (of how many images {part} is, is unknown)"
+        counts += [measure.n for measure in measures if measure.n is not None]
+    return min(counts, default=None), None
+
+
+def _entry(
+    n: int, direction: int, images: int | None, found: inference.RobustSignError | None, reason: str | None
+) -> InterventionsEntry:
+    environments = found.environments if found else ()
+    return {
+        "n": n,
+        "images": images,
+        "direction": direction,
+        "size": found.largest if found else 0.0,
+        "overall": _errors(found.overall) if found and found.overall else None,
+        "factors": {factor: _errors(errors) for factor, errors in found.factors.items()} if found else {},
+        "changes": [_change(environment) for environment in environments],
+        "reason": reason,
+    }
+
+
+def _errors(errors: inference.SignErrors) -> SignErrorsEntry:
+    return {
+        "environments": errors.environments,
+        "mean": errors.mean,
+        "high": errors.high,
+        "worst": errors.worst,
+    }
+
+
+def _change(environment: inference.Environment) -> EnvironmentEntry:
+    return {
+        "factor": environment.factor,
+        "before": environment.before,
+        "after": environment.after,
+        "fixed": dict(environment.fixed),
+        "pairs": environment.pairs,
+        "size": environment.size,
+        "error": environment.error,
+    }
+
+
+# --- the table --------------------------------------------------------------------------------
+
+
+def intervention_tables(data: SensitivityData) -> Iterator[Table]:
+    """Each bias with each axis: sign errors over all environments, and by hyperparameter."""
+    entries = [entry for entry in data["sensitivities"] if entry["interventions"]]
+    rows = [row for entry in entries for row in _rows(data, entry)]
+    if rows:
+        yield Table(
+            title="Sign errors under one change of the recipe: does the bias rank the networks as the axis does?",
+            columns=("bias", "axis", "changed", "ρ", "changes", "mean", "90 %", "worst"),
+            keys=("bias", "axis", "changed", "direction", "environments", "mean", "high", "worst"),
+            rows=tuple(rows),
+            note="\n".join(
+                [
+                    "0: always as ρ over all these models says, 0.5: as a coin, 1: never. mean, 90 %, worst: over the "
+                    "changes that enough pairs of networks tell from noise.",
+                    *(f"– {reason}" for reason in _reasons(entries)),
+                ]
+            ),
+        )
+
+
+def _rows(data: SensitivityData, entry: SensitivityEntry) -> Iterator[tuple[TableCell, ...]]:
+    of = entry["interventions"]
+    if of is None or of["overall"] is None:
+        return
+    names = [TableCell(data["titles"].get(name, name), value=name) for name in (entry["bias"], entry["generalization"])]
+    sign = {1: "+", -1: "−"}.get(of["direction"])
+    direction = TableCell(sign, value=of["direction"]) if sign else ABSENT
+    for factor, errors in ((ALL, of["overall"]), *of["factors"].items()):
+        numbers = [plain(errors["mean"]), plain(errors["high"]), plain(errors["worst"])]
+        count = TableCell(str(errors["environments"]), value=errors["environments"])
+        yield (*names, TableCell(factor), direction, count, *numbers)
+
+
+def _reasons(entries: Sequence[SensitivityEntry]) -> list[str]:
+    return list(dict.fromkeys(of["reason"] for entry in entries if (of := entry["interventions"]) and of["reason"]))
+
+
+def intervention_remarks(study: Study, over: Quantities, entries: Sequence[SensitivityEntry]) -> Iterator[str]:
+    """Models that take no part, and why there are no sign errors at all where hyperparameters are declared."""
+    lacking = without_recipe(study, over)
+    if lacking:
+        named = ", ".join(lacking[:6]) + (f" and {len(lacking) - 6} more" if len(lacking) > 6 else "")
+        yield f"sign errors: without all hyperparameters, so left out: {named}"
+    declared = [entry["interventions"] for entry in entries if entry["interventions"]]
+    if declared and not any(of["overall"] for of in declared):
+        yield from (f"sign errors: {reason}" for reason in _reasons(entries))
