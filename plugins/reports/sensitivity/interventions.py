@@ -10,7 +10,8 @@ from .._cells import ABSENT, plain
 from .quantities import Quantities
 from .schema import EnvironmentEntry, InterventionsEntry, SensitivityData, SensitivityEntry, SignErrorsEntry
 
-ALL = "all"
+ALL = "(all)"
+"""In place of the name of a hyperparameter."""
 
 
 def interventions_entry(study: Study, over: Quantities, pair: tuple[str, str]) -> InterventionsEntry | None:
@@ -112,7 +113,7 @@ def intervention_tables(data: SensitivityData) -> Iterator[Table]:
             note="\n".join(
                 [
                     "0: always as ρ over all these models says, 0.5: as a coin, 1: never. mean, 90 %, worst: over the "
-                    "changes that enough pairs of networks tell from noise.",
+                    "changes that enough pairs of networks tell from noise; worst is the robust sign error.",
                     *(f"– {reason}" for reason in _reasons(entries)),
                 ]
             ),
@@ -130,6 +131,25 @@ def _rows(data: SensitivityData, entry: SensitivityEntry) -> Iterator[tuple[Tabl
         numbers = [plain(errors["mean"]), plain(errors["high"]), plain(errors["worst"])]
         count = TableCell(str(errors["environments"]), value=errors["environments"])
         yield (*names, TableCell(factor), direction, count, *numbers)
+
+
+def change_table(data: SensitivityData) -> Table:
+    """Each change of a recipe, for CSV."""
+    return Table(
+        title="Sign error of each change of one hyperparameter",
+        columns=("bias", "axis", "changed", "from", "to", "with", "pairs", "size", "error"),
+        rows=tuple(
+            (
+                *map(TableCell, (entry["bias"], entry["generalization"], change["factor"])),
+                *(TableCell(str(change[end]), value=change[end]) for end in ("before", "after")),
+                TableCell(", ".join(f"{name} {value}" for name, value in change["fixed"].items())),
+                TableCell(str(change["pairs"]), value=change["pairs"]),
+                *(plain(change[key]) for key in ("size", "error")),
+            )
+            for entry in data["sensitivities"]
+            for change in (entry["interventions"] or {"changes": []})["changes"]
+        ),
+    )
 
 
 def _reasons(entries: Sequence[SensitivityEntry]) -> list[str]:

@@ -1,5 +1,6 @@
 """Sign errors in the report `sensitivity`: made recipes with seeds, what is not declared, and why there are none."""
 
+import csv
 import json
 from dataclasses import replace
 
@@ -74,6 +75,14 @@ def test_a_bias_that_follows_the_width_alone_fails_by_factor():
     text = " ".join(render(REPORT, data, "terminal").split())
     assert "Sign errors under one change of the recipe" in text
     assert [row[-1] for row in table(data)] == ["1.00", "0.00", "1.00"]
+
+
+def test_csv_has_each_change():
+    text = render(REPORT, report(rows(blind, far))[0], "csv")
+    lines = [row for row in csv.reader(text.splitlines()) if row[:3] == ["cue", "Far", "loss"]]
+    assert lines[0] == ["cue", "Far", "loss", "1", "2", "1.0", "1.0", "1.0"]
+    assert [line[3:7] for line in lines[1:]] == [["plain", "robust", f"width {w}", "16"] for w in (16, 32)]
+    assert [line[8] for line in lines[1:]] == ["1.0", "1.0"]
 
 
 def table(data):
