@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -72,20 +71,17 @@ class RobustSignError:
     """Sign errors of a measure over all environments, and over those of each hyperparameter.
 
     Attributes:
-        environments: all, also those of too small a size, by hyperparameter and value.
+        environments: those of at least `LEAST_SIZE` pairs, with weight or without; by hyperparameter and value.
+        size: largest effective sample size of an environment, also of those of fewer pairs; 0 without any.
         overall: None where no environment is large enough, and then `reason` says why.
         factors: hyperparameter -> its environments; without those that have none of sufficient size.
     """
 
     environments: tuple[Environment, ...]
+    size: float
     overall: SignErrors | None
     factors: Mapping[str, SignErrors]
     reason: str | None
-
-    @property
-    def largest(self) -> float:
-        """Largest effective sample size of an environment; 0 without any."""
-        return max((environment.size for environment in self.environments), default=0.0)
 
 
 def sign_error(c1: float, c2: float, g1: float, g2: float) -> float:
@@ -125,15 +121,17 @@ def robust_sign_error(
     seeds: dict[_Recipe, list[int]] = {}
     for place, values in enumerate(hyperparameters):
         seeds.setdefault(tuple(values[factor] for factor in factors), []).append(place)
-    pairs = _Pairs(levels(measure), levels(axis), axis, n)
-    environments = tuple(_environments(factors, seeds, pairs))
+    everything = list(_environments(factors, seeds, _Pairs(levels(measure), levels(axis), axis, n)))
+    environments = tuple(environment for _, own in everything for environment in own)
+    size = max((largest for largest, _ in everything), default=0.0)
     kept = [environment for environment in environments if environment.size >= LEAST_SIZE * (1 - ROUNDING)]
     by_factor = {factor: [environment for environment in kept if environment.factor == factor] for factor in factors}
     return RobustSignError(
         environments=environments,
+        size=size,
         overall=_summary(kept) if kept else None,
         factors={factor: _summary(own) for factor, own in by_factor.items() if own},
-        reason=None if kept else _reason(environments, seeds, n),
+        reason=None if kept else _reason(size, bool(everything), max(map(len, seeds.values()), default=0), n),
     )
 
 
@@ -146,23 +144,22 @@ class _Pairs:
     values: np.ndarray
     n: int | None
 
-    def of(self, first: Sequence[int], second: Sequence[int]) -> tuple[int, float, float | None]:
-        """Number, effective sample size and mean error of the pairs of networks at two lists of places."""
-        rows, columns = np.ix_(first, second)
-        errors = (1 - self._steps(self.measure, rows, columns) * self._steps(self.axis, rows, columns)) / 2
-        weights = np.ones(errors.shape)
+    def sums(self, first: Sequence[int], others: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Sums of weights, of their squares and of weighted errors of the pairs of one recipe with each of K others.
+
+        Args:
+            first: places of the networks of the recipe. others: those of each of the other recipes.
+        """
+        rows, columns = np.ix_(first, np.concatenate(others))
+        steps = np.sign(self.measure[rows] - self.measure[columns]) * np.sign(self.axis[rows] - self.axis[columns])
+        weights = np.ones(steps.shape)
         if self.n is not None:
             of_noise = hoeffding_weight(self.values[rows] - self.values[columns], self.n)
             weights = np.maximum(of_noise - LEAST_WEIGHT, 0.0)
-        total = float(weights.sum())
-        if total == 0:
-            return errors.size, 0.0, None
-        return errors.size, total**2 / float(np.square(weights).sum()), float((weights * errors).sum()) / total
-
-    @staticmethod
-    def _steps(level: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        steps: np.ndarray = np.sign(level[rows] - level[columns])
-        return steps
+        starts = np.cumsum([0, *map(len, others[:-1])])
+        errors = weights * (1 - steps) / 2
+        total, square, error = (np.add.reduceat(of.sum(axis=0), starts) for of in (weights, weights**2, errors))
+        return total, square, error
 
 
 def _factors(hyperparameters: Sequence[Mapping[str, Setting]]) -> tuple[str, ...]:
@@ -175,25 +172,53 @@ def _factors(hyperparameters: Sequence[Mapping[str, Setting]]) -> tuple[str, ...
 
 def _environments(
     factors: Sequence[str], seeds: Mapping[_Recipe, Sequence[int]], pairs: _Pairs
-) -> Iterator[Environment]:
-    """Every two recipes that differ in one factor, once."""
+) -> Iterator[tuple[float, list[Environment]]]:
+    """For each recipe and factor: the changes of it to larger values of the factor, and the largest size of them."""
     for place, factor in enumerate(factors):
         alike: dict[_Recipe, list[_Recipe]] = {}
         for recipe in seeds:
             alike.setdefault((*recipe[:place], *recipe[place + 1 :]), []).append(recipe)
+        names = [name for name in factors if name != factor]
         for fixed, recipes in alike.items():
             ordered = sorted(recipes, key=lambda recipe: _order(recipe[place]))
-            for before, after in combinations(ordered, 2):
-                number, size, error = pairs.of(seeds[before], seeds[after])
-                yield Environment(
-                    factor=factor,
-                    before=before[place],
-                    after=after[place],
-                    fixed=dict(zip((name for name in factors if name != factor), fixed, strict=True)),
-                    pairs=number,
-                    size=size,
-                    error=error,
-                )
+            values, networks = [recipe[place] for recipe in ordered], [seeds[recipe] for recipe in ordered]
+            for at in range(len(ordered) - 1):
+                change = _Change(factor, values[at], dict(zip(names, fixed, strict=True)), networks[at])
+                yield change.environments(values[at + 1 :], networks[at + 1 :], pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What the environments of one recipe and factor share; `networks`: places of those of the recipe."""
+
+    factor: str
+    before: Setting
+    fixed: Mapping[str, Setting]
+    networks: Sequence[int]
+
+    def environments(
+        self, values: Sequence[Setting], others: Sequence[Sequence[int]], pairs: _Pairs
+    ) -> tuple[float, list[Environment]]:
+        """Those of the changes to `values`, of which the networks are at `others`; and the largest size of all."""
+        total, square, error = pairs.sums(self.networks, others)
+        weighs = total > 0
+        sizes = np.divide(total**2, square, out=np.zeros(len(total)), where=weighs)
+        means = np.divide(error, total, out=np.zeros(len(total)), where=weighs)
+        counts = [len(self.networks) * len(networks) for networks in others]
+        found = [
+            Environment(
+                factor=self.factor,
+                before=self.before,
+                after=values[at],
+                fixed=self.fixed,
+                pairs=count,
+                size=float(sizes[at]),
+                error=float(means[at]) if weighs[at] else None,
+            )
+            for at, count in enumerate(counts)
+            if count >= LEAST_SIZE
+        ]
+        return float(sizes.max()), found
 
 
 def _order(value: Setting) -> tuple[bool, float, str]:
@@ -211,14 +236,13 @@ def _summary(environments: Sequence[Environment]) -> SignErrors:
     )
 
 
-def _reason(environments: Sequence[Environment], seeds: Mapping[_Recipe, Sequence[int]], n: int | None) -> str:
-    """Why no environment is large enough."""
+def _reason(size: float, changes: bool, seeds: int, n: int | None) -> str:
+    """Why no environment is large enough, with the largest size of one, and the most seeds of a recipe."""
     expected = f"expected at least {LEAST_SIZE:g}"
-    if not environments:
+    if not changes:
         return "undefined (no two recipes differ in one hyperparameter alone)"
-    if max(map(len, seeds.values())) == 1:
+    if seeds == 1:
         return f"undefined (one network a recipe: effective sample size 1, {expected})"
-    largest = max(environment.size for environment in environments)
-    if largest == 0:
+    if size == 0:
         return f"undefined (no difference is beyond the noise of {n:,} images)"
-    return f"undefined (effective sample size at most {largest:.1f}, {expected})"
+    return f"undefined (effective sample size at most {size:.1f}, {expected})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from harness import Study, Table, TableCell, inference
 
@@ -12,6 +12,8 @@ from .schema import EnvironmentEntry, InterventionsEntry, SensitivityData, Sensi
 
 ALL = "(all)"
 """In place of the name of a hyperparameter."""
+MOST_CHANGES = 200
+"""Most changes that are listed, the largest errors first."""
 
 
 def interventions_entry(study: Study, over: Quantities, pair: tuple[str, str]) -> InterventionsEntry | None:
@@ -21,9 +23,9 @@ def interventions_entry(study: Study, over: Quantities, pair: tuple[str, str]) -
     """
     if not study.statistics.hyperparameters:
         return None
-    recipes, have = _recipes(study, over), over.complete(*pair)
-    places = [at for at, recipe in enumerate(recipes) if recipe and have[at]]
-    known = [recipes[at] or {} for at in places]
+    have = over.complete(*pair)
+    places = [at for at, recipe in enumerate(over.recipes) if recipe and have[at]]
+    known = [over.recipes[at] for at in places]
     x, y = (over.values[name][places] for name in pair)
     direction = inference.family_signs(x, y, [None] * len(places)).overall
     images, reason = _images(over, pair[1], places)
@@ -31,20 +33,6 @@ def interventions_entry(study: Study, over: Quantities, pair: tuple[str, str]) -
         return _entry(len(places), direction, images, None, reason)
     found = inference.robust_sign_error(direction * x, y, known, images)
     return _entry(len(places), direction, images, found, found.reason)
-
-
-def without_recipe(study: Study, over: Quantities) -> list[str]:
-    """Models that lack hyperparameters which others have."""
-    if not study.statistics.hyperparameters:
-        return []
-    return [model.name for model, recipe in zip(over.models, _recipes(study, over), strict=True) if not recipe]
-
-
-def _recipes(study: Study, over: Quantities) -> list[Mapping[str, str | float] | None]:
-    """The hyperparameters of each model; None where it lacks one that another model has."""
-    recipes = [study.statistics.hyperparameters_of(model.name) for model in over.models]
-    names = {name for recipe in recipes for name in recipe}
-    return [recipe if recipe and set(recipe) == names else None for recipe in recipes]
 
 
 def _images(over: Quantities, axis: str, places: Sequence[int]) -> tuple[int | None, str | None]:
@@ -63,17 +51,21 @@ def _images(over: Quantities, axis: str, places: Sequence[int]) -> tuple[int | N
 def _entry(
     n: int, direction: int, images: int | None, found: inference.RobustSignError | None, reason: str | None
 ) -> InterventionsEntry:
-    environments = found.environments if found else ()
+    environments = _worst_first(found.environments) if found else []
     return {
         "n": n,
         "images": images,
         "direction": direction,
-        "size": found.largest if found else 0.0,
+        "size": found.size if found else 0.0,
         "overall": _errors(found.overall) if found and found.overall else None,
         "factors": {factor: _errors(errors) for factor, errors in found.factors.items()} if found else {},
-        "changes": [_change(environment) for environment in environments],
+        "changes": [_change(environment) for environment in environments[:MOST_CHANGES]],
         "reason": reason,
     }
+
+
+def _worst_first(environments: Sequence[inference.Environment]) -> list[inference.Environment]:
+    return sorted(environments, key=lambda each: -1.0 if each.error is None else each.error, reverse=True)
 
 
 def _errors(errors: inference.SignErrors) -> SignErrorsEntry:
@@ -158,8 +150,8 @@ def _reasons(entries: Sequence[SensitivityEntry]) -> list[str]:
 
 def intervention_remarks(study: Study, over: Quantities, entries: Sequence[SensitivityEntry]) -> Iterator[str]:
     """Models that take no part, and why there are no sign errors at all where hyperparameters are declared."""
-    lacking = without_recipe(study, over)
-    if lacking:
+    lacking = [model.name for model, recipe in zip(over.models, over.recipes, strict=True) if not recipe]
+    if lacking and study.statistics.hyperparameters:
         named = ", ".join(lacking[:6]) + (f" and {len(lacking) - 6} more" if len(lacking) > 6 else "")
         yield f"sign errors: without all hyperparameters, so left out: {named}"
     declared = [entry["interventions"] for entry in entries if entry["interventions"]]

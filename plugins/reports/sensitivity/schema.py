@@ -135,7 +135,7 @@ class InterventionsEntry(TypedDict):
 
     `images`: smallest number behind the axis; `direction`: sign of ρ over these models, in which the bias counts;
     `size`: largest effective sample size of a change; `overall` and `factors` (by hyperparameter): over the changes of
-    a size of 12 or more; `changes`: all.
+    a size of 12 or more; `changes`: the 200 of the largest errors, of all that have 12 pairs or more.
     """
 
     n: int

@@ -102,17 +102,16 @@ def test_one_network_a_recipe_is_refused_although_its_worst_error_would_be_1():
     single = grid(1, width=[16, 32, 64], rate=[0.1, 0.01])
     g = np.arange(6) / 10
     found = robust_sign_error([1, 0, 2, 3, 4, 5], g, single, N)
-    assert (found.overall, found.factors, found.largest) == (None, {}, 1.0)
+    assert (found.overall, found.factors, found.environments, found.size) == (None, {}, (), 1.0)
     assert found.reason == "undefined (one network a recipe: effective sample size 1, expected at least 12)"
-    assert {environment.pairs for environment in found.environments} == {1}
-    assert max(environment.error for environment in found.environments) == 1
+    assert max(error for error, _ in published([1, 0, 2, 3, 4, 5], g, single, N).values()) == 1
 
 
 def test_three_seeds_are_too_few_and_four_are_enough():
     def sizes(seeds):
         spread = np.arange(2 * seeds) // seeds
         found = robust_sign_error(spread, spread, grid(seeds, width=[16, 32]), N)
-        return found.largest, found.reason
+        return found.size, found.reason
 
     assert sizes(3) == (9.0, "undefined (effective sample size at most 9.0, expected at least 12)")
     assert sizes(4) == (16.0, None)
@@ -129,7 +128,7 @@ def test_twelve_pairs_of_one_weight_are_twelve(difference):
 def test_differences_within_the_noise_of_the_images_have_no_weight():
     g = np.arange(len(GRID)) / 1e4
     found = robust_sign_error(g, g, GRID, N)
-    assert (found.overall, found.largest) == (None, 0.0)
+    assert (found.overall, found.size) == (None, 0.0)
     assert found.reason == "undefined (no difference is beyond the noise of 10,000 images)"
     assert robust_sign_error(g, g, GRID, None).overall.worst == 0
     # Of n images a difference counts from the square root of 3.842 / n on.

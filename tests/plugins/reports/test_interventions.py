@@ -9,6 +9,7 @@ import pytest
 
 from harness import Measure, StatisticsPlan, inference
 from harness.output.formats import render, to_json
+from harness.plugins.importers.paper import GROUPS, Paper
 from harness.plugins.reports.sensitivity import Sensitivity, schema
 from harness.study.compose import compose
 from harness.study.rows import Row
@@ -69,8 +70,8 @@ def test_a_bias_that_follows_the_width_alone_fails_by_factor():
     assert {factor: of["worst"] for factor, of in found["factors"].items()} == {"width": 0.0, "loss": 1.0}
     assert found["overall"] == {"environments": 4, "mean": 0.5, "high": 1.0, "worst": 1.0}
     assert [(c["factor"], c["before"], c["after"], c["fixed"], c["pairs"]) for c in found["changes"]] == [
-        ("width", 16, 32, {"loss": "plain"}, 16), ("width", 16, 32, {"loss": "robust"}, 16),
         ("loss", "plain", "robust", {"width": 16}, 16), ("loss", "plain", "robust", {"width": 32}, 16),
+        ("width", 16, 32, {"loss": "plain"}, 16), ("width", 16, 32, {"loss": "robust"}, 16),
     ]  # fmt: skip
     text = " ".join(render(REPORT, data, "terminal").split())
     assert "Sign errors under one change of the recipe" in text
@@ -97,7 +98,9 @@ def test_the_numbers_are_those_of_the_function_in_the_direction_of_the_coefficie
     g = [(row.measures["top1@b"].value + row.measures["top1@c"].value) / 2 for row in models]
     expected = inference.robust_sign_error([-row.measures["cue@a"].value for row in models], g, recipes, 10_000)
     assert (found["direction"], found["overall"]["worst"]) == (-1, expected.overall.worst)
-    assert [(c["error"], c["size"]) for c in found["changes"]] == [(e.error, e.size) for e in expected.environments]
+    environments = {(e.error, e.size, e.factor, *e.fixed.values()) for e in expected.environments}
+    assert {(c["error"], c["size"], c["factor"], *c["fixed"].values()) for c in found["changes"]} == environments
+    assert [c["error"] for c in found["changes"]] == [1, 1, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -145,3 +148,21 @@ def test_declared_of_no_model_of_the_study():
     assert (found["n"], found["overall"]) == (0, None)
     assert np.all([found["reason"].startswith("undefined (")])
     assert any(warning.startswith("sign errors: undefined") for warning in data["warnings"])
+
+
+def test_the_worst_changes_are_listed_and_all_are_counted(monkeypatch):
+    monkeypatch.setattr("harness.plugins.reports.sensitivity.interventions.MOST_CHANGES", 3)
+    found = report(rows(blind, far))[1]
+    assert ([c["error"] for c in found["changes"]], found["overall"]["environments"]) == ([1, 1, 0], 4)
+
+
+def test_the_published_networks_have_one_seed_each(real):
+    published = Paper().read(real / "paper" / "benchmark.csv")
+    rows = [Row(name=m.name, group=m.group, run="p", measures=m.measures, missing=()) for m in published.models]
+    epsilon = {name: {"epsilon": float(name.rpartition("eps")[2])} for name in GROUPS["adversarial_training"][:10]}
+    plan = StatisticsPlan(hyperparameters=epsilon)
+    data = REPORT.data(compose(rows, published.biases, published.axes, statistics=plan))
+    assert {entry["interventions"]["n"] for entry in data["sensitivities"]} == {10}
+    reasons = {entry["generalization"]: entry["interventions"]["reason"] for entry in data["sensitivities"]}
+    assert reasons["ID"] == "undefined (one network a recipe: effective sample size 1, expected at least 12)"
+    assert reasons["Robustness"] == "undefined (of how many images top1@imagenet-c is, is unknown)"
