@@ -40,8 +40,9 @@ class StatisticsPlan:
     """What reports call the definition of a bias or axis itself; no alternative has this name."""
 
     def hyperparameters_of(self, model: str) -> dict[str, str | float]:
-        """Those of one model; empty if none are declared of it."""
-        fitting = [values for pattern, values in self.hyperparameters.items() if fnmatchcase(model, pattern)]
+        """Those of one model; empty if none are declared of it. A name with brackets is no glob for itself."""
+        declared = self.hyperparameters.items()
+        fitting = [values for pattern, values in declared if model == pattern or fnmatchcase(model, pattern)]
         return {name: value for values in fitting for name, value in values.items()}
 
     @classmethod

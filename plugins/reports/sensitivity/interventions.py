@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from harness import Study, Table, TableCell, inference
 
 from .._cells import ABSENT, plain
+from .._declared import short
+from .._models import fits
 from .quantities import Quantities
 from .schema import EnvironmentEntry, InterventionsEntry, SensitivityData, SensitivityEntry, SignErrorsEntry
 
@@ -149,11 +151,14 @@ def _reasons(entries: Sequence[SensitivityEntry]) -> list[str]:
 
 
 def intervention_remarks(study: Study, over: Quantities, entries: Sequence[SensitivityEntry]) -> Iterator[str]:
-    """Models that take no part, and why there are no sign errors at all where hyperparameters are declared."""
+    """Globs and models without a counterpart, and why there are no sign errors though hyperparameters are declared."""
+    patterns = study.statistics.hyperparameters
+    absent = [pattern for pattern in patterns if not any(fits(model, pattern) for model in over.models)]
+    if absent:
+        yield f"hyperparameters: no model that takes part fits {short(absent)}"
     lacking = [model.name for model, recipe in zip(over.models, over.recipes, strict=True) if not recipe]
-    if lacking and study.statistics.hyperparameters:
-        named = ", ".join(lacking[:6]) + (f" and {len(lacking) - 6} more" if len(lacking) > 6 else "")
-        yield f"sign errors: without all hyperparameters, so left out: {named}"
+    if lacking and len(lacking) < len(over.models):
+        yield f"sign errors: without all hyperparameters, so left out: {short(lacking)}"
     declared = [entry["interventions"] for entry in entries if entry["interventions"]]
     if declared and not any(of["overall"] for of in declared):
         yield from (f"sign errors: {reason}" for reason in _reasons(entries))

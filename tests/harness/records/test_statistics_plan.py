@@ -41,4 +41,5 @@ def test_later_globs_hold_for_the_models_that_they_fit():
     plan = StatisticsPlan.parse(StatisticsPlan(hyperparameters=declared).document())
     assert plan.hyperparameters_of("plain") == {"epsilon": 0, "norm": "none"}
     assert plan.hyperparameters_of("l2-1.5") == {"epsilon": 1.5, "norm": "l2"}
+    assert StatisticsPlan(hyperparameters={"a[1]": {"norm": "l2"}}).hyperparameters_of("a[1]") == {"norm": "l2"}
     assert StatisticsPlan(hyperparameters={"l2-*": {"norm": "l2"}}).hyperparameters_of("plain") == {}

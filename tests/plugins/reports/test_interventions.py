@@ -148,6 +148,8 @@ def test_declared_of_no_model_of_the_study():
     assert (found["n"], found["overall"]) == (0, None)
     assert np.all([found["reason"].startswith("undefined (")])
     assert any(warning.startswith("sign errors: undefined") for warning in data["warnings"])
+    assert "hyperparameters: no model that takes part fits other-*" in data["warnings"]
+    assert not any("left out" in warning for warning in data["warnings"])
 
 
 def test_the_worst_changes_are_listed_and_all_are_counted(monkeypatch):
