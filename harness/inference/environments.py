@@ -150,7 +150,7 @@ class _Pairs:
         Args:
             first: places of the networks of the recipe. others: those of each of the other recipes.
         """
-        rows, columns = np.ix_(first, np.concatenate(others))
+        rows, columns = np.ix_(np.asarray(first), np.concatenate(others))
         steps = np.sign(self.measure[rows] - self.measure[columns]) * np.sign(self.axis[rows] - self.axis[columns])
         weights = np.ones(steps.shape)
         if self.n is not None:
