@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from harness.discovery.loader import load_plugins
     from harness.engine.normalization import Normalized, normalized
     from harness.excess import Substitution, yaml_excess
+    from harness.fetching.archives import read_tar
     from harness.local.cache import cache_dir
     from harness.local.digests import sha256_of
     from harness.local.writing import write_whole
@@ -107,6 +108,7 @@ _LAZY = {
     "open_study": "workflows.study",
     "read_checkpoint": "checkpoints.reading",
     "read_state_dict": "checkpoints.reading",
+    "read_tar": "fetching.archives",
     "read_trials": "store",
     "run": "workflows.run",
     "sha256_of": "local.digests",
@@ -219,6 +221,7 @@ __all__ = [
     "proportion",
     "read_checkpoint",
     "read_state_dict",
+    "read_tar",
     "read_trials",
     "reason_for",
     "run",

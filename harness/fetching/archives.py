@@ -17,7 +17,7 @@ from typing import Final
 from harness.errors import FetchError
 from harness.fetching.members import Limits, UnsafeArchiveError
 from harness.fetching.records import Watcher
-from harness.fetching.tars import check_tar, unpack_tar
+from harness.fetching.tars import check_tar, tar_files, unpack_tar
 from harness.fetching.zips import unpack_zip
 
 _DAMAGED: Final = (
@@ -58,14 +58,44 @@ def unpack(archive: Path, folder: Path, title: str, watch: Watcher, limits: Limi
             method = unpack_zip if zipped else unpack_tar
             method(archive, folder, limits or Limits(), title, watch)
     except (*_DAMAGED, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk, not the archive
-        reason = " ".join(str(error).split())[:200]
-        raise DamagedArchiveError(f"{archive} is damaged or truncated ({reason})") from error
+        if _is_of_the_disk(error):
+            raise
+        raise _damage(archive, error) from error
     finally:
         watch.end()
     if not any(folder.iterdir()):
         raise FetchError(f"{archive} is empty")
+
+
+def read_tar(archive: Path, most_bytes: int, most_members: int = 1_000) -> dict[str, bytes]:
+    """Name -> content of each regular file of a tar archive, compressed or not. Nothing is written anywhere.
+
+    Args:
+        most_bytes: the most that all files together may have; they are read into memory.
+        most_members: the most files and folders.
+
+    Raises:
+        FetchError: as `unpack`, or it is no tar archive.
+    """
+    try:
+        with _refusals(archive):
+            if not _is_tar(archive):
+                raise FetchError(f"{archive} is no tar archive")
+            return tar_files(archive, most_bytes, most_members)
+    except (*_DAMAGED, OSError) as error:
+        if _is_of_the_disk(error):
+            raise
+        raise _damage(archive, error) from error
+
+
+def _damage(archive: Path, error: Exception) -> DamagedArchiveError:
+    reason = " ".join(str(error).split())[:200]
+    return DamagedArchiveError(f"{archive} is damaged or truncated ({reason})")
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether it is no error of the archive."""
+    return isinstance(error, OSError) and error.errno is not None
 
 
 def _is_tar(path: Path) -> bool:
@@ -73,7 +103,7 @@ def _is_tar(path: Path) -> bool:
     try:
         check_tar(path)
     except (*_DAMAGED, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if _is_of_the_disk(error):
             raise
         return False
     return True

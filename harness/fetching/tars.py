@@ -13,7 +13,7 @@ from tarfile import HeaderError as _HeaderError
 from tarfile import ReadError as _ReadError
 from typing import IO, TYPE_CHECKING, Final, Self, cast
 
-from harness.fetching.members import Limits, Tree, UnsafeArchiveError
+from harness.fetching.members import Limits, Tree, UnsafeArchiveError, member_parts
 
 if TYPE_CHECKING:
     from harness.fetching.records import Watcher
@@ -144,30 +144,71 @@ def unpack_tar(archive: Path, folder: Path, limits: Limits, title: str, watch: W
     most = limits.most_bytes(size)
     tree = Tree(folder, most, limits.most_members)
     watch.begin(title, 0, size)
-    with archive.open("rb") as file, _reading(file, 2 * most) as (tar, stream, plain):
-        position, before = 0, -1
-        while (member := tar.next()) is not None:
-            if member.offset <= before:
-                raise UnsafeArchiveError(f"{member.name!r} leads back to an earlier member")
+    with archive.open("rb") as file:
+        position = 0
+        for member, plain in _members(file, 2 * most):
             _unpack_member(member, tree, plain)
-            before, stream.headers = member.offset, 4 * _LONGEST_HEADER
-            tar.members = []  # type: ignore[attr-defined]  # otherwise a million members would stay in memory
             watch.advance(file.tell() - position)
             position = file.tell()
-        stream.finish()
     tree.check_names()
 
 
+def tar_files(archive: Path, most_bytes: int, most_members: int) -> dict[str, bytes]:
+    """Name -> content of each regular file, in memory; nothing is written.
+
+    Args:
+        most_bytes, most_members: the most of all files together.
+
+    Raises:
+        UnsafeArchiveError: as `unpack_tar`, or more than the limits.
+    """
+    files: dict[str, bytes] = {}
+    size = members = 0
+    with archive.open("rb") as file:
+        for member, plain in _members(file, 2 * most_bytes + 4 * _LONGEST_HEADER):
+            name, size, members = "/".join(member_parts(member.name)), size + member.size, members + 1
+            if size > most_bytes or members > most_members:
+                raise UnsafeArchiveError(f"it holds more than {most_members:,} members or {most_bytes:,} bytes")
+            if name in files:
+                raise UnsafeArchiveError(f"{name!r} is there twice")
+            if _is_file(member):
+                plain.seek(member.offset_data)
+                files[name] = plain.read(member.size)
+                if len(files[name]) < member.size:
+                    raise EOFError(f"{name!r} ends {member.size - len(files[name]):,} bytes early")
+    return files
+
+
+def _members(file: IO[bytes], most: int) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
+    """Each member with the plain bytes of the archive, which are at most `most`."""
+    with _reading(file, most) as (tar, stream, plain):
+        before = -1
+        while (member := tar.next()) is not None:
+            if member.offset <= before:
+                raise UnsafeArchiveError(f"{member.name!r} leads back to an earlier member")
+            yield member, plain
+            before, stream.headers = member.offset, 4 * _LONGEST_HEADER
+            tar.members = []  # type: ignore[attr-defined]  # otherwise a million members would stay in memory
+        stream.finish()
+
+
 def _unpack_member(member: tarfile.TarInfo, tree: Tree, plain: IO[bytes]) -> None:
-    if member.sparse is not None:
-        raise UnsafeArchiveError(f"{member.name!r} is a sparse file")
-    if member.isdir():
-        tree.folder(member.name)
-    elif member.type in _FILES:
+    if _is_file(member):
         plain.seek(member.offset_data)
         tree.file(member.name, member.size, _Span(plain, member.size), lambda _: None)
     else:
+        tree.folder(member.name)
+
+
+def _is_file(member: tarfile.TarInfo) -> bool:
+    """False for a folder. Raises UnsafeArchiveError for anything else."""
+    if member.sparse is not None:
+        raise UnsafeArchiveError(f"{member.name!r} is a sparse file")
+    if member.isdir():
+        return False
+    if member.type not in _FILES:
         raise UnsafeArchiveError(f"{member.name!r} is of the unknown type {member.type!r}")
+    return True
 
 
 class _Span:

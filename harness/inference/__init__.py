@@ -9,6 +9,14 @@ from harness.inference.bca import BcaInterval, bca_interval
 from harness.inference.blocks import DRAWS, BlockedTest, blocked_test
 from harness.inference.coupling import Coupling, coupling_null
 from harness.inference.effective import EffectiveRobustness, effective_robustness
+from harness.inference.environments import (
+    Environment,
+    RobustSignError,
+    SignErrors,
+    hoeffding_weight,
+    robust_sign_error,
+    sign_error,
+)
 from harness.inference.families import WithinFamilies, within_families
 from harness.inference.influence import Influence, influence_of
 from harness.inference.intraclass import Intraclass, effective_pairs, intraclass
@@ -42,6 +50,7 @@ __all__ = [
     "Coupling",
     "Detectable",
     "EffectiveRobustness",
+    "Environment",
     "FamilyIntervals",
     "FamilySign",
     "FamilySigns",
@@ -53,7 +62,9 @@ __all__ = [
     "PredictedModel",
     "Prediction",
     "Reliability",
+    "RobustSignError",
     "Score",
+    "SignErrors",
     "Specification",
     "WithinFamilies",
     "bca_interval",
@@ -66,6 +77,7 @@ __all__ = [
     "family_intervals",
     "family_signs",
     "half_values",
+    "hoeffding_weight",
     "influence_of",
     "intraclass",
     "multiverse_of",
@@ -73,6 +85,8 @@ __all__ = [
     "predictions",
     "reliability_from_errors",
     "reliability_from_halves",
+    "robust_sign_error",
+    "sign_error",
     "spearman_brown",
     "split_half",
     "split_half_of_ratio",

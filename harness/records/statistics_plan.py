@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar, Final
+
+_LARGEST: Final = 1e18
+
+
+def is_setting(value: object) -> bool:
+    """Whether `value` may be that of a hyperparameter: a text, or a finite number that any file can hold."""
+    return isinstance(value, str) or (isinstance(value, int | float) and abs(value) < _LARGEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +25,8 @@ class StatisticsPlan:
         controls: biases or axes that partial correlations hold constant.
         baseline_models: names or globs of the models that effective robustness is measured from.
         alternatives: bias or axis -> name of an alternative -> full names of the measures whose mean it then is.
+        hyperparameters: name or glob of models -> hyperparameter -> its value, a text or a number. Of several that fit
+            a model, the later ones hold.
     """
 
     log: tuple[str, ...] = ()
@@ -24,9 +34,16 @@ class StatisticsPlan:
     controls: tuple[str, ...] = ()
     baseline_models: tuple[str, ...] = ()
     alternatives: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Mapping[str, str | float]] = field(default_factory=dict)
 
     AS_DEFINED: ClassVar[str] = "as defined"
     """What reports call the definition of a bias or axis itself; no alternative has this name."""
+
+    def hyperparameters_of(self, model: str) -> dict[str, str | float]:
+        """Those of one model; empty if none are declared of it. A name with brackets is no glob for itself."""
+        declared = self.hyperparameters.items()
+        fitting = [values for pattern, values in declared if model == pattern or fnmatchcase(model, pattern)]
+        return {name: value for values in fitting for name, value in values.items()}
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> StatisticsPlan:
@@ -41,6 +58,7 @@ class StatisticsPlan:
                 name: {title: tuple(parts) for title, parts in choices.items()}
                 for name, choices in alternatives.items()
             },
+            hyperparameters={name: dict(values) for name, values in document.get("hyperparameters", {}).items()},
         )
 
     def document(self) -> dict[str, Any]:
@@ -54,6 +72,7 @@ class StatisticsPlan:
                 name: {title: list(parts) for title, parts in choices.items()}
                 for name, choices in self.alternatives.items()
             },
+            "hyperparameters": {name: dict(values) for name, values in self.hyperparameters.items()},
         }
         return {key: value for key, value in declared.items() if value}
 
@@ -70,7 +89,16 @@ class StatisticsPlan:
         if not isinstance(self.alternatives, Mapping):
             return f"alternatives is {self.alternatives!r:.60}, expected a mapping of names to alternatives"
         mistakes = (self._mistake_among(choices, name) for name, choices in self.alternatives.items())
-        return next(filter(None, mistakes), "")
+        return next(filter(None, mistakes), "") or self._mistake_of_hyperparameters()
+
+    def _mistake_of_hyperparameters(self) -> str:
+        if not isinstance(self.hyperparameters, Mapping):
+            return f"hyperparameters is {self.hyperparameters!r:.60}, expected a mapping of globs to hyperparameters"
+        for pattern, values in self.hyperparameters.items():
+            if not isinstance(values, Mapping) or not all(map(is_setting, values.values())):
+                expected = "expected a mapping of names to texts or finite numbers"
+                return f"hyperparameters[{pattern!r}] is {values!r:.60}, {expected}"
+        return ""
 
     def _mistake_among(self, choices: Any, name: str) -> str:
         place = f"alternatives[{name!r}]"

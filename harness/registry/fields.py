@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from harness.errors import RequestError
 from harness.excess import check_pattern
 from harness.names import MODEL_NAME, NAME, dataset_of, is_set_of_models, task_of
+from harness.records.statistics_plan import is_setting
 from harness.registry.mistakes import shown
 
 _URI: Final = re.compile(r"[a-z][a-z0-9+.-]+:\S.*")
@@ -135,9 +136,16 @@ def _measure(text: str) -> str:
     return text
 
 
+def _setting(value: object) -> object:
+    if not is_setting(value):
+        raise ValueError(f"{shown(value)} is no value of a hyperparameter; expected a text or a finite number")
+    return value
+
+
 PluginName = Annotated[str, _named(NAME, "lower-case letters")]
 ModelName = Annotated[str, _named(MODEL_NAME, "letters")]
 Text = Annotated[str, Field(min_length=1)]
+Setting = Annotated[str | int | float, PlainValidator(_setting)]
 Group = Annotated[str, Field(min_length=1), AfterValidator(_group)]
 Uri = Annotated[str, AfterValidator(_uri)]
 Sha256 = Annotated[str, AfterValidator(_digest)]

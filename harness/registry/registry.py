@@ -188,9 +188,11 @@ class Registry:
             with self.located("suites", suite.name, "statistics", "set_apart"):
                 raise UnknownNameError("group", declared.set_apart, groups, "These are groups of the suite's models")
         names = [spec.name for spec in specs]
-        for position, pattern in enumerate(declared.baseline_models if specs else ()):
+        places: list[tuple[str, str | int, str]] = [("hyperparameters", key, key) for key in declared.hyperparameters]
+        places += [("baseline_models", position, glob) for position, glob in enumerate(declared.baseline_models)]
+        for key, place, pattern in places if specs else ():
             if not any(fnmatchcase(name, pattern) for name in names):
-                with self.located("suites", suite.name, "statistics", "baseline_models", position):
+                with self.located("suites", suite.name, "statistics", key, place):
                     raise UnknownNameError("model", pattern, names, "These are models of the suite")
 
     def _place(self, *path: str | int) -> str:

@@ -28,6 +28,7 @@ from harness.registry.fields import (
     Renaming,
     Resize,
     Rows,
+    Setting,
     Sha256,
     Size,
     Text,
@@ -220,6 +221,7 @@ class _Statistics(_Entry):
     controls: Names = ()
     baseline_models: Names = ()
     alternatives: dict[Text, Annotated[dict[Text, Measures], Field(min_length=1)]] = {}
+    hyperparameters: dict[Text, Annotated[dict[Text, Setting], Field(min_length=1)]] = {}
 
     def record(self) -> StatisticsPlan:
         return StatisticsPlan(**{key: getattr(self, key) for key in type(self).model_fields})

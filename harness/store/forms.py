@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from harness.records.arrays import DTYPES
+from harness.records.statistics_plan import is_setting
 from harness.store.file_names import is_name
 from harness.store.headers import is_count
 
@@ -38,6 +39,7 @@ positive = _kind("a number from 1 on", lambda value: is_count(value) and value >
 number = _kind("a number", _is_number)
 flag = _kind("true or false", lambda value: isinstance(value, bool))
 scalar = _kind("a text or number", lambda v: v is None or isinstance(v, str | bool) or _is_number(v))
+setting = _kind("a text or finite number", is_setting)
 dtype = _kind(f"one of {', '.join(DTYPES)}", lambda value: isinstance(value, str) and value in DTYPES)
 
 
@@ -104,7 +106,7 @@ _STATISTICS: Final = fields(
     {},
     {
         "log": items(text), "set_apart": text, "controls": items(text), "baseline_models": items(text),
-        "alternatives": each(_DEFINITIONS),
+        "alternatives": each(_DEFINITIONS), "hyperparameters": each(each(setting)),
     },
 )  # fmt: skip
 _HISTORY: Final = items(fields({}, {"command": items(text), "created": text, "versions": each(text)}))

@@ -21,7 +21,7 @@ def test_public_names():
     helpers = """AbsentError Contents Normalized Scheme Substitution accuracy_measures cache_dir cached check_digest
         expected_digest is_correct load_plugins locate_first normalized PairedTrials paired_change paired_trials
         proportion read_checkpoint read_state_dict
-        read_trials reason_for sha256_of share shards_of split_hub statistics inference kept_statistics
+        read_tar read_trials reason_for sha256_of share shards_of split_hub statistics inference kept_statistics
         write_whole yaml_excess"""
     door = "OpenedStudy Progress RunResult open_study run"
     errors = """AbsentCheckpointError AbsentDatasetError CellError CheckpointError DatasetError FetchError

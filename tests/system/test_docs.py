@@ -26,6 +26,7 @@ MAKE = (["make", "quickstart"], ["make", "test"])
 """Run by tests/system/test_quickstart.py (slow) in a clone, and by whoever runs this test."""
 DOCTOR = "harness doctor --suite paper".split()
 """Finds things missing, here as on any machine without ImageNet, and says so by its exit code."""
+HUMANS = "adversarial_training_vs_humans.tar.gz"
 QUICK = "harness run --task band-pass@shapes --models zoo-baseline --limit 6 --out runs/quickstart".split()
 """A small run in the place of the quickstart's. Those of docs/checks.md run in tests/system/test_end_to_end.py."""
 ELSEWHERE = ("checks.md", "imported-studies.md")
@@ -65,6 +66,7 @@ def place(tmp_path, real):
     """A folder in which the documents' relative paths mean something."""
     for name in ("imagenet_sample", "cue_conflict", "paper", "decisions"):
         (tmp_path / name).symlink_to(real / name)
+    (tmp_path / HUMANS).symlink_to(real / "more" / HUMANS)
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     (tmp_path / "my.yaml").write_text(yaml.safe_dump(own_entries(), allow_unicode=True, sort_keys=False))
     return tmp_path

@@ -19,6 +19,7 @@ from .._declared import shared_measures, unknown_alternatives, unmatched_baselin
 from .alternatives import definitions_of, without_effect
 from .figures import all_figures
 from .halves import digests_of
+from .interventions import intervention_remarks, interventions_entry
 from .quantities import Quantities, quantities
 from .reliability import Repeated, reliability_entries, repeated
 from .robustness import effective_entries, reference
@@ -59,7 +60,11 @@ class Sensitivity(Report):
             "baseline_models": list(study.statistics.baseline_models),
             "titles": dict(study.titles),
             **numbers,
-            "warnings": [*study.warnings, *_remarks(study, over)],
+            "warnings": [
+                *study.warnings,
+                *_remarks(study, over),
+                *intervention_remarks(study, over, numbers["sensitivities"]),
+            ],
             "provenance": [dict(entry) for entry in study.provenance],
         }
 
@@ -125,6 +130,7 @@ def _sensitivity(
         "coupling": _coupling(over, pair),
         "alternatives": _alternatives(study, over, pair),
         "effective": _beyond(over, pair, effective),
+        "interventions": interventions_entry(study, over, pair),
     }
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from harness import Table, TableCell
 
 from .._cells import number, p_cell, plain
+from .interventions import change_table
 from .schema import SensitivityData
 
 
 def further_tables(data: SensitivityData) -> Iterator[Table]:
-    """Deletions that flip a star, effective robustness of each model, and coefficients of each definition."""
-    for table in (_flips(data), _beyond(data), _definitions(data)):
+    """Deletions that flip a star, effective robustness of each model, each definition, and each change of a recipe."""
+    for table in (_flips(data), _beyond(data), _definitions(data), change_table(data)):
         if table.rows:
             yield table
 

@@ -27,12 +27,14 @@ class Quantities:
         values: bias or axis -> (N,) float64, NaN where a model has none.
         definitions: bias or axis -> full names of the measures whose mean it is.
         divisors: names of measures that are divided by another one of the same dataset -> that one.
+        recipes: the declared hyperparameters of each model; empty where it lacks one that another model has.
     """
 
     models: tuple[StudyModel, ...]
     values: Mapping[str, np.ndarray]
     definitions: Mapping[str, tuple[str, ...]]
     divisors: Mapping[str, str]
+    recipes: tuple[Mapping[str, str | float], ...]
 
     def complete(self, *names: str) -> np.ndarray:
         """(N,) bool: which models have all of these."""
@@ -90,7 +92,15 @@ def quantities(study: Study) -> Quantities:
     definitions = {**study.biases, **study.axes}
     per_model = [{**model.biases, **model.axes} for model in models]
     values = {name: np.array([_number(own.get(name)) for own in per_model], np.float64) for name in definitions}
-    return Quantities(models=models, values=values, definitions=definitions, divisors=study.denominators)
+    declared = [study.statistics.hyperparameters_of(model.name) for model in models]
+    names = {name for recipe in declared for name in recipe}
+    return Quantities(
+        models=models,
+        values=values,
+        definitions=definitions,
+        divisors=study.denominators,
+        recipes=tuple(recipe if set(recipe) == names else {} for recipe in declared),
+    )
 
 
 def _number(value: float | None) -> float:

@@ -106,10 +106,52 @@ class BeyondEntry(TypedDict):
     reason: str | None
 
 
+class SignErrorsEntry(TypedDict):
+    """Sign errors over `environments`: `mean`, `high` (90th percentile) and `worst`, all in [0, 1]."""
+
+    environments: int
+    mean: float
+    high: float
+    worst: float
+
+
+class EnvironmentEntry(TypedDict):
+    """An environment: hyperparameter `factor` changed from `before` to `after`, with the others `fixed`.
+
+    `pairs`: pairs of networks; `size`: effective sample size of them; `error`: their mean sign error, null at size 0.
+    """
+
+    factor: str
+    before: str | float
+    after: str | float
+    fixed: dict[str, str | float]
+    pairs: int
+    size: float
+    error: float | None
+
+
+class InterventionsEntry(TypedDict):
+    """Sign errors of the bias under single changes of the declared hyperparameters, over `n` models.
+
+    `images`: smallest number behind the axis; `direction`: sign of ρ over these models, in which the bias counts;
+    `size`: largest effective sample size of a change; `overall` and `factors` (by hyperparameter): over the changes of
+    a size of 12 or more; `changes`: the 200 of the largest errors, of all that have 12 pairs or more.
+    """
+
+    n: int
+    images: int | None
+    direction: int
+    size: float
+    overall: SignErrorsEntry | None
+    factors: dict[str, SignErrorsEntry]
+    changes: list[EnvironmentEntry]
+    reason: str | None
+
+
 class SensitivityEntry(TypedDict):
     """One bias with one axis, over all models that have both.
 
-    `alternatives`, `coupling`, `effective`: null where nothing is declared, shared or fitted.
+    `alternatives`, `coupling`, `effective`, `interventions`: null where nothing is declared, shared or fitted.
     """
 
     bias: str
@@ -125,6 +167,7 @@ class SensitivityEntry(TypedDict):
     coupling: CouplingEntry | None
     alternatives: AlternativesEntry | None
     effective: BeyondEntry | None
+    interventions: InterventionsEntry | None
 
 
 class ReliabilityEntry(TypedDict):

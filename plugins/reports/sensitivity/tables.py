@@ -8,6 +8,7 @@ from harness import Table, TableCell
 
 from .._cells import ABSENT, number, p_cell, plain, remark_tables
 from .further_tables import further_tables
+from .interventions import intervention_tables
 from .schema import EffectiveEntry, ReliabilityEntry, SensitivityData, SensitivityEntry
 
 MOST_SETS = 6
@@ -31,6 +32,7 @@ def all_tables(data: SensitivityData, *, full: bool = False) -> list[Table]:
         *_reliability_tables(data, data["reliabilities"], None if full else MOST_SETS),
         *_effective_tables(data, data["effective"]),
         *_beyond_tables(data, [entry for entry in entries if entry["effective"]]),
+        *intervention_tables(data),
         *(further_tables(data) if full else ()),
         *remark_tables(data["warnings"]),
     ]

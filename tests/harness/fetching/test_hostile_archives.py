@@ -1,5 +1,6 @@
 """Archives from strangers: refused with the member's name, in little time and memory, with nothing written outside."""
 
+import errno
 import io
 import os
 import tarfile
@@ -10,12 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness import FetchError
-from harness.fetching.archives import check_archive, unpack
+from harness.fetching.archives import check_archive, read_tar, unpack
 from harness.fetching.members import Limits, UnsafeArchiveError, member_parts
 from tests.helpers.bounds import bounded, contents
 from tests.helpers.fetching import NoProgress
 from tests.helpers.hostile_archives import ARCHIVES, member, tar, zip_member, zipped
 
+HARMLESS_IN_MEMORY = {
+    *("tar-case-collision", "tar-folder-case-collision", "tar-normal-form-collision"),
+    *("tar-file-where-a-folder-must-be", "tar-folder-where-a-file-is", "tar-file-in-place-of-the-folder"),
+}
+"""What a file system makes wrong of them is no matter where names are texts."""
 STATED = Limits(bytes=1000, images=2)
 
 
@@ -117,8 +123,41 @@ def test_what_is_accepted_is_what_the_library_reads(tmp_path, files):
     assert {
         os.path.relpath(path, out): content for path, content in contents(out).items() if content is not None
     } == expected
+    assert read_tar(archive, 1 + sum(map(len, files.values())), 1 + len(files)) == expected
 
 
 def test_a_tar_that_ends_with_a_zip_archive_is_a_tar(unpacked):
     files = unpacked(tar(member("set/inner.zip", zipped(("other", b"!")))))
     assert sorted(Path(path).name for path in files) == ["good", "inner.zip", "set"]
+
+
+@pytest.mark.parametrize("name", [name for name in ARCHIVES if name not in HARMLESS_IN_MEMORY])
+def test_hostile_archives_are_not_read_into_memory_either(tmp_path, name):
+    make, _ = ARCHIVES[name]
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "archive").write_bytes(make(tmp_path))
+    with pytest.raises(FetchError) as caught, bounded(tmp_path):
+        read_tar(tmp_path / "archive", 1 << 20)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
+
+
+def test_files_are_read_within_limits(tmp_path):
+    path = tmp_path / "x.tar"
+    path.write_bytes(tar(member("set/a", b"12345")))
+    assert read_tar(path, 6, 2) == {"good": b"1", "set/a": b"12345"}
+    for most_bytes, most_members in ((5, 2), (6, 1)):
+        with pytest.raises(FetchError, match="holds more than"):
+            read_tar(path, most_bytes, most_members)
+
+
+def test_an_injected_fault_of_the_disk_is_no_damage(tmp_path, monkeypatch):
+    (tmp_path / "x.tar").write_bytes(tar())
+
+    def fail(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("harness.fetching.archives.tar_files", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        read_tar(tmp_path / "x.tar", 100)
+    with pytest.raises(FileNotFoundError):
+        read_tar(tmp_path / "absent.tar", 100)

@@ -715,6 +715,11 @@ suites:
         ("{alternatives: {ID: {as defined: top5@photos}}}", "'as defined' is the title of the definition itself"),
         ("{set_apart: recipe}", "unknown group 'recipe'; did you mean 'recipes'"),
         ("{baseline_models: ['x*']}", "unknown model 'x"),
+        ("{hyperparameters: {'x*': {width: 16}}}", "unknown model 'x"),
+        ("{hyperparameters: {'m*': {}}}", "at least 1"),
+        ("{hyperparameters: {'m*': {width: [16]}}}", "is no value of a hyperparameter; expected a text or a finite"),
+        ("{hyperparameters: {'m*': {width: 1000000000000000000000}}}", "is no value of a hyperparameter; expected"),
+        ("{hyperparameters: {'m*': {width: null}}}", "is no value of a hyperparameter; expected a text or a finite"),
         ("{logs: low}", "unknown key 'logs'; did you mean 'log'"),
         ("{log: [low, low]}", "'low' is listed twice"),
     ],
@@ -727,8 +732,9 @@ def test_statistics_are_declared_of_what_the_suite_has(load, statistics, problem
 
 def test_declared_statistics_are_those_of_the_suite(load):
     statistics = """{log: low, set_apart: recipes, controls: ID, baseline_models: "m*",
-        alternatives: {ID: {five: top5@photos}}}"""
+        alternatives: {ID: {five: top5@photos}}, hyperparameters: {"m*": {norm: l2, epsilon: 0.5, width: 16}}}"""
     assert load(DECLARED.replace("{STATISTICS}", statistics)).suite("s").statistics == StatisticsPlan(
         log=("low",), set_apart="recipes", controls=("ID",), baseline_models=("m*",),
         alternatives={"ID": {"five": ("top5@photos",)}},
+        hyperparameters={"m*": {"norm": "l2", "epsilon": 0.5, "width": 16}},
     )  # fmt: skip

@@ -51,7 +51,12 @@ def prepared(tmp_path_factory):
                 "biases": {"b": ["top1@made"]},
                 "axes": {"a": ["top1@made"]},
                 "titles": {"b": "B"},
-                "statistics": {"log": ["b"], "set_apart": "g", "alternatives": {"a": {"t": ["top1@made"]}}},
+                "statistics": {
+                    "log": ["b"],
+                    "set_apart": "g",
+                    "alternatives": {"a": {"t": ["top1@made"]}},
+                    "hyperparameters": {"net-*": {"width": 16}},
+                },
             },
             warnings={"made": ["made: small"]},
             contents={"made": {"view": "0"}},

@@ -42,6 +42,13 @@ MISTAKES = {
     "text": (StatisticsPlan(alternatives={"ID": {"x": "low@a"}}), "alternatives['ID']['x'] is 'low@a', expected a"),
     "empty": (StatisticsPlan(alternatives={"ID": {"x": ()}}), "alternatives['ID']['x'] is (), expected a tuple of"),
     "title": (StatisticsPlan(alternatives={"ID": {"as defined": ("low@a",)}}), "has the title 'as defined', that"),
+    "hyperparameters": (
+        StatisticsPlan(hyperparameters=["m*"]),
+        "hyperparameters is ['m*'], expected a mapping of",
+    ),
+    "setting": (StatisticsPlan(hyperparameters={"m": 1}), "hyperparameters['m'] is 1, expected a mapping of names to"),
+    "settings": (StatisticsPlan(hyperparameters={"m": {"a": [1]}}), "is {'a': [1]}, expected a mapping of names to"),
+    "infinite": (StatisticsPlan(hyperparameters={"m": {"a": np.inf}}), "is {'a': inf}, expected a mapping of names to"),
     "name": (StatisticsPlan(alternatives={"IT": {"x": ("low@a",)}}), "alternatives: 'IT' is no bias or axis of its"),
 }
 
@@ -58,6 +65,6 @@ def test_hostile_declarations_of_an_importer_are_one_line(mistake, tmp_path):
 def test_groups_models_and_measures_may_be_absent_from_a_smaller_table(tmp_path):
     plan = StatisticsPlan(
         log=("LF",), set_apart="h", controls=("ID", "LF"), baseline_models=("n*",),
-        alternatives={"ID": {"other": ("top1@b",)}},
+        alternatives={"ID": {"other": ("top1@b",)}}, hyperparameters={"n*": {"width": 16}},
     )  # fmt: skip
     assert read_table(Declaring(plan), tmp_path).statistics == plan
