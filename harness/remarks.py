@@ -18,3 +18,10 @@ def joined(remarks: Iterable[Remark]) -> list[Remark]:
 def _about_all(group: list[Remark]) -> Remark:
     first = group[0]
     return first if len(group) == 1 else Remark(first.kind, ", ".join(remark.subject for remark in group), first.text)
+
+
+def labelled(remark: Remark, label: str) -> Remark:
+    """The remark with the name of its run before it, unless it is about the run itself."""
+    if remark.subject == label:
+        return remark
+    return Remark(remark.kind, remark.subject, remark.text, line=f"{label}: {remark}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError, RequestError, StoreError, described, plugin_faults
 from harness.names import task_of
 from harness.records import Measure, Reason, Remark, StatisticsPlan
-from harness.remarks import joined
+from harness.remarks import joined, labelled
 from harness.study import commands
 from harness.study.code import CodesOfStudy
 from harness.study.expectations import flagged
@@ -100,12 +100,7 @@ class RowReader:
     def warnings(self) -> list[Remark]:
         """Stored remarks, and remarks on code; with several runs, each stored remark names its run."""
         several = len(self.provenance) > 1
-        remarks = [
-            Remark(remark.kind, remark.subject, remark.text, line=f"{label}: {remark}")
-            if several and remark.subject != label
-            else remark
-            for label, remark in self._remarks
-        ]
+        remarks = [labelled(remark, label) if several else remark for label, remark in self._remarks]
         return list(dict.fromkeys([*remarks, *self._codes.remarks()]))
 
     def _define(self, label: str, biases: Definitions, axes: Definitions) -> None:

@@ -28,12 +28,24 @@ DIGITS = 5.001e-4
 
 def test_the_commands_of_the_document_on_tiny_tables(tmp_path):
     write_studies(tmp_path)
+    (tmp_path / "predictions").mkdir()
+    rows = ["file_name,predicted_class,predicted_probability,label"]
+    rows += [f"ILSVRC2012_val_{number:08}.JPEG,{number},0.5,{number}" for number in range(1, 20)]
+    (tmp_path / "predictions" / "net.csv").write_text("\n".join(rows))
     commands = list(console_commands(DOCUMENT))
     for command in commands:
         done = completed(command[1:], tmp_path)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     words = [word for command in commands for word in command]
-    assert {FACTOR_TABLE, TESTBED_TABLE, "imagenet-x", "imagenet-testbed", "timm", "partial-Sketch"} <= set(words)
+    assert {
+        FACTOR_TABLE,
+        TESTBED_TABLE,
+        "imagenet-x",
+        "imagenet-testbed",
+        "timm",
+        "predictions",
+        "partial-Sketch",
+    } <= set(words)
     assert (tmp_path / "partial.svg").read_text().startswith("<?xml")
 
 
