@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import StoreError
+from harness.local.writing import remembered
 from harness.records import Erratum, ImportedModel, ImportedTable, Measure, StatisticsPlan, Tolerance
 from harness.store import run_record
 from harness.store.forms import TABLE, refuse_misfit
@@ -55,7 +56,12 @@ def table_from_json(stored: Mapping[str, Any]) -> ImportedTable:
 
 def read_table(path: Path) -> ImportedTable:
     """The table of the run folder `path`. Raises StoreError if it is damaged."""
-    file, remedy = path / run_record.MEASURES, f"delete {path} and import the table again"
+    return _read(path / run_record.MEASURES)
+
+
+@remembered(4)
+def _read(file: Path) -> ImportedTable:
+    remedy = f"delete {file.parent} and import the table again"
     try:
         stored = read_sealed(file, remedy)
         refuse_misfit(stored, TABLE)

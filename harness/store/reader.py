@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -65,7 +65,7 @@ class RunReader:
         """Settings of the whole run, as given to `create`."""
         return self.record.settings
 
-    @cached_property
+    @property
     def imported(self) -> ImportedTable:
         """The table of an imported run. Raises RunError if the run holds trials, StoreError if it is damaged."""
         if self.kind != "imported":

@@ -50,6 +50,7 @@ class ImageNetX(ImageNet):
             DatasetError: as `imagenet`; a file is not named as a validation image; or the package imagenet-x is not
                 installed, or damaged.
         """
+        annotated_images()  # what is wrong with the package is said before thousands of files are listed
         return self.with_factors(super().samples(root))
 
     def with_factors(self, samples: Iterable[Sample]) -> list[Sample]:

@@ -43,7 +43,7 @@ class FourierMap(Probe):
     Attributes:
         norm: L2 norm of what is added to each channel of 224 x 224 pixels; for other sides the contrast is the same.
         radii: number of radii, from 1 cycle to the highest frequency, evenly spaced by their logarithms as far as whole
-            cycles allow; each in 4 directions.
+            cycles allow; each in 4 directions. Small images have fewer.
         full: side of the square of frequencies around zero that is measured instead, such as 63 of the published map
             (1,985 conditions: each frequency once); an odd number.
     """
@@ -79,11 +79,15 @@ class FourierMap(Probe):
             reach = self.full // 2
             half = ((i, j) for i in range(reach + 1) for j in range(-reach, reach + 1) if i > 0 or j >= 0)
             return {f"fourier-{i}_{j}": (i, j) for i, j in half}
-        straight = _spaced((size - 1) // 2, self.radii)
-        diagonal = _spaced(int((size - 1) // 2 / math.sqrt(2)), self.radii)
-        steps = {angle: diagonal if angle % 90 else straight for angle in ANGLES}
+        highest = (size - 1) // 2
+        count = min(self.radii, int(highest / math.sqrt(2)))
+        if count < 1:
+            raise ValueError(
+                f"images of {size} x {size} pixels have no frequencies in four directions; use larger ones"
+            )
+        steps = {angle: _spaced(int(highest / math.sqrt(2)) if angle % 90 else highest, count) for angle in ANGLES}
         named = {}
-        for place in range(self.radii):
+        for place in range(count):
             for angle, (down, right) in ANGLES.items():
                 frequency = down * steps[angle][place], right * steps[angle][place]
                 named[f"fourier-{round(math.hypot(*frequency), 1):g}-{angle}"] = frequency
@@ -126,10 +130,6 @@ class FourierMap(Probe):
 
 def _spaced(most: int, count: int) -> list[int]:
     """`count` whole numbers from 1 to `most`, none twice, evenly spaced by their logarithms as far as possible."""
-    if most < count:
-        raise ValueError(
-            f"{count} radii need {count} frequencies in a direction, but these images have {most}; give fewer"
-        )
     numbers: list[int] = []
     for place, wanted in enumerate(np.geomspace(1, most, count)):
         least, room = numbers[-1] + 1 if numbers else 1, most - (count - 1 - place)

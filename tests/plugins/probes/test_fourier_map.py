@@ -78,6 +78,17 @@ def test_conditions_are_48_frequencies_in_four_directions(size):
     assert along[0] == 1 and along[-1] == (size - 1) // 2 and along == sorted(along)
 
 
+@pytest.mark.parametrize(("size", "radii"), [(4, 0), (5, 1), (8, 2), (32, 10), (35, 12)])
+def test_small_images_have_fewer_radii(size, radii):
+    if not radii:
+        with pytest.raises(ValueError, match="no frequencies in four directions"):
+            FourierMap().conditions(size)
+        return
+    frequencies = FourierMap().frequencies(size)
+    assert len({*frequencies.values()}) == len(frequencies) == 4 * radii
+    assert all(max(abs(down), abs(right)) < size / 2 for down, right in frequencies.values())
+
+
 def test_a_full_map_has_each_frequency_once():
     frequencies = FourierMap(full=31).frequencies(32)
     assert len(frequencies) == (31 * 31 + 1) // 2
@@ -95,7 +106,7 @@ def test_a_full_map_has_each_frequency_once():
         ({"full": 30}, 64, "full is 30; expected an odd side"),
         ({"full": -1}, 64, "full is -1"),
         ({"full": 65}, 64, "a map of 65 x 65 frequencies needs images of 66 pixels"),
-        ({}, 32, "12 radii need 12 frequencies in a direction, but these images have 10; give fewer"),
+        ({}, 2, "images of 2 x 2 pixels have no frequencies in four directions"),
     ],
 )
 def test_what_cannot_be_is_refused(params, size, reason):
