@@ -179,7 +179,8 @@ class Probe(ABC):
         needs_labels: whether stimuli or all measures rest on `Sample.targets`; a dataset without any is then refused.
         needs_logits: whether `measures` needs `Trials.logits`: they are then stored whatever ``--store`` says.
         denominators: names of measures that are divided by another one of the same dataset -> that one
-            (``{"low-frequency-bias": "top1"}``). A report can then tell which coefficient the denominator makes alone.
+            (``{"low-frequency-bias": "top1"}``), or ``top1/*``: by that one under the same condition, if there is any.
+            A report can then tell which coefficient the denominator makes alone.
     """
 
     name: ClassVar[str]

@@ -31,7 +31,7 @@ from ._columns import Meaning, refuse_other_units
 from ._tables import Lines, Row, Wanted, is_count, number, read_rows, refuse_names, shown
 
 ABSENT = "not in the published table"
-MEAN = "note: mean of the published accuracies under all severities of all corruptions"
+MEAN = "note: mean of the published accuracies under all severities of all corruptions; n counts images"
 OWN: Mapping[str, tuple[str, str]] = {
     "val": ("top1", "imagenet"),
     "imagenetv2-matched-frequency-format-val": ("top1", "imagenet-v2"),
@@ -171,15 +171,16 @@ def _means(measures: Mapping[str, Measure]) -> Iterator[tuple[str, Measure]]:
         values = [one.value for name in names if (one := measures.get(name)) and one.value is not None]
         if len(values) == len(names):
             mean = math.fsum(values) / len(values)
-            n = len(values) * OF_CORRUPTION
-            yield dataset, Measure(name="top1", value=mean, direction="higher", n=n, flags=(MEAN,))
+            yield dataset, Measure(name="top1", value=mean, direction="higher", n=OF_CORRUPTION, flags=(MEAN,))
 
 
 def _refuse_units(path: Path, rows: Lines, settings: list[str]) -> None:
     """Raise RequestError for a fraction among percentages."""
     columns = {
         setting: {
-            f"{path}, row {line} ({row['model'].strip()})": float(row[setting]) for line, row in rows if row[setting]
+            f"{path}, row {line} ({row['model'].strip()})": float(row[setting])
+            for line, row in rows
+            if row[setting].strip()
         }
         for setting in settings
     }

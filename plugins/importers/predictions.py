@@ -8,7 +8,7 @@ are those of facebookresearch/imagenetx, ``model_predictions`` (Idrissi et al. 2
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -28,7 +28,7 @@ from harness import (
 from ..datasets._flat_validation import validation_samples
 from ..datasets._imagenet_classes import VALIDATION_IMAGES, class_names, wnids
 from ..datasets._imagenet_x import PIP, is_installed, validation_labels
-from ..datasets._validation_images import check_labels, number_of
+from ..datasets._validation_images import check_labels, misplaced, number_of
 from ..datasets.imagenet_real import relabelled
 from ..datasets.imagenet_votes import ImageNetVotes
 from ..datasets.imagenet_x import ImageNetX
@@ -65,6 +65,7 @@ class Predictions(Importer):
         try:
             samples = _samples(numbers, _targets(path, networks, numbers, folders))
             sets, remarks = _sets(samples, folders)
+            remarks = [*_label_remarks(path, samples), *remarks]
         except DatasetError as error:
             raise RequestError(f"{path}: {error.reason}", remedy=error.remedy) from error
         if len(numbers) < VALIDATION_IMAGES:
@@ -115,8 +116,8 @@ def _targets(
         samples = validation_samples(folders["imagenet"], "imagenet")
         numbered = ((number_of(sample.id.rpartition("/")[2]), sample.targets[0]) for sample in samples)
         labels = {number: target for number, target in numbered if number is not None}
-    if not labels:
-        labels = validation_labels()
+    if any(image not in labels for image in numbers):  # the folder may hold some of the images
+        labels = {**validation_labels(), **labels}
     lacking = next((image for image in numbers if image not in labels), None)
     if lacking is not None:
         raise RequestError(
@@ -125,6 +126,23 @@ def _targets(
             remedy="--data imagenet=DIR, or pip install imagenet-x",
         )
     return labels
+
+
+def _label_remarks(path: Path, samples: Sequence[Sample]) -> Iterator[str]:
+    """Labels that are not those of the validation set, as far as they are known. Raises RequestError for a third."""
+    published = validation_labels()
+    labels = {number_of(sample.id.rpartition("/")[2]) or 0: sample.targets[0] for sample in samples}
+    wrong = [image for image, label in sorted(labels.items()) if published.get(image, label) != label]
+    if wrong:
+        text = (
+            f"the labels of {len(wrong):,} of {len(labels):,} images are not those of the ImageNet validation set, as "
+            f"{labels[wrong[0]]} of image {wrong[0]}, which is {published[wrong[0]]}"
+        )
+        if 3 * len(wrong) > len(labels):
+            raise RequestError(f"{path}: {text}; correct the column of labels, or leave it out")
+        yield text
+    elif not published:
+        yield from misplaced(samples)
 
 
 def _samples(numbers: Sequence[int], targets: Mapping[int, int]) -> list[Sample]:

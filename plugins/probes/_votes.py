@@ -25,9 +25,9 @@ import numpy as np
 from harness import NO_LABELS, Measure, Trials, proportion
 
 DENOMINATORS: Final = dict.fromkeys(
-    ("accepted-mistakes", "accepted-mistakes-or-maybe", "mistakes-in-real", "major-mistakes"), "error"
+    ("accepted-mistakes", "accepted-mistakes-or-maybe", "mistakes-in-real", "major-mistakes"), "error/*"
 )
-"""Shares of a network's own mistakes: what they say of two networks depends on how many each of them makes."""
+"""Shares of a network's own mistakes, under attack those there: they depend on how many of them each network makes."""
 UNVOTED: Final = "note: mistakes that were never put to the vote count as not accepted (see voted)"
 _FORMS: Final = {
     "votes": (re.compile(r"[0-9]{1,5}:[0-9]{1,4}/[0-9]{1,4}/[0-9]{1,4}"), "556:5/0/0 779:1/1/3 (class:no/maybe/yes)"),

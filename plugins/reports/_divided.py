@@ -13,11 +13,20 @@ def divisor_of(parts: Sequence[str], divisors: Mapping[str, str]) -> str | None:
 
     Args:
         parts: full names of measures (``error-ratio@imagenet-x/pose``).
-        divisors: names of measures that are divided by another one of the same dataset -> that one.
+        divisors: names of measures that are divided by another one of the same dataset -> that one, as
+            `Probe.denominators` says it.
     """
-    pairs = [part.partition("/")[0].partition("@") for part in parts]
-    shared = {f"{divisors[measure]}@{dataset}" if measure in divisors else None for measure, _, dataset in pairs}
+    shared = {_divisor(part, divisors) for part in parts}
     return shared.pop() if len(shared) == 1 else None
+
+
+def _divisor(part: str, divisors: Mapping[str, str]) -> str | None:
+    measure, _, place = part.partition("@")
+    dataset, _, condition = place.partition("/")
+    name, _, same_condition = divisors.get(measure, "").partition("/")
+    if not name:
+        return None
+    return f"{name}@{dataset}/{condition}" if same_condition and condition else f"{name}@{dataset}"
 
 
 def comparable(measure: Measure | None) -> float:

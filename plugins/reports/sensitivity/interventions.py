@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from harness import Study, Table, TableCell, inference
+from harness import Measure, Study, Table, TableCell, inference
 
 from .._cells import ABSENT, plain
 from .._declared import short
@@ -46,8 +46,16 @@ def _images(over: Quantities, axis: str, places: Sequence[int]) -> tuple[int | N
             return None, f"undefined ({part} is no share of images)"
         if any(measure.n is None for measure in measures):
             return None, f"undefined (of how many images {part} is, is unknown)"
-        counts += [measure.n for measure in measures if measure.n is not None]
+        counts += [_images_of(over.models[at].measures, part) for at in places]
     return min(counts, default=None), None
+
+
+def _images_of(measures: Mapping[str, Measure], part: str) -> int:
+    """Images behind a measure that has an n; where views are pooled, n counts decisions, but that of a view images."""
+    own = measures[part]
+    alike = part.partition("/")[0]
+    views = [of for name, of in measures.items() if own.by_image and name.partition("/")[0] == alike]
+    return min(of.n for of in (own, *views) if of.n is not None)
 
 
 def _entry(

@@ -98,6 +98,30 @@ def test_labels_of_the_images_at_hand(tmp_path, monkeypatch):
         READ(path, {})
 
 
+def test_labels_of_the_package_where_the_folder_holds_some_images(tmp_path, monkeypatch):
+    path = write(tmp_path / "net.csv", [row[:2] for row in ROWS], HEADER[:2])
+    some = [Sample(id=f"{wnids()[65]}/{ROWS[0][0]}", targets=(65,), path=tmp_path)]
+    monkeypatch.setattr(module, "validation_samples", lambda root, dataset: some)
+    monkeypatch.setattr(module, "validation_labels", lambda: {1: 65, 2: 970, 3: 230})
+    table = READ(path, {"imagenet": Path("there")})
+    assert sorted(table.decisions[0].layout.targets[:, 0].tolist()) == [65, 230, 970]
+
+
+def test_labels_that_are_not_those_of_the_images_are_told_or_refused(tmp_path, monkeypatch):
+    """A few may be meant; labels counted from 1 are not."""
+    rows = [(number, 1, 0.5, number) for number in range(1, 11)]
+    monkeypatch.setattr(module, "validation_labels", lambda: {number: number for number in range(1, 11)})
+    assert not [remark for remark in READ(write(tmp_path / "net.csv", rows, NAMED), {}).remarks if "labels" in remark]
+    some = [(*row[:3], 7) if row[0] in (4, 5, 7) else row for row in rows]
+    told = READ(write(tmp_path / "net.csv", some, NAMED), {}).remarks[1]
+    assert told == (
+        "the labels of 2 of 10 images are not those of the ImageNet validation set, as 7 of image 4, which is 4"
+    )
+    shifted = [(*row[:3], row[3] + 1) for row in rows]
+    with pytest.raises(RequestError, match=r"of 10 of 10 images .* as 2 of image 1, which is 1; correct the column"):
+        READ(write(tmp_path / "net.csv", shifted, NAMED), {})
+
+
 def test_labels_and_factors_of_the_package(tmp_path):
     pytest.importorskip("imagenet_x")
     path = write(tmp_path / "net.csv", [row[:2] for row in ROWS], HEADER[:2])
@@ -190,6 +214,18 @@ def test_from_file_to_measures(tmp_path, command_line):
     assert command_line("verify", "run")[0] == 0
     code, _, err = command_line("import", "predictions", write("bad.csv", [(1, 1, 2, 1)], NAMED), "--out", "bad")
     assert code == 2 and len(err.strip().splitlines()) == 1 and not Path("bad").exists()
+
+
+def test_predictions_on_other_images_are_not_compared_without_a_word(tmp_path, command_line):
+    write("a.csv")
+    write("b.csv", ROWS[:2])
+    write("c.csv", [(*row[:2], 0.8, row[3]) for row in ROWS])
+    for name in "abc":
+        assert command_line("import", "predictions", f"{name}.csv", "--out", name)[0] == 0
+    data = json.loads(command_line("report", "a", "b", "c", "--format", "json")[1])
+    unlike = {m["name"] for m in data["models"] if m["details"]["top1@imagenet"].get("comparable") is False}
+    assert unlike == {"b"}
+    assert any("cannot be compared with a, c: dataset.samples changed" in warning for warning in data["warnings"])
 
 
 def test_ids_and_targets_are_those_of_the_datasets(tmp_path):

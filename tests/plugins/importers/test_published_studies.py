@@ -167,6 +167,14 @@ def test_imagenet_c_is_the_mean_of_all_its_files_or_absent(tmp_path):
     assert net.measures["top1@imagenet-c"].value == pytest.approx(sum(single) / 95)
     assert net.measures["top1@imagenet-c-15"].value == pytest.approx(sum(single[:75]) / 75)
     assert "top1@imagenet-c" not in gap.measures and "top1@imagenet-c-15" in gap.measures
+    assert net.measures["top1@imagenet-c"].n == gap.measures["top1@imagenet-c-15"].n == 50_000, "images, not decisions"
+
+
+def test_cells_of_spaces_are_empty(tmp_path):
+    rows = [shift_row(f"net{at}", at) for at in range(4)]
+    rows[2]["imagenet-sketch"] = "  "
+    (*_, gap, _) = ImageNetTestbed().read(write_table(tmp_path / "t.csv", rows)).models
+    assert gap.missing == {"top1@imagenet-sketch": "not in the published table"}
 
 
 def test_all_338_networks_and_their_settings(real):

@@ -173,7 +173,10 @@ def test_the_figure_of_an_axis_has_both_coefficients_of_every_divided_bias(rows)
         (["error-ratio@x/pose", "error-ratio@y/pose"], None),
         (["error-ratio@x/pose", "shape@x"], None),
         (["shape@x"], None),
+        (["accepted@x", "accepted@x"], "error@x"),
+        (["accepted@x/attacked"], "error@x/attacked"),
+        (["accepted@x/attacked", "accepted@x"], None),
     ],
 )
 def test_a_divisor_is_that_of_all_parts_or_none(parts, divisor):
-    assert divisor_of(parts, DENOMINATORS) == divisor
+    assert divisor_of(parts, {**DENOMINATORS, "accepted": "error/*"}) == divisor

@@ -120,6 +120,18 @@ def test_why_there_are_none_is_said_once(change, reason):
     assert not [t for t in REPORT.tables(data) if t.title.startswith("Sign errors")]
 
 
+def test_pooled_views_count_images_and_not_decisions():
+    """Of 75 views of 320 images, a difference of .07 is no more certain than of one view of them."""
+    models = rows(blind, far, n=24_000)
+    for at, one in enumerate(models):
+        pooled = replace(one.measures["top1@b"], by_image=True, low=0.1, high=0.2)
+        views = {f"top1@b/fog-{k}": replace(pooled, n=320, condition=f"fog-{k}", by_image=False) for k in (1, 2)}
+        models[at] = replace(one, measures={**one.measures, **views, "top1@b": pooled, "top1@bb/x": pooled})
+    found = report(models)[1]
+    assert found["images"] == 320
+    assert found["overall"] == report(rows(blind, far, n=320))[1]["overall"]
+
+
 def test_models_without_all_hyperparameters_are_left_out_by_name():
     models = rows(blind, far)
     other = replace(models[0], name="resnet")
