@@ -157,6 +157,8 @@ def refuse_occupied(path: Path) -> None:
     if not above.is_dir():
         raise RunError(f"{above} is a file, expected a folder; choose another --out")
     if path.is_dir() and any(entry.name not in _LOCKS and not is_leftover(entry) for entry in path.iterdir()):
+        if (path / MANIFEST).exists():
+            raise RunError(f"{path} holds a run already, and what is imported needs a new folder; choose another --out")
         raise RunError(f"{path} is not empty and holds no run ({_contents(path)}); choose another --out")
 
 

@@ -93,7 +93,9 @@ def _places(file: Path, header: Sequence[str]) -> dict[str, int]:
     missing = [name for name in ("image", "class") if name not in places]
     if missing:
         expected = "; ".join(f"{name}: {' or '.join(COLUMNS[name])}" for name in missing)
-        raise RequestError(f"{file} has the columns {', '.join(header) or 'none'}; expected {expected}")
+        alone = len(header) == 1 and any(mark in header[0] for mark in ";\t|")
+        hint = "; separate the columns by commas" if alone else ""
+        raise RequestError(f"{file} has the columns {', '.join(header) or 'none'}; expected {expected}{hint}")
     return places
 
 

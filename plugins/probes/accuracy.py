@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 CONDITION = "clean"
 CHANCE_LEVEL = "chance-level"
+LOW = 0.1
+"""Of an accuracy below it, an exchange of the classes is looked for though it is above chance: neighbours in the order
+of the classes are often alike, so a classifier whose rows are shifted by one is right now and then."""
 BELOW_CHANCE = "below-chance: images chosen against such networks (as ImageNet-A), or a broken network"
 
 
@@ -35,7 +38,8 @@ class Accuracy(Probe):
     order or normalization), and everything divided by its accuracy is noise. Significantly below guessing the flag is
     ``below-chance`` instead: a sound network gets there on images selected against such networks (2 of the 7,500 of
     ImageNet-A for torchvision's first ResNet-50), or by always deciding for a rare class. If one exchange of the
-    classes makes most decisions right, a further flag says so: the classifier's rows are in another order. ``top5``
+    classes makes most decisions right, a further flag says so, also of an accuracy above chance that is below `LOW`:
+    the classifier's rows are in another order. ``top5``
     carries ``trivial`` if there are at most five classes.
 
     The dataset's attribute ``variant`` gives ``top1/<variant>``, and its attribute ``kept`` gives ``ood-top1``, pooled
@@ -114,7 +118,8 @@ def _chance_flags(trials: Trials) -> tuple[str, ...]:
     guessing = float((targets >= 0).sum(axis=1).mean()) / len(trials.layout.classes)
     hits = int(trials.correct.sum()) // trials.repeats
     if not is_chance_level(hits, n, guessing):
-        return ()
+        suspicious = hits < LOW * n and explained_by_exchange(trials, trials.column(CONDITION))
+        return (suspicious,) if suspicious else ()
     level = BELOW_CHANCE if is_below_chance(hits, n, guessing) else CHANCE_LEVEL
     exchange = explained_by_exchange(trials, trials.column(CONDITION))
     return (level, exchange) if exchange else (level,)

@@ -152,6 +152,7 @@ REFUSED = {
     "probability-nan": ([(1, 1, "nan", 1)], NAMED, "probability 'nan'"),
     "probability-is-a-word": ([(1, 1, "high", 1)], NAMED, "probability 'high'"),
     "no-class": ([(1, 1)], ("image", "label"), "expected class: class or predicted_class or prediction"),
+    "semicolons": ([("1;1",)], ("image;class",), "expected image: .*; separate the columns by commas"),
     "no-columns": ([], (), "has the columns none; expected image"),
     "classes-twice": ([(1, 1, 1)], ("image", "class", "prediction"), "2 columns for class"),
     "no-rows": ([], NAMED, "has a header and no predictions"),
@@ -212,6 +213,8 @@ def test_from_file_to_measures(tmp_path, command_line):
     assert measures["top5@imagenet"] is None
     assert any("3 of 50,000" in warning for warning in data["warnings"])
     assert command_line("verify", "run")[0] == 0
+    code, _, err = command_line("import", "predictions", "net.csv", "--out", "run")
+    assert code == 2 and "run holds a run already, and what is imported needs a new folder" in err
     code, _, err = command_line("import", "predictions", write("bad.csv", [(1, 1, 2, 1)], NAMED), "--out", "bad")
     assert code == 2 and len(err.strip().splitlines()) == 1 and not Path("bad").exists()
 

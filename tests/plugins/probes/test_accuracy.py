@@ -150,6 +150,18 @@ def test_below_chance_is_no_chance_level(hits, flags):
     assert measured(top5, targets, classes=200)["top1"].flags == flags
 
 
+def test_shifted_classes_are_told_of_an_accuracy_above_chance():
+    """Classes counted from 1, where one in eleven decisions is the class before the right one."""
+    targets = np.arange(2200)[:, None] % 20
+    chosen = (targets[:, 0] + (np.arange(2200) % 11 > 0)) % 20
+    top5 = (chosen[:, None] + np.arange(5)) % 20
+    (flag,) = measured(top5, targets, classes=20)["top1"].flags
+    assert flag.startswith("shifted-classes: every class is answered as the class 1 after it")
+    weak = (chosen + np.random.default_rng(0).integers(0, 19, 2200) * (np.arange(2200) % 11 > 0)) % 20
+    found = measured((weak[:, None] + np.arange(5)) % 20, targets, classes=20)["top1"]
+    assert found.flags == () and found.value > 0.09
+
+
 @given(st.integers(1, 400), st.integers(2, 50), st.data())
 @settings(max_examples=100, deadline=None)
 def test_below_chance_against_the_sum_of_binomial_terms(n, classes, data):
