@@ -19,6 +19,8 @@ import numpy as np
 
 from harness import NO_LABELS, Batch, Measure, Probe, StoreError, Trials, accuracy_measures, hookimpl, statistics
 
+from ._changes import no_evidence
+
 if TYPE_CHECKING:
     import torch
 
@@ -38,7 +40,8 @@ class FourierMap(Probe):
     Per condition ``top1``, ``correct``, ``n`` and ``error-increase``, top-1 accuracy on unmodified images less that
     with the frequency added. ``fourier-sensitivity`` is its mean over the frequencies of a ring: ``low`` up to S/16
     cycles in an image of S pixels, ``mid`` up to S/6, ``high`` above. ``fourier-slope`` is Spearman's coefficient of
-    the increase with the radius. Intervals come from the spread between images; the slope has none.
+    the increase with the radius. Intervals come from the spread between images; the slope has none. Both are undefined
+    for a network that guesses on unmodified images: it has no accuracy to lose, and would look robust.
 
     Attributes:
         norm: L2 norm of what is added to each channel of 224 x 224 pixels; for other sides the contrast is the same.
@@ -72,10 +75,8 @@ class FourierMap(Probe):
     def frequencies(self, size: int) -> dict[str, Frequency]:
         """Condition -> its frequency, for images of `size` x `size` pixels. Raises ValueError for too small ones."""
         if self.full:
-            if self.full > size - 1:
-                raise ValueError(
-                    f"a map of {self.full} x {self.full} frequencies needs images of {self.full + 1} pixels"
-                )
+            if self.full > size:
+                raise ValueError(f"a map of {self.full} x {self.full} frequencies needs images of {self.full} pixels")
             reach = self.full // 2
             half = ((i, j) for i in range(reach + 1) for j in range(-reach, reach + 1) if i > 0 or j >= 0)
             return {f"fourier-{i}_{j}": (i, j) for i, j in half}
@@ -115,12 +116,12 @@ class FourierMap(Probe):
         for column, condition in enumerate(trials.layout.conditions):
             yield from accuracy_measures(trials, condition)
             yield _mean("error-increase", increases[:, [column]], trials, condition)
-        radii = self._radii(trials)
+        radii, guesses = self._radii(trials), no_evidence(clean, ("clean",))
         for ring, (above, up_to) in RINGS.items():
             size = trials.layout.size
             chosen = (radii > above * size) & (radii <= up_to * size)
-            yield _mean("fourier-sensitivity", increases[:, chosen], trials, ring)
-        yield _slope(radii, increases, trials)
+            yield _told(_mean("fourier-sensitivity", increases[:, chosen], trials, ring), guesses)
+        yield _told(_slope(radii, increases, trials), guesses)
 
     def _radii(self, trials: Trials) -> np.ndarray:
         """(C,) cycles in an image."""
@@ -169,6 +170,13 @@ def _mean(name: str, increases: np.ndarray, trials: Trials, label: str) -> Measu
         return replace(named, value=value, reason=None)
     half = statistics.Z95 * float(of_images.std(ddof=1)) / math.sqrt(len(of_images))
     return replace(named, value=value, reason=None, low=max(-1.0, value - half), high=min(1.0, value + half))
+
+
+def _told(measure: Measure, guesses: str) -> Measure:
+    """`measure`; undefined, with this reason, if there is one."""
+    if not guesses or measure.value is None:
+        return measure
+    return replace(measure, value=None, low=None, high=None, reason=guesses)
 
 
 def _slope(radii: np.ndarray, increases: np.ndarray, trials: Trials) -> Measure:

@@ -105,7 +105,7 @@ def test_a_full_map_has_each_frequency_once():
         ({"radii": 0}, 64, "radii is 0"),
         ({"full": 30}, 64, "full is 30; expected an odd side"),
         ({"full": -1}, 64, "full is -1"),
-        ({"full": 65}, 64, "a map of 65 x 65 frequencies needs images of 66 pixels"),
+        ({"full": 65}, 64, "a map of 65 x 65 frequencies needs images of 65 pixels"),
         ({}, 2, "images of 2 x 2 pixels have no frequencies in four directions"),
     ],
 )
@@ -146,6 +146,24 @@ def test_a_network_that_reads_one_frequency_errs_at_this_one_alone():
     assert measures["fourier-sensitivity/mid"].value == pytest.approx(own / number)
     assert measures["fourier-sensitivity/low"].value == measures["fourier-sensitivity/high"].value == 0
     assert trials.correct.mean(axis=0).min() == pytest.approx(1 - own)
+
+
+def test_a_network_that_guesses_has_no_sensitivity():
+    """It has nothing to lose: its numbers would be those of a robust network."""
+    batch, probe = grey(), FourierMap(full=3)
+    _, trials = measured(wave_reader((1, 0)), batch, probe)
+    clean = trials.required["accuracy"]
+    wrong = replace(clean, correct=np.arange(N)[:, None] % 2 == 0)
+    found = by_name(probe.measures(replace(trials, required={"accuracy": wrong})))
+    refused = [found[name] for name in ("fourier-slope", "fourier-sensitivity/low")]
+    assert {one.value for one in refused} == {one.low for one in refused} == {None}
+    assert all(one.reason.startswith("30 of 60 decisions are correct before the change") for one in refused)
+    assert found["fourier-sensitivity/mid"].reason == "no frequency in this ring"
+    assert found["error-increase/fourier-1_0"].value is not None
+
+
+def test_the_full_map_of_images_with_an_odd_side_has_every_frequency():
+    assert len(FourierMap(full=5).conditions(5)) == 13 == (5 * 5 + 1) / 2
 
 
 def test_a_network_of_low_frequencies_has_a_flat_map_above_its_band():
