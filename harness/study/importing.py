@@ -166,7 +166,7 @@ def _job(decisions: ImportedDecisions, probe: Probe, importer: str) -> Job:
             **({"experiment": decisions.experiment} if decisions.experiment else {}),
         },
         probe=ProbeIdentity(name=probe.name, version=probe.version, params=asdict(probe)),
-        dataset={"name": task_of(decisions.layout.task).dataset, "samples": _samples_digest(decisions.layout)},
+        dataset={"name": task_of(decisions.layout.task).dataset, "samples": _samples(decisions.layout)},
         layout={"conditions": decisions.layout.conditions, "span": decisions.layout.span},
         settings={},
         trials=FIRST_CHOICES,
@@ -175,11 +175,11 @@ def _job(decisions: ImportedDecisions, probe: Probe, importer: str) -> Job:
     return job_of(decisions.layout.task, decisions.observer, identity)
 
 
-def _samples_digest(layout: TaskLayout) -> str:
-    """Of the ids of the samples and their targets: with others, the same measures mean something else."""
+def _samples(layout: TaskLayout) -> str:
+    """Which samples, and with which targets: with others, the same measures mean something else."""
     digest = hashlib.sha256("\n".join(layout.sample_ids).encode("utf-8", "surrogatepass"))
     digest.update(np.ascontiguousarray(layout.targets, dtype=np.int64).tobytes())
-    return f"sha256:{digest.hexdigest()}"
+    return f"{len(layout.sample_ids)} (sha256 {digest.hexdigest()[:32]})"
 
 
 def _refuse_misfits(table: DecisionTable, probes: Mapping[str, Probe]) -> None:

@@ -36,6 +36,11 @@ def mixtures(rows: Sequence[Row]) -> Iterator[Remark]:
         yield Remark("comparability", listed(concerned, most=MOST_NAMED), text)
 
 
+def _is_imported(row: Row) -> bool:
+    """Whether a row is of imported decisions, whose network is a name alone."""
+    return row.network is not None and str(row.network.get("source", "")).startswith("import ")
+
+
 def _merge(first: Row, second: Row) -> Row:
     where = f"model {first.name!r} is in {first.run} and in {second.run}"
     shared = sorted(set(first.measures) & set(second.measures))
@@ -56,6 +61,11 @@ def _merge(first: Row, second: Row) -> Row:
         raise RequestError(
             f"{where}, observers of one name in two experiments ({' and '.join(people)}); import both into one run, "
             "which names them apart"
+        )
+    if changed and any(_is_imported(row) for row in (first, second)):
+        raise RequestError(
+            f"{where}; imported decisions name no checkpoint, so these may be two networks. Give one run, or rename the "
+            "model in what is imported"
         )
     if changed:
         raise RequestError(f"{where}, measured with different networks ({changed}); give one run, or rename a model")

@@ -180,6 +180,9 @@ def test_rows_of_other_groups_or_networks_do_not_merge():
     )
     with pytest.raises(RequestError, match=r"different networks \(checkpoint changed: 3f -> 9a\)"):
         compose([first, second], {}, AXES)
+    published = row(run="runs/c", network={"source": "import predictions"}, top1_c=0.5)
+    with pytest.raises(RequestError, match=r"is in runs/a and in runs/c; imported decisions name no checkpoint"):
+        compose([first, published], {}, AXES)
 
 
 def test_flags_become_warnings():

@@ -228,7 +228,9 @@ def test_predictions_on_other_images_are_not_compared_without_a_word(tmp_path, c
     data = json.loads(command_line("report", "a", "b", "c", "--format", "json")[1])
     unlike = {m["name"] for m in data["models"] if m["details"]["top1@imagenet"].get("comparable") is False}
     assert unlike == {"b"}
-    assert any("cannot be compared with a, c: dataset.samples changed" in warning for warning in data["warnings"])
+    assert any(
+        "cannot be compared with a, c: dataset.samples changed: 3 (sha256 " in warning for warning in data["warnings"]
+    )
 
 
 def test_ids_and_targets_are_those_of_the_datasets(tmp_path):
