@@ -64,8 +64,8 @@ def _merge(first: Row, second: Row) -> Row:
         )
     if changed and any(_is_imported(row) for row in (first, second)):
         raise RequestError(
-            f"{where}; imported decisions name no checkpoint, so these may be two networks. Give one run, or rename the "
-            "model in what is imported"
+            f"{where}; imported decisions name no checkpoint, so these may be two networks. Give one run, or rename "
+            "the model in what is imported"
         )
     if changed:
         raise RequestError(f"{where}, measured with different networks ({changed}); give one run, or rename a model")

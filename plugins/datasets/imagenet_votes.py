@@ -9,7 +9,7 @@ A dataset of its own, so that stored numbers on `imagenet` keep their identity.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -95,6 +95,10 @@ class ImageNetVotes(ImageNet):
     def remarks(self, samples: Sequence[Sample]) -> Iterable[str]:
         """Those of `imagenet`; votes on fewer images than are published; no judgements of experts."""
         yield from super().remarks(samples)
+        yield from self.remarks_on_votes(samples)
+
+    def remarks_on_votes(self, samples: Sequence[Sample]) -> Iterator[str]:
+        """Votes on fewer images than are published, as in another file of raters; no judgements of experts."""
         voted = sum(bool(sample.attributes[0]) for sample in samples)
         other = voted != CONTESTED if len(samples) == VALIDATION_IMAGES else 10 * voted < len(samples)
         if other:

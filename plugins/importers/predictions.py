@@ -162,7 +162,9 @@ def _sets(samples: Sequence[Sample], folders: Mapping[str, Path]) -> tuple[dict[
     remarks = []
     if "imagenet-votes" in folders:
         dataset = ImageNetVotes()
-        sets[dataset.name] = dataset.with_votes(samples, folders[dataset.name]), dataset.attributes
+        voted = dataset.with_votes(samples, folders[dataset.name])
+        sets[dataset.name] = voted, dataset.attributes
+        remarks += dataset.remarks_on_votes(voted)
     else:
         remarks.append("without people's votes: harness fetch --datasets imagenet-votes --data ROOT, then --data ROOT")
     if is_installed():

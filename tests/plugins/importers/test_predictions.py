@@ -14,7 +14,7 @@ from harness.plugins.datasets._imagenet_x import FACTORS
 from harness.plugins.datasets.imagenet_real import ImageNetReaL
 from harness.plugins.importers import predictions as module
 from harness.plugins.importers.predictions import Predictions
-from tests.helpers.votes import write_published
+from tests.helpers.votes import write_published, write_raters
 
 READ = Predictions().read_beside
 HEADER = ("file_name", "predicted_class", "predicted_probability", "label")
@@ -96,6 +96,16 @@ def test_labels_of_the_images_at_hand(tmp_path, monkeypatch):
         RequestError, match=r"no label of image 1: .* Type: --data imagenet=DIR, or pip install imagenet-x"
     ):
         READ(path, {})
+
+
+def test_votes_on_few_images_and_no_judgements_are_told(tmp_path):
+    """The answers of the experts are published in a file of the same kind."""
+    rows = [(number, 1, 0.5, (real_labels()[number - 1] or (0,))[0]) for number in range(1, 31)]
+    write_raters(tmp_path / "votes", [(7, 1, (0, 0, 5)), (9, 2, (5, 0, 0))])
+    remarks = READ(write(tmp_path / "net.csv", rows, NAMED), {"imagenet-votes": tmp_path / "votes"}).remarks
+    (few,) = [remark for remark in remarks if remark.startswith("votes on")]
+    assert few.startswith("votes on 2 of 30 images, published are votes on 24,889 of 50,000: is raters.npz the pub")
+    assert any(remark.startswith("no judgements of experts on these images") for remark in remarks)
 
 
 def test_labels_of_the_package_where_the_folder_holds_some_images(tmp_path, monkeypatch):
