@@ -20,6 +20,11 @@ def divisor_of(parts: Sequence[str], divisors: Mapping[str, str]) -> str | None:
     return shared.pop() if len(shared) == 1 else None
 
 
+def divisors_of(parts: Sequence[str], divisors: Mapping[str, str]) -> tuple[str, ...]:
+    """Full names of all measures that a part of a bias is divided by, which may differ; arguments as `divisor_of`."""
+    return tuple(dict.fromkeys(name for part in parts if (name := _divisor(part, divisors))))
+
+
 def _divisor(part: str, divisors: Mapping[str, str]) -> str | None:
     measure, _, place = part.partition("@")
     dataset, _, condition = place.partition("/")

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness import Study, StudyModel, inference
 
-from .._divided import comparable, divisor_of
+from .._divided import comparable, divisors_of
 from .schema import PartialNumbers
 
 Pair = tuple[str, str]
@@ -24,8 +24,8 @@ NOT_DIVIDED = "the bias is not divided by another measure"
 class Given:
     """What the coefficients of a study's divided biases are given.
 
-    Those are the declared controls that the study has, without the axis itself; where none is declared, the measure
-    that the bias is divided by.
+    Those are the declared controls that the study has, without the axis itself; where none is declared, the measures
+    that parts of the bias are divided by.
 
     Args:
         study: the biases, axes, controls and denominators.
@@ -34,20 +34,20 @@ class Given:
     def __init__(self, study: Study) -> None:
         names = [*study.biases, *study.axes]
         self.controls = tuple(name for name in study.statistics.controls if name in names)
-        self.divisors = {bias: divisor_of(parts, study.denominators) for bias, parts in study.biases.items()}
+        self.divisors = {bias: divisors_of(parts, study.denominators) for bias, parts in study.biases.items()}
 
     def facts(self, models: Sequence[StudyModel]) -> list[list[float | None]]:
         """What the coefficients rest on beside biases and axes, JSON-ready: the divisors' values in each model."""
-        divisors = [] if self.controls else sorted({name for name in self.divisors.values() if name})
+        divisors = [] if self.controls else sorted({name for names in self.divisors.values() for name in names})
         values = [[comparable(model.measures.get(name)) for name in divisors] for model in models]
         return [[None if math.isnan(value) else value for value in row] for row in values]
 
     def partial(self, models: Sequence[StudyModel], pair: Pair) -> PartialNumbers:
         """The partial coefficient of a bias and an axis over the models that have all the numbers."""
-        divisor = self.divisors[pair[0]]
-        if divisor is None:
+        divisors = self.divisors[pair[0]]
+        if not divisors:
             return _undefined((), NOT_DIVIDED)
-        given = tuple(name for name in self.controls if name not in pair) if self.controls else (divisor,)
+        given = tuple(name for name in self.controls if name not in pair) if self.controls else divisors
         if not given:
             return _undefined((), f"{' and '.join(self.controls)} is not held against itself")
         columns = [_values(models, name) for name in (*pair, *given)]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from harness import Figure, Series, Table, TableCell
 
 from .._cells import p_cell, plain
+from .._declared import short
 from .notes import label, title_of
 from .schema import AxisCoefficient, CorrelationData
 
@@ -35,7 +36,7 @@ def given_tables(data: CorrelationData) -> Iterator[Table]:
             columns=("bias", "axis", "given", "n", "ρ", "ρ given", "low", "high", "p given"),
             keys=("bias", "axis", "given", "n", "spearman", "partial", "low", "high", "p"),
             rows=tuple(_row(data, entry) for entry in entries),
-            note="\n".join(_notes(entries)),
+            note="\n".join(_notes(data, entries)),
         )
 
 
@@ -54,12 +55,16 @@ def _row(data: CorrelationData, entry: AxisCoefficient) -> tuple[TableCell, ...]
     )
 
 
-def _notes(entries: Sequence[AxisCoefficient]) -> Iterator[str]:
+def _notes(data: CorrelationData, entries: Sequence[AxisCoefficient]) -> Iterator[str]:
     yield (
         "ρ given: Spearman's partial coefficient, of models that differ in nothing but the rest. low, high, p: of it; "
         "exploratory, p by the t distribution, not adjusted."
     )
     yield "A ratio to a network's own error or accuracy follows accuracy: read ρ given, not ρ."
+    fewer = [entry for entry in entries if entry["partial"]["n"] < entry["n"]]
+    if fewer:
+        pairs = [f"{title_of(data, e['bias'])} × {title_of(data, e['generalization'])} (ρ n = {e['n']})" for e in fewer]
+        yield f"ρ is of more models than ρ given, which some lack: {short(pairs)}."
     yield from (f"– {reason}" for reason in dict.fromkeys(e["partial"]["reason"] for e in entries) if reason)
 
 

@@ -104,6 +104,33 @@ def test_a_perfect_order_at_equal_accuracy_has_no_interval_and_says_so():
     assert (found["value"], found["low"], found["reason"]) == (1.0, None, "no interval of a perfect order")
 
 
+def test_a_bias_whose_parts_are_divided_by_different_measures_follows_accuracy_too(rows, monkeypatch):
+    extra = {"error-ratio@y/pose": "error@y"}
+    for at, one in enumerate(rows):
+        more = {
+            name: Measure(name="more", value=0.2 + at * (at + len(name)) % 7 / 9)
+            for pair in extra.items()
+            for name in pair
+        }
+        rows[at] = replace(one, measures={**one.measures, **more})
+    monkeypatch.setitem(BIASES, "mixed", ["error-ratio@x/pose", "error-ratio@y/pose", "shape@cc"])
+    assert partial(report(rows), "mixed")["given"] == ["ID"]
+    found = partial(report(rows, StatisticsPlan()), "mixed")
+    assert found["given"] == ["error@x", "error@y"]
+    assert found["value"] is not None
+
+
+def test_coefficients_of_other_numbers_of_models_are_told(rows):
+    measures = {name: m for name, m in rows[4].measures.items() if name != "top1@a"}
+    rows[4] = replace(rows[4], measures=measures)
+    data = report(rows)
+    text = " ".join(render(Correlation(), json.loads(to_json(data))).split())
+    assert (
+        "ρ is of more models than ρ given, which some lack: pose × Sketch (ρ n = 30), both × Sketch (ρ n = 30)" in text
+    )
+    assert "of more models" not in render(Correlation(), json.loads(to_json(report(rows[5:]))))
+
+
 def test_models_without_a_comparable_divisor_are_left_out(rows):
     unlike = Remark("comparability", "error@x", "cannot be compared", line="cannot be compared")
     flagged = replace(rows[3].measures["error@x"], flags=(unlike,))
