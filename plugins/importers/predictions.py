@@ -159,7 +159,7 @@ def _sets(samples: Sequence[Sample], folders: Mapping[str, Path]) -> tuple[dict[
         "imagenet": (samples, ()),
         "imagenet-real": (relabelled(samples, "imagenet-real"), ()),
     }
-    remarks = []
+    remarks: list[str] = []
     if "imagenet-votes" in folders:
         dataset = ImageNetVotes()
         voted = dataset.with_votes(samples, folders[dataset.name])
