@@ -57,7 +57,7 @@ def votes_measures(trials: Trials, condition: str, label: str) -> Iterator[Measu
     the share of major ones among the mistakes that experts judged, and ``judged`` their share of all mistakes.
 
     All have 95 % intervals, see `portion`. An attribute of another form makes its measures undefined, with the reason.
-    Where the dataset has the attribute ``factor`` too, ``error`` is left to that.
+    Where the dataset has the attribute ``factor`` too, ``error`` without a condition is left to that.
     """
     decisions, attributes = _Decisions.of(trials, condition), trials.layout.attributes
     for attribute, (names, measures) in _MEASURES.items():
@@ -69,7 +69,7 @@ def votes_measures(trials: Trials, condition: str, label: str) -> Iterator[Measu
             made = list(measures(decisions, attributes[attribute]))
         except _FormError as error:
             made = [_undefined(name, len(decisions.wrong), str(error)) for name in names.split()]
-        if "factor" in attributes:
+        if "factor" in attributes and not label:
             made = [measure for measure in made if measure.name != "error"]
         yield from (replace(measure, condition=label) for measure in made)
 

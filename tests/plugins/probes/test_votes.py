@@ -203,6 +203,8 @@ def test_without_the_attributes_there_is_none_of_these_measures():
     assert set(only) == {"mistakes-in-real", "real-top1"}
     both = list(votes_measures(trials_of([1, 3, 3, 4], [0, 2, 2, 4], **FOUR, factor=("",) * 4), "clean", ""))
     assert {one.name for one in both} == set(NAMES) - {"error"}, "the error of the factors has that name"
+    attacked = votes_measures(trials_of([1, 3, 3, 4], [0, 2, 2, 4], **FOUR, factor=("",) * 4), "clean", "attacked")
+    assert {one.name for one in attacked} == set(NAMES), "under an attack there are no factors"
 
 
 @pytest.mark.parametrize(
