@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from harness import Measure, Study, Table, TableCell, inference
+from harness import Study, Table, TableCell, inference
 
 from .._cells import ABSENT, plain
 from .._declared import short
 from .._models import fits
-from .quantities import Quantities
+from .quantities import Quantities, images_of
 from .schema import EnvironmentEntry, InterventionsEntry, SensitivityData, SensitivityEntry, SignErrorsEntry
 
 ALL = "(all)"
@@ -44,18 +44,11 @@ def _images(over: Quantities, axis: str, places: Sequence[int]) -> tuple[int | N
         measures = [over.models[at].measures[part] for at in places]
         if any(measure.unit != "fraction" for measure in measures):
             return None, f"undefined ({part} is no share of images)"
-        if any(measure.n is None for measure in measures):
+        images = [images_of(over.models[at].measures, part) for at in places]
+        if None in images:
             return None, f"undefined (of how many images {part} is, is unknown)"
-        counts += [_images_of(over.models[at].measures, part) for at in places]
+        counts += [count for count in images if count is not None]
     return min(counts, default=None), None
-
-
-def _images_of(measures: Mapping[str, Measure], part: str) -> int:
-    """Images behind a measure that has an n; where views are pooled, n counts decisions, but that of a view images."""
-    own = measures[part]
-    alike = part.partition("/")[0]
-    views = [of for name, of in measures.items() if own.by_image and name.partition("/")[0] == alike]
-    return min(of.n for of in (own, *views) if of.n is not None)
 
 
 def _entry(

@@ -77,7 +77,11 @@ class Quantities:
         names = {part for parts in (*self.definitions.values(), *chosen) for part in parts}
         names |= {divisor for name in self.definitions if (divisor := self.denominator(name))}
         return [
-            [[part, *_facts(model.measures[part])] for part in sorted(names) if part in model.measures]
+            [
+                [part, *_facts(model.measures[part]), images_of(model.measures, part)]
+                for part in sorted(names)
+                if part in model.measures
+            ]
             for model in study.models
         ]
 
@@ -101,6 +105,15 @@ def quantities(study: Study) -> Quantities:
         divisors=study.denominators,
         recipes=tuple(recipe if set(recipe) == names else {} for recipe in declared),
     )
+
+
+def images_of(measures: Mapping[str, Measure], part: str) -> int | None:
+    """Images behind a measure; where views are pooled, its n counts decisions, but that of a view counts images."""
+    own = measures[part]
+    if own.n is None or not own.by_image:
+        return own.n
+    alike = part.partition("/")[0]
+    return min(of.n for name, of in measures.items() if of.n is not None and name.partition("/")[0] == alike)
 
 
 def _number(value: float | None) -> float:
