@@ -606,7 +606,7 @@ def test_imported_table(path):
     assert RunReader.open(path).imported == table
     assert run.record.document["sha256"] == digest
     assert verify_run(run) == []
-    with pytest.raises(RunError, match="is not empty"):
+    with pytest.raises(RunError, match="holds a run already"):
         store_table(path, table, source_sha256=digest, command=[])
     with pytest.raises(RunError, match="imported table, which cannot be extended"):
         create(path)
