@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from harness import NO_LABELS, Batch, Measure, Probe, StoreError, Trials, accuracy_measures, hookimpl, statistics
+from harness import NO_LABELS, Batch, Measure, Probe, Trials, accuracy_measures, hookimpl, statistics
 
 from ._batches import chunks
+from ._clean import clean_trials
 
 if TYPE_CHECKING:
     import torch
@@ -86,12 +87,7 @@ class BandPass(Probe):
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
         """Accuracies, relative accuracies and the two biases. Raises StoreError if clean trials have other samples."""
-        clean = trials.required["accuracy"]
-        if clean.layout.sample_ids != trials.layout.sample_ids:
-            raise StoreError(
-                f"{trials.layout.task} and {clean.layout.task} have different samples for model {trials.model!r}; "
-                "run both tasks into one run folder with the same --limit"
-            )
+        clean = clean_trials(trials)
         for condition in trials.layout.conditions:
             yield from accuracy_measures(trials, condition)
             yield _relative("relative-top1", trials, clean, (condition,), condition)

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from harness import NO_LABELS, Batch, Measure, Probe, StoreError, Trials, accuracy_measures, hookimpl, statistics
+from harness import NO_LABELS, Batch, Measure, Probe, Trials, accuracy_measures, hookimpl, statistics
 
 from ._changes import no_evidence
+from ._clean import clean_trials
 
 if TYPE_CHECKING:
     import torch
@@ -106,12 +107,7 @@ class FourierMap(Probe):
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
         """Accuracies, increases of the error, their means and slope. StoreError if clean trials have other samples."""
-        clean = trials.required["accuracy"]
-        if clean.layout.sample_ids != trials.layout.sample_ids:
-            raise StoreError(
-                f"{trials.layout.task} and {clean.layout.task} have different samples for model {trials.model!r}; "
-                "run both tasks into one run folder with the same --limit"
-            )
+        clean = clean_trials(trials)
         increases = clean.correct[:, [clean.column("clean")]].astype(np.float64) - trials.correct
         for column, condition in enumerate(trials.layout.conditions):
             yield from accuracy_measures(trials, condition)

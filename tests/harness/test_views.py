@@ -16,6 +16,19 @@ from harness.views import Views, measures_by_view
 VIEWS, CONDITIONS = ("fog-1", "fog-2", "rain-1", "rain-2", "left"), ("low", "mid", "high")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stored(Probe):
+    """A probe of stored trials, which shows nothing."""
+
+    name: ClassVar[str] = "stored"
+
+    def conditions(self, size):
+        return CONDITIONS
+
+    def stimuli(self, batch):
+        raise NotImplementedError
+
+
 def stored(views=VIEWS, conditions=CONDITIONS, n=12, **more):
     maps = np.random.default_rng(6).normal(size=(n, len(views) * len(conditions), 2, 3)).astype(np.float32)
     given = make_trials(columns_of(views, conditions), n=n, arrays={"map": maps}, **more)
@@ -64,17 +77,11 @@ def test_kinds_with_levels_are_copied_one_by_one():
     trials, seen = stored(), []
 
     @dataclass(frozen=True, kw_only=True)
-    class Kinds(Probe):
+    class Kinds(Stored):
         """Looks up one kind."""
 
         name: ClassVar[str] = "kinds"
         version: ClassVar[int] = 1
-
-        def conditions(self, size):
-            return CONDITIONS
-
-        def stimuli(self, batch):
-            raise NotImplementedError
 
         def measures(self, trials):
             return ()
@@ -92,16 +99,10 @@ def test_kinds_with_levels_are_copied_one_by_one():
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loss(Probe):
+class Loss(Stored):
     """Compares two views by their names."""
 
     name: ClassVar[str] = "loss"
-
-    def conditions(self, size):
-        return CONDITIONS
-
-    def stimuli(self, batch):
-        raise NotImplementedError
 
     def measures(self, trials):
         return ()
@@ -146,16 +147,10 @@ def test_other_conditions_are_refused():
 
 
 @dataclass(frozen=True, kw_only=True)
-class Levels(Probe):
+class Levels(Stored):
     """Accuracies by the public helper, one without a condition, and a share that takes rows for independent."""
 
     name: ClassVar[str] = "levels"
-
-    def conditions(self, size):
-        return CONDITIONS
-
-    def stimuli(self, batch):
-        raise NotImplementedError
 
     def measures(self, trials):
         for condition in CONDITIONS:
