@@ -63,12 +63,12 @@ def _no_evidence(intact: Trials, condition: str) -> str:
     n, hits = len(intact.correct), int(intact.correct[:, intact.column(condition)].sum())
     if not n:
         return "no trials"
-    guessed = float(_accepted(intact).sum()) / len(intact.layout.classes)
-    p = guessing_p(hits, n, guessed / n)
+    labels, classes = int(_accepted(intact).sum()), len(intact.layout.classes)
+    p = guessing_p(hits, n, labels / (n * classes))  # one division: 3 of 3 among 10 classes has p = 0.001, not less
     if p < SIGNIFICANCE:
         return ""
     return (
-        f"{hits:,} of {n:,} images with all cues are recognised, chance is {guessed:,.4g} (p = {p:.2g}): "
+        f"{hits:,} of {n:,} images with all cues are recognised, chance is {labels / classes:,.4g} (p = {p:.2g}): "
         "there is no accuracy above chance to lose"
     )
 

@@ -161,6 +161,12 @@ def test_the_definition_in_exact_fractions(data):
         assert found.value is None and "chance" in found.reason and found.low is None
 
 
+def test_three_of_three_among_ten_classes_are_chance():
+    """p = 0.1³ is not below 0.001."""
+    found = reliances(np.ones((3, 2), bool), views=VIEWS[:2], classes=10, targets=np.arange(3)[:, None])["texture"]
+    assert found.value is None and "p = 0.001" in found.reason
+
+
 @pytest.mark.parametrize("classes", [3, 7, 10, 16, 1000])
 def test_0_and_1_are_exact(classes):
     """Of 10 classes 1/10 is no binary fraction."""
