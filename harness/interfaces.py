@@ -21,6 +21,7 @@ from harness.records import (
     LabelSpace,
     Measure,
     ModelSpec,
+    Page,
     Preprocessing,
     Release,
     Sample,
@@ -286,7 +287,7 @@ class Report(ABC):
 
     @abstractmethod
     def tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
-        """The report as tables, for the terminal, Markdown and HTML; they may show a part, and then say so."""
+        """The report as tables, for the terminal, Markdown and LaTeX; they may show a part, and then say so."""
 
     def full_tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
         """The report as tables with every row that `data` has, for CSV. Default: `tables`."""
@@ -295,3 +296,10 @@ class Report(ABC):
     def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
         """The report as figures. Default: none."""
         return ()
+
+    def pages(self, data: Mapping[str, Any]) -> Sequence[Page]:
+        """The report as the parts of one HTML file, each under a heading of its own.
+
+        Default: one part with every figure and every table of `full_tables`.
+        """
+        return (Page(title=self.name, figures=tuple(self.figures(data)), tables=tuple(self.full_tables(data))),)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UnknownNameError
-from harness.foreign import csv_remark, csv_text, html_text, json_text, markdown_text
-from harness.output.promises import checked_tables
+from harness.foreign import csv_remark, csv_text, json_text, markdown_text
+from harness.output.html import to_html
+from harness.output.promises import checked_pages, checked_tables
 from harness.output.tables import columns_of, terminal_lines
-from harness.records import Table, TableCell
+from harness.records import Page, Table, TableCell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +38,8 @@ def render(
         ValueError: `data` contains NaN or infinity.
     """
     title = f"harness report: {report.name}"
+    if format == "html":
+        return to_html(checked_pages(report.pages(data)), title)
     tables = report.full_tables if format == "csv" else report.tables
     return render_tables(lambda: tables(data), data, format, title=title, width=width, color=color)
 
@@ -56,7 +59,7 @@ def render_tables(
         "json": lambda: to_json(data),
         "csv": lambda: to_csv(checked_tables(tables())),
         "markdown": lambda: to_markdown(checked_tables(tables())),
-        "html": lambda: to_html(checked_tables(tables()), title),
+        "html": lambda: to_html([Page(title=title, tables=tuple(checked_tables(tables())))], title),
     }
     if format not in writers:
         raise UnknownNameError("format", format, FORMATS, remedy=f"--format {FORMATS[0]}")
@@ -100,21 +103,6 @@ def to_markdown(tables: Sequence[Table]) -> str:
     return "\n".join(parts)
 
 
-def to_html(tables: Sequence[Table], title: str) -> str:
-    """One self-contained page without scripts; the same tables give the same bytes."""
-    style = (
-        "body{font:15px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}"
-        "table{border-collapse:collapse;display:block;overflow-x:auto;margin:.5rem 0}"
-        "th{border-bottom:1px solid;vertical-align:bottom}td,th{padding:.15rem .6rem;text-align:left}"
-        ".right{text-align:right;font-variant-numeric:tabular-nums;white-space:pre}p{white-space:pre-line}"
-    )
-    body = "".join(_html_table(table) for table in tables)
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html_text(title)}</title>'
-        f"<style>{style}</style></head>\n<body><h1>{html_text(title)}</h1>\n{body}</body></html>\n"
-    )
-
-
 def to_terminal(tables: Sequence[Table], *, width: int = 80, color: bool = False) -> str:
     """Tables as plain text no wider than `width`, with colour codes if `color`."""
     from rich.console import Console
@@ -145,24 +133,3 @@ def _value(cell: TableCell) -> float | int | str:
 
 def _pipes(texts: Sequence[str]) -> str:
     return "| " + " | ".join(markdown_text(text.strip()) for text in texts) + " |"
-
-
-def _html_table(table: Table) -> str:
-    right = [' class="right"' if column.right else "" for column in columns_of(table)]
-    head = "".join(
-        f"<th{attribute}>{html_text(name)}</th>" for attribute, name in zip(right, table.columns, strict=True)
-    )
-    rows = "".join(
-        "<tr>" + "".join(_html_cell(cell, attribute) for cell, attribute in zip(row, right, strict=True)) + "</tr>\n"
-        for row in table.rows
-    )
-    note = f"<p>{html_text(table.note)}</p>\n" if table.note else ""
-    table_html = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>\n"
-    return f"<h2>{html_text(table.title)}</h2>\n{table_html}{note}"
-
-
-def _html_cell(cell: TableCell, right: str) -> str:
-    from rich.style import Style
-
-    look = html_text(Style.parse(cell.style).get_html_style()) if cell.style else ""
-    return f"<td{right}{f' style={chr(34)}{look}{chr(34)}' if look else ''}>{html_text(cell.text)}</td>"

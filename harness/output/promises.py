@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from harness.errors import PluginError
-from harness.records import Figure, Table, TableCell
+from harness.records import Figure, Page, Picture, Table, TableCell
 
 Item = TypeVar("Item")
 
@@ -44,6 +44,16 @@ def checked_tables(tables: Any) -> Sequence[Table]:
 def checked_figures(figures: Any) -> Sequence[Figure]:
     """The figures of a report. Raises PluginError for anything else."""
     return _all_of(Figure, "figures()", figures)
+
+
+def checked_pages(pages: Any) -> Sequence[Page]:
+    """The pages of a report. Raises PluginError for anything else, and for what `checked_tables` refuses in them."""
+    shown = _all_of(Page, "pages()", pages)
+    for page in shown:
+        checked_tables(page.tables)
+        checked_figures(page.figures)
+        _all_of(Picture, f"pictures of page {page.title!r}", page.pictures)
+    return shown
 
 
 def _all_of(kind: type[Item], what: str, given: Any) -> list[Item]:

@@ -17,7 +17,7 @@ from harness.records.run import RunKind, RunModel, RunRecord
 from harness.records.statistics_plan import StatisticsPlan
 from harness.records.study import Study, StudyModel, TrialReader
 from harness.records.suites import Suite, TaskSpec
-from harness.records.tables import Figure, HeatMap, Series, Table, TableCell
+from harness.records.tables import Figure, HeatMap, Page, Picture, Series, Table, TableCell
 from harness.records.trials import NO_LABELS, NO_RANK, NOT_MEASURED, TOP, Job, TaskLayout, TrialBlock, Trials
 
 __all__ = [
@@ -46,6 +46,8 @@ __all__ = [
     "LoadingRecipe",
     "Measure",
     "ModelSpec",
+    "Page",
+    "Picture",
     "Preprocessing",
     "ProbeIdentity",
     "Progress",

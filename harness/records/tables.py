@@ -1,4 +1,4 @@
-"""Tables and figures as data; `harness.output` turns them into text and files."""
+"""Tables, figures and pages as data; `harness.output` turns them into text and files."""
 
 from __future__ import annotations
 
@@ -91,3 +91,34 @@ class Table:
     rows: tuple[tuple[TableCell, ...], ...]
     note: str = ""
     keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A picture of a page.
+
+    Attributes:
+        png: the bytes of a PNG file, which the page carries in itself.
+        caption: shown below it. alternative: what it shows, for who cannot see it. Default: the caption.
+    """
+
+    png: bytes
+    caption: str
+    alternative: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A part of the HTML file of a report, under one heading: text, then figures, pictures and tables.
+
+    Attributes:
+        title: its heading, and its entry in the list of contents. text: paragraphs.
+        folded: shown as its heading alone until it is opened; print shows it whole.
+    """
+
+    title: str
+    text: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    tables: tuple[Table, ...] = ()
+    folded: bool = False

@@ -15,8 +15,8 @@ def test_everything_announced_is_there():
 
 def test_public_names():
     records = """NO_LABELS ArraySpec Batch DecisionTable Download Erratum Figure HeatMap ImportedDecisions ImportedModel
-        ImportedTable LabelSpace LoadingRecipe Measure ModelSpec Preprocessing Reason Release Remark Sample Series
-        StatisticsPlan Study StudyModel Suite Table TableCell TaskLayout TaskSpec Tolerance TrialReader Trials"""
+        ImportedTable LabelSpace LoadingRecipe Measure ModelSpec Page Picture Preprocessing Reason Release Remark Sample
+        Series StatisticsPlan Study StudyModel Suite Table TableCell TaskLayout TaskSpec Tolerance TrialReader Trials"""
     interfaces = "Dataset FeatureProbe Importer ModelSource Probe Report WhiteBoxProbe hookimpl"
     helpers = """AbsentError Contents Normalized Scheme Substitution accuracy_measures cache_dir cached check_digest
         expected_digest is_correct load_plugins locate_first normalized PairedTrials paired_change paired_trials

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import Figure, Series, Table, TableCell
+from harness import Figure, Page, Series, Table, TableCell
 from harness.foreign import csv_text, in_ascii, json_text, markdown_text, one_line, spelled, visible
 from harness.output import drawing, plain_drawing
 from harness.output.formats import to_csv, to_html, to_json, to_markdown, to_terminal
@@ -72,9 +72,9 @@ def test_hostile_markdown(text, place):
 @every_text
 @every_place
 def test_hostile_html(text, place):
-    page = to_html([table(text, place)], text)
+    page = to_html([Page(title=text, tables=(table(text, place),))], text)
     inert(page)
-    harmless = to_html([table("plain", place)], "plain")
+    harmless = to_html([Page(title="plain", tables=(table("plain", place),))], "plain")
     assert parsed(page).tags == parsed(harmless).tags
     assert visible(text) in parsed(page).text
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness import PluginError, Report, Table, TableCell, UnknownNameError
+from harness import Page, PluginError, Report, Table, TableCell, UnknownNameError
 from harness.output.formats import FORMATS, render, show, to_csv, to_html, to_json, to_markdown, to_terminal
 from harness.output.tables import abbreviated, terminal_lines
 
@@ -139,7 +139,11 @@ def test_abbreviated_keeps_start_and_end():
 
 def test_a_row_of_another_length_is_refused():
     table = Table(title="T", columns=("a", "b"), rows=((TableCell("x"),),))
-    for write in (to_terminal, to_csv, to_markdown, lambda tables: to_html(tables, "t")):
+
+    def to_page(tables):
+        return to_html([Page(title="t", tables=tuple(tables))], "t")
+
+    for write in (to_terminal, to_csv, to_markdown, to_page):
         with pytest.raises(PluginError, match="table 'T' has 2 columns and a row of 1 cells"):
             write([table])
 
@@ -178,11 +182,11 @@ def test_markdown_aligns_and_escapes():
 def test_html_is_self_contained_and_escaped():
     evil = '<script src="https://example.org/x.js">&'
     table = Table(title=evil, columns=(evil, "n"), rows=((TableCell(evil), number(1.0, style="bold red")),), note=evil)
-    page = to_html([table], evil)
+    page = to_html([Page(title=evil, tables=(table,))], evil)
     assert "<script" not in page
     assert "src=" not in page.replace("src=&quot;", "")
     assert page.count("&lt;script src=&quot;https://example.org/x.js&quot;&gt;&amp;") == 6
-    assert page == to_html([table], evil)
+    assert page == to_html([Page(title=evil, tables=(table,))], evil)
     assert "font-weight: bold" in page
 
 
@@ -199,13 +203,13 @@ def test_render_knows_every_format(format):
     assert ("SIN" in text) == (format != "json")
 
 
-def test_only_csv_has_what_a_report_gives_in_full():
+def test_csv_and_html_have_what_a_report_gives_in_full():
     class More(Two):
         def full_tables(self, data):
             return [*self.tables(data), wide(3)]
 
     assert {form: render(More(), {}, form).count("Wide") for form in FORMATS if form != "json"} == {
-        "terminal": 2, "csv": 3, "markdown": 2, "html": 2
+        "terminal": 2, "csv": 3, "markdown": 2, "html": 3
     }  # fmt: skip
     assert render(Two(), {}, "csv").count("Wide") == 2
 
