@@ -15,6 +15,10 @@ NAME: Final = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9._+-]*")
 """Plugins, datasets and suites (`fullmatch`)."""
 MODEL_NAME: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._+-]*")
 """Models (`fullmatch`): published names contain capitals."""
+LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Labels of runs in a report (`fullmatch`)."""
+LONGEST_LABEL: Final = 40
+"""Letters of a label: it stands beside every model's name."""
 LONGEST: Final = 255
 """Letters of a model's or task's name: it is the name of a folder."""
 ALL_MODELS: Final = "all"

@@ -26,7 +26,10 @@ LISTED = "list"
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN …", help="Run folders, imported ones too.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="[LABEL=]RUN …", help="Run folders, imported ones too. Labels show runs side by side."),
+    ],
     name: Annotated[str, typer.Option("--report", metavar="NAME", help="Which report.")] = "correlation",
     form: Annotated[str, typer.Option("--format", metavar="terminal|json|csv|markdown|html")] = "terminal",
     output: Annotated[
@@ -52,15 +55,17 @@ def report(
     from harness.output.formats import FORMATS, render
     from harness.output.promises import checked_data, strict_json
     from harness.store import refuse_inside
+    from harness.workflows.run_folders import RunFolders
     from harness.workflows.study import opened
 
     choice("format", form, FORMATS)
-    refuse_inside(output, runs)
+    folders = RunFolders.of_words(runs)
+    refuse_inside(output, folders.paths)
     gc.set_threshold(100_000, 20, 20)  # tens of thousands of measures stay to the end: looking for garbage takes longer
     # A report needs no registry; one that is given is checked.
     installed = open_house(registry, plugins).plugins if registry else load_plugins(plugins or ())
     plugin = installed.report(name)
-    study = opened(runs, installed, apply_errata=apply_errata, ungrouped=ungrouped, sort=sort)
+    study = opened(folders, installed, apply_errata=apply_errata, ungrouped=ungrouped, sort=sort)
     if figure is not None:
         _figure(plugin, study, figure, form, output)
         return
@@ -70,7 +75,7 @@ def report(
         text = render(plugin, data, form, width=width, color=color)
     emit(text, output, form)
     if form == "terminal" and output is None:
-        _print_sources(runs)
+        _print_sources(folders.paths)
 
 
 def _print_sources(runs: Sequence[Path]) -> None:

@@ -15,7 +15,7 @@ from harness.records.published import DecisionTable, Erratum, ImportedDecisions,
 from harness.records.reasons import Reason, ReasonKind, Remark, RemarkKind, reason_for
 from harness.records.run import RunKind, RunModel, RunRecord
 from harness.records.statistics_plan import StatisticsPlan
-from harness.records.study import Study, StudyModel, TrialReader
+from harness.records.study import Study, StudyModel, TrialReader, labelled_name, plain_name
 from harness.records.suites import Suite, TaskSpec
 from harness.records.tables import Figure, HeatMap, Page, Picture, Series, Table, TableCell
 from harness.records.trials import NO_LABELS, NO_RANK, NOT_MEASURED, TOP, Job, TaskLayout, TrialBlock, Trials
@@ -77,6 +77,8 @@ __all__ = [
     "checked_arrays",
     "columns_of",
     "effect_of",
+    "labelled_name",
+    "plain_name",
     "reason_for",
     "views_of",
 ]

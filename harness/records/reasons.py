@@ -10,9 +10,9 @@ from harness.errors import HarnessError, advised
 
 ReasonKind = Literal["measure", "bias", "axis", "task"]
 """What can be missing for a model."""
-RemarkKind = Literal["data", "flag", "erratum", "mended", "comparability", "incomplete"]
-"""Subject of a remark: the images, a measure, a wrong published number, a corrected one, incomparable models, or a run
-without all its results."""
+RemarkKind = Literal["data", "flag", "erratum", "mended", "comparability", "incomplete", "duplicate"]
+"""Subject of a remark: the images, a measure, a wrong published number, a corrected one, incomparable models, a run
+without all its results, or models that several runs have and statistics count once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,14 +13,27 @@ from harness.records.statistics_plan import StatisticsPlan
 from harness.records.trials import Trials
 
 
+def labelled_name(model: str, label: str | None) -> str:
+    """``NAME (LABEL)``: how a model of a labelled run is shown; without a label, its name."""
+    return model if label is None else f"{model} ({label})"
+
+
+def plain_name(name: str, label: str | None) -> str:
+    """The inverse of `labelled_name`."""
+    return name if label is None else name.removesuffix(f" ({label})")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyModel:
     """One model with its results: a row of a report.
 
     Attributes:
+        name: as it is shown; unique in a study. Of a labelled run: ``NAME (LABEL)``.
         measures: full name -> measure. biases, axes: name -> value, None where a part is missing.
         missing: why a bias, axis, measure or task is missing; see `harness.reason_for`.
         run: the run folder (or imported table) it comes from.
+        label: the label of its run, if it was given one.
+        duplicate_of: the model of the same name that takes part in statistics, where this one is of another label.
     """
 
     name: str
@@ -30,6 +43,13 @@ class StudyModel:
     biases: Mapping[str, float | None]
     axes: Mapping[str, float | None]
     missing: tuple[Reason, ...] = ()
+    label: str | None = None
+    duplicate_of: str | None = None
+
+    @property
+    def plain_name(self) -> str:
+        """Its name without the label, as in the registry."""
+        return plain_name(self.name, self.label)
 
 
 class TrialReader(Protocol):
@@ -75,3 +95,8 @@ class Study:
     mended: bool = False
     statistics: StatisticsPlan = field(default_factory=StatisticsPlan)
     denominators: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any of its runs has a label."""
+        return any(model.label is not None for model in self.models)

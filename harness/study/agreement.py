@@ -66,8 +66,7 @@ def _changes(model: str, name: str, here: Side, there: Side) -> tuple[Change, ..
     if own is not None and (published := there.published(name, own)) is not None:
         return departures(own, published)
     if other is not None and (published := here.published(name, other)) is not None:
-        differing = departures(other, published)
-        return tuple(replace(change, before=change.now, now=change.before) for change in differing)
+        return tuple(change.reversed for change in departures(other, published))
     return ()
 
 

@@ -15,7 +15,7 @@ from harness.errors import listed
 from harness.identity import changes_told
 from harness.records import Effect, Measure, Remark, effect_of
 from harness.remarks import joined
-from harness.study.protocols import Origin, Standard, changes, departures, described_changes, stated
+from harness.study.protocols import Change, Origin, Standard, changes, departures, described_changes, stated
 from harness.study.rows import Row, short_list
 
 PUBLISHED = "the published numbers"
@@ -32,6 +32,10 @@ class _Departure(NamedTuple):
         return f"cannot be compared with {self.reference}: {self.difference}"
 
 
+Cell = tuple[Row, Origin | None]
+"""A model, and what its measure is made of; None for a published number."""
+Said = Mapping[int, Mapping[str, Any]]
+"""Identity of `Row.probes` -> what that published table says about how a measure was made, by dotted path."""
 Departures = Mapping[tuple[str, str], _Departure]
 """(model, measure) -> why it is not comparable."""
 
@@ -50,10 +54,10 @@ def compared(rows: Sequence[Row], standard: Standard) -> tuple[list[Row], list[R
     """The rows, with flags on the measures that cannot be compared with those of the other rows; and what to tell.
 
     The protocol of a column is that of the published numbers in it, else that of most rows, the first of several that
-    are equally frequent.
+    are equally frequent. A model that another label has, and that takes no part in statistics, has no say in it.
 
     Args:
-        rows: one for each model.
+        rows: one for each model, or for each model and label.
         standard: the protocol of published numbers.
     """
     apart = _departures(rows, standard)
@@ -67,18 +71,61 @@ def compared(rows: Sequence[Row], standard: Standard) -> tuple[list[Row], list[R
 def _departures(rows: Sequence[Row], standard: Standard) -> dict[tuple[str, str], _Departure]:
     """Columns with the same cells share their result: a task has hundreds of measures."""
     apart: dict[tuple[str, str], _Departure] = {}
-    departures_of: dict[tuple[str | int, ...], dict[str, _Departure]] = {}
+    departures_of: dict[tuple[object, ...], dict[str, _Departure]] = {}
     for name in dict.fromkeys(name for row in rows for name in row.measures):
         column = [(row, row.origins.get(name)) for row in rows if name in row.measures]
-        said = next((stated(row.probes, name) for row, origin in column if origin is None), {})
-        key = (*said.values(), *[id(part) for cell in column for part in cell])
+        tables = {id(row.probes): row.probes for row, origin in column if origin is None}
+        said = {table: stated(probes, name) for table, probes in tables.items()}
+        key = (*map(str, said.values()), *[id(part) for cell in column for part in cell])
         if key not in departures_of:
-            departures_of[key] = _of_column({row.name: origin for row, origin in column}, standard, said)
+            departures_of[key] = _of_column(column, standard, said)
         apart |= {(model, name): departure for model, departure in departures_of[key].items()}
     return apart
 
 
-def _of_column(
+def _of_column(column: Sequence[Cell], standard: Standard, said: Said) -> dict[str, _Departure]:
+    """Model -> why its measure cannot be compared with those of the models that take part in statistics.
+
+    Where none of these has the measure, all models of the column have a say.
+    """
+    counted = [cell for cell in column if cell[0].duplicate_of is None] or column
+    apart = _of_models({row.name: origin for row, origin in counted}, standard, _first_said(counted, said))
+    reference = [cell for cell in counted if cell[0].name not in apart]
+    if len(counted) == len(column):
+        return apart
+    duplicates = [cell for cell in column if cell[0].duplicate_of is not None]
+    return apart | _of_duplicates(duplicates, reference, standard, said)
+
+
+def _of_duplicates(
+    duplicates: Sequence[Cell], reference: Sequence[Cell], standard: Standard, said: Said
+) -> dict[str, _Departure]:
+    """Likewise for models that take no part: `reference` has those that do, and agree."""
+    measured = [origin for _, origin in reference if origin is not None]
+    usual = next((origin for origin in measured if not origin.identity.first_choices_only), next(iter(measured), None))
+    published = len(measured) < len(reference)
+    names = PUBLISHED if published else short_list([row.name for row, _ in reference])
+    apart = {}
+    for row, origin in duplicates:
+        differing: Sequence[Change] = ()
+        if origin is None and usual is not None and not published:
+            own = {**standard(usual), **said[id(row.probes)]}
+            differing = tuple(change.reversed for change in departures(usual, own))
+        if origin is not None and published:
+            differing = departures(origin, {**standard(origin), **_first_said(reference, said)})
+        if origin is not None and usual is not None and not differing:
+            differing = [change for change in changes(usual, origin) if change.effect == "meaning"]
+        if difference := described_changes(differing):
+            apart[row.name] = _Departure(names, difference)
+    return apart
+
+
+def _first_said(cells: Sequence[Cell], said: Said) -> Mapping[str, Any]:
+    """What the first published table among `cells` says about how the measure was made."""
+    return next((said[id(row.probes)] for row, origin in cells if origin is None), {})
+
+
+def _of_models(
     column: Mapping[str, Origin | None], standard: Standard, said: Mapping[str, Any]
 ) -> dict[str, _Departure]:
     """Model -> why its measure cannot be compared with the others. Published numbers have no origin.
@@ -146,11 +193,13 @@ _CONSEQUENCES: Mapping[Effect, str] = {
 
 
 def _numerics(rows: Sequence[Row]) -> Iterator[Remark]:
-    """One remark for the cells of another seed than most, and one for those of other numerics."""
+    """One remark for the cells of another seed than most that take part, and one for those of other numerics."""
     cells = {(row.name, origin.task): origin for row in rows for origin in row.origins.values()}
+    counted = {row.name for row in rows if row.duplicate_of is None}
     for effect, consequence in _CONSEQUENCES.items():
         facts = {place: _facts(origin, effect) for place, origin in cells.items()}
         usual = _most_frequent(facts.values())
+        usual |= _most_frequent(of for (model, _), of in facts.items() if model in counted)
         unusual: dict[str, list[tuple[str, str]]] = {}
         for place, values in facts.items():
             paths = [path for path in sorted(values) if values[path] != usual[path]]

@@ -13,31 +13,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import RequestError, listed
+from harness.errors import RequestError
 from harness.records import Erratum, ReasonKind, Remark, StatisticsPlan, Study, StudyModel
-from harness.study.comparability import compared, tells_apart
+from harness.study.comparability import compared
 from harness.study.errata import (
     affected,
     carries,
     correctable,
     corrected_definitions,
     corrected_measures,
-    is_erratum,
     marked,
 )
+from harness.study.flag_remarks import flag_remarks, unlike_parts
+from harness.study.labels import counted_once, duplicate_remarks, with_label, with_labels
 from harness.study.measuring import RowReader
 from harness.study.merging import merged, mixtures
 from harness.study.missing import reason_of_definition, reason_of_part, reasons_of_measures
 from harness.study.protocols import standard_of
 from harness.study.reduction import denominators_of
-from harness.study.rows import Definitions, Row, short_list, with_groups
+from harness.study.rows import Definitions, Row, with_groups
 from harness.study.trials import StoredTrials
 
 if TYPE_CHECKING:
     from harness.interfaces import Dataset, Probe
-
-MOST_FLAGGED = 12
-"""Most measures that a remark on a flag names; the JSON has the flags of each."""
 
 
 def compose(
@@ -80,7 +78,7 @@ def compose(
         axes={name: tuple(parts) for name, parts in axes.items()},
         titles=_distinct(titles or {}, [*biases, *axes], sorted({row.group for row in renamed if row.group})),
         ungrouped=ungrouped,
-        warnings=(*warnings, *group_remarks, *_unlike_parts(models, {**biases, **axes}), *_flag_warnings(models)),
+        warnings=(*warnings, *group_remarks, *unlike_parts(models, {**biases, **axes}), *flag_remarks(models)),
         provenance=tuple(provenance),
         errata=tuple(erratum for erratum in dict.fromkeys(errata) if _carried(models, erratum)),
         statistics=statistics or StatisticsPlan(),
@@ -108,6 +106,8 @@ def mended(study: Study) -> Study:
             name=model.name,
             group=model.group,
             run=model.run,
+            label=model.label,
+            duplicate_of=model.duplicate_of,
             measures=corrected_measures(model.measures, study.errata),
             missing=tuple(reason for reason in model.missing if reason.kind in ("measure", "task")),
         )
@@ -159,6 +159,7 @@ def open_study(
     *,
     datasets: Mapping[str, Dataset] | None = None,
     ungrouped: bool = False,
+    labels: Mapping[Path, str] | None = None,
 ) -> Study:
     """Read runs and imported tables, and recompute every measure.
 
@@ -169,6 +170,8 @@ def open_study(
         probes: installed probes by name. datasets: likewise; without them, the crop and version of one's own numbers
             are not compared with those that published numbers are taken to have.
         ungrouped: as in `compose`.
+        labels: path -> label of that run. Its models are ``NAME (LABEL)``, and may be in another run too; statistics
+            count each once.
 
     Raises:
         RequestError: no run, a run given twice, runs that share measures of a model or define a name differently, or a
@@ -183,15 +186,17 @@ def open_study(
     repeated = [path for path, count in Counter(map(os.path.realpath, paths)).items() if count > 1]
     if repeated:
         raise RequestError(f"run {Path(repeated[0]).name!r} was given twice; give each run once")
-    reader = RowReader(probes)
+    names = {str(path): label for path, label in (labels or {}).items()}
+    reader = RowReader(probes, names)
     errata: dict[str, tuple[Erratum, ...]] = {}
     for path in paths:
         run = RunReader.open(path)
         reader.add(run, str(path))
         errata[str(path)] = run.imported.errata if run.kind == "imported" else ()
     reader.refuse_unreadable()
-    rows = [marked(row, errata[row.run]) for row in reader.rows()]
-    comparable, remarks = compared(merged(rows), standard_of(probes, datasets or {}))
+    rows = [with_label(marked(row, errata[row.run]), names) for row in reader.rows()]
+    models = counted_once(merged(rows))
+    comparable, remarks = compared(models, standard_of(probes, datasets or {}))
     composed = compose(
         comparable,
         reader.biases,
@@ -199,12 +204,12 @@ def open_study(
         titles=reader.titles,
         statistics=reader.statistics,
         ungrouped=ungrouped,
-        warnings=[*reader.warnings(), *mixtures(rows), *remarks],
-        provenance=reader.provenance,
+        warnings=[*reader.warnings(), *mixtures(rows), *duplicate_remarks(models), *remarks],
+        provenance=with_labels(reader.provenance, names),
         errata=[erratum for of_run in errata.values() for erratum in of_run],
         denominators=denominators_of(probes.values()),
     )
-    return replace(composed, trial_reader=StoredTrials(paths))
+    return replace(composed, trial_reader=StoredTrials(paths, labels))
 
 
 def _distinct(titles: Mapping[str, str], *kinds: Sequence[str]) -> dict[str, str]:
@@ -236,6 +241,8 @@ def _model(row: Row, biases: Definitions, axes: Definitions) -> StudyModel:
         name=row.name,
         group=row.group,
         run=row.run,
+        label=row.label,
+        duplicate_of=row.duplicate_of,
         measures=dict(row.measures),
         biases={name: values[name] for name in biases},
         axes={name: values[name] for name in axes},
@@ -247,44 +254,3 @@ def _mean(row: Row, parts: Sequence[str]) -> float:
     """The mean of measures that all have a value."""
     numbers = [number for part in parts if (number := row.measures[part].value) is not None]
     return math.fsum(numbers) / len(numbers)
-
-
-def _unlike_parts(models: Sequence[StudyModel], definitions: Definitions) -> Iterable[Remark]:
-    """A remark on each bias or axis that averages measures of different units, or of opposite directions."""
-    for name, parts in definitions.items():
-        of_models = [(part, model.measures[part]) for model in models for part in parts if part in model.measures]
-        measures = {part: measure for part, measure in of_models if measure.value is not None}
-        units = {part: f"in {measure.unit}" for part, measure in measures.items()}
-        directions = {
-            part: f"{measure.direction} is better"
-            for part, measure in measures.items()
-            if measure.direction != "neither"
-        }
-        for facts in (units, directions):
-            if len(set(facts.values())) > 1:
-                of_parts = listed((f"{part}: {fact}" for part, fact in facts.items()), most=MOST_FLAGGED)
-                yield Remark("comparability", name, f"the mean of unlike measures, which says little: {of_parts}")
-
-
-def _flag_warnings(models: Sequence[StudyModel]) -> list[Remark]:
-    """One line for each flag; incomparable measures have remarks of their own.
-
-    Measures with the same flag for the same models share a line; an erratum names its one measure.
-    """
-    flagged: dict[tuple[str, str], list[str]] = {}
-    for model in models:
-        for name, measure in model.measures.items():
-            for remark in measure.flags:
-                if tells_apart(remark):
-                    continue
-                flagged.setdefault((name, remark), []).append(model.name)
-    shared: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
-    for (name, remark), names in flagged.items():
-        erratum_of = name if is_erratum(remark) else ""
-        shared.setdefault((erratum_of, remark, tuple(names)), []).append(name)
-    return [
-        Remark(
-            "erratum" if erratum_of else "flag", listed(measures, most=MOST_FLAGGED), f"{remark} ({short_list(names)})"
-        )
-        for (erratum_of, remark, names), measures in shared.items()
-    ]

@@ -19,9 +19,9 @@ T = TypeVar("T")
 def kept_statistics(report: Report, study: Study, compute: Callable[[], T], *, of: Sequence[object] = ()) -> T:
     """The result of `compute`, from the cache folder if it is there; for built-in reports, whose code is in the key.
 
-    The key is a digest of the report, of the models that the study has with their groups, biases and axes, of what it
-    and its probes declare, and of all code. Permutations and resamples have fixed seeds, so that what is kept is what
-    would be computed.
+    The key is a digest of the report, of the models that the study has with their groups, labels, biases and axes, of
+    what it and its probes declare, and of all code. Permutations and resamples have fixed seeds, so that what is kept
+    is what would be computed.
 
     Args:
         compute: makes a JSON-ready object of nothing but these parts of the study, and what `of` stands for.
@@ -29,7 +29,10 @@ def kept_statistics(report: Report, study: Study, compute: Callable[[], T], *, o
     """
     if not type(report).__module__.startswith(BUILT_IN) or not study.biases:
         return compute()  # without a bias there is nothing that takes long
-    models = [(model.name, model.group, dict(model.biases), dict(model.axes)) for model in study.models]
+    models = [
+        (model.name, model.group, model.label, model.duplicate_of, dict(model.biases), dict(model.axes))
+        for model in study.models
+    ]
     try:
         declared = [list(study.biases), list(study.axes), study.ungrouped, study.statistics.document()]
         inputs = json.dumps([models, declared, dict(study.denominators), list(of)], allow_nan=False)

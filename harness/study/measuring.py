@@ -34,10 +34,11 @@ class RowReader:
 
     Args:
         probes: installed probes by name.
+        labels: run, as `add` is given it -> its label, by which remarks tell models of one name apart.
     """
 
-    def __init__(self, probes: Mapping[str, Probe]) -> None:
-        self.probes = probes
+    def __init__(self, probes: Mapping[str, Probe], labels: Mapping[str, str] | None = None) -> None:
+        self.probes, self._labels = probes, labels or {}
         self.biases: dict[str, tuple[str, ...]] = {}
         self.axes: dict[str, tuple[str, ...]] = {}
         self.titles: dict[str, str] = {}
@@ -48,7 +49,7 @@ class RowReader:
         self._defined_by: dict[str, str] = {}
         self._produced_by: dict[str, str] = {}
         self.damage: list[StoreError] = []
-        self._codes = CodesOfStudy()
+        self._codes = CodesOfStudy(self._labels)
 
     def add(self, run: RunReader, label: str) -> None:
         """Read one run; `label` is its name in errors and reports.
@@ -98,9 +99,11 @@ class RowReader:
             raise self.damage[0]
 
     def warnings(self) -> list[Remark]:
-        """Stored remarks, and remarks on code; with several runs, each stored remark names its run."""
+        """Stored remarks, and remarks on code; with several runs, each stored remark names its run, or its label."""
         several = len(self.provenance) > 1
-        remarks = [labelled(remark, label) if several else remark for label, remark in self._remarks]
+        remarks = [
+            labelled(remark, self._labels.get(label, label)) if several else remark for label, remark in self._remarks
+        ]
         return list(dict.fromkeys([*remarks, *self._codes.remarks()]))
 
     def _define(self, label: str, biases: Definitions, axes: Definitions) -> None:
@@ -140,10 +143,10 @@ class RowReader:
             text = f"incomplete: {cells_missing} of {cells_planned} cells have no result, listed with their reasons"
             self._remarks.append((label, Remark("incomplete", label, text)))
 
-    def note(self, cell: StoredCell, measures: Iterable[str]) -> None:
-        """Record which task yields which measures, and by which code."""
+    def note(self, cell: StoredCell, measures: Iterable[str], label: str) -> None:
+        """Record which task of the run `label` yields which measures, and by which code."""
         self._produced_by.update(dict.fromkeys(measures, cell.job.task))
-        self._codes.add(cell.job)
+        self._codes.add(cell.job, label)
 
 
 class _RowBuilder:
@@ -187,7 +190,7 @@ class _RowBuilder:
         self.tasks[task] = network_of(cell.job)
         origin = Origin.of(cell, [self.cells[needed, self.model] for needed in self._required(task)])
         self.origins.update(dict.fromkeys(measures, origin))
-        self.reader.note(cell, measures)
+        self.reader.note(cell, measures, self.label)
 
     def _set_shared_aside(self, task: str, measures: dict[str, Measure]) -> None:
         """Take measures that another task yields too out of both: nobody knows which of them is meant."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from harness.errors import RequestError, listed
 from harness.records import Remark
 from harness.study.rows import Row
 from harness.study.superseded import network_change
 
+SIDE_BY_SIDE: Final = "harness report a=RUN b=RUN"
+"""What to type where two runs of a model are no row."""
 MOST_NAMED = 12
 """Most models that a remark names; each row of the report says which runs it is of."""
 
@@ -43,17 +46,22 @@ def _is_imported(row: Row) -> bool:
 
 def _merge(first: Row, second: Row) -> Row:
     where = f"model {first.name!r} is in {first.run} and in {second.run}"
+    if first.label != second.label:
+        raise RequestError(f"model {first.name!r} of one run is named as a labelled one of another; give another label")
     shared = sorted(set(first.measures) & set(second.measures))
     if first.network is None and second.network is None:  # two tables may print one number
         shared = [name for name in shared if first.measures[name] != second.measures[name]]
     if shared:
         raise RequestError(
             f"{where}, both with {shared[0]} ({len(shared)} shared measures); expected each measure of a model once. "
-            f"Give one of the two runs"
+            "Give one of the two runs, or a label to each, which shows them side by side",
+            remedy=SIDE_BY_SIDE,
         )
     if first.group and second.group and first.group != second.group:
         raise RequestError(
-            f"{where}, in groups {first.group!r} and {second.group!r}; give it one group in registry.yaml"
+            f"{where}, in groups {first.group!r} and {second.group!r}; give it one group in registry.yaml, or a label "
+            "to each run",
+            remedy=SIDE_BY_SIDE,
         )
     changed = network_change(first.network, second.network)
     people = [row.network["experiment"] for row in (first, second) if row.network and "experiment" in row.network]
@@ -64,11 +72,15 @@ def _merge(first: Row, second: Row) -> Row:
         )
     if changed and any(_is_imported(row) for row in (first, second)):
         raise RequestError(
-            f"{where}; imported decisions name no checkpoint, so these may be two networks. Give one run, or rename "
-            "the model in what is imported"
+            f"{where}; imported decisions name no checkpoint, so these may be two networks. Give one run, a label to "
+            "each, or rename the model in what is imported",
+            remedy=SIDE_BY_SIDE,
         )
     if changed:
-        raise RequestError(f"{where}, measured with different networks ({changed}); give one run, or rename a model")
+        raise RequestError(
+            f"{where}, measured with different networks ({changed}); give one run, a label to each, or rename a model",
+            remedy=SIDE_BY_SIDE,
+        )
     measures, tasks = {**first.measures, **second.measures}, first.tasks | second.tasks
     missing = {(reason.kind, reason.subject): reason for reason in (*first.missing, *second.missing)}
     return Row(
@@ -85,4 +97,5 @@ def _merge(first: Row, second: Row) -> Row:
         origins={**first.origins, **second.origins},
         probes={**first.probes, **second.probes},
         network=first.network or second.network,
+        label=first.label,
     )

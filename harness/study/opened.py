@@ -56,11 +56,16 @@ class OpenedStudy(Study):
             Columns ``model``, ``group``, ``run``; ``kind`` (``measure``, ``bias``, ``axis`` or, for a task or measure
             without result, ``missing``); ``measure`` (its full name); ``value`` with the 95 % interval ``low``,
             ``high`` and ``n``, the number of trials; ``unit``, ``direction`` (which way is better), ``condition``,
-            ``flags``; ``reason`` why a value is NaN. Fractions are in [0, 1].
+            ``flags``; ``reason`` why a value is NaN. Fractions are in [0, 1]. If any run has a label, ``run`` is the
+            label of those that have one, and ``plain_name`` is the model's name without it.
         """
         report = self.plugins.report(REPORT).data(self)
         of_report = {model["name"]: model for model in report["models"]}
-        rows = [row for model in self.models for row in _rows(model, of_report[model.name], report["units"])]
+        rows = [
+            {**row, "plain_name": model.plain_name} if self.labelled else row
+            for model in self.models
+            for row in _rows(model, of_report[model.name], report["units"])
+        ]
         return _frame(rows, MEASURES)
 
     def correlations(self) -> pd.DataFrame:
@@ -160,7 +165,7 @@ class OpenedStudy(Study):
 
 def _rows(model: StudyModel, of_report: dict[str, Any], units: dict[str, str | None]) -> Iterator[dict[str, Any]]:
     """The rows of one model. `of_report`: its object in the report, with the intervals of biases and axes."""
-    of_model = {"model": model.name, "group": model.group, "run": model.run}
+    of_model = {"model": model.name, "group": model.group, "run": model.label or model.run}
     for name, measure in model.measures.items():
         facts = {key: getattr(measure, key) for key in MEASURES if hasattr(measure, key)}
         yield {**of_model, "kind": "measure", "measure": name, **facts, "flags": "; ".join(measure.flags)}

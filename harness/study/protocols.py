@@ -79,6 +79,11 @@ class Change:
     now: Any
     effect: Effect
 
+    @property
+    def reversed(self) -> Change:
+        """The same difference seen from the other protocol."""
+        return replace(self, before=self.now, now=self.before)
+
 
 def changes(before: Origin, now: Origin) -> tuple[Change, ...]:
     """How the protocols of two measures differ, by path. Other files with the same tensors are one checkpoint.

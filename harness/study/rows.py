@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.names import is_set_of_models
-from harness.records import Measure, Reason, Remark
+from harness.records import Measure, Reason, Remark, plain_name
 from harness.study.protocols import Origin
 
 Definitions = Mapping[str, Sequence[str]]
@@ -18,6 +18,7 @@ class Row:
     """The measures of one model in one run.
 
     Attributes:
+        name: as it is shown; of a labelled run: ``NAME (LABEL)``.
         run: the run folder, as shown in errors and reports.
         measures: full name (``top1@imagenet``) -> measure.
         missing: why measures or tasks are missing.
@@ -25,6 +26,7 @@ class Row:
         origins: full name -> the cells that a measure is made of; none for published numbers.
         probes: of published numbers: glob over full names -> the probe that measures it, where the table says so.
         network: checkpoint and loading according to the stored identities; None for imported tables.
+        label, duplicate_of: as those of `StudyModel`.
     """
 
     name: str
@@ -36,6 +38,13 @@ class Row:
     origins: Mapping[str, Origin] = field(default_factory=dict)
     probes: Mapping[str, str] = field(default_factory=dict)
     network: Mapping[str, Any] | None = None
+    label: str | None = None
+    duplicate_of: str | None = None
+
+    @property
+    def plain_name(self) -> str:
+        """The model's name without the label."""
+        return plain_name(self.name, self.label)
 
 
 def with_groups(rows: Iterable[Row]) -> tuple[list[Row], list[Remark]]:

@@ -68,9 +68,10 @@ class RunResult:
 
     def study(self) -> OpenedStudy:
         """The measures of this run. As `harness.open_study`, with the plugins of the run."""
+        from harness.workflows.run_folders import RunFolders
         from harness.workflows.study import opened
 
-        return opened([self.path], self.plugins)
+        return opened(RunFolders(paths=(self.path,)), self.plugins)
 
     def _with(self, status: Status) -> Reasons:
         return {(cell.task, cell.model): cell.reason for cell in self.plan.cells if cell.status == status}

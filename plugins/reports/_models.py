@@ -4,14 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from typing import NotRequired, TypedDict
 
 from harness import Study, StudyModel
 
 
 def taking_part(study: Study) -> Sequence[StudyModel]:
-    """The models that enter the statistics: those with a group; all with ``--ungrouped``, or if none has a group."""
-    grouped = [model for model in study.models if model.group is not None]
-    return study.models if study.ungrouped or not grouped else grouped
+    """The models that enter the statistics: those with a group; all with ``--ungrouped``, or if none has a group.
+
+    Of a model that several labels have, the first alone.
+    """
+    every = counted_once(study)
+    grouped = [model for model in every if model.group is not None]
+    return every if study.ungrouped or not grouped else grouped
+
+
+def counted_once(study: Study) -> Sequence[StudyModel]:
+    """The models of a study without those that another label has, too, and that take no part in statistics."""
+    return [model for model in study.models if model.duplicate_of is None]
+
+
+def left_out(study: Study) -> int:
+    """How many models do not enter the statistics for lack of a group."""
+    return len(counted_once(study)) - len(taking_part(study))
+
+
+class LabelFacts(TypedDict):
+    """Keys of a model's entry where any run of a study has a label; absent elsewhere.
+
+    `label`: that of its run, or null; `plain_name`: its name without it; `duplicate_of`: the model of this name that
+    enters the statistics in its place, or null.
+    """
+
+    label: NotRequired[str | None]
+    plain_name: NotRequired[str]
+    duplicate_of: NotRequired[str | None]
+
+
+def label_facts(study: Study) -> dict[str, LabelFacts]:
+    """Name of each model -> its keys; without keys where no run has a label."""
+    if not study.labelled:
+        return {model.name: {} for model in study.models}
+    return {
+        model.name: {"label": model.label, "plain_name": model.plain_name, "duplicate_of": model.duplicate_of}
+        for model in study.models
+    }
 
 
 def units_of(study: Study) -> dict[str, str | None]:
@@ -24,5 +61,8 @@ def units_of(study: Study) -> dict[str, str | None]:
 
 
 def fits(model: StudyModel, pattern: str) -> bool:
-    """Whether `pattern` is the name of the model, which may have brackets in a published table, or a glob for it."""
-    return model.name == pattern or fnmatchcase(model.name, pattern)
+    """Whether `pattern` is the name of the model, or a glob for it; without its label.
+
+    Names of a published table may have brackets.
+    """
+    return model.plain_name == pattern or fnmatchcase(model.plain_name, pattern)

@@ -19,6 +19,7 @@ import numpy as np
 
 from harness import NO_LABELS, Remark, Report, StoreError, Study, StudyModel, Table, Trials, hookimpl, statistics
 
+from .._models import LabelFacts, label_facts
 from .schema import ConditionEntry, ConsistencyData, DatasetEntry, Means, ObserverEntry, PairEntry
 from .tables import all_tables
 
@@ -54,13 +55,18 @@ class ErrorConsistency(Report):
     name = "consistency"
 
     def data(self, study: Study) -> ConsistencyData:
-        """``pairs`` of observers on each dataset, ``datasets`` and ``models``: their means over people and datasets."""
-        groups = {model.name: model.group for model in study.models}
+        """``pairs`` of observers on each dataset, ``datasets`` and ``models``: their means over people and datasets.
+
+        A person whom several labels have counts once in means; pairs are those of all.
+        """
+        groups, labels = {model.name: model.group for model in study.models}, label_facts(study)
         damaged: dict[tuple[str, str], list[str]] = {}
         pairs = [pair for dataset, tasks in _datasets(study).items() for pair in _pairs(study, dataset, tasks, damaged)]
-        per_dataset = list(_with_people(pairs, groups))
+        again = {model.name for model in study.models if model.group == HUMANS and model.duplicate_of is not None}
+        counted = [pair for pair in pairs if not {pair["first"], pair["second"]} & again]
+        per_dataset = list(_with_people(counted, groups, labels))
         return {
-            "models": list(_over_datasets(per_dataset)),
+            "models": list(_over_datasets(per_dataset, labels)),
             "datasets": per_dataset,
             "pairs": pairs,
             "warnings": [*study.warnings, *_remarks(pairs, per_dataset), *_missing(study, damaged)],
@@ -230,7 +236,9 @@ def _means(entries: Sequence[Means]) -> Means:
 # --- means over people and datasets -----------------------------------------------------------
 
 
-def _with_people(pairs: Sequence[PairEntry], groups: Mapping[str, str | None]) -> Iterator[DatasetEntry]:
+def _with_people(
+    pairs: Sequence[PairEntry], groups: Mapping[str, str | None], labels: Mapping[str, LabelFacts]
+) -> Iterator[DatasetEntry]:
     """For every network and dataset the mean over people; for people the mean over all pairs of people."""
     pairs_of: dict[tuple[str, str], list[tuple[str, PairEntry]]] = {}
     for pair in pairs:
@@ -249,11 +257,12 @@ def _with_people(pairs: Sequence[PairEntry], groups: Mapping[str, str | None]) -
             "people": len(with_whom),
             "n": min(pair["n"] for _, pair in with_whom),
             **means,
+            **labels.get(observer, {}),
             "reason": "; ".join(reasons) or None,
         }
 
 
-def _over_datasets(entries: Sequence[DatasetEntry]) -> Iterator[ObserverEntry]:
+def _over_datasets(entries: Sequence[DatasetEntry], labels: Mapping[str, LabelFacts]) -> Iterator[ObserverEntry]:
     """For every network, and between people, the mean over all datasets; undefined if one of them is missing."""
     datasets = list(dict.fromkeys(entry["dataset"] for entry in entries))
     for observer in dict.fromkeys(entry["model"] for entry in entries):
@@ -268,6 +277,7 @@ def _over_datasets(entries: Sequence[DatasetEntry]) -> Iterator[ObserverEntry]:
             "datasets": len(own),
             "n": n,
             **means,
+            **labels.get(observer, {}),
             "reason": "; ".join(reasons) or None,
         }
 

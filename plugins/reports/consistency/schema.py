@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, TypedDict, final
 
+from .._models import LabelFacts
+
 
 class Means(TypedDict):
     """Means over conditions, people or datasets.
@@ -50,7 +52,7 @@ class PairEntry(Means):
 
 
 @final
-class DatasetEntry(Means):
+class DatasetEntry(Means, LabelFacts):
     """One network, or ``(between people)``, on one dataset: means over `people`; `n`: images of the smallest pair."""
 
     model: str
@@ -62,7 +64,7 @@ class DatasetEntry(Means):
 
 
 @final
-class ObserverEntry(Means):
+class ObserverEntry(Means, LabelFacts):
     """One network, or ``(between people)``: means over `datasets`; `n`: images in all."""
 
     model: str

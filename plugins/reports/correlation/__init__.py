@@ -30,8 +30,8 @@ from harness import (
 )
 
 from .._declared import empty_set_apart, shared_measures, unknown_log
+from .._models import counted_once, label_facts, left_out, units_of
 from .._models import taking_part as _taking_part
-from .._models import units_of
 from .figures import all_figures
 from .given import Given
 from .numbers import computed
@@ -93,14 +93,14 @@ def _models(study: Study) -> list[ModelEntry]:
     """One object for each model; own models beside imported ones have ranks."""
     taking_part = {model.name for model in _taking_part(study)}
     own = _own(study)
-    definitions = {**study.biases, **study.axes}
-    models = []
+    definitions, labels = {**study.biases, **study.axes}, label_facts(study)
+    models: list[ModelEntry] = []
     for model in study.models:
         entry = _model(model, definitions, in_correlations=model.name in taking_part, own=model.name in own)
         if model.name in own:
-            others = [other for other in study.models if other.name in taking_part and other.name != model.name]
-            entry["ranks"] = _ranks(model, others)
-        models.append(entry)
+            others = [other for other in study.models if other.name in taking_part]
+            entry["ranks"] = _ranks(model, [other for other in others if other.plain_name != model.plain_name])
+        models.append({**entry, **labels[model.name]})
     return models
 
 
@@ -164,7 +164,7 @@ def _model(
     return {
         "name": model.name,
         "group": model.group,
-        "run": model.run,
+        "run": model.label or model.run,
         "measures": {name: measure.value for name, measure in model.measures.items()},
         "biases": dict(model.biases),
         "axes": dict(model.axes),
@@ -214,11 +214,11 @@ def _remarks(study: Study) -> Iterator[str]:
     if not study.biases and not study.axes:
         yield "no run defines biases or axes, so nothing is correlated; type: harness run --suite NAME --out RUN"
     yield from (*unknown_log(study), *empty_set_apart(study, _taking_part(study)), *shared_measures(study))
-    left_out = len(study.models) - len(_taking_part(study))
-    if left_out:
-        subject = "1 model without a group is" if left_out == 1 else f"{left_out} models without a group are"
+    absent = left_out(study)
+    if absent:
+        subject = "1 model without a group is" if absent == 1 else f"{absent} models without a group are"
         yield f"{subject} not in the correlations; --ungrouped includes them"
-    elif study.models and all(model.group is None for model in study.models):
+    elif study.models and all(model.group is None for model in counted_once(study)):
         yield "no model has a group: all take part in the correlations"
 
 

@@ -19,6 +19,14 @@ def shown(data: CorrelationData) -> list[ModelEntry]:
     return [model for model in data["models"] if model["in_correlations"] or model["own"]]
 
 
+def with_duplicates(data: CorrelationData) -> list[ModelEntry]:
+    """These, and what other labels have of them, if curves are of single models: a mean counts a model once."""
+    models = shown(data)
+    names = {model["name"] for model in models}
+    every = [model for model in data["models"] if {model["name"], model.get("duplicate_of")} & names]
+    return every if len(every) <= MOST_CURVES else models
+
+
 def _label(data: CorrelationData, model: ModelEntry) -> str:
     group = title_of(data, model["group"]) if model["group"] else NO_GROUP
     return f"► {model['name']}" if model["own"] else group

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from harness import Figure, Series
 
-from .curves import MOST_CURVES, curves_of, shown
+from .curves import MOST_CURVES, curves_of, with_duplicates
 from .schema import CorrelationData, ModelEntry
 
 STAGE = re.compile(r"(?P<name>gap-variation|layer-alias)@(?P<dataset>[^/]+)/stage-(?P<number>[0-9]+)")
@@ -22,7 +22,7 @@ Stages = dict[str, dict[str, dict[float, str]]]
 
 def depth_figures(data: CorrelationData) -> Iterator[Figure]:
     """``gap-variation-<dataset>`` and ``layer-alias-<dataset>`` of all models, then ``depth-<dataset>-<model>``."""
-    models = shown(data)
+    models = with_duplicates(data)
     for dataset, measures in _stages(models).items():
         for name, numbers in measures.items():
             series = curves_of(data, models, numbers)

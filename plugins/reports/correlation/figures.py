@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from harness import Figure, Series
 
-from .curves import MOST_CURVES, by_label, curves_of, shown
+from .curves import MOST_CURVES, by_label, curves_of, shown, with_duplicates
 from .depth import depth_figures
 from .frequencies import frequency_figures
 from .given_tables import given_figures
@@ -39,7 +39,7 @@ def _scatter(data: CorrelationData, entry: AxisCoefficient) -> Figure:
     percent = data["units"][axis] == "fraction"
     series = [_points(label, models, bias, axis, 100 if percent else 1) for label, models in _shownby_label(data)]
     drawn = tuple(points for points in series if points.x)
-    hidden = len(data["models"]) - sum(len(points.x) for points in drawn)
+    hidden = [*_hidden(data, {name for points in drawn for name in points.names})]
     unit, titles = data["units"][bias], (title_of(data, bias), title_of(data, axis))
     return Figure(
         name=f"scatter-{bias}-{axis}",
@@ -84,7 +84,20 @@ def _coefficient(value: float) -> str:
     return f"{round(value, 2) + 0.0:.2f}"
 
 
-def _notes(data: CorrelationData, entry: AxisCoefficient, hidden: int) -> Iterator[str]:
+def _hidden(data: CorrelationData, drawn: Collection[str]) -> Iterator[str]:
+    """Which models have no point, and why."""
+    others = [model for model in data["models"] if model["name"] not in drawn]
+    duplicates = sum(model.get("duplicate_of") is not None for model in others)
+    for count, why in (
+        (len(others) - duplicates, "no group, or a value is missing"),
+        (duplicates, "another label has it, too, and statistics count it once"),
+    ):
+        if count:
+            subject = "1 model is" if count == 1 else f"{count} models are"
+            yield f"{subject} not drawn: {why}."
+
+
+def _notes(data: CorrelationData, entry: AxisCoefficient, hidden: Sequence[str]) -> Iterator[str]:
     families = entry.get("families")
     outside = [model["name"] for model in shown(data) if not model["in_correlations"]]
     if outside:
@@ -94,9 +107,7 @@ def _notes(data: CorrelationData, entry: AxisCoefficient, hidden: int) -> Iterat
         yield f"Within training families: ρ = {within}, n = {families['n']}; p within: by permutation there."
     if stars(entry):
         yield "* p < 0.05; ** also after Holm's correction over all pairs, as in the table."
-    if hidden:
-        subject = "1 model is" if hidden == 1 else f"{hidden} models are"
-        yield f"{subject} not drawn: no group, or a value is missing."
+    yield from hidden
     for erratum in data["errata"]:
         if not data["mended"] and {entry["bias"], entry["generalization"]} & set(erratum["concerns"]):
             yield f"† published {erratum['measure']}: {erratum['title']}."
@@ -106,7 +117,7 @@ def _notes(data: CorrelationData, entry: AxisCoefficient, hidden: int) -> Iterat
 
 
 def _curves(data: CorrelationData) -> Iterator[Figure]:
-    models = shown(data)
+    models = with_duplicates(data)
     curves: dict[tuple[str, str], dict[float, str]] = {}
     for name in dict.fromkeys(name for model in models for name in model["measures"]):
         match = FILTERED.fullmatch(name)

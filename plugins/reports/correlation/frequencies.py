@@ -22,7 +22,8 @@ Cells = Mapping[tuple[str, str], str]
 
 def frequency_figures(data: CorrelationData) -> Iterator[Figure]:
     """``fourier-<dataset>``, and ``fourier-full-<dataset>`` of a map of all frequencies around zero."""
-    models = data["models"]
+    every = data["models"]
+    models = every if len(every) <= MOST_MAPS else [model for model in every if model.get("duplicate_of") is None]
     for dataset, matches in _by_dataset(models).items():
         for full in (False, True):
             chosen = [match for match in matches if bool(match["down"]) == full]

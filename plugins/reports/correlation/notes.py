@@ -53,6 +53,12 @@ def definition_notes(data: CorrelationData, names: Sequence[str]) -> Iterator[st
             yield f"{title} = " + (f"mean of {', '.join(parts)}" if len(parts) > 1 else parts[0])
 
 
+def duplicate_notes(models: Sequence[ModelEntry]) -> Iterator[str]:
+    """What the mark of models that take no part means; nothing where there are none."""
+    if any(model.get("duplicate_of") is not None for model in models):
+        yield "○ takes no part in statistics: a model counts once, as the run given first has it"
+
+
 def reason_notes(data: CorrelationData, models: Sequence[ModelEntry], names: Sequence[str]) -> Iterator[str]:
     """One line for each reason why values are missing, with the values and models concerned."""
     definitions = {**data["biases"], **data["axes"]}

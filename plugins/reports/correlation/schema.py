@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict, final
 
+from .._models import LabelFacts
 from .._predictions import PredictionEntry
 
 
@@ -52,12 +53,13 @@ class Missing(TypedDict):
     remedy: str | None
 
 
-class ModelEntry(TypedDict):
+class ModelEntry(LabelFacts):
     """One model.
 
     The keys of `measures` are full names (``top1@imagenet/fog-1``); `missing` says why values are null or absent;
     `in_correlations`: whether it enters the statistics; `own`: whether it is one of the user's own models beside
-    imported ones; if so, `ranks` has its rank in each bias and axis.
+    imported ones; if so, `ranks` has its rank in each bias and axis. Of a
+    labelled run, `name` is ``NAME (LABEL)`` and `run` the label.
     """
 
     name: str

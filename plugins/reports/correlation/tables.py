@@ -13,6 +13,7 @@ from .coefficients import coefficient_tables
 from .further_tables import further_tables
 from .notes import (
     definition_notes,
+    duplicate_notes,
     ends_of,
     errata_notes,
     flag_lines,
@@ -154,6 +155,7 @@ def _values(data: CorrelationData, title: str, names: Sequence[str], explained: 
                 *precision_notes(data, models, explained),
                 *errata_notes(data, explained),
                 *reason_notes(data, models, explained),
+                *duplicate_notes(models),
                 *([] if len(explained) == len(names) else [ELSEWHERE]),
             ]
         ),
@@ -161,10 +163,10 @@ def _values(data: CorrelationData, title: str, names: Sequence[str], explained: 
 
 
 def _name(model: ModelEntry) -> TableCell:
-    """The model's name; the user's own models are marked among imported ones."""
-    return (
-        TableCell(f"► {model['name']}", value=model["name"], style="bold") if model["own"] else TableCell(model["name"])
-    )
+    """The model's name, marked if it is one of the user's own among imported ones, or takes no part as a duplicate."""
+    name, again = model["name"], model.get("duplicate_of") is not None
+    text = ("► " if model["own"] else "") + name + (" ○" if again else "")
+    return TableCell(text, value=name, style="bold" if model["own"] else "dim" if again else "")
 
 
 def _places(data: CorrelationData, full: bool) -> Iterator[Table]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from harness import Figure, Remark, Report, StoreError, Study, Table, TaskLayout, Trials, hookimpl
 
+from .._models import LabelFacts, label_facts
 from .by_place import accuracy, cells_of, function_of
 from .figures import all_figures
 from .places import SCALES, attribute_entry, numbers, place_entry, with_distance
@@ -33,10 +34,11 @@ class DatasetBias(Report):
 
     def data(self, study: Study) -> DatasetBiasData:
         """``datasets``: where their objects are; ``models``: accuracy of each on each of these datasets."""
-        groups = {model.name: model.group for model in study.models}
+        groups, labels = {model.name: model.group for model in study.models}, label_facts(study)
         shown, models, problems = _Shown(), list[ModelByPlace](), _Problems()
         for task, model, trials in _decisions(study, problems):
-            models.append(_model_entry(trials, task, model, groups.get(model), shown.places(trials.layout, model)))
+            places = shown.places(trials.layout, model)
+            models.append(_model_entry(trials, task, model, groups.get(model), labels[model], places))
         datasets = shown.entries()
         own = [*_remarks(datasets), *problems.remarks(study, {(entry["dataset"], entry["model"]) for entry in models})]
         names = {entry["dataset"] for entry in datasets}
@@ -180,12 +182,18 @@ def _dataset_entry(layout: TaskLayout, models: list[str], values: Mapping[str, n
 
 
 def _model_entry(
-    trials: Trials, task: str, model: str, group: str | None, values: Mapping[str, np.ndarray]
+    trials: Trials,
+    task: str,
+    model: str,
+    group: str | None,
+    labels: LabelFacts,
+    values: Mapping[str, np.ndarray],
 ) -> ModelByPlace:
     correct = trials.correct[:, trials.column(CONDITION)].astype(np.int8)
     correct[(trials.layout.targets < 0).all(axis=1)] = -1  # without labels
     return {
         **accuracy(correct[correct >= 0] == 1, least=1),
+        **labels,
         "model": model,
         "group": group,
         "dataset": _dataset(task),

@@ -46,8 +46,11 @@ def _histogram(entry: DatasetPlaces, name: str) -> Iterator[Figure]:
 def _curves(models: Sequence[ModelByPlace], name: str) -> Iterator[Figure]:
     for attribute in dict.fromkeys(function["attribute"] for model in models for function in model["functions"]):
         curves: dict[str, list[SlopeEntry]] = {}
+        grouped = len(models) > MOST_CURVES
         for model in models:
-            label = (model["group"] or NO_GROUP) if len(models) > MOST_CURVES else model["model"]
+            if grouped and model.get("duplicate_of") is not None:
+                continue  # a mean counts a model once
+            label = (model["group"] or NO_GROUP) if grouped else model["model"]
             curves.setdefault(label, []).extend(f for f in model["functions"] if f["attribute"] == attribute)
         series = tuple(one for label, members in curves.items() if (one := _mean_curve(label, members)).x)
         if series:
@@ -57,7 +60,7 @@ def _curves(models: Sequence[ModelByPlace], name: str) -> Iterator[Figure]:
                 x_label="degrees" if attribute == "tilt" else f"{attribute}, as a fraction of the image's side",
                 y_label="top-1 (%)",
                 series=series,
-                note="Means of groups." if len(models) > MOST_CURVES else "",
+                note="Means of groups." if grouped else "",
             )
 
 

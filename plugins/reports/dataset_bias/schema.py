@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, TypedDict, final
 
+from .._models import LabelFacts
+
 
 class Divergence(TypedDict):
     """How far counts in k equal cells are from uniform.
@@ -99,7 +101,7 @@ class SlopeEntry(TypedDict):
 
 
 @final
-class ModelByPlace(Accuracy):
+class ModelByPlace(Accuracy, LabelFacts):
     """One model on one dataset."""
 
     model: str

@@ -16,6 +16,7 @@ import numpy as np
 from harness import Figure, Report, Study, Table, hookimpl, inference, kept_statistics, statistics
 
 from .._declared import shared_measures, unknown_alternatives, unmatched_baseline
+from .._models import left_out
 from .alternatives import definitions_of, without_effect
 from .figures import all_figures
 from .halves import digests_of
@@ -285,9 +286,8 @@ def _remarks(study: Study, over: Quantities) -> Iterator[str]:
     yield from shared_measures(study)
     if plan.baseline_models and reference(study) is None:
         yield "no control is an axis made of accuracies, so there is nothing that effective robustness is measured from"
-    left_out = len(study.models) - len(over.models)
-    if left_out:
-        subject = "1 model without a group takes" if left_out == 1 else f"{left_out} models without a group take"
+    if absent := left_out(study):
+        subject = "1 model without a group takes" if absent == 1 else f"{absent} models without a group take"
         yield f"{subject} no part; --ungrouped includes them"
 
 

@@ -96,7 +96,7 @@ def quantities(study: Study) -> Quantities:
     definitions = {**study.biases, **study.axes}
     per_model = [{**model.biases, **model.axes} for model in models]
     values = {name: np.array([_number(own.get(name)) for own in per_model], np.float64) for name in definitions}
-    declared = [study.statistics.hyperparameters_of(model.name) for model in models]
+    declared = [study.statistics.hyperparameters_of(model.plain_name) for model in models]
     names = {name for recipe in declared for name in recipe}
     return Quantities(
         models=models,

@@ -28,7 +28,10 @@ SCHEMAS = {
 }
 SHOWN = {of_consistency.ConsistencyData: "pairs", of_correlation.CorrelationData: "models"}
 """Schema -> a list that has entries for a run of photographs."""
-BASES = {of_correlation.Numbers, of_consistency.Means, of_dataset_bias.Divergence, of_dataset_bias.Accuracy}
+BASES = {
+    *(of_correlation.Numbers, of_correlation.LabelFacts, of_consistency.Means),
+    *(of_dataset_bias.Divergence, of_dataset_bias.Accuracy),
+}
 """Entries whose keys others inherit: documented once."""
 
 
