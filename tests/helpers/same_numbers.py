@@ -174,7 +174,8 @@ def problems(text, value, titles=None):
     """Why `text` does not show `value`, a float, a text, or nothing (an empty text)."""
     if value == "" or isinstance(value, str):
         name = value.removesuffix(" %")
-        labels = {value, f"► {value}", (titles or {}).get(name, name) + value[len(name) :]}
+        marked = {value, f"► {value}", f"{value} ○", f"► {value} ○"}
+        labels = {*marked, (titles or {}).get(name, name) + value[len(name) :]}
         if text not in (DASHES if value == "" else labels):
             yield f"{text!r} stands for {value!r}"
         return

@@ -46,6 +46,8 @@ CHANGES = {
     "group": study(group=None),
     "name": study(name="b"),
     "ungrouped": study(ungrouped=True),
+    "label": replace(study(), models=tuple(replace(model, label="x") for model in study().models)),
+    "duplicate": replace(study(), models=(replace(study().models[0], duplicate_of="m1"), *study().models[1:])),
     "declared": study(statistics=StatisticsPlan(log=("low",))),
     "axis": replace(study(), axes={"ID": ("y@d",), "Robustness": ("z@d",)}),
 }
