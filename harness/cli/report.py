@@ -28,7 +28,9 @@ LISTED = "list"
 def report(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="[LABEL=]RUN …", help="Run folders, imported ones too. Labels show runs side by side."),
+        typer.Argument(
+            metavar="RUN …", help="Run folders, imported ones too. LABEL=RUN shows runs of one model side by side."
+        ),
     ],
     name: Annotated[str, typer.Option("--report", metavar="NAME", help="Which report.")] = "correlation",
     form: Annotated[str, typer.Option("--format", metavar="terminal|json|csv|markdown|html")] = "terminal",

@@ -34,6 +34,8 @@ class _Departure(NamedTuple):
 
 Cell = tuple[Row, Origin | None]
 """A model, and what its measure is made of; None for a published number."""
+Labels = Mapping[str, str | None]
+"""Name of a model -> label of its run."""
 Said = Mapping[int, Mapping[str, Any]]
 """Identity of `Row.probes` -> what that published table says about how a measure was made, by dotted path."""
 Departures = Mapping[tuple[str, str], _Departure]
@@ -89,7 +91,8 @@ def _of_column(column: Sequence[Cell], standard: Standard, said: Said) -> dict[s
     Where none of these has the measure, all models of the column have a say.
     """
     counted = [cell for cell in column if cell[0].duplicate_of is None] or column
-    apart = _of_models({row.name: origin for row, origin in counted}, standard, _first_said(counted, said))
+    labels = {row.name: row.label for row, _ in column}
+    apart = _of_models({row.name: origin for row, origin in counted}, labels, standard, _first_said(counted, said))
     reference = [cell for cell in counted if cell[0].name not in apart]
     if len(counted) == len(column):
         return apart
@@ -104,7 +107,8 @@ def _of_duplicates(
     measured = [origin for _, origin in reference if origin is not None]
     usual = next((origin for origin in measured if not origin.identity.first_choices_only), next(iter(measured), None))
     published = len(measured) < len(reference)
-    names = PUBLISHED if published else short_list([row.name for row, _ in reference])
+    labels = {row.name: row.label for row, _ in reference}
+    names = PUBLISHED if published else short_list(list(labels), labels)
     apart = {}
     for row, origin in duplicates:
         differing: Sequence[Change] = ()
@@ -126,7 +130,7 @@ def _first_said(cells: Sequence[Cell], said: Said) -> Mapping[str, Any]:
 
 
 def _of_models(
-    column: Mapping[str, Origin | None], standard: Standard, said: Mapping[str, Any]
+    column: Mapping[str, Origin | None], labels: Labels, standard: Standard, said: Mapping[str, Any]
 ) -> dict[str, _Departure]:
     """Model -> why its measure cannot be compared with the others. Published numbers have no origin.
 
@@ -141,10 +145,10 @@ def _of_models(
             model: _Departure(PUBLISHED, described_changes(change)) for model, change in differing.items() if change
         }
     kept = {model: origin for model, origin in measured.items() if model not in apart}
-    return apart | _unlike_most(kept)
+    return apart | _unlike_most(kept, labels)
 
 
-def _unlike_most(column: Mapping[str, Origin]) -> dict[str, _Departure]:
+def _unlike_most(column: Mapping[str, Origin], labels: Labels) -> dict[str, _Departure]:
     """The models whose protocol is not that of most; decisions of people follow any with which they agree."""
     variants: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for model, origin in column.items():
@@ -157,7 +161,7 @@ def _unlike_most(column: Mapping[str, Origin]) -> dict[str, _Departure]:
         differing = changes(column[usual[0]], column[models[0]])
         difference = described_changes(change for change in differing if change.effect == "meaning")
         if difference:
-            apart |= dict.fromkeys(models, _Departure(short_list(usual), difference))
+            apart |= dict.fromkeys(models, _Departure(short_list(usual, labels), difference))
     return apart
 
 
@@ -179,8 +183,9 @@ def _set_apart(rows: Sequence[Row], apart: Departures) -> Iterator[Remark]:
         for name, origin in row.origins.items():
             if (row.name, name) in apart:
                 models.setdefault((origin.task, apart[row.name, name]), {})[row.name] = None
+    labels = {row.name: row.label for row in rows}
     for (task, departure), names in models.items():
-        text = f"{short_list(list(names))} {departure.text}; left out of biases, axes and ranks"
+        text = f"{short_list(list(names), labels)} {departure.text}; left out of biases, axes and ranks"
         yield Remark("comparability", task, text)
 
 
@@ -196,6 +201,7 @@ def _numerics(rows: Sequence[Row]) -> Iterator[Remark]:
     """One remark for the cells of another seed than most that take part, and one for those of other numerics."""
     cells = {(row.name, origin.task): origin for row in rows for origin in row.origins.values()}
     counted = {row.name for row in rows if row.duplicate_of is None}
+    labels = {row.name: row.label for row in rows}
     for effect, consequence in _CONSEQUENCES.items():
         facts = {place: _facts(origin, effect) for place, origin in cells.items()}
         usual = _most_frequent(facts.values())
@@ -208,7 +214,7 @@ def _numerics(rows: Sequence[Row]) -> Iterator[Remark]:
                 unusual.setdefault(text, []).append(place)
         for text, places in unusual.items():
             models, tasks = (list(dict.fromkeys(place[side] for place in places)) for side in (0, 1))
-            yield Remark("comparability", listed(tasks), f"{short_list(models)}: {text}, {consequence}")
+            yield Remark("comparability", listed(tasks), f"{short_list(models, labels)}: {text}, {consequence}")
 
 
 def _facts(origin: Origin, effect: Effect) -> dict[str, Any]:

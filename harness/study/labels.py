@@ -57,7 +57,7 @@ def duplicate_remarks(rows: Sequence[Row]) -> Iterator[Remark]:
         if difference := _other_network(by_name[row.duplicate_of or row.name], row):
             differences.setdefault(difference, []).append(row.name)
     for difference, concerned in differences.items():
-        yield Remark("comparability", short_list(concerned), difference)
+        yield Remark("comparability", short_list(concerned, {row.name: row.label for row in rows}), difference)
 
 
 def _other_network(first: Row, second: Row) -> str:

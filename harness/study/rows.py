@@ -65,6 +65,14 @@ def with_groups(rows: Iterable[Row]) -> tuple[list[Row], list[Remark]]:
     return renamed, list(remarks.values())
 
 
-def short_list(names: Sequence[str]) -> str:
-    """Up to three names, else their number."""
-    return ", ".join(names) if len(names) <= 3 else f"{len(names)} models"
+def short_list(names: Sequence[str], labels: Mapping[str, str | None] | None = None) -> str:
+    """Up to three names, else their number, with the label if all have the same.
+
+    Args:
+        labels: name -> label of the model's run.
+    """
+    if len(names) <= 3:
+        return ", ".join(names)
+    shared = {(labels or {}).get(name) for name in names}
+    label = shared.pop() if len(shared) == 1 else None
+    return f"{len(names)} models" if label is None else f"{len(names)} models ({label})"

@@ -255,7 +255,7 @@ def _flagged(data: CorrelationData) -> Iterator[Table]:
 
 def _remarks(data: CorrelationData) -> Iterator[Table]:
     sources = [
-        f"{source['run']}: {source['title']}; {source['source']}; {source['license']}"
+        f"{source.get('label') or source['run']}: {source['title']}; {source['source']}; {source['license']}"
         for source in data["provenance"]
         if "title" in source
     ]

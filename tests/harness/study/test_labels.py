@@ -179,6 +179,14 @@ def test_a_duplicate_that_cannot_be_compared_says_with_what():
     assert any("left out of biases, axes and ranks" in remark for remark in found.warnings)
 
 
+def test_a_label_stands_for_its_many_models():
+    rows = [row(f"m{at}", label, **{"probe.version": v}) for label, v in (("ann", 1), ("bob", 2)) for at in range(4)]
+    (remark,) = study(*rows).warnings[1:]
+    assert remark.text.startswith(
+        "4 models (bob) cannot be compared with 4 models (ann): probe.version changed: 1 -> 2"
+    )
+
+
 def test_published_numbers_beside_measured_ones_of_that_name_are_judged_too():
     cutoffs = {"probe.params.bias_cutoffs": [0.9]}
     found = study(row("a", "ann", **cutoffs), row("a", "paper", published=True))

@@ -155,11 +155,7 @@ def test_models_of_one_name_stand_side_by_side_and_duplicates_are_marked():
     place = lines.index("m8 (ann)")
     assert lines[place + 1] == "m8 (bob) ○"
     assert "○ takes no part in statistics: a model counts once, as the run given first has it" in text
-    (sheet,) = [
-        one
-        for one in csv_sheets(render(Correlation(), data, "csv"))
-        if one.title.startswith("Models (")
-    ]
+    (sheet,) = [one for one in csv_sheets(render(Correlation(), data, "csv")) if one.title.startswith("Models (")]
     assert "m8 (bob)" in [cells[0] for cells in sheet.rows]
     assert "○" not in render(Correlation(), Correlation().data(study(*first())))
 
