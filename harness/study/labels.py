@@ -35,9 +35,9 @@ def with_labels(provenance: Iterable[Mapping[str, Any]], labels: Mapping[str, st
 
 
 def counted_once(rows: Sequence[Row]) -> list[Row]:
-    """The rows of a study, of which each model takes part in statistics once: in the row that comes first."""
+    """The rows of a study, of which each model takes part in statistics once: in the first that has measures."""
     first: dict[str, str] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: not row.measures):
         first.setdefault(row.plain_name, row.name)
     return [row if (own := first[row.plain_name]) == row.name else replace(row, duplicate_of=own) for row in rows]
 

@@ -100,6 +100,19 @@ def test_each_model_takes_part_once_in_the_run_that_was_given_first(places):
         assert [one.duplicate_of for one in of_model] == [None, *[of_model[0].name] * (len(of_model) - 1)]
 
 
+def test_a_run_that_has_nothing_of_a_model_does_not_stand_for_it():
+    empty = replace(row("a", "ann"), measures={}, origins={})
+    found = sorted_by(study(empty, row("b", "ann"), row("a", "bob"), row("a", "eve")))
+    assert {model.name: model.duplicate_of for model in found.models} == {
+        "a (bob)": None,
+        "a (ann)": "a (bob)",
+        "a (eve)": "a (bob)",
+        "b (ann)": None,
+    }
+    rows = counted_once([empty, replace(row("a", "bob"), measures={})])
+    assert [one.duplicate_of for one in rows] == [None, "a (ann)"]
+
+
 # --- what is refused, and what is not ----------------------------------------------------------
 
 
