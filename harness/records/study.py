@@ -100,3 +100,8 @@ class Study:
     def labelled(self) -> bool:
         """Whether any of its runs has a label."""
         return any(model.label is not None for model in self.models)
+
+    @property
+    def counted_once(self) -> tuple[StudyModel, ...]:
+        """The models, each once, for statistics over them: without those that have a `duplicate_of`."""
+        return tuple(model for model in self.models if model.duplicate_of is None)

@@ -14,19 +14,14 @@ def taking_part(study: Study) -> Sequence[StudyModel]:
 
     Of a model that several labels have, the first alone.
     """
-    every = counted_once(study)
+    every = study.counted_once
     grouped = [model for model in every if model.group is not None]
     return every if study.ungrouped or not grouped else grouped
 
 
-def counted_once(study: Study) -> Sequence[StudyModel]:
-    """The models of a study without those that another label has, too, and that take no part in statistics."""
-    return [model for model in study.models if model.duplicate_of is None]
-
-
 def left_out(study: Study) -> int:
     """How many models do not enter the statistics for lack of a group."""
-    return len(counted_once(study)) - len(taking_part(study))
+    return len(study.counted_once) - len(taking_part(study))
 
 
 class LabelFacts(TypedDict):

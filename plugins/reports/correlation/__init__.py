@@ -30,7 +30,7 @@ from harness import (
 )
 
 from .._declared import empty_set_apart, shared_measures, unknown_log
-from .._models import counted_once, label_facts, left_out, units_of
+from .._models import label_facts, left_out, units_of
 from .._models import taking_part as _taking_part
 from .figures import all_figures
 from .given import Given
@@ -218,7 +218,7 @@ def _remarks(study: Study) -> Iterator[str]:
     if absent:
         subject = "1 model without a group is" if absent == 1 else f"{absent} models without a group are"
         yield f"{subject} not in the correlations; --ungrouped includes them"
-    elif study.models and all(model.group is None for model in counted_once(study)):
+    elif study.models and all(model.group is None for model in study.counted_once):
         yield "no model has a group: all take part in the correlations"
 
 

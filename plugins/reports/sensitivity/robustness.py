@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from harness import Study, StudyModel, inference
 
-from .._models import counted_once
 from .quantities import Quantities
 from .schema import EffectiveEntry, PlacedEntry
 
@@ -60,7 +59,7 @@ def _placed(model: StudyModel, place: tuple[float, float] | None, baseline: bool
 
 def _is_accuracy(study: Study, parts: Sequence[str]) -> bool:
     """Whether all parts are fractions in [0, 1] of which more is better, as far as any model has them."""
-    measures = [model.measures[part] for model in counted_once(study) for part in parts if part in model.measures]
+    measures = [model.measures[part] for model in study.counted_once for part in parts if part in model.measures]
     return bool(measures) and all(
         each.unit == "fraction" and each.direction == "higher" and (each.value is None or 0 <= each.value <= 1)
         for each in measures

@@ -189,3 +189,17 @@ def test_mappings_that_name_no_run(runs, given, words):
 def test_a_label_without_a_run(command_line):
     code, out, err = command_line("report", "ann=")
     assert (code, out) == (2, "") and "'ann=' names no run; expected a run folder behind the label" in err
+
+
+def test_a_published_table_beside_another_label_of_itself(command_line, real):
+    for name in ("paper", "again"):
+        assert command_line("import", "paper", real / "paper" / "benchmark.csv", "--out", name)[0] == 0
+    alone, both = (
+        door.open_study("paper", apply_errata=True),
+        door.open_study({"a": "paper"}, {"b": "again"}, apply_errata=True),
+    )
+    counted = [model for model in both.models if model.duplicate_of is None]
+    assert [model.plain_name for model in counted] == [model.name for model in alone.models]
+    assert {model.label for model in counted} == {"a"} and len(both.models) == 2 * len(counted)
+    assert [run["label"] for run in both.provenance] == ["a", "b"] and both.mended
+    assert [model.axes for model in both.models[::2]] == [model.axes for model in both.models[1::2]]
