@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _UNSEEN: Final = (
     "\x00-\x09\x0b-\x1f\x7f-\x9f"  # C0 without the newline, DEL, C1
@@ -111,6 +115,25 @@ def json_text(value: Any) -> str:
 def json_bytes(text: str) -> bytes:
     r"""JSON in UTF-8; the bytes of a file name that are none are ``\udc80``, which JSON reads as the same text."""
     return re.sub("[\ud800-\udfff]", _json_code, text).encode()
+
+
+def utf8_text(text: str) -> str:
+    r"""`text` for files that hold UTF-8 alone, such as Parquet: a byte that is none is shown as ``\xe9``."""
+    return re.sub("[\ud800-\udfff]", _code, text)
+
+
+def data_frame(data: Any, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """``pandas.DataFrame(data, columns=columns)``, whatever texts are in it, and in the names of its columns.
+
+    With pyarrow, pandas keeps text as UTF-8, which not every file name is; such a table keeps its text as Python's.
+    """
+    import pandas as pd
+
+    try:
+        return pd.DataFrame(data, columns=columns)
+    except UnicodeEncodeError:
+        with pd.option_context("mode.string_storage", "python"):
+            return pd.DataFrame(data, columns=columns)
 
 
 def in_ascii(text: str, form: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import RequestError, UnknownNameError
-from harness.foreign import html_text, one_line
+from harness.foreign import data_frame, html_text, one_line
 from harness.records import ReasonKind, Study, reason_for
 
 if TYPE_CHECKING:
@@ -190,9 +190,7 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
     """The rows as a table: `columns` first, then all other keys of the rows."""
-    import pandas as pd
-
     further = dict.fromkeys(name for row in rows for name in row if name not in columns)
-    table = pd.DataFrame(rows, columns=[*columns, *further])
+    table = data_frame(rows, columns=[*columns, *further])
     types = {**dict.fromkeys(_NUMBERS, "float64"), "n": "Int64"}
     return table.astype({name: kind for name, kind in types.items() if name in table})
