@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.destination import Destination, emit_files
 from harness.cli.options import Data, PluginFolders, Registries, choice, open_house
-from harness.cli.report import emit, shape
+from harness.cli.report import FOLDER_HELP, emit, shape
+
+if TYPE_CHECKING:
+    from harness.records import Table
 
 
 def compare(
@@ -18,32 +22,33 @@ def compare(
     ],
     table: Annotated[Path | None, typer.Option("--table", metavar="FILE", help="The published table.")] = None,
     form: Annotated[str, typer.Option("--format", metavar="terminal|json|csv|markdown|html")] = "terminal",
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: stdout.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE|FOLDER/", help=f"Default: stdout. {FOLDER_HELP}"),
+    ] = None,
     data: Data = None,
     registry: Registries = None,
     plugins: PluginFolders = None,
 ) -> None:
     """Each measure's difference, tolerance and known erratum. Exit code 1 if a difference exceeds both."""
     from harness.output.formats import FORMATS, render_tables
-    from harness.store import refuse_inside
     from harness.study.comparison_tables import comparison_data, comparison_tables
     from harness.workflows.compare import compare_runs
 
     choice("format", form, FORMATS)
-    refuse_inside(output, (run, Path(against)))
+    place = Destination.of(output, form, (run, Path(against)), several=form == "csv")
     sides = compare_runs(run, against, open_house(registry, plugins).plugins, table=table, data=data or ())
     result = comparison_data(sides.own, sides.reference, sides.comparisons)
-    width, color = shape(form, output)
+    width, color = shape(form, place.path)
     title = f"harness compare: {sides.own.label} against {sides.reference.label}"
     whole = form == "csv" or output is not None
-    text = render_tables(
-        lambda: comparison_tables(result, whole=whole, each=form == "csv"),
-        result,
-        form,
-        title=title,
-        width=width,
-        color=color,
-    )
-    emit(text, output, form)
+
+    def tables() -> list[Table]:
+        return comparison_tables(result, whole=whole, each=form == "csv")
+
+    if place.folder:
+        emit_files(tables(), place)
+    else:
+        emit(render_tables(tables, result, form, title=title, width=width, color=color), place.path, form)
     if result["counts"]["differs"]:
         raise typer.Exit(1)

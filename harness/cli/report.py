@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.destination import Destination, emit_files, emit_tidy
 from harness.cli.options import PluginFolders, Registries, choice, open_house, stdout_console
-from harness.errors import UnknownNameError
+from harness.errors import RequestError, UnknownNameError
 from harness.foreign import one_line
 from harness.output.files import write_file
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from harness.interfaces import Report
     from harness.records import Figure, Study
 
+DEFAULT = "correlation"
+FORMATS = ("terminal", "json", "tidy", "csv", "markdown", "html")
+FORMAT_HELP = "tidy: the measures of the study, a row each, as .csv or .parquet."
+FOLDER_HELP = "csv into a folder: one file for each table."
 LISTED = "list"
 """The value of --figure that prints the names of all figures."""
 
@@ -32,10 +37,11 @@ def report(
             metavar="RUN …", help="Run folders, imported ones too. LABEL=RUN shows runs of one model side by side."
         ),
     ],
-    name: Annotated[str, typer.Option("--report", metavar="NAME", help="Which report.")] = "correlation",
-    form: Annotated[str, typer.Option("--format", metavar="terminal|json|csv|markdown|html")] = "terminal",
+    name: Annotated[str, typer.Option("--report", metavar="NAME", help="Which report.")] = DEFAULT,
+    form: Annotated[str, typer.Option("--format", metavar="|".join(FORMATS), help=FORMAT_HELP)] = FORMATS[0],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: stdout. Figures: .svg or .png")
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE|FOLDER/", help=f"Default: stdout. {FOLDER_HELP}"),
     ] = None,
     figure: Annotated[
         str | None, typer.Option("--figure", metavar="NAME|list", help="One figure instead of the tables.")
@@ -54,30 +60,44 @@ def report(
 ) -> None:
     """Measures of one or more runs, and how far biases explain generalization."""
     from harness.discovery.loader import load_plugins
-    from harness.output.formats import FORMATS, render
+    from harness.output.formats import render
     from harness.output.promises import checked_data, strict_json
-    from harness.store import refuse_inside
     from harness.workflows.run_folders import RunFolders
     from harness.workflows.study import opened
 
     choice("format", form, FORMATS)
     folders = RunFolders.of_words(runs)
-    refuse_inside(output, folders.paths)
+    place = Destination.of(output, form, folders.paths, several=form == "csv")
+    if form == "tidy" and name != DEFAULT:
+        raise _tidy_of(name)
     gc.set_threshold(100_000, 20, 20)  # tens of thousands of measures stay to the end: looking for garbage takes longer
     # A report needs no registry; one that is given is checked.
     installed = open_house(registry, plugins).plugins if registry else load_plugins(plugins or ())
     plugin = installed.report(name)
     study = opened(folders, installed, apply_errata=apply_errata, ungrouped=ungrouped, sort=sort)
     if figure is not None:
-        _figure(plugin, study, figure, form, output)
+        _figure(plugin, study, figure, form, place.path)
         return
-    width, color = shape(form, output)
+    if form == "tidy":
+        emit_tidy(study.measures(), place)
+        return
+    width, color = shape(form, place.path)
     data = checked_data(name, plugin.data(study))
+    if place.folder:
+        emit_files(plugin.full_tables(data), place)
+        return
     with strict_json(name) if form == "json" else nullcontext():
         text = render(plugin, data, form, width=width, color=color)
-    emit(text, output, form)
+    emit(text, place.path, form)
     if form == "terminal" and output is None:
         _print_sources(folders.paths)
+
+
+def _tidy_of(name: str) -> RequestError:
+    return RequestError(
+        f"--format tidy writes the measures of the study, whatever the report, and nothing of report {name!r}",
+        remedy="--format csv",
+    )
 
 
 def _print_sources(runs: Sequence[Path]) -> None:

@@ -175,9 +175,12 @@ def _rows(model: StudyModel, of_report: dict[str, Any], units: dict[str, str | N
             facts = {"value": value, "unit": units[name], **of_report["intervals"].get(name, {})}
             reason = reason_for(model.missing, kind, name)
             yield {**of_model, "kind": kind, "measure": name, **facts, "reason": reason.line if reason else None}
+    named, absent = {**model.measures, **model.biases, **model.axes}, dict[str, list[str]]()
     for reason in model.missing:
-        if reason.subject not in {**model.measures, **model.biases, **model.axes}:
-            yield {**of_model, "kind": "missing", "measure": reason.subject, "reason": reason.line}
+        if reason.subject not in named:
+            absent.setdefault(reason.subject, []).append(reason.line)
+    for subject, lines in absent.items():
+        yield {**of_model, "kind": "missing", "measure": subject, "reason": "; ".join(lines)}
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
