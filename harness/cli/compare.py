@@ -21,7 +21,7 @@ def compare(
         str, typer.Option("--against", metavar="RUN|FORMAT", help="Another run, or a published table such as paper.")
     ],
     table: Annotated[Path | None, typer.Option("--table", metavar="FILE", help="The published table.")] = None,
-    form: Annotated[str, typer.Option("--format", metavar="terminal|json|csv|markdown|html")] = "terminal",
+    form: Annotated[str, typer.Option("--format", metavar="terminal|json|csv|markdown|latex|html")] = "terminal",
     output: Annotated[
         str | None,
         typer.Option("-o", "--output", metavar="FILE|FOLDER/", help=f"Default: stdout. {FOLDER_HELP}"),

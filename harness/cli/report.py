@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.records import Figure, Study
 
 DEFAULT = "correlation"
-FORMATS = ("terminal", "json", "tidy", "csv", "markdown", "html")
+FORMATS = ("terminal", "json", "tidy", "csv", "markdown", "latex", "html")
 FORMAT_HELP = "tidy: the measures of the study, a row each, as .csv or .parquet."
 FOLDER_HELP = "csv into a folder: one file for each table."
 LISTED = "list"

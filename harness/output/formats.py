@@ -1,4 +1,4 @@
-"""Tables of a report -> terminal, CSV, Markdown, HTML; its data -> strict JSON. Independent of what they mean."""
+"""Tables of a report -> terminal, CSV, Markdown, LaTeX, HTML; its data -> JSON. Independent of what they mean."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from harness.errors import UnknownNameError
 from harness.foreign import csv_remark, csv_text, json_text, markdown_text
 from harness.output.folders import file_names
 from harness.output.html import to_html
+from harness.output.latex import to_latex
 from harness.output.promises import checked_pages, checked_tables
 from harness.output.tables import columns_of, terminal_lines
 from harness.records import Page, Table, TableCell
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from harness.interfaces import Report
 
-FORMATS = ("terminal", "json", "csv", "markdown", "html")
+FORMATS = ("terminal", "json", "csv", "markdown", "latex", "html")
 
 
 def render(
@@ -60,6 +61,7 @@ def render_tables(
         "json": lambda: to_json(data),
         "csv": lambda: to_csv(checked_tables(tables())),
         "markdown": lambda: to_markdown(checked_tables(tables())),
+        "latex": lambda: to_latex(checked_tables(tables()), title),
         "html": lambda: to_html([Page(title=title, tables=tuple(checked_tables(tables())))], title),
     }
     if format not in writers:
