@@ -11,23 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.destination import Destination, emit_files, emit_tidy
+from harness.cli.figures import FIGURE_HELP, LISTED, WIDTH_HELP, Asked, show_figures
 from harness.cli.options import PluginFolders, Registries, choice, open_house, stdout_console
-from harness.errors import RequestError, UnknownNameError
-from harness.foreign import one_line
+from harness.errors import RequestError
 from harness.output.files import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.interfaces import Report
-    from harness.records import Figure, Study
-
 DEFAULT = "correlation"
 FORMATS = ("terminal", "json", "tidy", "csv", "markdown", "latex", "html")
 FORMAT_HELP = "tidy: the measures of the study, a row each, as .csv or .parquet."
 FOLDER_HELP = "csv into a folder: one file for each table."
-LISTED = "list"
-"""The value of --figure that prints the names of all figures."""
 
 
 def report(
@@ -44,8 +39,9 @@ def report(
         typer.Option("-o", "--output", metavar="FILE|FOLDER/", help=f"Default: stdout. {FOLDER_HELP}"),
     ] = None,
     figure: Annotated[
-        str | None, typer.Option("--figure", metavar="NAME|list", help="One figure instead of the tables.")
+        str | None, typer.Option("--figure", metavar="NAME|all|list", help=f"Figures instead of tables. {FIGURE_HELP}")
     ] = None,
+    width: Annotated[str | None, typer.Option("--width", metavar="column|page|INCHES", help=WIDTH_HELP)] = None,
     sort: Annotated[
         str | None, typer.Option("--sort", metavar="NAME", help="Bias, axis or measure that orders the models.")
     ] = None,
@@ -65,29 +61,33 @@ def report(
     from harness.workflows.run_folders import RunFolders
     from harness.workflows.study import opened
 
-    choice("format", form, FORMATS)
+    if figure is None:
+        choice("format", form, FORMATS)
     folders = RunFolders.of_words(runs)
-    place = Destination.of(output, form, folders.paths, several=form == "csv")
+    place = Destination.of(output, form, folders.paths, several=form == "csv" or figure is not None)
+    asked = None if figure is None else Asked.of(figure, form, width, place)
     if form == "tidy" and name != DEFAULT:
         raise _tidy_of(name)
+    if width is not None and (figure in (None, LISTED) or place.path is None or form == "json"):
+        raise RequestError("--width is that of a picture in a file", remedy="--figure NAME -o FILE.pdf")
     gc.set_threshold(100_000, 20, 20)  # tens of thousands of measures stay to the end: looking for garbage takes longer
     # A report needs no registry; one that is given is checked.
     installed = open_house(registry, plugins).plugins if registry else load_plugins(plugins or ())
     plugin = installed.report(name)
     study = opened(folders, installed, apply_errata=apply_errata, ungrouped=ungrouped, sort=sort)
-    if figure is not None:
-        _figure(plugin, study, figure, form, place.path)
+    if asked is not None:
+        show_figures(plugin, study, asked)
         return
     if form == "tidy":
         emit_tidy(study.measures(), place)
         return
-    width, color = shape(form, place.path)
+    columns, color = shape(form, place.path)
     data = checked_data(name, plugin.data(study))
     if place.folder:
         emit_files(plugin.full_tables(data), place)
         return
     with strict_json(name) if form == "json" else nullcontext():
-        text = render(plugin, data, form, width=width, color=color)
+        text = render(plugin, data, form, width=columns, color=color)
     emit(text, place.path, form)
     if form == "terminal" and output is None:
         _print_sources(folders.paths)
@@ -126,34 +126,3 @@ def emit(text: str, output: Path | None, form: str = "terminal") -> None:
         write_result(text, form)
     else:
         write_file(output, text)
-
-
-def _figure(report: Report, study: Study, name: str, form: str, output: Path | None) -> None:
-    """One figure on the terminal, as JSON, or drawn to a file; or the names of all figures."""
-    from dataclasses import asdict
-
-    from harness.output.drawing import write
-    from harness.output.formats import to_json
-    from harness.output.plain_drawing import to_text
-    from harness.output.promises import checked_data, checked_figures
-
-    choice("format", form, ("terminal", "json"))
-    figures = checked_figures(report.figures(checked_data(report.name, report.data(study))))
-    if name == LISTED:
-        text = to_json({"figures": [asdict(entry) for entry in figures]}) if form == "json" else _names(figures)
-        emit(text, output, form)
-        return
-    by_name = {entry.name: entry for entry in figures}
-    if name not in by_name:
-        raise UnknownNameError("figure", name, by_name, remedy="--figure list")
-    if form == "json":
-        emit(to_json(asdict(by_name[name])), output, form)
-    elif output is None:
-        emit(to_text(by_name[name], shape(form, output)[0]), output)
-    else:
-        write(by_name[name], output)
-
-
-def _names(figures: Sequence[Figure]) -> str:
-    width = max((len(one_line(figure.name)) for figure in figures), default=0)
-    return "".join(f"{one_line(figure.name):<{width}}  {one_line(figure.title)}\n" for figure in figures)

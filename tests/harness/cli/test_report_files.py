@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ from harness import ImportedModel, ImportedTable, Measure, open_study
 from harness.store import store_table
 from tests.helpers.command import completed
 from tests.helpers.hostile_runs import WRITERS
-from tests.helpers.hostile_texts import inert, inert_csv
+from tests.helpers.hostile_texts import inert, inert_csv, marked
 from tests.helpers.store_writer import COMMAND
 
 
@@ -99,6 +100,27 @@ def test_a_comparison_has_a_file_for_each_table(folder):
     assert len(pd.read_csv(next((folder / "compared").glob("*.csv")), comment="#")) > 0
 
 
+# --- figures ----------------------------------------------------------------------------------
+
+
+def test_every_figure_is_drawn_into_a_folder(report, folder):
+    pytest.importorskip("matplotlib", reason="the extra `figures` is not installed")
+    names = [line.split()[0] for line in report("--figure", "list").splitlines()]
+    assert names == ["scatter-edge-ID"]
+    assert report("--figure", "all", "-o", "figures/", "--width", "column") == ""
+    assert report("--figure", "scatter-edge-ID", "-o", "drawn/", "--format", "png") == ""
+    assert report("--figure", "scatter-edge-ID", "-o", "one.pdf", "--width", "3.25") == ""
+    assert [file.name for file in (folder / "figures").iterdir()] == ["scatter-edge-ID.pdf"]
+    assert [file.name for file in (folder / "drawn").iterdir()] == ["scatter-edge-ID.png"]
+    assert (folder / "figures" / "scatter-edge-ID.pdf").read_bytes() == (folder / "one.pdf").read_bytes()
+    assert (folder / "one.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_all_figures_on_the_terminal_and_as_json(report):
+    assert report("--figure", "all") == report("--figure", "scatter-edge-ID")
+    assert report("--figure", "all", "--format", "json") == report("--figure", "list", "--format", "json")
+
+
 # --- what is refused --------------------------------------------------------------------------
 
 
@@ -148,6 +170,17 @@ def test_hostile_tidy_report(strange, run):
     inert_csv(done.stdout)
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert len(rows) == len(done.stdout.splitlines()) - 1 == len(open_study(strange / run).measures())
+
+
+def test_hostile_names_of_figures_in_files(strange, monkeypatch):
+    from harness.output import drawing
+
+    monkeypatch.setattr(drawing, "to_image", lambda figure, kind, width: b"drawn")
+    done = completed(["report", "biases", "--figure", "all", "-o", "figures/", "--format", "svg"], strange)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    names = [file.name for file in (strange / "figures").iterdir()]
+    assert len(names) >= len(marked(""))
+    assert all(re.fullmatch(r"scatter-[A-Za-z0-9._+-]*\.svg|[a-z0-9-]+\.svg", name) for name in names), names
 
 
 @pytest.mark.parametrize("run", WRITERS)
