@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import HarnessError
@@ -141,9 +140,10 @@ def _in_latex(character: str) -> str:
     """A character with its accent, or as it is `spelled`."""
     if character.isascii():
         return character
-    letter, *marks = unicodedata.normalize("NFD", character)
-    if len(marks) == 1 and marks[0] in _ACCENTS and letter.isascii() and letter.isalpha():
-        return f"\\{_ACCENTS[marks[0]]}{{{f'{chr(92)}{letter}' if letter in 'ij' else letter}}}"
+    parts = unicodedata.normalize("NFD", character)
+    letter, mark = parts[0], parts[1:]
+    if mark in _ACCENTS and letter.isascii() and letter.isalpha():
+        return f"\\{_ACCENTS[mark]}{{{f'{chr(92)}{letter}' if letter in 'ij' else letter}}}"
     return "".join(_LATEX.get(part, part) for part in spelled(character))
 
 
@@ -173,7 +173,7 @@ def utf8_text(text: str) -> str:
     return re.sub("[\ud800-\udfff]", _code, text)
 
 
-def data_frame(data: Any, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def data_frame(data: Any, columns: list[str] | None = None) -> pd.DataFrame:
     """``pandas.DataFrame(data, columns=columns)``, whatever texts are in it, and in the names of its columns.
 
     With pyarrow, pandas keeps text as UTF-8, which not every file name is; such a table keeps its text as Python's.

@@ -168,7 +168,7 @@ def _around(
     if rows:
         names = abbreviated(legend[1], sheet.note_letters - 5)
         spacing: dict[str, Any] = {"handletextpad": 0.3, "columnspacing": 0.9, "handlelength": 1.2, "labelspacing": 0.2}
-        at = {"loc": "lower center", "bbox_to_anchor": (0.5, below / tall), "ncols": across}
+        at: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, below / tall), "ncols": across}
         canvas.legend(legend[0], names, frameon=False, borderaxespad=0.1, borderpad=0.1, **at, **spacing)
     bottom = tall - height - above
     engine: Any = canvas.get_layout_engine()
