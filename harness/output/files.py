@@ -34,7 +34,8 @@ def refusing(path: Path, remedy: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        if is_of_machine(error):
+        if isinstance(error, OSError) and is_of_machine(error):
+            error.filename, error.filename2 = os.fspath(path), None  # not that of a temporary file
             raise RequestError(f"cannot write {refusal(error)}") from error
         reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
         raise RequestError(f"cannot write {path}: {reason}", remedy=remedy) from error

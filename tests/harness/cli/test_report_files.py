@@ -12,7 +12,7 @@ from harness import ImportedModel, ImportedTable, Measure, open_study
 from harness.store import store_table
 from tests.helpers.command import completed
 from tests.helpers.hostile_runs import WRITERS
-from tests.helpers.hostile_texts import inert, inert_csv, marked
+from tests.helpers.hostile_texts import inert, inert_csv, inert_latex, marked
 from tests.helpers.store_writer import COMMAND
 
 
@@ -144,6 +144,12 @@ def test_what_does_not_go_together_is_one_line(folder, options, words):
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
     assert all(word in done.stderr for word in words), done.stderr
     assert sorted(folder.rglob("*")) == before
+
+
+def test_a_comparison_goes_into_a_paper(folder):
+    done = completed(["compare", "table", "--against", "table", "--format", "latex"], folder)
+    assert (done.returncode, done.stderr) == (0, "") and r"\label{tab:" in done.stdout
+    inert_latex(done.stdout)
 
 
 def test_a_comparison_is_not_tidy(folder):
