@@ -146,7 +146,7 @@ def inert_html(text):
 
 LATEX_COMMANDS = set(
     "textbackslash textasciicircum textasciitilde textless textgreater textbar textendash textemdash textquoteleft "
-    "textquoteright textquotedblleft textquotedblright ldots dagger ddagger S P copyright pounds char surd circ "
+    "textquoteright textquotedblleft textquotedblright ldots dagger ddagger mathsection mathparagraph mathsterling char surd circ "
     "begin end centering caption label small footnotesize scriptsize smallskip medskip setlength tabcolsep par "
     "linewidth LTcapwidth toprule midrule bottomrule tabularnewline multicolumn phantom rlap raggedright noindent "
     "allowbreak begingroup endgroup endfirsthead endhead endfoot times leq geq neq pm approx div cdot infty "
