@@ -48,9 +48,9 @@ _LATEX: Final = {
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\char34{}", "`": r"\`{}", "–": r"\textendash{}", "—": r"\textemdash{}",
     "‘": r"\textquoteleft{}", "’": r"\textquoteright{}", "“": r"\textquotedblleft{}", "”": r"\textquotedblright{}",
-    "…": r"\ldots{}", "†": r"$\dagger$", "‡": r"$\ddagger$", "§": r"$\mathsection$", "¶": r"$\mathparagraph$", "©": "(c)",
-    "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}", "œ": r"\oe{}", "Œ": r"\OE{}", "ø": r"\o{}", "Ø": r"\O{}", "ł": r"\l{}",
-    "Ł": r"\L{}", "ı": r"\i{}",
+    "…": r"\ldots{}", "†": r"$\dagger$", "‡": r"$\ddagger$", "§": r"$\mathsection$", "¶": r"$\mathparagraph$",
+    "©": "(c)", "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}", "œ": r"\oe{}", "Œ": r"\OE{}", "ø": r"\o{}", "Ø": r"\O{}",
+    "ł": r"\l{}", "Ł": r"\L{}", "ı": r"\i{}",
     "‐": "-", "‑": "-", "\xa0": "~", "\u2009": r"\,", "\u202f": r"\,", "−": "$-$", "°": r"$^\circ$",
     "¹": "$^1$", "²": "$^2$", "³": "$^3$", "€": "EUR", "£": r"$\mathsterling$",
     **{

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "correlation"
 FORMATS = ("terminal", "json", "tidy", "csv", "markdown", "latex", "html")
-FORMAT_HELP = "tidy: the measures of the study, a row each, as .csv or .parquet."
+FORMAT_HELP = "tidy: the measures of the study, a row each, as .csv or .parquet. latex: tables for a paper."
 FOLDER_HELP = "csv into a folder: one file for each table."
 
 

@@ -145,13 +145,14 @@ def inert_html(text):
 
 
 LATEX_COMMANDS = set(
-    "textbackslash textasciicircum textasciitilde textless textgreater textbar textendash textemdash textquoteleft "
-    "textquoteright textquotedblleft textquotedblright ldots dagger ddagger mathsection mathparagraph mathsterling char surd circ "
-    "begin end centering caption label small footnotesize scriptsize smallskip medskip setlength tabcolsep par "
-    "linewidth LTcapwidth toprule midrule bottomrule tabularnewline multicolumn phantom rlap raggedright noindent "
-    "allowbreak begingroup endgroup endfirsthead endhead endfoot times leq geq neq pm approx div cdot infty "
-    "alpha beta gamma delta varepsilon theta kappa lambda mu pi rho sigma tau chi omega Delta Lambda Pi Sigma Omega "
-    "rightarrow leftarrow triangleright sum H v b c d i r u AE ae o O l L ss".split()
+    "textbackslash textasciicircum textasciitilde textless textgreater textbar textendash textemdash "
+    "textquoteleft textquoteright textquotedblleft textquotedblright ldots dagger ddagger mathsection "
+    "mathparagraph mathsterling char surd circ begin end centering caption label small footnotesize scriptsize "
+    "smallskip medskip setlength tabcolsep par linewidth LTcapwidth toprule midrule bottomrule tabularnewline "
+    "multicolumn phantom rlap raggedright noindent allowbreak begingroup endgroup endfirsthead endhead endfoot "
+    "times leq geq neq pm approx div cdot infty alpha beta gamma delta varepsilon theta kappa lambda mu pi rho "
+    "sigma tau chi omega Delta Lambda Pi Sigma Omega rightarrow leftarrow triangleright sum H v b c d i r u AE ae "
+    "o O l L ss".split()
 )
 """Those that our tables have; none of them reads, writes or defines anything."""
 
