@@ -19,6 +19,9 @@ from harness.output.files import write_file
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.interfaces import Report
+    from harness.records import Study
+
 DEFAULT = "correlation"
 FORMATS = ("terminal", "json", "tidy", "csv", "markdown", "latex", "html")
 FORMAT_HELP = "tidy: the measures of the study, a row each, as .csv or .parquet. latex: tables for a paper."
@@ -56,8 +59,6 @@ def report(
 ) -> None:
     """Measures of one or more runs, and how far biases explain generalization."""
     from harness.discovery.loader import load_plugins
-    from harness.output.formats import render
-    from harness.output.promises import checked_data, strict_json
     from harness.workflows.run_folders import RunFolders
     from harness.workflows.study import opened
 
@@ -65,11 +66,7 @@ def report(
         choice("format", form, FORMATS)
     folders = RunFolders.of_words(runs)
     place = Destination.of(output, form, folders.paths, several=form == "csv" or figure is not None)
-    asked = None if figure is None else Asked.of(figure, form, width, place)
-    if form == "tidy" and name != DEFAULT:
-        raise _tidy_of(name)
-    if width is not None and (figure in (None, LISTED) or place.path is None or form == "json"):
-        raise RequestError("--width is that of a picture in a file", remedy="--figure NAME -o FILE.pdf")
+    asked = _asked(name, form, figure, width, place)
     gc.set_threshold(100_000, 20, 20)  # tens of thousands of measures stay to the end: looking for garbage takes longer
     # A report needs no registry; one that is given is checked.
     installed = open_house(registry, plugins).plugins if registry else load_plugins(plugins or ())
@@ -77,20 +74,36 @@ def report(
     study = opened(folders, installed, apply_errata=apply_errata, ungrouped=ungrouped, sort=sort)
     if asked is not None:
         show_figures(plugin, study, asked)
-        return
-    if form == "tidy":
+    elif form == "tidy":
         emit_tidy(study.measures(), place)
-        return
-    columns, color = shape(form, place.path)
-    data = checked_data(name, plugin.data(study))
+    else:
+        _emit_tables(plugin, study, form, place)
+    if form == "terminal" and figure is None and output is None:
+        _print_sources(folders.paths)
+
+
+def _asked(name: str, form: str, figure: str | None, width: str | None, place: Destination) -> Asked | None:
+    """The figures that are asked for, if any are. Raises RequestError for options that do not go together."""
+    if form == "tidy" and figure is None and name != DEFAULT:
+        raise _tidy_of(name)
+    if width is not None and (figure in (None, LISTED) or place.path is None or form == "json"):
+        raise RequestError("--width is that of a picture in a file", remedy="--figure NAME -o FILE.pdf")
+    return None if figure is None else Asked.of(figure, form, width, place)
+
+
+def _emit_tables(plugin: Report, study: Study, form: str, place: Destination) -> None:
+    """The tables of a report, or its data as JSON: on stdout, in a file, or a CSV file for each table in a folder."""
+    from harness.output.formats import render
+    from harness.output.promises import checked_data, strict_json
+
+    data = checked_data(plugin.name, plugin.data(study))
     if place.folder:
         emit_files(plugin.full_tables(data), place)
         return
-    with strict_json(name) if form == "json" else nullcontext():
-        text = render(plugin, data, form, width=columns, color=color)
+    width, color = shape(form, place.path)
+    with strict_json(plugin.name) if form == "json" else nullcontext():
+        text = render(plugin, data, form, width=width, color=color)
     emit(text, place.path, form)
-    if form == "terminal" and output is None:
-        _print_sources(folders.paths)
 
 
 def _tidy_of(name: str) -> RequestError:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SUFFIXES: Final = (".csv", ".parquet")
 COLUMNS: Final = ("model", "group", "run", "measure", "condition", "value", "low", "high", "n", "flags", "kind", "unit",
                   "direction", "reason")  # fmt: skip
+"""In this order; any further texts of a study come behind them."""
 NUMBERS: Final = ("value", "low", "high")
 EXTRA: Final = "pip install 'bias-harness[parquet]'"
 
@@ -30,7 +31,8 @@ def tidy(measures: pd.DataFrame) -> pd.DataFrame:
 
     A bias or axis that is called as a measure is, or an axis as a bias, has its kind behind its name.
     """
-    table = measures[[*COLUMNS]]
+    further = [str(name) for name in measures.columns if name not in COLUMNS]
+    table = measures[[*COLUMNS, *further]]
     names, before = table["measure"].copy(), set(table.loc[table["kind"] == "measure", "measure"])
     for kind in ("bias", "axis"):
         of_kind = table["kind"] == kind

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -77,6 +78,17 @@ def test_the_matrix_of_a_tidy_file_has_the_numbers_of_the_json(report, folder):
 def test_tidy_keeps_the_order_of_the_report(report):
     rows = list(csv.DictReader(io.StringIO(report("--format", "tidy", "--sort", "edge"))))
     assert list(dict.fromkeys(row["model"] for row in rows)) == ["m4", "m3", "m2", "m1", "m0", "m5"]
+
+
+def test_runs_with_labels_stand_side_by_side_in_a_tidy_file(folder, tmp_path):
+    shutil.copytree(folder / "table", tmp_path / "copy")
+    words = ["report", f"ann={folder / 'table'}", "bob=copy", "--format", "tidy", "-o", "x.parquet"]
+    done = completed(words, tmp_path)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_parquet(tmp_path / "x.parquet")
+    matrix = table.pivot(index="plain_name", columns=["run", "measure"], values="value")
+    assert matrix["ann"].equals(matrix["bob"]) and len(matrix) == 6
+    assert len(table.pivot(index="model", columns="measure", values="value")) == 12
 
 
 # --- a file for each table --------------------------------------------------------------------

@@ -57,7 +57,7 @@ def test_one_line_makes_the_matrix(written):
 @every_file
 def test_columns_come_in_their_order_with_their_types(written):
     table = written(tidy(made(*ROWS).assign(further="x")))
-    assert list(table.columns) == [*COLUMNS]
+    assert list(table.columns) == [*COLUMNS, "further"]
     assert [table[name].dtype for name in ("value", "low", "high")] == ["float64"] * 3
     assert table["n"].dropna().tolist() == [6, 6]
     assert table["flags"].dropna().tolist()[-1] == "censored; x"
