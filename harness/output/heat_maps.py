@@ -88,10 +88,7 @@ def maps_canvas(figure: Figure, sheet: Sheet = SCREEN) -> Canvas:
     low, high = _range(figure)
     across = min(len(figure.maps), 3 if sheet.width is None else max(1, int(sheet.width / 2.2)))
     down = -(-len(figure.maps) // across)
-    size = (max(_COLUMN * across + 1.2, 5.2), _ROW * down + 1.0)
-    if sheet.width is not None:
-        size = (sheet.width, down * (0.35 + 0.6 * sheet.width / across))
-    canvas = Canvas(figsize=size, layout="constrained")
+    canvas = Canvas(figsize=_size(down, across, sheet), layout="constrained")
     panels = []
     for at, each in enumerate(figure.maps):
         axes = canvas.add_subplot(down, across, at + 1)
@@ -110,6 +107,13 @@ def maps_canvas(figure: Figure, sheet: Sheet = SCREEN) -> Canvas:
     canvas.colorbar(mesh, ax=panels, label=figure.map_label, aspect=20 if sheet.width is None else 20 * down)
     furnish(figure, canvas, sheet, {})
     return canvas
+
+
+def _size(down: int, across: int, sheet: Sheet) -> tuple[float, float]:
+    """Width and height in inches."""
+    if sheet.width is None:
+        return max(_COLUMN * across + 1.2, 5.2), _ROW * down + 1.0
+    return sheet.width, down * (0.35 + 0.6 * sheet.width / across)
 
 
 def _ticks(axis: object, names: Sequence[str]) -> None:
