@@ -41,7 +41,7 @@ def compare(
     result = comparison_data(sides.own, sides.reference, sides.comparisons)
     width, color = shape(form, place.path)
     title = f"harness compare: {sides.own.label} against {sides.reference.label}"
-    whole = form == "csv" or output is not None
+    whole = form in ("csv", "latex") or output is not None
 
     def tables() -> list[Table]:
         return comparison_tables(result, whole=whole, each=form == "csv")
