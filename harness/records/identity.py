@@ -132,6 +132,12 @@ class Identity:
         return images
 
     @property
+    def manifest(self) -> str | None:
+        """Digest of the images; None where it is not recorded."""
+        manifest: str | None = self.document.get("dataset", {}).get("manifest")
+        return manifest
+
+    @property
     def checkpoint(self) -> tuple[str, ...]:
         """SHA-256 of each file that holds weights; empty if there is none."""
         return tuple(self.network.get("checkpoint", ()))

@@ -21,6 +21,7 @@ from harness.study.missing import reasons_of_parts, reasons_of_published
 from harness.study.protocols import Origin
 from harness.study.reduction import measures_of, with_params
 from harness.study.rows import Definitions, Row
+from harness.study.stored_facts import stored_facts
 from harness.study.superseded import network_of, superseded, unlike
 from harness.views import Views
 
@@ -83,7 +84,7 @@ class RowReader:
             self._define(label, record.biases, record.axes)
             self.titles = {**record.titles, **self.titles}
             self._declare(label, record.statistics)
-            self._add_trials(run, label)
+            origin.update(self._add_trials(run, label))
         self.provenance.append({**origin, "run": label, "kind": run.kind})
 
     def rows(self) -> Iterable[Row]:
@@ -122,7 +123,8 @@ class RowReader:
         text = f"other statistics are declared here ({', '.join(unlike)}); those of an earlier run are used"
         self._remarks += [(label, Remark("data", label, text))] if unlike else []
 
-    def _add_trials(self, run: RunReader, label: str) -> None:
+    def _add_trials(self, run: RunReader, label: str) -> dict[str, Any]:
+        """Add the rows of a run of trials; gives what it has stored."""
         from harness.store import cells_of
 
         cells, planned = cells_of(run), run.record.planned
@@ -142,6 +144,7 @@ class RowReader:
         if cells_missing:
             text = f"incomplete: {cells_missing} of {cells_planned} cells have no result, listed with their reasons"
             self._remarks.append((label, Remark("incomplete", label, text)))
+        return stored_facts(run, cells.sound)
 
     def note(self, cell: StoredCell, measures: Iterable[str], label: str) -> None:
         """Record which task of the run `label` yields which measures, and by which code."""

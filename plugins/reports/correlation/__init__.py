@@ -30,6 +30,7 @@ from harness import (
 )
 
 from .._declared import empty_set_apart, shared_measures, unknown_log
+from .._measured import measured_entry
 from .._models import label_facts, left_out, units_of
 from .._models import taking_part as _taking_part
 from .figures import all_figures
@@ -72,6 +73,7 @@ class Correlation(Report):
             "set_apart": study.statistics.set_apart,
             "errata": [_erratum(study, erratum) for erratum in study.errata],
             "mended": study.mended,
+            "measured": measured_entry(study, _taking_part(study)),
             "warnings": [*study.warnings, *_remarks(study)],
             "provenance": [dict(entry) for entry in study.provenance],
         }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict, final
 
+from .._measured import MeasuredEntry
 from .._models import LabelFacts
 from .._predictions import PredictionEntry
 
@@ -215,5 +216,6 @@ class CorrelationData(TypedDict):
     set_apart: str | None
     errata: list[ErratumEntry]
     mended: bool
+    measured: MeasuredEntry
     warnings: list[str]
     provenance: list[dict[str, Any]]

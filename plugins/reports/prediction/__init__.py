@@ -14,6 +14,7 @@ from typing import Any, cast
 from harness import Figure, Report, Study, Table, hookimpl
 
 from .._declared import shared_measures, unknown_log
+from .._measured import measured_entry
 from .._models import taking_part, units_of
 from .._predictions import prediction_entries
 from .figures import all_figures
@@ -37,6 +38,7 @@ class JointPrediction(Report):
             "units": units_of(study),
             "log": [name for name in study.statistics.log if name in study.biases],
             "grouped": all(model.group is not None for model in models),
+            "measured": measured_entry(study, models),
             "warnings": [*study.warnings, *_remarks(study)],
             "provenance": [dict(entry) for entry in study.provenance],
         }

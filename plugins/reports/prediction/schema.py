@@ -7,9 +7,19 @@ from __future__ import annotations
 
 from typing import Any, TypedDict, final
 
+from .._measured import MeasuredEntry
 from .._predictions import Baselines, Chance, Null, PredictedEntry, PredictionEntry, Score
 
-__all__ = ["Baselines", "Chance", "Null", "PredictedEntry", "PredictionData", "PredictionEntry", "Score"]
+__all__ = [
+    "Baselines",
+    "Chance",
+    "MeasuredEntry",
+    "Null",
+    "PredictedEntry",
+    "PredictionData",
+    "PredictionEntry",
+    "Score",
+]
 
 
 @final
@@ -28,5 +38,6 @@ class PredictionData(TypedDict):
     units: dict[str, str | None]
     log: list[str]
     grouped: bool
+    measured: MeasuredEntry
     warnings: list[str]
     provenance: list[dict[str, Any]]

@@ -16,6 +16,7 @@ import numpy as np
 from harness import Figure, Report, Study, Table, hookimpl, inference, kept_statistics, statistics
 
 from .._declared import shared_measures, unknown_alternatives, unmatched_baseline
+from .._measured import measured_entry
 from .._models import left_out
 from .alternatives import definitions_of, without_effect
 from .figures import all_figures
@@ -60,6 +61,7 @@ class Sensitivity(Report):
             "controls": list(study.statistics.controls),
             "baseline_models": list(study.statistics.baseline_models),
             "titles": dict(study.titles),
+            "measured": measured_entry(study, over.models),
             **numbers,
             "warnings": [
                 *study.warnings,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
+from .._measured import MeasuredEntry
+
 
 class PartialEntry(TypedDict):
     """Spearman's coefficient at equal values of `controls`; `low`, `high`: its 95 % interval."""
@@ -230,6 +232,7 @@ class SensitivityData(TypedDict):
     controls: list[str]
     baseline_models: list[str]
     titles: dict[str, str]
+    measured: MeasuredEntry
     sensitivities: list[SensitivityEntry]
     reliabilities: list[ReliabilityEntry]
     effective: list[EffectiveEntry]
