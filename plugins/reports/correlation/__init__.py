@@ -18,6 +18,7 @@ from harness import (
     Erratum,
     Figure,
     Measure,
+    Page,
     Reason,
     Remark,
     Report,
@@ -36,6 +37,7 @@ from .._models import taking_part as _taking_part
 from .figures import all_figures
 from .given import Given
 from .numbers import computed
+from .pages import all_pages
 from .schema import (
     CorrelationData,
     Details,
@@ -66,6 +68,7 @@ class Correlation(Report):
             "axes": {name: list(parts) for name, parts in study.axes.items()},
             "titles": dict(study.titles),
             "units": units_of(study),
+            "log": [name for name in study.statistics.log if name in study.biases],
             "predictions": numbers["predictions"],
             "correlations": numbers["correlations"],
             "bias_correlations": numbers["bias_correlations"],
@@ -89,6 +92,10 @@ class Correlation(Report):
     def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
         """Every bias against every axis, and accuracy against the cutoff of a filter where it is measured."""
         return all_figures(cast(CorrelationData, data))
+
+    def pages(self, data: Mapping[str, Any]) -> Sequence[Page]:
+        """A summary, the answer, figures, models, and all that is missing, flagged, remarked or wrong."""
+        return all_pages(cast(CorrelationData, data))
 
 
 def _models(study: Study) -> list[ModelEntry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from harness import Table, TableCell, statistics
 
@@ -21,12 +22,39 @@ AS_INDEPENDENT = (
 EXPLORATORY = "Exploratory: the primary tests are those of all models, within families."
 
 
-def coefficient_tables(data: CorrelationData) -> tuple[list[Table], list[Table]]:
+class CoefficientTables(NamedTuple):
+    """The tables of coefficients, each list empty or with one table.
+
+    Attributes:
+        matrix: of biases and axes over all models. given: divided biases at equal accuracy. families: within training
+            families. intervals: each coefficient as if models were independent; in their place, why none is defined.
+        apart: a group set apart. among: the matrix of biases.
+    """
+
+    matrix: list[Table]
+    given: list[Table]
+    families: list[Table]
+    intervals: list[Table]
+    apart: list[Table]
+    among: list[Table]
+
+    @property
+    def answer(self) -> list[Table]:
+        """What answers the question."""
+        return [*self.matrix, *self.given]
+
+    @property
+    def details(self) -> list[Table]:
+        """What details it."""
+        return [*self.families, *self.intervals, *self.apart, *self.among]
+
+
+def coefficient_tables(data: CorrelationData) -> CoefficientTables:
     """The matrix of biases and axes over all models, which answers the question, and the tables that detail it."""
     across, among = (list(_selections(data[key])) for key in ("correlations", "bias_correlations"))
+    tables = CoefficientTables([], [], [], [], [], [])
     if across and not _defined(across[0]):
-        return [], [_nothing(across[0])]
-    answer, details = [], []
+        return tables._replace(intervals=[_nothing(across[0])])
     if across:
         overall, *subsets = across
         errata = "\n".join(errata_notes(data, [*data["biases"], *data["axes"]]))
@@ -37,12 +65,18 @@ def coefficient_tables(data: CorrelationData) -> tuple[list[Table], list[Table]]
             _undefined_sets(data, subsets),
             errata,
         )
-        answer = [_matrix(data, overall, *notes), *given_tables(data)]
         left_out = "\n".join(_left_out(data, overall, subsets))
-        details = [*family_tables(data), _full(data, overall, left_out), *_apart(data, overall, subsets)]
+        tables = tables._replace(
+            matrix=[_matrix(data, overall, *notes)],
+            given=list(given_tables(data)),
+            families=list(family_tables(data)),
+            intervals=[_full(data, overall, left_out)],
+            apart=list(_apart(data, overall, subsets)),
+        )
     if among and _defined(among[0]):
-        details.append(_matrix(data, among[0], legend(among[0]), *contradictions(data, among[0]), EXPLORATORY))
-    return answer, details
+        notes_among = (legend(among[0]), *contradictions(data, among[0]), EXPLORATORY)
+        tables = tables._replace(among=[_matrix(data, among[0], *notes_among)])
+    return tables
 
 
 def _apart(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness import Series
 
@@ -40,27 +40,45 @@ def by_label(data: CorrelationData, models: Sequence[ModelEntry]) -> dict[str, l
     return groups
 
 
-def curves_of(data: CorrelationData, models: Sequence[ModelEntry], cutoffs: Mapping[float, str]) -> tuple[Series, ...]:
-    """One curve for each model, or the mean of each group if there are many, over the cutoffs that all members have."""
-    grouped = len(models) > MOST_CURVES
-    curves: dict[str, list[ModelEntry]] = (
-        by_label(data, models) if grouped else {_own_label(model): [model] for model in models}
-    )
+def curves_of(
+    data: CorrelationData,
+    models: Sequence[ModelEntry],
+    cutoffs: Mapping[float, str],
+    *,
+    each: bool = False,
+    panel: str = "",
+) -> tuple[Series, ...]:
+    """One curve for each model, or the mean of each group if there are many, over the cutoffs that all members have.
+
+    Args:
+        cutoffs: place on the x axis -> full name of the measure there.
+        each: one curve for each model, however many there are, with the label of its group and its name at each point.
+    """
+    curves: list[tuple[str, str, list[ModelEntry]]]
+    if each:
+        curves = [(label, of["name"], [of]) for label, members in by_label(data, models).items() for of in members]
+    elif len(models) > MOST_CURVES:
+        curves = [(label, "", members) for label, members in by_label(data, models).items()]
+    else:
+        curves = [(name_of(model), "", [model]) for model in models]
     series = []
-    for label, members in curves.items():
-        complete = [
-            model for model in members if any(_comparable(model, name) is not None for name in cutoffs.values())
-        ]
-        points = []
-        for cutoff, name in cutoffs.items():
-            values = [_comparable(model, name) for model in complete]
-            numbers = [value for value in values if value is not None]
-            if numbers and len(numbers) == len(complete):
-                points.append((cutoff, sum(numbers) / len(numbers)))
+    for label, name, members in curves:
+        points = list(_mean_curve(members, cutoffs))
         if points:
             x, y = zip(*points, strict=True)
-            series.append(Series(label=label, x=x, y=y, line=True))
+            names = (name,) * len(x) if name else ()
+            series.append(Series(label=label, x=x, y=y, names=names, line=True, panel=panel))
     return tuple(series)
+
+
+def _mean_curve(members: Sequence[ModelEntry], cutoffs: Mapping[float, str]) -> Iterator[tuple[float, float]]:
+    """The mean over those of `members` that have any value, at each cutoff where all of these have one."""
+    complete = [model for model in members if any(_comparable(model, name) is not None for name in cutoffs.values())]
+    for cutoff, name in cutoffs.items():
+        values = [_comparable(model, name) for model in complete]
+        numbers = [value for value in values if value is not None]
+        if numbers and len(numbers) == len(complete):
+            yield cutoff, sum(numbers) / len(numbers)
 
 
 def _comparable(model: ModelEntry, name: str) -> float | None:
@@ -69,5 +87,6 @@ def _comparable(model: ModelEntry, name: str) -> float | None:
     return model["measures"].get(name) if comparable else None
 
 
-def _own_label(model: ModelEntry) -> str:
+def name_of(model: ModelEntry) -> str:
+    """The label of a model's own curve; the user's own models are marked among imported ones."""
     return f"► {model['name']}" if model["own"] else str(model["name"])

@@ -20,16 +20,20 @@ Stages = dict[str, dict[str, dict[float, str]]]
 """Dataset -> measure -> number of the stage -> full name of the measure."""
 
 
-def depth_figures(data: CorrelationData) -> Iterator[Figure]:
-    """``gap-variation-<dataset>`` and ``layer-alias-<dataset>`` of all models, then ``depth-<dataset>-<model>``."""
+def depth_figures(data: CorrelationData, *, each: bool = False) -> Iterator[Figure]:
+    """``gap-variation-<dataset>`` and ``layer-alias-<dataset>`` of all models, then ``depth-<dataset>-<model>``.
+
+    Args:
+        each: every model by itself in the figures of all models, and no further figures.
+    """
     models = with_duplicates(data)
     for dataset, measures in _stages(models).items():
         for name, numbers in measures.items():
-            series = curves_of(data, models, numbers)
+            series = curves_of(data, models, numbers, each=each)
             if series:
-                note = "Means of groups." if len(models) > MOST_CURVES else ""
+                note = "Means of groups." if len(models) > MOST_CURVES and not each else ""
                 yield _figure(f"{name}-{dataset}", f"{TITLES[name]}: {dataset}", series, name, note)
-    for model in data["models"]:
+    for model in () if each else data["models"]:
         for dataset, measures in _stages([model]).items():
             drawn = tuple(_curve(model, name, numbers) for name, numbers in measures.items())
             if series := tuple(curve for curve in drawn if curve.x):

@@ -7,26 +7,45 @@ from collections.abc import Collection, Iterator, Sequence
 
 from harness import Figure, Series
 
+from .band_figures import band_figures
 from .curves import MOST_CURVES, by_label, curves_of, shown, with_duplicates
 from .depth import depth_figures
 from .frequencies import frequency_figures
 from .given_tables import given_figures
+from .matrix import matrix_figures
 from .notes import title_of
 from .schema import AxisCoefficient, CorrelationData, ModelEntry
+from .shift_figures import shift_figures
 from .stars import stars
 
 FILTERED = re.compile(r"relative-top1@(?P<dataset>[^/]+)/(?P<kind>low|high)-pass-(?P<cutoff>[0-9.]+)")
 
 
 def all_figures(data: CorrelationData) -> list[Figure]:
-    """``scatter-<bias>-<axis>``, ``partial-<axis>``, filters, depth, and frequencies that are added."""
-    return [*_scatters(data), *given_figures(data), *_curves(data), *depth_figures(data), *frequency_figures(data)]
+    """``matrix``, ``scatter-<bias>-<axis>``, ``partial-<axis>``, and curves over filters, bands, shifts and depth."""
+    return [*matrix_figures(data), *scatter_figures(data), *given_figures(data), *curve_figures(data)]
+
+
+def curve_figures(data: CorrelationData, *, each: bool = False) -> list[Figure]:
+    """Filters, critical bands, small shifts, stages, and frequencies that are added.
+
+    Args:
+        each: one curve for each model, however many there are, and none of its stages in figures of their own.
+    """
+    return [
+        *_curves(data, each=each),
+        *band_figures(data, each=each),
+        *shift_figures(data, each=each),
+        *depth_figures(data, each=each),
+        *frequency_figures(data),
+    ]
 
 
 # --- scatter ----------------------------------------------------------------------------------
 
 
-def _scatters(data: CorrelationData) -> Iterator[Figure]:
+def scatter_figures(data: CorrelationData) -> Iterator[Figure]:
+    """``scatter-<bias>-<axis>`` for every pair of which any model has both."""
     for entry in data["correlations"]:
         if entry["models"] == "all":
             figure = _scatter(data, entry)
@@ -116,7 +135,7 @@ def _notes(data: CorrelationData, entry: AxisCoefficient, hidden: Sequence[str])
 # --- accuracy against the cutoff of a filter --------------------------------------------------
 
 
-def _curves(data: CorrelationData) -> Iterator[Figure]:
+def _curves(data: CorrelationData, *, each: bool) -> Iterator[Figure]:
     models = with_duplicates(data)
     curves: dict[tuple[str, str], dict[float, str]] = {}
     for name in dict.fromkeys(name for model in models for name in model["measures"]):
@@ -124,7 +143,7 @@ def _curves(data: CorrelationData) -> Iterator[Figure]:
         if match:
             curves.setdefault((match["kind"], match["dataset"]), {})[float(match["cutoff"])] = name
     for (kind, dataset), cutoffs in curves.items():
-        series = curves_of(data, models, dict(sorted(cutoffs.items())))
+        series = curves_of(data, models, dict(sorted(cutoffs.items())), each=each)
         if series:
             yield Figure(
                 name=f"{kind}-pass-{dataset}",
@@ -132,5 +151,5 @@ def _curves(data: CorrelationData) -> Iterator[Figure]:
                 x_label="cutoff, as a fraction of the half side",
                 y_label="top-1 relative to unmodified images",
                 series=series,
-                note="Means of groups." if len(models) > MOST_CURVES else "",
+                note="Means of groups." if len(models) > MOST_CURVES and not each else "",
             )

@@ -15,16 +15,20 @@ from .stars import Coefficient, partner
 
 def further_tables(data: CorrelationData) -> Iterator[Table]:
     """The coefficients over each set of models, pairs of biases within families, and how alike models of one are."""
+    yield from set_tables(data)
+    yield from left_out_tables(data["predictions"])
+    yield from families_among(data)
+    yield from cluster_tables(data)
+
+
+def set_tables(data: CorrelationData) -> Iterator[Table]:
+    """The coefficients over each set of models."""
     for title, entries in (
         ("Spearman's ρ of biases and generalization, each set of models", data["correlations"]),
         ("Spearman's ρ among biases, each set of models", data["bias_correlations"]),
     ):
         if entries:
             yield _sets(title, entries)
-    yield from left_out_tables(data["predictions"])
-    yield from families_among(data)
-    if data["clusters"]:
-        yield _clusters(data)
 
 
 def _sets(title: str, entries: Sequence[Coefficient]) -> Table:
@@ -45,16 +49,16 @@ def _sets(title: str, entries: Sequence[Coefficient]) -> Table:
     )
 
 
-def _clusters(data: CorrelationData) -> Table:
-    return Table(
-        title="How alike the models of one family are",
-        columns=("name", "n", "families", "family size", "ICC", "effective n"),
-        rows=tuple(
-            (
-                TableCell(entry["name"]),
-                *(TableCell(str(count), value=count) for count in (entry["n"], entry["families"])),
-                *(number(entry[key], ".2f") for key in ("family_size", "icc", "n_effective")),
-            )
-            for entry in data["clusters"]
-        ),
+def cluster_tables(data: CorrelationData) -> Iterator[Table]:
+    """How alike the models of one family are in each bias and axis."""
+    rows = tuple(
+        (
+            TableCell(entry["name"]),
+            *(TableCell(str(count), value=count) for count in (entry["n"], entry["families"])),
+            *(number(entry[key], ".2f") for key in ("family_size", "icc", "n_effective")),
+        )
+        for entry in data["clusters"]
     )
+    if rows:
+        columns = ("name", "n", "families", "family size", "ICC", "effective n")
+        yield Table(title="How alike the models of one family are", columns=columns, rows=rows)

@@ -199,9 +199,9 @@ class CorrelationData(TypedDict):
     """The whole report.
 
     `biases` and `axes`: name -> full names of the measures that it averages; `titles`: bias, axis or group -> short
-    title, where the suite gives one; `units`: of each bias and axis, null where
-    its parts differ; `clusters`: of each bias and axis; `set_apart`: the group that is declared to be shown beside all
-    others, or null; `mended`: whether the errata have been applied; `provenance`: one object for each run.
+    title, where the suite gives one; `units`: of each bias and axis, null where its parts differ; `log`: biases whose
+    logarithm ``ols-log`` takes; `clusters`: of each bias and axis; `set_apart`: the group that is declared to be shown
+    beside all others, or null; `mended`: whether the errata have been applied; `provenance`: one object for each run.
     """
 
     models: list[ModelEntry]
@@ -209,6 +209,7 @@ class CorrelationData(TypedDict):
     axes: dict[str, list[str]]
     titles: dict[str, str]
     units: dict[str, str | None]
+    log: list[str]
     predictions: list[PredictionEntry]
     correlations: list[AxisCoefficient]
     bias_correlations: list[BiasCoefficient]

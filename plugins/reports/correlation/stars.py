@@ -25,7 +25,7 @@ def stars(entry: Coefficient) -> str:
     """Over all models with families: by permutation within them; else by the p-value of independent models."""
     families = entry.get("families")
     if families is None or families["p_within"] is None or families["within"] is None:
-        p, p_holm = (entry["p"], entry["p_holm"]) if _independent(entry) else (None, None)
+        p, p_holm = (entry["p"], entry["p_holm"]) if is_independent(entry) else (None, None)
     else:
         alike = families["within"] * (entry["spearman"] or 0.0) > 0
         p, p_holm = (families["p_within"], families["p_within_holm"]) if alike else (None, None)
@@ -38,12 +38,12 @@ def legend(entries: Sequence[Coefficient]) -> str:
     """What the stars of these coefficients mean."""
     if "families" not in entries[0]:
         return LEGEND
-    return f"{LEGEND}\n{INDEPENDENT}" if all(map(_independent, entries)) else WITHIN
+    return f"{LEGEND}\n{INDEPENDENT}" if all(map(is_independent, entries)) else WITHIN
 
 
 def contradictions(data: CorrelationData, entries: Sequence[Coefficient]) -> Iterator[str]:
     """One line for each way in which a star and an interval of these coefficients differ, with the pairs concerned."""
-    if all(map(_independent, entries)):
+    if all(map(is_independent, entries)):
         return
     for text, differs in _KINDS.items():
         pairs = [entry for entry in entries if entry["spearman"] is not None and differs(entry)]
@@ -82,7 +82,7 @@ def partner(entry: Coefficient) -> str:
     return entry["other"] if "other" in entry else entry["generalization"]
 
 
-def _independent(entry: Coefficient) -> bool:
+def is_independent(entry: Coefficient) -> bool:
     """Whether there are no families within which models could change places."""
     families = entry.get("families")
     return families is None or families["families"] == 0

@@ -44,18 +44,16 @@ def all_tables(data: CorrelationData, *, full: bool = False) -> list[Table]:
     Args:
         full: all measures, intervals and sets of models; else as much as a person reads.
     """
-    answer, details = coefficient_tables(data)
-    joint = list(_predictions(data, None if full else MOST_REASONS))
-    if is_defined(data["predictions"]):
-        answer = [*joint, *answer]
-    else:
-        details = [*joint, *details]
+    coefficients, defined = coefficient_tables(data), is_defined(data["predictions"])
+    joint = joint_tables(data, None if full else MOST_REASONS)
     return [
-        *answer,
-        *_places(data, full),
-        *_models(data, full),
-        *_intervals(data, full),
-        *details,
+        *(joint if defined else ()),
+        *coefficients.answer,
+        *place_tables(data, full=full),
+        *model_tables(data, full=full),
+        *interval_tables(data, full=full),
+        *(() if defined else joint),
+        *coefficients.details,
         *(further_tables(data) if full else ()),
         *_missing(data),
         *_flagged(data),
@@ -63,26 +61,32 @@ def all_tables(data: CorrelationData, *, full: bool = False) -> list[Table]:
     ]
 
 
-def _predictions(data: CorrelationData, most: int | None) -> Iterator[Table]:
+def joint_tables(data: CorrelationData, most: int | None) -> list[Table]:
     """Each axis from all biases at once; `most` reasons why not, None: all."""
-    grouped = all(model["group"] is not None for model in data["models"] if model["in_correlations"])
-    return prediction_tables(data["predictions"], data["titles"], len(data["biases"]), grouped=grouped, most=most)
+    biases, grouped = len(data["biases"]), are_grouped(data)
+    return list(prediction_tables(data["predictions"], data["titles"], biases, grouped=grouped, most=most))
+
+
+def are_grouped(data: CorrelationData) -> bool:
+    """Whether every model that takes part has a group."""
+    return all(model["group"] is not None for model in data["models"] if model["in_correlations"])
 
 
 # --- models -----------------------------------------------------------------------------------
 
 
-def _models(data: CorrelationData, full: bool) -> Iterator[Table]:
+def model_tables(data: CorrelationData, *, full: bool) -> Iterator[Table]:
+    """Biases and axes of each model, or its measures where none is defined; `full`: its measures, too."""
     biases, axes = list(data["biases"]), list(data["axes"])
     if not biases and not axes:
         yield _measures(data, full)
     elif len(biases) + len(axes) <= SIDE_BY_SIDE:
-        yield _values(data, "Models", [*biases, *axes])
+        yield value_table(data, "Models", [*biases, *axes])
     else:
         kinds = (("biases", biases), ("generalization", axes))
-        yield from (_values(data, f"Models: {kind}", names) for kind, names in kinds if names)
+        yield from (value_table(data, f"Models: {kind}", names) for kind, names in kinds if names)
     if full and (biases or axes) and (names := every_measure(data["models"])):
-        yield _values(data, "Measures", names, explained=())
+        yield value_table(data, "Measures", names, explained=())
 
 
 def _shown(data: CorrelationData) -> list[str]:
@@ -94,8 +98,8 @@ def _measures(data: CorrelationData, full: bool) -> Table:
     """The measures of each model, where no bias and no axis is defined."""
     names, others = measures_shown(data["models"])
     if full:
-        return _values(data, "Models", [*names, *others], explained=names)
-    table = _values(data, "Models", names)
+        return value_table(data, "Models", [*names, *others], explained=names)
+    table = value_table(data, "Models", names)
     if others:
         listed = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
         note = f"Not shown: {len(others)} more measures ({listed}); see --format csv or json"
@@ -131,7 +135,9 @@ def measures_shown(models: Sequence[ModelEntry]) -> tuple[list[str], list[str]]:
     return [*whole, *single], sorted((name for name in every if name not in shown), key=lambda name: name not in values)
 
 
-def _values(data: CorrelationData, title: str, names: Sequence[str], explained: Sequence[str] | None = None) -> Table:
+def value_table(
+    data: CorrelationData, title: str, names: Sequence[str], explained: Sequence[str] | None = None
+) -> Table:
     """One row for each model, one column for each name.
 
     Args:
@@ -169,7 +175,7 @@ def _name(model: ModelEntry) -> TableCell:
     return TableCell(text, value=name, style="bold" if model["own"] else "dim" if again else "")
 
 
-def _places(data: CorrelationData, full: bool) -> Iterator[Table]:
+def place_tables(data: CorrelationData, *, full: bool) -> Iterator[Table]:
     """Ranks of the user's own models among the imported ones; `full`: among how many in a column of its own."""
     own = [model for model in data["models"] if model.get("ranks")]
     names = [name for name in [*data["biases"], *data["axes"]] if any(name in model["ranks"] for model in own)]
@@ -218,7 +224,7 @@ def _numbers(values: Sequence[float | None], percent: bool = False) -> list[Tabl
     return [number(value, form, scale=100 if percent else 1) for value in values]
 
 
-def _intervals(data: CorrelationData, full: bool) -> Iterator[Table]:
+def interval_tables(data: CorrelationData, *, full: bool) -> Iterator[Table]:
     """95 % intervals of the biases and axes; unless `full`, if they are few."""
     rows = []
     for model in _by_group(data["models"]):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypedDict
 
 from harness import Figure, Series
 
 from .._groups import grouped, percent
 from .._predictions import PredictionEntry, reason_lines
-from .schema import PredictionData
 
 FLOOR = -1.0
 """A Q² below it is drawn there, with its number: to scale, the worst ones leave no room for the others."""
@@ -16,7 +16,15 @@ LINES = 4
 """Lines of text for each axis and learner: one for each kind of Q², and an empty one."""
 
 
-def all_figures(data: PredictionData) -> list[Figure]:
+class Predictions(TypedDict):
+    """What the figures need of a report."""
+
+    predictions: list[PredictionEntry]
+    titles: dict[str, str]
+    units: dict[str, str | None]
+
+
+def all_figures(data: Predictions) -> list[Figure]:
     """``prediction``, then ``predicted`` and, with a second learner, ``predicted-ols-log``."""
     learners = dict.fromkeys(entry["learner"] for entry in data["predictions"])
     return [*_scores(data), *(figure for learner in learners for figure in _predicted(data, learner))]
@@ -25,7 +33,7 @@ def all_figures(data: PredictionData) -> list[Figure]:
 # --- Q² ---------------------------------------------------------------------------------------
 
 
-def _scores(data: PredictionData) -> Iterator[Figure]:
+def _scores(data: Predictions) -> Iterator[Figure]:
     """Each Q² of each axis and learner; no figure if none is defined."""
     entries = [entry for entry in data["predictions"] if entry["q2_loo"] is not None or entry["q2_lofo"] is not None]
     if not entries:
@@ -70,7 +78,7 @@ def _column(label: str, points: Sequence[tuple[float | None, int]], style: str =
     return Series(label=label, x=x, y=y, style="ticks" if style == "ticks" else "points")
 
 
-def _score_notes(data: PredictionData, entries: Sequence[PredictionEntry]) -> Iterator[str]:
+def _score_notes(data: Predictions, entries: Sequence[PredictionEntry]) -> Iterator[str]:
     null = entries[0]["null"]
     yield "LOO: each model by all others; LOFO: each group of models by the other groups."
     beyond = {one.style for one in _score_series(entries) if min(one.x) < FLOOR}
@@ -84,7 +92,7 @@ def _score_notes(data: PredictionData, entries: Sequence[PredictionEntry]) -> It
 # --- values -----------------------------------------------------------------------------------
 
 
-def _predicted(data: PredictionData, learner: str) -> Iterator[Figure]:
+def _predicted(data: Predictions, learner: str) -> Iterator[Figure]:
     """The axis of each model as the other groups predict it; no figure where no group can be left out."""
     entries = [entry for entry in data["predictions"] if entry["learner"] == learner and entry["q2_lofo"] is not None]
     series = tuple(one for entry in entries for one in _panel(data, entry))
@@ -102,11 +110,11 @@ def _predicted(data: PredictionData, learner: str) -> Iterator[Figure]:
         )
 
 
-def _scale(data: PredictionData, entry: PredictionEntry) -> float:
+def _scale(data: Predictions, entry: PredictionEntry) -> float:
     return percent(data["units"].get(entry["generalization"]))
 
 
-def _panel(data: PredictionData, entry: PredictionEntry) -> Iterator[Series]:
+def _panel(data: Predictions, entry: PredictionEntry) -> Iterator[Series]:
     """The groups of one axis, and the line on which a perfect prediction lies."""
     title = data["titles"].get(entry["generalization"], entry["generalization"])
     panel, scale = f"{title}: Q² LOFO = {entry['q2_lofo'] or 0.0:z.2f}", _scale(data, entry)

@@ -28,10 +28,15 @@ def all_tables(data: PredictionData, *, full: bool = False) -> list[Table]:
     entries, titles = data["predictions"], data["titles"]
     most = None if full else MOST_REASONS
     tables = list(prediction_tables(entries, titles, len(data["biases"]), grouped=data["grouped"], most=most))
-    if is_defined(entries):
-        tables += [_baselines(entries, titles, data["log"]), _by_chance(entries, titles)]
-        tables += left_out_tables(entries) if full else ()
+    tables += detail_tables(entries, titles, data["log"])
+    if is_defined(entries) and full:
+        tables += left_out_tables(entries)
     return [*tables, *remark_tables(data["warnings"])]
+
+
+def detail_tables(entries: Sequence[PredictionEntry], titles: Mapping[str, str], log: Sequence[str]) -> list[Table]:
+    """The baselines, and what is reached by chance; none where nothing is defined."""
+    return [_baselines(entries, titles, log), _by_chance(entries, titles)] if is_defined(entries) else []
 
 
 def _baselines(entries: Sequence[PredictionEntry], titles: Mapping[str, str], log: Sequence[str]) -> Table:

@@ -328,7 +328,8 @@ def figures(data):
 
 def test_a_scatter_shows_every_model_that_the_coefficient_rests_on_and_own_ones():
     found = figures(placed())
-    assert list(found) == ["scatter-shape-ID", "scatter-shape-Robust", "scatter-noise-ID", "scatter-noise-Robust"]
+    assert list(found)[:2] == ["matrix", "matrix-biases"]
+    assert list(found)[2:] == ["scatter-shape-ID", "scatter-shape-Robust", "scatter-noise-ID", "scatter-noise-Robust"]
     one = found["scatter-shape-ID"]
     imported, top, gap = one.series
     assert (imported.label, top.label, gap.label) == ("g", "► top", "► gap")
@@ -592,8 +593,10 @@ def test_adversarial_training_is_what_most_rests_on(published):
 
 def test_the_published_figures(published):
     found = figures(published)
-    assert len(found) == 26
-    for name, one in found.items():
+    assert len(found) == 28
+    drawn = {name: one for name, one in found.items() if not one.maps}
+    assert found.keys() - drawn.keys() == {"matrix", "matrix-biases"}
+    for name, one in drawn.items():
         assert len(one.series) == 7
         assert sum(len(series.x) for series in one.series) == (77 if name.endswith("pass-imagenet") else 48)
     assert "† published top1@imagenet/pgd-40-low" in found["scatter-shape-bias-Adversarial"].note

@@ -1,0 +1,150 @@
+"""The critical band of each network: thresholds of its frequency bands and the channel that is fitted to them.
+
+Made from the report's JSON-ready data alone. The probe ``critical-band`` says what the numbers are; its measures give
+the channel back: amplitude log2(peak noise sensitivity) + 4, centre in cycles per image, full width in octaves.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from harness import Figure, Series
+
+from .curves import MOST_CURVES, by_label, name_of, with_duplicates
+from .schema import CorrelationData, ModelEntry
+
+THRESHOLD = re.compile(r"critical-band-threshold@(?P<dataset>[^/]+)/f(?P<band>[0-9]+)")
+PARAMETERS = ("peak-noise-sensitivity", "center-frequency", "bandwidth")
+LEVELS = 4
+"""Threshold of a band in which no noise is tolerated."""
+FULL_WIDTH = 2 * math.sqrt(math.log(4))
+"""Full width at half maximum of a Gaussian, in standard deviations."""
+A_BAND = 4
+"""Points of a fitted curve in each octave."""
+
+
+@dataclass(frozen=True)
+class _Bands:
+    """One model on one dataset.
+
+    Attributes:
+        frequencies: (L,) of the bands, in cycles per image. thresholds: (L,) 0 to 4.
+        fit: (amplitude, centre in cycles per image, width in octaves) of the channel; None where there is none.
+    """
+
+    frequencies: tuple[float, ...]
+    thresholds: tuple[float, ...]
+    fit: tuple[float, float, float] | None
+
+    def channel(self, frequency: float) -> float:
+        """The fitted threshold at a frequency in cycles per image."""
+        amplitude, center, width = self.fit or (0.0, 1.0, 1.0)
+        return amplitude * math.exp(-(math.log2(frequency / center) ** 2) / (2 * width**2))
+
+
+def band_figures(data: CorrelationData, *, each: bool = False) -> Iterator[Figure]:
+    """``critical-band-<dataset>``; `each`: every model by itself, whose label is its group."""
+    models = with_duplicates(data)
+    for dataset, numbers in _datasets(models).items():
+        bands = {model["name"]: own for model in models if (own := _bands(data, model, dataset, numbers))}
+        having = [model for model in models if model["name"] in bands]
+        means = len(having) > MOST_CURVES and not each
+        series = tuple(_means(data, having, bands) if means else _curves(data, having, bands, each=each))
+        if series:
+            yield Figure(
+                name=f"critical-band-{dataset}",
+                title=f"Critical band: thresholds and fitted channel: {dataset}",
+                x_label="frequency of the noise, in cycles per image",
+                y_label="threshold (4: no noise is tolerated; 0: the strongest is)",
+                series=series,
+                note="\n".join(_notes(having, bands, means=means)),
+                log_x=True,
+            )
+
+
+def _datasets(models: Sequence[ModelEntry]) -> dict[str, list[int]]:
+    """Dataset -> numbers of the bands that any model has."""
+    datasets: dict[str, set[int]] = {}
+    for name in dict.fromkeys(name for model in models for name in model["measures"]):
+        if match := THRESHOLD.fullmatch(name):
+            datasets.setdefault(match["dataset"], set()).add(int(match["band"]))
+    return {dataset: sorted(numbers) for dataset, numbers in datasets.items()}
+
+
+def _bands(data: CorrelationData, model: ModelEntry, dataset: str, numbers: Sequence[int]) -> _Bands | None:
+    """None where a threshold is undefined, or nobody says how large the images are."""
+    names = [f"critical-band-threshold@{dataset}/f{number}" for number in numbers]
+    names = [name for name in names if name in model["measures"]]
+    thresholds = [value for name in names if (value := model["measures"][name]) is not None]
+    size = _size(data, model, f"critical-band@{dataset}")
+    if size is None or not thresholds or len(thresholds) < len(names):
+        return None
+    first = size / 2 ** len(names)
+    frequencies = tuple(first * 2**band for band in range(len(names)))
+    return _Bands(frequencies, tuple(thresholds), _fit(model, dataset))
+
+
+def _size(data: CorrelationData, model: ModelEntry, task: str) -> float | None:
+    """Side of the stimuli in pixels, in a run that the model is from."""
+    runs = [run for run in data["provenance"] if run.get("run") in (model["run"], *model["run"].split(" + "))]
+    return next((stated["tasks"][task]["size"] for stated in runs if task in stated.get("tasks", {})), None)
+
+
+def _fit(model: ModelEntry, dataset: str) -> tuple[float, float, float] | None:
+    peak, center, width = (model["measures"].get(f"critical-band-{name}@{dataset}") for name in PARAMETERS)
+    if not peak or not center or not width or min(peak, center, width) <= 0:
+        return None
+    return math.log2(peak) + LEVELS, center, width / FULL_WIDTH
+
+
+def _curves(
+    data: CorrelationData, models: Sequence[ModelEntry], bands: dict[str, _Bands], *, each: bool
+) -> Iterator[Series]:
+    labels = {model["name"]: label for label, members in by_label(data, models).items() for model in members}
+    for model in models:
+        name, own = model["name"], bands[model["name"]]
+        label = labels[name] if each else name_of(model)
+        yield _thresholds(label, own.frequencies, own.thresholds, name)
+        if own.fit:
+            fine = _fine(own.frequencies)
+            yield _channel(label, fine, [own.channel(at) for at in fine], name)
+
+
+def _means(data: CorrelationData, models: Sequence[ModelEntry], bands: dict[str, _Bands]) -> Iterator[Series]:
+    """Of each group whose models have the same bands."""
+    for label, members in by_label(data, models).items():
+        own = [bands[model["name"]] for model in members]
+        if len({of.frequencies for of in own}) == 1:
+            frequencies = own[0].frequencies
+            means = [fmean(values) for values in zip(*(of.thresholds for of in own), strict=True)]
+            yield _thresholds(label, frequencies, means)
+            fitted, fine = [of for of in own if of.fit], _fine(frequencies)
+            if fitted:
+                yield _channel(label, fine, [fmean(of.channel(at) for of in fitted) for at in fine])
+
+
+def _fine(frequencies: Sequence[float]) -> tuple[float, ...]:
+    """From the lowest to the highest frequency, `A_BAND` steps an octave."""
+    return tuple(frequencies[0] * 2 ** (at / A_BAND) for at in range(A_BAND * (len(frequencies) - 1) + 1))
+
+
+def _thresholds(label: str, x: Sequence[float], y: Sequence[float], name: str = "") -> Series:
+    return Series(label=label, x=tuple(x), y=tuple(y), names=(name,) * len(x) if name else (), style="open")
+
+
+def _channel(label: str, x: Sequence[float], y: Sequence[float], name: str = "") -> Series:
+    return Series(label=label, x=tuple(x), y=tuple(y), names=(name,) * len(x) if name else (), line=True)
+
+
+def _notes(models: Sequence[ModelEntry], bands: dict[str, _Bands], *, means: bool) -> Iterator[str]:
+    yield "Open: thresholds of the bands; joined: the Gaussian that is fitted to them, over octaves."
+    if means:
+        yield "Means of groups."
+    unfitted = [model["name"] for model in models if bands[model["name"]].fit is None]
+    if unfitted:
+        listed = ", ".join(unfitted) if len(unfitted) <= MOST_CURVES else f"{len(unfitted)} models"
+        yield f"Without a fitted channel: {listed}."
