@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from harness import Page, Table, TableCell
 
@@ -14,7 +14,6 @@ from ._measured import MeasuredEntry
 MOST_ROWS = 60
 """With more rows than these in all of its tables, a page of details is folded."""
 TABLES_OF_A_RUN = ("history", "tasks", "checkpoints", "sessions")
-T = TypeVar("T")
 
 
 # --- words ------------------------------------------------------------------------------------
@@ -93,15 +92,6 @@ def provenance_page(provenance: Sequence[Mapping[str, Any]]) -> Page:
     return listing("Provenance", tables, "The numbers were given without a run.")
 
 
-def merged(entries: Sequence[tuple[T, str]], texts: Callable[[T], Sequence[str]]) -> Iterator[tuple[TableCell, ...]]:
-    """One row for each of equal entries: its texts, and then the names of all that have it."""
-    names: dict[T, list[str]] = {}
-    for entry, name in entries:
-        names.setdefault(entry, []).append(name)
-    for entry, having in names.items():
-        yield (*map(TableCell, texts(entry)), TableCell(", ".join(dict.fromkeys(having))))
-
-
 # --- provenance -------------------------------------------------------------------------------
 
 
@@ -111,22 +101,23 @@ def _tables_of_run(run: Mapping[str, Any]) -> Iterator[Table]:
     yield _facts(f"Run {name}", facts)
     history = [entry for entry in run.get("history", ()) if isinstance(entry, dict)]
     if history:
-        rows = tuple((_text(_shown(of.get("created"))), _text(_command(of)), _text(_further(of))) for of in history)
-        yield Table(title=f"Commands of {name}", columns=("time", "command", "versions"), rows=rows)
+        yield Table(
+            title=f"Commands of {name}",
+            columns=("time", "command", "versions"),
+            rows=tuple((_text(_shown(of.get("created"))), _text(_command(of)), _text(_further(of))) for of in history),
+        )
     if run.get("tasks"):
         yield _tasks(f"Tasks of {name}", run["tasks"])
     if run.get("checkpoints"):
-        rows = tuple((_text(model), _text(" ".join(of))) for model, of in run["checkpoints"].items())
-        yield Table(title=f"Checkpoints of {name}", columns=("model", "SHA-256 of its files"), rows=rows)
+        digests = [(model, " ".join(of)) for model, of in run["checkpoints"].items()]
+        yield _facts(f"Checkpoints of {name}", digests, ("model", "SHA-256 of its files"))
     for at, session in enumerate(run.get("sessions", ()), 1):
         leaves = [leaf for key, value in session.items() for leaf in _leaves(key, value)]
         yield _facts(f"Machine {at} of {name}", leaves)
 
 
-def _facts(title: str, facts: Sequence[tuple[str, str]]) -> Table:
-    return Table(
-        title=title, columns=("what", "value"), rows=tuple((_text(what), _text(value)) for what, value in facts)
-    )
+def _facts(title: str, facts: Sequence[tuple[str, str]], columns: tuple[str, str] = ("what", "value")) -> Table:
+    return Table(title=title, columns=columns, rows=tuple((_text(what), _text(value)) for what, value in facts))
 
 
 def _tasks(title: str, tasks: Mapping[str, Mapping[str, Any]]) -> Table:

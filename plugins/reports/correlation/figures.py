@@ -22,8 +22,8 @@ FILTERED = re.compile(r"relative-top1@(?P<dataset>[^/]+)/(?P<kind>low|high)-pass
 
 
 def all_figures(data: CorrelationData) -> list[Figure]:
-    """``matrix``, ``scatter-<bias>-<axis>``, ``partial-<axis>``, and curves over filters, bands, shifts and depth."""
-    return [*matrix_figures(data), *scatter_figures(data), *given_figures(data), *curve_figures(data)]
+    """``scatter-<bias>-<axis>``, ``partial-<axis>``, ``matrix``, and curves over filters, bands, shifts and depth."""
+    return [*scatter_figures(data), *given_figures(data), *matrix_figures(data), *curve_figures(data)]
 
 
 def curve_figures(data: CorrelationData, *, each: bool = False) -> list[Figure]:

@@ -328,8 +328,8 @@ def figures(data):
 
 def test_a_scatter_shows_every_model_that_the_coefficient_rests_on_and_own_ones():
     found = figures(placed())
-    assert list(found)[:2] == ["matrix", "matrix-biases"]
-    assert list(found)[2:] == ["scatter-shape-ID", "scatter-shape-Robust", "scatter-noise-ID", "scatter-noise-Robust"]
+    assert list(found)[-2:] == ["matrix", "matrix-biases"]
+    assert list(found)[:-2] == ["scatter-shape-ID", "scatter-shape-Robust", "scatter-noise-ID", "scatter-noise-Robust"]
     one = found["scatter-shape-ID"]
     imported, top, gap = one.series
     assert (imported.label, top.label, gap.label) == ("g", "► top", "► gap")
