@@ -196,7 +196,7 @@ class Panel:
 def panels_of(figure: Figure, *, by_style: bool = False) -> list[Panel]:
     """The panels in the order in which their series come.
 
-    Series of one label have one look, in all panels; two of them in one panel have two.
+    Series of one label have one look, in all panels; two of them in one panel have two, unless they are curves.
 
     Args:
         by_style: open and filled marks of one label have two looks.
@@ -208,9 +208,9 @@ def panels_of(figure: Figure, *, by_style: bool = False) -> list[Panel]:
         look = -1
         if series.style in ("points", "open"):
             place = (series.panel, series.style, series.label)
-            key = (series.label, before[place], series.style if by_style else "")
+            key = (series.label, 0 if series.line else before[place], series.style if by_style else "")
             look = looks.setdefault(key, len(looks))
-            before[place] += 1
+            before[place] += not series.line
         panels.setdefault(series.panel, []).append((series, look))
     return [Panel(title=title, series=tuple(of_panel)) for title, of_panel in panels.items()]
 

@@ -24,7 +24,8 @@ class Series:
         style: ``open`` marks are not filled; ``ticks`` are short grey bars across x, left out beyond a limit;
             ``reference`` is a grey line without marks, which is cut off where the points end, but kept in view if it is
             parallel to an axis.
-        panel: title of the panel that it belongs to. Series of one label look the same in every panel.
+        panel: title of the panel that it belongs to. Series of one label look the same in every panel, and several
+            curves of one label in one panel, such as those of the models of a group, look the same too.
     """
 
     label: str

@@ -33,12 +33,18 @@ class _Bands:
 
     Attributes:
         frequencies: (L,) of the bands, in cycles per image. thresholds: (L,) 0 to 4.
-        fit: (amplitude, centre in cycles per image, width in octaves) of the channel; None where there is none.
+        fit: (amplitude, centre in cycles per image, width in octaves) of the channel; None where there is none, or its
+            centre is so low that it is stored as 0.
     """
 
     frequencies: tuple[float, ...]
     thresholds: tuple[float, ...]
     fit: tuple[float, float, float] | None
+
+    @property
+    def points(self) -> Iterator[tuple[float, float]]:
+        """(frequency, threshold) of each band."""
+        return zip(self.frequencies, self.thresholds, strict=True)
 
     def channel(self, frequency: float) -> float:
         """The fitted threshold at a frequency in cycles per image."""
@@ -104,14 +110,18 @@ def _fit(model: ModelEntry, dataset: str) -> tuple[float, float, float] | None:
 def _curves(
     data: CorrelationData, models: Sequence[ModelEntry], bands: dict[str, _Bands], *, each: bool
 ) -> Iterator[Series]:
-    labels = {model["name"]: label for label, members in by_label(data, models).items() for model in members}
-    for model in models:
-        name, own = model["name"], bands[model["name"]]
-        label = labels[name] if each else name_of(model)
-        yield _thresholds(label, own.frequencies, own.thresholds, name)
-        if own.fit:
-            fine = _fine(own.frequencies)
-            yield _channel(label, fine, [own.channel(at) for at in fine], name)
+    """The thresholds of each label together, and then a curve for each of its models."""
+    labels = by_label(data, models) if each else {name_of(model): [model] for model in models}
+    for label, members in labels.items():
+        points = [(x, y, model["name"]) for model in members for x, y in bands[model["name"]].points]
+        x, y, names = zip(*points, strict=True)
+        yield Series(label=label, x=x, y=y, names=names, style="open")
+        for model in members:
+            own = bands[model["name"]]
+            if own.fit:
+                fine = _fine(own.frequencies)
+                names = (model["name"],) * len(fine)
+                yield Series(label=label, x=fine, y=tuple(map(own.channel, fine)), names=names, line=True)
 
 
 def _means(data: CorrelationData, models: Sequence[ModelEntry], bands: dict[str, _Bands]) -> Iterator[Series]:
@@ -121,23 +131,16 @@ def _means(data: CorrelationData, models: Sequence[ModelEntry], bands: dict[str,
         if len({of.frequencies for of in own}) == 1:
             frequencies = own[0].frequencies
             means = [fmean(values) for values in zip(*(of.thresholds for of in own), strict=True)]
-            yield _thresholds(label, frequencies, means)
+            yield Series(label=label, x=frequencies, y=tuple(means), style="open")
             fitted, fine = [of for of in own if of.fit], _fine(frequencies)
             if fitted:
-                yield _channel(label, fine, [fmean(of.channel(at) for of in fitted) for at in fine])
+                y = tuple(fmean(of.channel(at) for of in fitted) for at in fine)
+                yield Series(label=label, x=fine, y=y, line=True)
 
 
 def _fine(frequencies: Sequence[float]) -> tuple[float, ...]:
     """From the lowest to the highest frequency, `A_BAND` steps an octave."""
     return tuple(frequencies[0] * 2 ** (at / A_BAND) for at in range(A_BAND * (len(frequencies) - 1) + 1))
-
-
-def _thresholds(label: str, x: Sequence[float], y: Sequence[float], name: str = "") -> Series:
-    return Series(label=label, x=tuple(x), y=tuple(y), names=(name,) * len(x) if name else (), style="open")
-
-
-def _channel(label: str, x: Sequence[float], y: Sequence[float], name: str = "") -> Series:
-    return Series(label=label, x=tuple(x), y=tuple(y), names=(name,) * len(x) if name else (), line=True)
 
 
 def _notes(models: Sequence[ModelEntry], bands: dict[str, _Bands], *, means: bool) -> Iterator[str]:
@@ -147,4 +150,4 @@ def _notes(models: Sequence[ModelEntry], bands: dict[str, _Bands], *, means: boo
     unfitted = [model["name"] for model in models if bands[model["name"]].fit is None]
     if unfitted:
         listed = ", ".join(unfitted) if len(unfitted) <= MOST_CURVES else f"{len(unfitted)} models"
-        yield f"Without a fitted channel: {listed}."
+        yield f"Without a curve, since no channel fits, or its centre is at 0: {listed}."

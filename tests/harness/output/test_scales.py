@@ -83,6 +83,16 @@ def test_a_reference_line_keeps_in_view_what_does_not_vary_along_it():
         Scale.of(figure(across), [across], "x")
 
 
+def test_curves_of_one_label_have_one_look_in_one_panel():
+    shown = figure(
+        *(Series(label="g", x=(0.0, 1.0), y=(at, at), line=True) for at in (0.0, 1.0)),
+        Series(label="g", x=(0.5,), y=(0.5,), style="open"),
+        Series(label="h", x=(0.0, 1.0), y=(1.0, 1.0), line=True),
+    )
+    (panel,) = panels_of(shown)
+    assert [look for _, look in panel.series] == [0, 0, 0, 1]
+
+
 def test_one_label_has_one_look_in_all_panels_and_two_of_it_in_one_panel_have_two():
     def series(label, panel, style="points"):
         return Series(label=label, x=(1.0,), y=(1.0,), panel=panel, style=style)

@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from harness import Measure
 from harness.output.plain_drawing import to_text
+from harness.output.scales import panels_of
 from harness.plugins.probes.critical_band import ChannelError, fit
 from harness.plugins.reports.correlation import Correlation
 from harness.plugins.reports.correlation.figures import curve_figures
@@ -60,6 +61,7 @@ def test_the_curve_is_the_channel_that_the_probe_fits(thresholds):
         channel = fit(np.array(thresholds))
     except ChannelError:
         return
+    assume(0 < channel.center_frequency(SIZE) < math.inf)
     points, curve = figures(data_of(banded("one", thresholds)))["critical-band-d"].series
     assert points.x == tuple(SIZE / 2**5 * 2**band for band in range(5)) and points.y == tuple(thresholds)
     assert (points.style, curve.line, points.label, curve.label) == ("open", True, "one", "one")
@@ -72,7 +74,7 @@ def test_the_curve_is_the_channel_that_the_probe_fits(thresholds):
 def test_a_network_without_a_channel_has_its_points_alone():
     figure = figures(data_of(banded("flat", [2] * 5, fitted=False), banded("one", [0, 1, 3, 2, 0])))["critical-band-d"]
     assert [(one.label, one.line) for one in figure.series] == [("flat", False), ("one", False), ("one", True)]
-    assert "Without a fitted channel: flat." in figure.note and "cycles per image" in to_text(figure)
+    assert "centre is at 0: flat." in figure.note and "cycles per image" in to_text(figure)
 
 
 def test_no_figure_where_nobody_says_how_large_images_are_or_a_threshold_is_missing():
@@ -88,9 +90,16 @@ def test_many_networks_are_means_of_groups_and_lines_of_their_own_on_pages():
     assert [one.label for one in figure.series] == ["g", "g", "h", "h"] and "Means of groups." in figure.note
     assert figure.series[0].y[0] == pytest.approx(np.mean([at % 3 for at in range(0, 10, 2)]))
     (own,) = [one for one in curve_figures(data, each=True) if one.name == "critical-band-d"]
-    assert "Means" not in own.note and len(own.series) == 20
-    assert {one.label for one in own.series} == {"g", "h"}
-    assert [set(one.names) for one in own.series[::2]] == [{f"m{at}"} for at in range(10)]
+    assert "Means" not in own.note
+    curves = [one for one in own.series if one.line]
+    assert [(one.label, set(one.names)) for one in curves] == [
+        ("gh"[at % 2], {f"m{at}"}) for at in (*range(0, 10, 2), *range(1, 10, 2))
+    ]
+    first, second = (one for one in own.series if not one.line)
+    assert (first.label, second.label, len(first.x), len(second.x)) == ("g", "h", 25, 25)
+    assert first.names[:6] == ("m0",) * 5 + ("m2",) and first.y[5:10] == (2, 1, 3, 2, 0)
+    looks = {(series.label, look) for panel in panels_of(own) for series, look in panel.series}
+    assert looks == {("g", 0), ("h", 1)}
 
 
 # --- shifts -----------------------------------------------------------------------------------
