@@ -17,18 +17,17 @@ from typing import Any, cast
 
 import numpy as np
 
-from harness import NO_LABELS, Remark, Report, StoreError, Study, StudyModel, Table, Trials, hookimpl, statistics
+from harness import NO_LABELS, Page, Remark, Report, StoreError, Study, StudyModel, Table, Trials, hookimpl, statistics
 
 from .._models import LabelFacts, label_facts
+from .pages import all_pages
+from .remarks import HUMANS, MEASURES, missing_remarks, remarks_on
 from .schema import ConditionEntry, ConsistencyData, DatasetEntry, Means, ObserverEntry, PairEntry
 from .tables import all_tables
 
 CONDITION = "clean"
-MEASURES = {"accuracy": "top1", "shape-bias": "shape-bias"}
-"""Probes that show unmodified images -> one of their measures; the decisions of either are compared."""
 VARIANT, KEPT = "variant", "kept"
 """Attributes of a dataset: each image's condition, and whether the benchmark counts it."""
-HUMANS = "humans"
 BETWEEN = "(between people)"
 
 
@@ -69,7 +68,7 @@ class ErrorConsistency(Report):
             "models": list(_over_datasets(per_dataset, labels)),
             "datasets": per_dataset,
             "pairs": pairs,
-            "warnings": [*study.warnings, *_remarks(pairs, per_dataset), *_missing(study, damaged)],
+            "warnings": [*study.warnings, *remarks_on(pairs, per_dataset), *missing_remarks(study, damaged)],
             "provenance": [dict(entry) for entry in study.provenance],
         }
 
@@ -80,6 +79,10 @@ class ErrorConsistency(Report):
     def full_tables(self, data: Mapping[str, Any]) -> Sequence[Table]:
         """All pairs, and the conditions of each."""
         return all_tables(cast(ConsistencyData, data), full=True)
+
+    def pages(self, data: Mapping[str, Any]) -> Sequence[Page]:
+        """A summary, means over people, every pair, remarks, provenance."""
+        return all_pages(cast(ConsistencyData, data))
 
 
 def _datasets(study: Study) -> dict[str, dict[str, str]]:
@@ -280,34 +283,6 @@ def _over_datasets(entries: Sequence[DatasetEntry], labels: Mapping[str, LabelFa
             **labels.get(observer, {}),
             "reason": "; ".join(reasons) or None,
         }
-
-
-def _missing(study: Study, damaged: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[str]:
-    """One line for each reason why observers lack decisions that could be compared."""
-    observers = {place: list(names) for place, names in damaged.items()}
-    unreadable = {(name, task) for (task, _), names in damaged.items() for name in names}
-    for model in study.models:
-        for reason in model.missing:
-            probe = reason.subject.partition("@")[0]
-            if reason.kind == "task" and probe in MEASURES and (model.name, reason.subject) not in unreadable:
-                observers.setdefault((reason.subject, reason.line), []).append(model.name)
-    for (task, line), names in observers.items():
-        yield f"no decisions on {task}: {line}: {', '.join(names)}"
-
-
-def _remarks(pairs: Sequence[PairEntry], with_people: Sequence[DatasetEntry]) -> Iterator[str]:
-    if not pairs:
-        yield (
-            "no two observers decided on one dataset; type: harness import model-vs-human FOLDER --out RUN, and give "
-            "that run beside your own"
-        )
-    elif not with_people:
-        yield f"no observer is in the group {HUMANS!r}, so nothing is compared with people"
-    for dataset in dict.fromkeys(pair["dataset"] for pair in pairs):
-        counts = [count for pair in pairs if pair["dataset"] == dataset for count in pair["seen"]]
-        if len(set(counts)) > 1:
-            spread = f"{min(counts):,} to {max(counts):,} images"
-            yield f"{dataset}: observers saw {spread}; each pair is compared on the images that both saw"
 
 
 @hookimpl

@@ -24,14 +24,20 @@ def all_tables(data: ConsistencyData, *, full: bool = False) -> list[Table]:
     Args:
         full: every pair, and its conditions; else as much as a person reads.
     """
-    by_dataset = full or len({entry["dataset"] for entry in data["datasets"]}) > 1
+    most = len(data["pairs"]) if full else MOST_PAIRS
     return [
-        *_mean_tables("Error consistency with people", data["models"], "datasets"),
-        *(_mean_tables("Error consistency with people, by dataset", data["datasets"], "dataset") if by_dataset else ()),
-        *_pair_tables(data["pairs"], len(data["pairs"]) if full else MOST_PAIRS),
-        *(_condition_tables(data["pairs"]) if full else ()),
+        *people_tables(data, full=full),
+        *pair_tables(data["pairs"], most),
+        *(condition_tables(data["pairs"]) if full else ()),
         *remark_tables(data["warnings"]),
     ]
+
+
+def people_tables(data: ConsistencyData, *, full: bool) -> Iterator[Table]:
+    """Means over people and datasets, and dataset by dataset, where there are several or `full`."""
+    yield from _mean_tables("Error consistency with people", data["models"], "datasets")
+    if full or len({entry["dataset"] for entry in data["datasets"]}) > 1:
+        yield from _mean_tables("Error consistency with people, by dataset", data["datasets"], "dataset")
 
 
 def _number(value: float | None) -> TableCell:
@@ -62,7 +68,8 @@ def _mean_tables(title: str, entries: Sequence[ObserverEntry] | Sequence[Dataset
     yield Table(title=title, columns=columns, rows=rows, note="\n".join([_NOTE, *dict.fromkeys(reasons)]))
 
 
-def _pair_tables(pairs: Sequence[PairEntry], most: int) -> Iterator[Table]:
+def pair_tables(pairs: Sequence[PairEntry], most: int) -> Iterator[Table]:
+    """The first `most` pairs of observers."""
     if not pairs:
         return
     columns = ("first", "second", "dataset", "n", "kappa", "low", "high", "observed")
@@ -85,7 +92,7 @@ def _names(pair: PairEntry) -> Iterator[TableCell]:
     yield from map(TableCell, (pair["first"], pair["second"], pair["dataset"]))
 
 
-def _condition_tables(pairs: Sequence[PairEntry]) -> Iterator[Table]:
+def condition_tables(pairs: Sequence[PairEntry]) -> Iterator[Table]:
     """The values behind the means, where a dataset has several conditions."""
     if any(len(pair["conditions"]) > 1 for pair in pairs):
         numbers = ("kappa", "observed", "expected", "difference")

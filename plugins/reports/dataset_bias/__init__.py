@@ -13,11 +13,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from harness import Figure, Remark, Report, StoreError, Study, Table, TaskLayout, Trials, hookimpl
+from harness import Figure, Page, Remark, Report, StoreError, Study, Table, TaskLayout, Trials, hookimpl
 
 from .._models import LabelFacts, label_facts
 from .by_place import accuracy, cells_of, function_of
 from .figures import all_figures
+from .pages import all_pages
 from .places import SCALES, attribute_entry, numbers, place_entry, with_distance
 from .schema import DatasetBiasData, DatasetPlaces, ModelByPlace
 from .tables import all_tables
@@ -60,6 +61,10 @@ class DatasetBias(Report):
     def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
         """``histogram-DATASET``, and ``accuracy-ATTRIBUTE-DATASET`` for each attribute."""
         return all_figures(cast(DatasetBiasData, data))
+
+    def pages(self, data: Mapping[str, Any]) -> Sequence[Page]:
+        """Computed sentences, a part for each dataset, remarks, provenance."""
+        return all_pages(cast(DatasetBiasData, data))
 
 
 def _decisions(study: Study, problems: _Problems) -> Iterator[tuple[str, str, Trials]]:

@@ -15,14 +15,20 @@ MOST_CURVES = 8
 
 def all_figures(data: DatasetBiasData) -> list[Figure]:
     """Of each dataset ``histogram-DATASET``, then ``accuracy-ATTRIBUTE-DATASET``; a second one of a name has ``-2``."""
-    figures, names = list[Figure](), list[str]()
-    for entry in data["datasets"]:
-        models = [m for m in data["models"] if m["dataset"] == entry["dataset"] and m["model"] in entry["models"]]
-        names.append(entry["dataset"])
-        turn = names.count(entry["dataset"])
-        name = entry["dataset"] if turn == 1 else f"{entry['dataset']}-{turn}"
-        figures += [*_histogram(entry, name), *_curves(models, name)]
-    return figures
+    return [figure for entry in data["datasets"] for figure in figures_of(data, entry)]
+
+
+def figures_of(data: DatasetBiasData, entry: DatasetPlaces) -> list[Figure]:
+    """The figures of one of the datasets."""
+    same = [other for other in data["datasets"] if other["dataset"] == entry["dataset"]]
+    turn = 1 + next(at for at, other in enumerate(same) if other is entry)
+    name = entry["dataset"] if turn == 1 else f"{entry['dataset']}-{turn}"
+    return [*_histogram(entry, name), *_curves(seen_by(data, entry), name)]
+
+
+def seen_by(data: DatasetBiasData, entry: DatasetPlaces) -> list[ModelByPlace]:
+    """The models that saw the images of a dataset."""
+    return [m for m in data["models"] if m["dataset"] == entry["dataset"] and m["model"] in entry["models"]]
 
 
 def _histogram(entry: DatasetPlaces, name: str) -> Iterator[Figure]:

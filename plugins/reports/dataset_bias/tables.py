@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from harness import Table, TableCell
 
 from .._cells import BLANK, number, remark_tables
+from .figures import seen_by
 from .further_tables import further_tables
 from .schema import Accuracy, DatasetBiasData, DatasetPlaces, Divergence, ModelByPlace, SlopeEntry
 
@@ -26,12 +27,16 @@ def all_tables(data: DatasetBiasData, *, full: bool = False) -> list[Table]:
     Args:
         full: each accuracy with its n and interval, too.
     """
-    tables = list[Table]()
-    for entry in data["datasets"]:
-        seen = [m for m in data["models"] if m["dataset"] == entry["dataset"] and m["model"] in entry["models"]]
-        tables += [*_place_tables(entry), *_cell_tables(entry, seen), *_function_tables(entry, seen)]
-        tables += further_tables(entry["dataset"], seen) if full else ()
+    tables = [table for entry in data["datasets"] for table in tables_of(data, entry, full=full)]
     return [*tables, *remark_tables(data["warnings"])]
+
+
+def tables_of(data: DatasetBiasData, entry: DatasetPlaces, *, full: bool) -> Iterator[Table]:
+    """The tables of one of the datasets."""
+    seen = seen_by(data, entry)
+    yield from (*_place_tables(entry), *_cell_tables(entry, seen), *_function_tables(entry, seen))
+    if full:
+        yield from further_tables(entry["dataset"], seen)
 
 
 def _percent(value: float | None) -> TableCell:

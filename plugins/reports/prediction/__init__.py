@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from harness import Figure, Report, Study, Table, hookimpl
+from harness import Figure, Page, Report, Study, Table, hookimpl
 
 from .._declared import shared_measures, unknown_log
 from .._measured import measured_entry
 from .._models import taking_part, units_of
 from .._predictions import prediction_entries
 from .figures import all_figures
+from .pages import all_pages
 from .schema import PredictionData
 from .tables import all_tables
 
@@ -54,6 +55,10 @@ class JointPrediction(Report):
     def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
         """Q² of each axis and learner, and each axis as the models of other groups predict it."""
         return all_figures(cast(PredictionData, data))
+
+    def pages(self, data: Mapping[str, Any]) -> Sequence[Page]:
+        """A summary, the answer with its figures, each model, remarks, provenance."""
+        return all_pages(cast(PredictionData, data))
 
 
 def _remarks(study: Study) -> Iterator[str]:

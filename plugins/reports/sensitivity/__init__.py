@@ -7,24 +7,24 @@ suite (`StatisticsPlan`), not by the report. Definitions and sources: docs/stati
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any, TypedDict, cast
 
 import numpy as np
 
-from harness import Figure, Report, Study, Table, hookimpl, inference, kept_statistics, statistics
+from harness import Figure, Page, Report, Study, Table, hookimpl, inference, kept_statistics, statistics
 
-from .._declared import shared_measures, unknown_alternatives, unmatched_baseline
 from .._measured import measured_entry
-from .._models import left_out
-from .alternatives import definitions_of, without_effect
+from .alternatives import definitions_of
 from .figures import all_figures
 from .halves import digests_of
 from .interventions import intervention_remarks, interventions_entry
+from .pages import all_pages
 from .quantities import Quantities, quantities
 from .reliability import Repeated, reliability_entries, repeated
-from .robustness import effective_entries, reference
+from .remarks import remarks_on
+from .robustness import effective_entries
 from .schema import (
     AlternativesEntry,
     BeyondEntry,
@@ -65,7 +65,7 @@ class Sensitivity(Report):
             **numbers,
             "warnings": [
                 *study.warnings,
-                *_remarks(study, over),
+                *remarks_on(study, over),
                 *intervention_remarks(study, over, numbers["sensitivities"]),
             ],
             "provenance": [dict(entry) for entry in study.provenance],
@@ -82,6 +82,10 @@ class Sensitivity(Report):
     def figures(self, data: Mapping[str, Any]) -> Sequence[Figure]:
         """Coefficients by every declared definition, and axes beside the line of effective robustness."""
         return all_figures(cast(SensitivityData, data))
+
+    def pages(self, data: Mapping[str, Any]) -> Sequence[Page]:
+        """A summary, and one part for each thing that a coefficient may rest on."""
+        return all_pages(cast(SensitivityData, data))
 
 
 class _Numbers(TypedDict):
@@ -267,30 +271,6 @@ def _beyond(over: Quantities, pair: tuple[str, str], effective: Sequence[Effecti
     names = (pair[0], f"effective robustness on {pair[1]}")
     result = statistics.spearman(over.values[pair[0]][have], values[have], names)
     return {"n": result.n, "spearman": result.value, "p": result.p, "reason": result.reason}
-
-
-def _remarks(study: Study, over: Quantities) -> Iterator[str]:
-    plan = study.statistics
-    if not study.biases or not study.axes:
-        yield "no run defines both biases and axes, so nothing is correlated; type: harness run --suite NAME --out RUN"
-        return
-    for key, declared in (
-        ("controls", plan.controls),
-        ("baseline_models", plan.baseline_models),
-        ("alternatives", plan.alternatives),
-    ):
-        if not declared:
-            yield f"no {key} are declared; a suite declares them under statistics: docs/statistics.md"
-    unknown = [name for name in plan.controls if name not in over.values]
-    if unknown:
-        yield f"controls that are no bias or axis of this report: {', '.join(unknown)}"
-    yield from (*unknown_alternatives(study), *without_effect(study, over), *unmatched_baseline(study, over.models))
-    yield from shared_measures(study)
-    if plan.baseline_models and reference(study) is None:
-        yield "no control is an axis made of accuracies, so there is nothing that effective robustness is measured from"
-    if absent := left_out(study):
-        subject = "1 model without a group takes" if absent == 1 else f"{absent} models without a group take"
-        yield f"{subject} no part; --ungrouped includes them"
 
 
 @hookimpl

@@ -20,7 +20,17 @@ NORMAL = NormalDist()
 
 def all_figures(data: SensitivityData) -> list[Figure]:
     """``alternatives`` where any are declared, ``effective-robustness`` where a line is fitted."""
-    return [*_alternatives(data), *_effective(data)]
+    return [*alternative_figures(data), *effective_figures(data)]
+
+
+def alternative_figures(data: SensitivityData) -> tuple[Figure, ...]:
+    """``alternatives``, where any are declared."""
+    return tuple(_alternatives(data))
+
+
+def effective_figures(data: SensitivityData) -> tuple[Figure, ...]:
+    """``effective-robustness``, where a line is fitted."""
+    return tuple(_effective(data))
 
 
 # --- specifications ---------------------------------------------------------------------------

@@ -13,12 +13,13 @@ from .schema import SensitivityData
 
 def further_tables(data: SensitivityData) -> Iterator[Table]:
     """Deletions that flip a star, effective robustness of each model, each definition, and each change of a recipe."""
-    for table in (_flips(data), _beyond(data), _definitions(data), change_table(data)):
+    for table in (flip_table(data), robustness_table(data), definition_table(data), change_table(data)):
         if table.rows:
             yield table
 
 
-def _flips(data: SensitivityData) -> Table:
+def flip_table(data: SensitivityData) -> Table:
+    """Deletions that flip a star."""
     return Table(
         title="Deletions that flip p < 0.05",
         columns=("bias", "axis", "model"),
@@ -30,7 +31,8 @@ def _flips(data: SensitivityData) -> Table:
     )
 
 
-def _beyond(data: SensitivityData) -> Table:
+def robustness_table(data: SensitivityData) -> Table:
+    """Effective robustness of each model."""
     return Table(
         title="Effective robustness of each model, in points",
         columns=("axis", "model", "group", "x", "y", "baseline", "points", "line"),
@@ -50,7 +52,8 @@ def _beyond(data: SensitivityData) -> Table:
     )
 
 
-def _definitions(data: SensitivityData) -> Table:
+def definition_table(data: SensitivityData) -> Table:
+    """Each coefficient by each definition."""
     return Table(
         title="Spearman's ρ for each declared definition of the bias and the axis",
         columns=("bias", "axis", "definition of the bias", "definition of the axis", "n", "ρ", "p"),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness import Table, TableCell
 
-from .._cells import ABSENT, number, p_cell, plain, remark_tables
+from .._cells import ABSENT, p_cell, plain, remark_tables
 from .further_tables import further_tables
 from .interventions import intervention_tables
-from .schema import EffectiveEntry, ReliabilityEntry, SensitivityData, SensitivityEntry
+from .notes import counted, label, notes, pair_cells, reason_lines
+from .robustness_tables import beyond_tables, effective_tables
+from .schema import ReliabilityEntry, SensitivityData, SensitivityEntry
 
 MOST_SETS = 6
 """Most sets of models as columns of a table, but for CSV."""
@@ -25,60 +27,31 @@ def all_tables(data: SensitivityData, *, full: bool = False) -> list[Table]:
     """
     entries = data["sensitivities"]
     return [
-        *_held_tables(data, entries),
-        *_influence_tables(data, entries),
-        *_alternative_tables(data, [entry for entry in entries if entry["alternatives"]]),
-        *_coupling_tables(data, [entry for entry in entries if entry["coupling"]]),
-        *_reliability_tables(data, data["reliabilities"], None if full else MOST_SETS),
-        *_effective_tables(data, data["effective"]),
-        *_beyond_tables(data, [entry for entry in entries if entry["effective"]]),
+        *held_tables(data, entries),
+        *influence_tables(data, entries),
+        *alternative_tables(data, [entry for entry in entries if entry["alternatives"]]),
+        *coupling_tables(data, [entry for entry in entries if entry["coupling"]]),
+        *reliability_tables(data, data["reliabilities"], None if full else MOST_SETS),
+        *effective_tables(data, data["effective"]),
+        *beyond_tables(data, [entry for entry in entries if entry["effective"]]),
         *intervention_tables(data),
         *(further_tables(data) if full else ()),
         *remark_tables(data["warnings"]),
     ]
 
 
-def _label(data: SensitivityData, name: str) -> TableCell:
-    return TableCell(data["titles"].get(name, name), value=name)
-
-
-def _pair(data: SensitivityData, entry: SensitivityEntry) -> tuple[TableCell, TableCell]:
-    return _label(data, entry["bias"]), _label(data, entry["generalization"])
-
-
 def _share(value: float | None) -> TableCell:
     return ABSENT if value is None else TableCell(f"{100 * value:.0f} %", value=value)
 
 
-def _count(value: int) -> TableCell:
-    return TableCell(str(value), value=value)
-
-
-def _reasons(
-    data: SensitivityData, entries: Sequence[SensitivityEntry], reason_of: Callable[[SensitivityEntry], str | None]
-) -> Iterator[str]:
-    """One line for each reason, with the pairs concerned."""
-    concerned: dict[str, list[str]] = {}
-    for entry in entries:
-        reason = reason_of(entry)
-        if reason:
-            concerned.setdefault(reason, []).append(" × ".join(cell.text for cell in _pair(data, entry)))
-    for reason, pairs in concerned.items():
-        yield f"– {reason}: {', '.join(pairs) if len(pairs) <= 4 else f'{len(pairs)} pairs'}"
-
-
-def _notes(*lines: str | Iterable[str]) -> str:
-    listed = [[line] if isinstance(line, str) else list(line) for line in lines]
-    return "\n".join(filter(None, (line for part in listed for line in part)))
-
-
-def _held_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterator[Table]:
+def held_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterator[Table]:
+    """Each coefficient with its controls held, and beside its ceiling."""
     if not entries:
         return
     rows = tuple(
         (
-            *_pair(data, entry),
-            _count(entry["n"]),
+            *pair_cells(data, entry),
+            counted(entry["n"]),
             plain(entry["spearman"]),
             plain(entry["partial"]["value"]),
             p_cell(entry["partial"]["p"]),
@@ -91,12 +64,12 @@ def _held_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> 
         title="Spearman's ρ with controls held, and without error of measurement",
         columns=("bias", "axis", "n", "ρ", "held", "p held", "ceiling", "ρ/ceiling"),
         rows=rows,
-        note=_notes(
+        note=notes(
             _held(data, entries),
             _detectable(entries),
             "ceiling: largest ρ to expect with these reliabilities.",
-            _reasons(data, entries, lambda entry: entry["reason"]),
-            _reasons(data, entries, lambda entry: None if entry["reason"] else entry["partial"]["reason"]),
+            reason_lines(data, entries, lambda entry: entry["reason"]),
+            reason_lines(data, entries, lambda entry: None if entry["reason"] else entry["partial"]["reason"]),
             _without_ceiling(entries),
         ),
     )
@@ -107,7 +80,7 @@ def _held(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterato
     partials = [(entry, entry["partial"]) for entry in entries if entry["partial"]["controls"]]
     controls = [name for name in data["controls"] if any(name in of["controls"] for _, of in partials)]
     if controls:
-        listed = ", ".join(_label(data, name).text for name in controls)
+        listed = ", ".join(label(data, name).text for name in controls)
         fewer = any(len(of["controls"]) < len(controls) for _, of in partials)
         text = f"held: ρ at equal {listed}{' (but what the pair itself is of)' if fewer else ''}; exploratory, "
         yield f"{text}p is not adjusted for the number of pairs."
@@ -119,7 +92,7 @@ def _fewer(data: SensitivityData, sizes: Iterable[tuple[SensitivityEntry, int]],
     concerned: dict[int, list[str]] = {}
     for entry, n in sizes:
         if n < entry["n"]:
-            concerned.setdefault(n, []).append(" × ".join(cell.text for cell in _pair(data, entry)))
+            concerned.setdefault(n, []).append(" × ".join(cell.text for cell in pair_cells(data, entry)))
     for n, pairs in concerned.items():
         yield f"– {what} over n = {n} models: {', '.join(pairs) if len(pairs) <= 4 else f'{len(pairs)} pairs'}"
 
@@ -144,17 +117,18 @@ def _detectable(entries: Sequence[SensitivityEntry]) -> Iterator[str]:
             )
 
 
-def _influence_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterator[Table]:
+def influence_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterator[Table]:
+    """The model whose deletion moves each coefficient most, and how many flip it."""
     if not any(entry["influence"]["model"] for entry in entries):
         return
     rows = tuple(
         (
-            *_pair(data, entry),
+            *pair_cells(data, entry),
             plain(entry["spearman"]),
             p_cell(entry["p"]),
             plain(entry["influence"]["without"]),
             TableCell(entry["influence"]["model"] or "–", value=entry["influence"]["model"] or ""),
-            _count(len(entry["influence"]["flips"])),
+            counted(len(entry["influence"]["flips"])),
         )
         for entry in entries
     )
@@ -162,9 +136,9 @@ def _influence_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]
         title="The model whose deletion moves ρ most, and deletions that flip p < 0.05",
         columns=("bias", "axis", "ρ", "p", "without", "model", "flips"),
         rows=rows,
-        note=_notes(
+        note=notes(
             _flips(data, entries),
-            _reasons(data, entries, lambda entry: None if entry["reason"] else entry["influence"]["reason"]),
+            reason_lines(data, entries, lambda entry: None if entry["reason"] else entry["influence"]["reason"]),
         ),
     )
 
@@ -174,11 +148,12 @@ def _flips(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterat
         flips = entry["influence"]["flips"]
         if flips:
             more = f" and {len(flips) - MOST_FLIPS} more (--format csv or json)" if len(flips) > MOST_FLIPS else ""
-            pair = " × ".join(cell.text for cell in _pair(data, entry))
+            pair = " × ".join(cell.text for cell in pair_cells(data, entry))
             yield f"{pair} flips without any one of: {', '.join(flips[:MOST_FLIPS])}{more}"
 
 
-def _alternative_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterator[Table]:
+def alternative_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterator[Table]:
+    """Each coefficient over all declared definitions."""
     rows = []
     for entry in entries:
         of = entry["alternatives"]
@@ -187,20 +162,21 @@ def _alternative_tables(data: SensitivityData, entries: Sequence[SensitivityEntr
             shares = [_share(of["positive"]), _share(of["significant"])]
             defined, tried = of["defined"], len(of["specifications"])
             count = TableCell(f"{defined} of {tried}" if defined < tried else str(defined), value=defined)
-            rows.append((*_pair(data, entry), count, *numbers, *shares))
+            rows.append((*pair_cells(data, entry), count, *numbers, *shares))
     if rows:
         yield Table(
             title="Spearman's ρ over all declared definitions of the bias and the axis",
             columns=("bias", "axis", "definitions", "least", "median", "most", "ρ > 0", "p < 0.05"),
             rows=tuple(rows),
-            note=_notes(
+            note=notes(
                 "Definitions share their data, so the share of p < 0.05 is no test. Each of them: --format csv or json",
-                _reasons(data, entries, lambda entry: entry["alternatives"] and entry["alternatives"]["reason"]),
+                reason_lines(data, entries, lambda entry: entry["alternatives"] and entry["alternatives"]["reason"]),
             ),
         )
 
 
-def _coupling_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterator[Table]:
+def coupling_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterator[Table]:
+    """Each coefficient of a divided bias beside what the division alone makes."""
     rows, draws = [], 0
     for entry in entries:
         of = entry["coupling"]
@@ -208,26 +184,24 @@ def _coupling_tables(data: SensitivityData, entries: Sequence[SensitivityEntry])
             draws = max(draws, of["draws"])
             within = of["within"] or {"null": None, "p": None}
             numbers = [plain(of["null"]), plain(of["sd"]), p_cell(of["p"]), plain(within["null"]), p_cell(within["p"])]
-            rows.append((*_pair(data, entry), plain(entry["spearman"]), *numbers, plain(of["absolute"])))
+            rows.append((*pair_cells(data, entry), plain(entry["spearman"]), *numbers, plain(of["absolute"])))
     if rows:
         yield Table(
             title="Biases that are divided by another measure: ρ beside what the division alone makes",
             columns=("bias", "axis", "ρ", "null", "sd", "p", "in groups", "p in groups", "undivided"),
             keys=("bias", "axis", "rho", "null", "sd", "p", "null_within", "p_within", "undivided"),
             rows=tuple(rows),
-            note=_notes(
+            note=notes(
                 f"null: mean ρ of {draws:,} draws in which the models exchange what is divided, and keep what it is "
                 "divided by; p: two-sided around it, not adjusted. in groups: models exchange with others of their "
                 "group only. undivided: ρ of what is divided.",
                 _fewer(data, ((e, e["coupling"]["n"]) for e in entries if e["coupling"]), "null, undivided"),
-                _reasons(data, entries, lambda entry: entry["coupling"] and entry["coupling"]["reason"]),
+                reason_lines(data, entries, lambda entry: entry["coupling"] and entry["coupling"]["reason"]),
             ),
         )
 
 
-def _reliability_tables(
-    data: SensitivityData, entries: Sequence[ReliabilityEntry], most: int | None
-) -> Iterator[Table]:
+def reliability_tables(data: SensitivityData, entries: Sequence[ReliabilityEntry], most: int | None) -> Iterator[Table]:
     """Biases and axes as rows, sets of models as columns; `most`: how many, None: all."""
     if not entries:
         return
@@ -238,80 +212,21 @@ def _reliability_tables(
     for name in dict.fromkeys(entry["name"] for entry in entries):
         own = [of[name, models] for models in sets]
         method = ABSENT if own[0]["value"] is None else TableCell(own[0]["method"])
-        rows.append((_label(data, name), method, *(plain(entry["value"]) for entry in own)))
+        rows.append((label(data, name), method, *(plain(entry["value"]) for entry in own)))
     overall = [entry for entry in entries if entry["models"] == sets[0]]
     usual = {models: max(entry["n"] for entry in entries if entry["models"] == models) for models in sets}
-    sizes = ", ".join(f"{_label(data, models).text} {n}" for models, n in usual.items())
-    fewer = [f"{_label(data, e['name']).text} {e['n']}" for e in overall if e["n"] < usual[sets[0]]]
+    sizes = ", ".join(f"{label(data, models).text} {n}" for models, n in usual.items())
+    fewer = [f"{label(data, e['name']).text} {e['n']}" for e in overall if e["n"] < usual[sets[0]]]
     yield Table(
         title="Reliability: share of the variance over models that is not error of measurement",
-        columns=("name", "from", *(_label(data, models).text for models in sets)),
+        columns=("name", "from", *(label(data, models).text for models in sets)),
         keys=("name", "from", *sets),
         rows=tuple(rows),
-        note=_notes(
+        note=notes(
             f"models: {sizes}{', but ' + ', '.join(fewer) if fewer else ''}. Groups of fewer than five have none.",
             f"{len(every) - len(sets)} more groups: --format csv or json" if len(every) > len(sets) else "",
             "halves: from random halves of the images, the same for all models; errors: 1 - mean SE²/variance. Below "
             "0.5 a coefficient over these models says little; at 0 and below they cannot be told apart.",
-            (f"– {_label(data, e['name']).text}: {e['reason']}" for e in overall if e["reason"]),
-        ),
-    )
-
-
-def _effective_tables(data: SensitivityData, entries: Sequence[EffectiveEntry]) -> Iterator[Table]:
-    if not entries:
-        return
-    rows = []
-    for entry in entries:
-        inside = [name for name in entry["values"] if name not in entry["outside"]]
-        known = {name: beyond for name in inside if (beyond := entry["values"][name]) is not None}
-        most = max(known, key=lambda name: known[name], default=None)
-        numbers = [_count(entry["n"]), plain(entry["slope"]), plain(entry["r2"])]
-        value = number(None if most is None else known[most], "+.1f", scale=100)
-        rows.append((_label(data, entry["generalization"]), *numbers, value, TableCell(most or "–", value=most or "")))
-    against = data["titles"].get(entries[0]["against"], entries[0]["against"])
-    yield Table(
-        title=f"Effective robustness: beyond what {against} predicts over the baseline models",
-        columns=("axis", "n", "slope", "R²", "most", "model"),
-        rows=tuple(rows),
-        note=_notes(
-            "n, slope, R²: of the line through the baseline models, on the probit scale. most: largest value within "
-            "the baseline's range, in points.",
-            (f"– {_label(data, e['generalization']).text}: {e['reason']}" for e in entries if e["reason"]),
-            _outside(data, entries),
-            (f"without a place on the line: {', '.join(e['left_out'])}" for e in entries if e["left_out"]),
-        ),
-    )
-
-
-def _outside(data: SensitivityData, entries: Sequence[EffectiveEntry]) -> Iterator[str]:
-    for entry in entries:
-        if entry["outside"]:
-            axis, against = (_label(data, entry[key]).text for key in ("generalization", "against"))
-            yield (
-                f"{axis}: {len(entry['outside'])} of {len(entry['values'])} models are outside the baseline's range of "
-                f"{against}: for them the line is extrapolated, far from it without meaning"
-            )
-
-
-def _beyond_tables(data: SensitivityData, entries: Sequence[SensitivityEntry]) -> Iterator[Table]:
-    """Biases as rows, axes as columns."""
-    if not entries:
-        return
-    axes = list(dict.fromkeys(entry["generalization"] for entry in entries))
-    of: Mapping[tuple[str, str], SensitivityEntry] = {(e["bias"], e["generalization"]): e for e in entries}
-    sizes = dict.fromkeys(entry["effective"]["n"] for entry in entries if entry["effective"])
-    rows = []
-    for bias in dict.fromkeys(entry["bias"] for entry in entries):
-        beyond = [of[bias, axis]["effective"] for axis in axes]
-        rows.append((_label(data, bias), *(plain(one["spearman"] if one else None) for one in beyond)))
-    yield Table(
-        title="Spearman's ρ of biases with effective robustness",
-        columns=("bias", *(data["titles"].get(axis, axis) for axis in axes)),
-        keys=("bias", *axes),
-        rows=tuple(rows),
-        note=_notes(
-            f"n = {', '.join(map(str, sizes))}: models within the baseline's range.",
-            _reasons(data, entries, lambda entry: entry["effective"] and entry["effective"]["reason"]),
+            (f"– {label(data, e['name']).text}: {e['reason']}" for e in overall if e["reason"]),
         ),
     )

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness import Measure, StatisticsPlan, Study, StudyModel, TaskLayout, Trials
-from harness.output.formats import render
+from harness.output.formats import render, to_json
 from harness.plugins.importers.paper import Paper
 from harness.plugins.reports import _cells
 from harness.plugins.reports.consistency import ErrorConsistency
@@ -272,6 +272,86 @@ def test_the_figures_of_the_published_study_have_the_numbers_of_its_tables(publi
     figures = [figure for figure in Correlation().figures(data) if figure.name.startswith("scatter-")]
     assert len(figures) == 24
     assert [problem for figure in figures for problem in figure_differences(figure, data)] == []
+
+
+# --- pages ------------------------------------------------------------------------------------
+
+GROUPED = ("Missing elsewhere", "Flagged models")
+"""Tables of sentences, whose parts pages have in columns."""
+IN_PARTS = ("Models", "Measures")
+"""Tables that have fewer columns each on pages."""
+
+
+def problems_of_pages(report, data):
+    """Rows and numbers of the CSV that no page has, remarks that stand nowhere, sentences that say nothing."""
+    pages = list(report.pages(data))
+    shown = [table for page in pages for table in page.tables]
+    rows = {tuple(cell.text for cell in row) for table in shown for row in table.rows}
+    texts_shown = {text for row in rows for text in row}
+    for table in report.full_tables(data):
+        for row in () if table.title.startswith(GROUPED) else table.rows:
+            texts_of_row = tuple(cell.text for cell in row)
+            if table.title.startswith(IN_PARTS):
+                yield from (f"{table.title}: {text}" for text in texts_of_row if text not in texts_shown)
+            elif texts_of_row not in rows:
+                yield f"{table.title}: {texts_of_row}"
+    yield from (f"remark: {remark}" for remark in data["warnings"] if (remark,) not in rows)
+    titles = [page.title for page in pages]
+    if titles[0] != "Summary" or len(set(titles)) < len(titles):
+        yield f"{titles}"
+    for sentence in pages[0].text:
+        if not re.fullmatch(r"[A-Z0-9][^\n]*\.", sentence) or re.search(r"None|\bnan\b|\binf\b|  |\.\.| ,", sentence):
+            yield f"sentence: {sentence}"
+
+
+@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("report", OVER_MODELS)
+def test_pages_have_every_row_of_the_csv(report, study):
+    assert list(problems_of_pages(report(), json.loads(texts(report, study)[2]))) == []
+
+
+@pytest.mark.parametrize("observers", [0, 1, 3, 10])
+def test_pages_of_observers_and_of_places_have_every_row(observers):
+    for report, more in ((ErrorConsistency(), {"people": min(observers, 2)}), (DatasetBias(), {"shown": True})):
+        data = json.loads(to_json(report.data(decided(observers, **more))))
+        assert list(problems_of_pages(report, data)) == []
+
+
+def test_the_summary_of_observers_names_the_network_nearest_to_people():
+    data = json.loads(of_consistency()[2])
+    first, second = ErrorConsistency().pages(data)[0].text
+    assert first == "10 observers are compared in 90 pairs on 2 datasets (a and b)."
+    networks = [one for one in data["models"] if one["group"] != "humans"]
+    best = max(networks, key=lambda one: one["kappa"])
+    people = next(one for one in data["models"] if one["group"] == "humans")
+    assert second.startswith(f"Of 8 networks compared with people, {best['model']} errs most like them: kappa = ")
+    assert f"{best['kappa']:.3f} over" in second and f"; people have {people['kappa']:.3f} with each other." in second
+    alone = ErrorConsistency().data(decided(3))
+    assert "No network is compared with people: " in ErrorConsistency().pages(alone)[0].text[1]
+
+
+def test_the_summary_of_places_says_how_far_they_are_from_uniform():
+    data = json.loads(of_dataset_bias()[2])
+    first, second, third = DatasetBias().pages(data)[0].text
+    place, name = data["datasets"][0]["place"], data["datasets"][0]["dataset"]
+    assert first == f"3 models decided on images that say where their objects are: {name} (160 images)."
+    assert f"a divergence of {place['kl']:.3f} nats, where {place['kl_by_chance']:.3f} come by chance" in second
+    slopes = [f for one in data["models"] for f in one["functions"] if f["attribute"] == "distance"]
+    falls = sum(f["high"] is not None and f["high"] < 0 for f in slopes)
+    assert f"accuracy on {name} falls for {falls} of " in third
+
+
+def test_the_summary_of_what_coefficients_rest_on():
+    data = json.loads(texts(Sensitivity, "everything")[2])
+    _, second, third = Sensitivity().pages(data)[0].text
+    entries = data["sensitivities"]
+    most = max(entries, key=lambda one: abs(one["influence"]["without"] - one["spearman"]))
+    flipped = sum(bool(one["influence"]["flips"]) for one in entries)
+    assert second.startswith(f"The deletion of a single model moves p across 0.05 for {flipped} of 4 coefficients; ")
+    assert f"without {most['influence']['model']}." in second
+    held = [one for one in entries if one["partial"]["value"] is not None]
+    turned = sum(one["partial"]["value"] * one["spearman"] < 0 for one in held)
+    assert third.startswith(f"With ID held, {turned} of {len(held)} coefficients ")
 
 
 # --- what is shown in part --------------------------------------------------------------------
