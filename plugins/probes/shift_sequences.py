@@ -84,11 +84,14 @@ class ShiftSequences(Probe):
             yield condition, self._frame(batch, number - self._unchanged(conditions), len(conditions) // 2)
 
     def measures(self, trials: Trials) -> Iterable[Measure]:
-        """Accuracy on the unchanged frame, ``flip-rate``, ``flip-rate-correct``, ``mac`` and ``top5-distance``."""
+        """Accuracy on each frame, the unchanged one first; ``flip-rate`` and its likes, ``mac``, ``top5-distance``."""
         frames = trials.layout.conditions
         unchanged = frames[self._unchanged(frames)]
         yield from accuracy_measures(trials, unchanged)
         yield from judged(self._changes(trials, self._pairs(frames)), trials, [unchanged])
+        for frame in frames:
+            if frame != unchanged:
+                yield from accuracy_measures(trials, frame)
 
     def _unchanged(self, frames: Sequence[str]) -> int:
         return UNCHANGED.get(self.perturbation, len(frames) // 2)

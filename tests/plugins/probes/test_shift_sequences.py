@@ -166,6 +166,15 @@ def test_flip_rate_is_that_of_the_published_code(perturbation, difficulty):
     check_measures(probe, trials)
 
 
+def test_every_frame_has_its_accuracy():
+    probe = ShiftSequences()
+    trials = make_trials(probe.conditions(64), n=60)
+    named = by_name(probe.measures(trials))
+    for frame, right in zip(trials.layout.conditions, trials.correct.T, strict=True):
+        assert named[f"top1/{frame}"].value == right.mean() and named[f"n/{frame}"].value == 60
+    assert len(trials.layout.conditions) == 13
+
+
 def test_a_network_at_chance_has_no_rates():
     named = by_name(ShiftSequences().measures(make_trials(ShiftSequences().conditions(64), n=60)))
     for name in ("flip-rate/translate", "top5-distance/translate", "mac/translate"):
