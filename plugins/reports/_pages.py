@@ -46,8 +46,8 @@ def measured_sentence(measured: MeasuredEntry, subject: str) -> str:
     who = "it" if models == taking == 1 else which
     part = f"{who}{groups} {'enters' if taking <= 1 else 'enter'} the statistics over models"
     if not models:
-        return f"The study has no models, with {subject}."
-    return f"{capital(count(models, 'model'))} {_sources(measured)}, with {subject}; {part}."
+        return f"The study has no models, and defines {subject}."
+    return f"{capital(count(models, 'model'))} {_sources(measured)}, for {subject}; {part}."
 
 
 def _sources(measured: MeasuredEntry) -> str:

@@ -54,7 +54,7 @@ class _Bands:
 
 def band_figures(data: CorrelationData, *, each: bool = False) -> Iterator[Figure]:
     """``critical-band-<dataset>``; `each`: every model by itself, whose label is its group."""
-    models = with_duplicates(data)
+    models = with_duplicates(data, each=each)
     for dataset, numbers in _datasets(models).items():
         bands = {model["name"]: own for model in models if (own := _bands(data, model, dataset, numbers))}
         having = [model for model in models if model["name"] in bands]

@@ -19,8 +19,14 @@ def shown(data: CorrelationData) -> list[ModelEntry]:
     return [model for model in data["models"] if model["in_correlations"] or model["own"]]
 
 
-def with_duplicates(data: CorrelationData) -> list[ModelEntry]:
-    """These, and what other labels have of them, if curves are of single models: a mean counts a model once."""
+def with_duplicates(data: CorrelationData, *, each: bool = False) -> list[ModelEntry]:
+    """These, and what other labels have of them, if curves are of single models: a mean counts a model once.
+
+    Args:
+        each: curves are of single models, however many there are: then all models, without a group too.
+    """
+    if each:
+        return data["models"]
     models = shown(data)
     names = {model["name"] for model in models}
     every = [model for model in data["models"] if {model["name"], model.get("duplicate_of")} & names]
@@ -53,6 +59,7 @@ def curves_of(
     Args:
         cutoffs: place on the x axis -> full name of the measure there.
         each: one curve for each model, however many there are, with the label of its group and its name at each point.
+            Then `models` may have those without a group, too.
     """
     curves: list[tuple[str, str, list[ModelEntry]]]
     if each:

@@ -26,7 +26,7 @@ def depth_figures(data: CorrelationData, *, each: bool = False) -> Iterator[Figu
     Args:
         each: every model by itself in the figures of all models, and no further figures.
     """
-    models = with_duplicates(data)
+    models = with_duplicates(data, each=each)
     for dataset, measures in _stages(models).items():
         for name, numbers in measures.items():
             series = curves_of(data, models, numbers, each=each)

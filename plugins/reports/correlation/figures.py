@@ -30,7 +30,7 @@ def curve_figures(data: CorrelationData, *, each: bool = False) -> list[Figure]:
     """Filters, critical bands, small shifts, stages, and frequencies that are added.
 
     Args:
-        each: one curve for each model, however many there are, and none of its stages in figures of their own.
+        each: one curve for each model, however many there are, without a group too; no figures of a single model.
     """
     return [
         *_curves(data, each=each),
@@ -136,7 +136,7 @@ def _notes(data: CorrelationData, entry: AxisCoefficient, hidden: Sequence[str])
 
 
 def _curves(data: CorrelationData, *, each: bool) -> Iterator[Figure]:
-    models = with_duplicates(data)
+    models = with_duplicates(data, each=each)
     curves: dict[tuple[str, str], dict[float, str]] = {}
     for name in dict.fromkeys(name for model in models for name in model["measures"]):
         match = FILTERED.fullmatch(name)

@@ -122,7 +122,7 @@ def errata_tables(data: CorrelationData) -> Iterator[Table]:
     if data["errata"]:
         yield Table(
             title="Published numbers that are known to be wrong",
-            columns=("measure", "what is wrong", "proof", "correct: ×", "correct: +", "concerns", "here"),
+            columns=("measure", "what is wrong", "here", "correct: ×", "correct: +", "concerns", "proof"),
             rows=tuple(_erratum(data, erratum) for erratum in data["errata"]),
             note="Correct is the published fraction times × plus +; without these it cannot be corrected, and is left "
             "out where the errata are applied (--apply-errata).",
@@ -132,9 +132,8 @@ def errata_tables(data: CorrelationData) -> Iterator[Table]:
 def _erratum(data: CorrelationData, erratum: ErratumEntry) -> tuple[TableCell, ...]:
     concerned = ", ".join(title_of(data, name) for name in erratum["concerns"])
     return (
-        *map(TableCell, (erratum["measure"], erratum["title"], erratum["proof"])),
+        *map(TableCell, (erratum["measure"], erratum["title"], "applied" if data["mended"] else "as published")),
         number(erratum["scale"], ".6g"),
         number(erratum["offset"], ".6g"),
-        TableCell(concerned),
-        TableCell("applied" if data["mended"] else "as published"),
+        *map(TableCell, (concerned, erratum["proof"])),
     )

@@ -34,7 +34,7 @@ Shifts = dict[tuple[str, str], dict[str, dict[float, str]]]
 
 def shift_figures(data: CorrelationData, *, each: bool = False) -> Iterator[Figure]:
     """``shift-<kind>-<dataset>``, with a panel for each measure; `each`: every model by itself."""
-    models = with_duplicates(data)
+    models = with_duplicates(data, each=each)
     for (kind, dataset), measures in _shifts(models).items():
         series = tuple(one for name, of in measures.items() for one in _panel(data, models, name, of, each=each))
         if series:

@@ -32,7 +32,7 @@ def _dataset(data: DatasetBiasData, entry: DatasetPlaces) -> list[Page]:
     title = f"{name}, as seen by {listed(entry['models'], 3)}" if same > 1 else name
     further = list(further_tables(name, seen_by(data, entry)))
     figures, tables = tuple(figures_of(data, entry)), tuple(tables_of(data, entry, full=False))
-    page = Page(title=capital(title), figures=figures, tables=tables)
+    page = Page(title=f"Dataset {title}", figures=figures, tables=tables)
     return [page, details(f"Intervals: {title}", further)] if further else [page]
 
 

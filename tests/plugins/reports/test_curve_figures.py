@@ -145,13 +145,15 @@ def test_every_curve_of_a_page_is_one_model_with_its_name_and_group():
         )
         for at in range(10)
     ]
-    drawn = {figure.name: figure for figure in curve_figures(data_of(*rows), each=True)}
+    stray = row("stray", {"relative-top1@d/low-pass-0.5": 0.2}, None)  # takes no part in statistics
+    drawn = {figure.name: figure for figure in curve_figures(data_of(*rows, stray), each=True)}
     assert list(drawn) == ["low-pass-d", "gap-variation-d"]
     for figure, first in ((drawn["low-pass-d"], 10), (drawn["gap-variation-d"], 20)):
         lines = {one.names[0]: one for one in figure.series}
-        assert len(lines) == 10 and figure.note == ""
+        assert len(lines) == (11 if first == 10 else 10) and figure.note == ""
         for at in range(10):
             assert lines[f"m{at}"].label == "gh"[at % 2] and lines[f"m{at}"].y[0] == at / first
+    assert drawn["low-pass-d"].series[-1].label == "no group" and drawn["low-pass-d"].series[-1].y == (0.2,)
 
 
 # --- matrix -----------------------------------------------------------------------------------

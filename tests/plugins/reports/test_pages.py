@@ -198,7 +198,7 @@ def sentences(*arguments, **more):
 def test_what_was_measured():
     _, (first, *_) = sentences([*rising(), model("stray", (0.1, 0.2, 0.3, 0.4), None)], provenance=[RUN])
     assert first == (
-        "7 models were measured in 2 tasks with 800 trials (1 run), with 2 biases and 2 axes of generalization; 6 of "
+        "7 models were measured in 2 tasks with 800 trials (1 run), for 2 biases and 2 axes of generalization; 6 of "
         "them, in 1 group, enter the statistics over models."
     )
 
@@ -211,7 +211,7 @@ def test_what_was_measured():
             {},
             {},
             [
-                "The study has no models, with no biases and no axes",
+                "The study has no models, and defines no biases and no axes",
                 "do not define both",
                 "is tested: the runs do not define both",
             ],
@@ -223,7 +223,7 @@ def test_what_was_measured():
             BIASES,
             AXES,
             [
-                "1 model has 4 numbers, with 2 biases and 2 axes of generalization; it, in 1 group, enters",
+                "1 model has 4 numbers, for 2 biases and 2 axes of generalization; it, in 1 group, enters",
                 "can be predicted",
                 "undefined (n = 1)",
             ],
@@ -314,7 +314,7 @@ def test_the_sentences_of_the_published_table(real):
     )  # fmt: skip
     numbers = sum(len(m.measures) for m in table.models)
     assert first == (
-        f"70 models were read from 1 published table ({numbers:,} numbers), with 6 biases and 4 axes of "
+        f"70 models were read from 1 published table ({numbers:,} numbers), for 6 biases and 4 axes of "
         "generalization; 48 of them, in 7 groups, enter the statistics over models."
     )
     q2 = {(one["generalization"], one["learner"]): one["q2_lofo"] for one in data["predictions"]}
