@@ -12,6 +12,8 @@ from harness.records.statistics_plan import StatisticsPlan
 RunKind = Literal["trials", "imported"]
 _OWN_FIELDS = ("contents", "models", "planned", "remedies", "study", "warnings")
 """Fields that a study reads one by one; the others describe the origin of the run."""
+STORED = ("tasks", "checkpoints", "sessions")
+"""What a study adds to the origin of a run of the cells that it has stored; no run says it of itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ class RunRecord:
     @property
     def origin(self) -> dict[str, Any]:
         """Origin of the run, JSON-ready: format, kind, settings, history, and the fields of an importer."""
-        return {name: value for name, value in self.document.items() if name not in _OWN_FIELDS}
+        return {name: value for name, value in self.document.items() if name not in (*_OWN_FIELDS, *STORED)}
 
 
 def _planned(

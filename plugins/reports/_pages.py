@@ -11,6 +11,8 @@ from harness import Page, Table, TableCell
 from ._cells import remark_tables
 from ._measured import MeasuredEntry
 
+DEEPEST = 8
+"""Levels of a JSON value that are told apart; what is deeper is one text."""
 MOST_ROWS = 60
 """With more rows than these in all of its tables, a page of details is folded."""
 TABLES_OF_A_RUN = ("history", "tasks", "checkpoints", "sessions")
@@ -147,14 +149,14 @@ def _further(entry: Mapping[str, Any]) -> str:
     return ", ".join(f"{what.removeprefix('versions.')} {value}" for what, value in leaves)
 
 
-def _leaves(key: str, value: Any) -> Iterator[tuple[str, str]]:
+def _leaves(key: str, value: Any, depth: int = DEEPEST) -> Iterator[tuple[str, str]]:
     """(dotted key, text) of every value in a JSON value."""
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict) and value and depth:
         for name, inner in value.items():
-            yield from _leaves(f"{key}.{name}", inner)
-    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+            yield from _leaves(f"{key}.{name}", inner, depth - 1)
+    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value) and depth:
         for at, item in enumerate(value):
-            yield from _leaves(f"{key}.{at}", item)
+            yield from _leaves(f"{key}.{at}", item, depth - 1)
     else:
         yield key, _shown(value)
 

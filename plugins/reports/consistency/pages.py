@@ -30,7 +30,7 @@ def _compared(data: ConsistencyData) -> str:
     pairs = data["pairs"]
     if not pairs:
         return "No two observers decided on one dataset, so no errors are compared."
-    observers = {pair[side] for pair in pairs for side in ("first", "second")}  # type: ignore[literal-required]
+    observers = {pair[side] for pair in pairs for side in ("first", "second")}
     datasets = list(dict.fromkeys(pair["dataset"] for pair in pairs))
     undefined = sum(pair["kappa"] is None for pair in pairs)
     gaps = f"; {undefined} of them have no kappa" if undefined else ""

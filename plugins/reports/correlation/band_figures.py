@@ -14,7 +14,7 @@ from statistics import fmean
 
 from harness import Figure, Series
 
-from .curves import MOST_CURVES, by_label, name_of, with_duplicates
+from .curves import MOST_CURVES, by_label, comparable, name_of, with_duplicates
 from .schema import CorrelationData, ModelEntry
 
 THRESHOLD = re.compile(r"critical-band-threshold@(?P<dataset>[^/]+)/f(?P<band>[0-9]+)")
@@ -82,10 +82,10 @@ def _datasets(models: Sequence[ModelEntry]) -> dict[str, list[int]]:
 
 
 def _bands(data: CorrelationData, model: ModelEntry, dataset: str, numbers: Sequence[int]) -> _Bands | None:
-    """None where a threshold is undefined, or nobody says how large the images are."""
+    """None where a threshold is undefined or of another protocol, or nobody says how large the images are."""
     names = [f"critical-band-threshold@{dataset}/f{number}" for number in numbers]
     names = [name for name in names if name in model["measures"]]
-    thresholds = [value for name in names if (value := model["measures"][name]) is not None]
+    thresholds = [value for name in names if (value := comparable(model, name)) is not None]
     size = _size(data, model, f"critical-band@{dataset}")
     if size is None or not thresholds or len(thresholds) < len(names):
         return None
@@ -101,7 +101,7 @@ def _size(data: CorrelationData, model: ModelEntry, task: str) -> float | None:
 
 
 def _fit(model: ModelEntry, dataset: str) -> tuple[float, float, float] | None:
-    peak, center, width = (model["measures"].get(f"critical-band-{name}@{dataset}") for name in PARAMETERS)
+    peak, center, width = (comparable(model, f"critical-band-{name}@{dataset}") for name in PARAMETERS)
     if not peak or not center or not width or min(peak, center, width) <= 0:
         return None
     return math.log2(peak) + LEVELS, center, width / FULL_WIDTH

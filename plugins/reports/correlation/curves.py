@@ -80,15 +80,15 @@ def curves_of(
 
 def _mean_curve(members: Sequence[ModelEntry], cutoffs: Mapping[float, str]) -> Iterator[tuple[float, float]]:
     """The mean over those of `members` that have any value, at each cutoff where all of these have one."""
-    complete = [model for model in members if any(_comparable(model, name) is not None for name in cutoffs.values())]
+    complete = [model for model in members if any(comparable(model, name) is not None for name in cutoffs.values())]
     for cutoff, name in cutoffs.items():
-        values = [_comparable(model, name) for model in complete]
+        values = [comparable(model, name) for model in complete]
         numbers = [value for value in values if value is not None]
         if numbers and len(numbers) == len(complete):
             yield cutoff, sum(numbers) / len(numbers)
 
 
-def _comparable(model: ModelEntry, name: str) -> float | None:
+def comparable(model: ModelEntry, name: str) -> float | None:
     """The value of a measure; None if it is missing, or means something else than those of the other models."""
     comparable = model["details"].get(name, {}).get("comparable", True)
     return model["measures"].get(name) if comparable else None

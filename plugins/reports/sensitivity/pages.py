@@ -55,7 +55,7 @@ def _with_rows(table: Table) -> list[Table]:
 def _summary(data: SensitivityData) -> tuple[str, str, str]:
     """What was measured; what single models do to the coefficients; what the controls do."""
     entries = data["sensitivities"]
-    biases, axes = ({entry[key] for entry in entries} for key in ("bias", "generalization"))  # type: ignore[literal-required]
+    biases, axes = ({entry[key] for entry in entries} for key in ("bias", "generalization"))
     subject = f"{count(len(biases), 'bias', 'biases')} and {count(len(axes), 'axis', 'axes')} of generalization"
     return measured_sentence(data["measured"], subject), _single(data, entries), _held(data, entries)
 

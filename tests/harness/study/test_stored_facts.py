@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness import open_study
+from harness.records import RunRecord
+from harness.records.run import STORED
 from harness.store import RunReader
 from tests.helpers.command import run
 
@@ -44,6 +46,12 @@ def test_checkpoints_have_the_digests_of_their_files(command_line):
     (entry,) = open_study("own").provenance
     digest = hashlib.sha256((WEIGHTS / "zoo-baseline.safetensors").read_bytes()).hexdigest()
     assert entry["checkpoints"] == {"zoo-baseline": [digest]}
+
+
+@pytest.mark.parametrize("claimed", [5, "x", [1], {"accuracy@a": 3}, {"accuracy@a": {"trials": "many"}}])
+def test_a_hostile_run_says_nothing_of_what_it_has_stored(claimed):
+    document = {"kind": "imported", "settings": {}, "format": 1, **dict.fromkeys(STORED, claimed)}
+    assert RunRecord.parse(document).origin == {"kind": "imported", "settings": {}, "format": 1}
 
 
 def test_networks_without_a_checkpoint_have_none(provenance):

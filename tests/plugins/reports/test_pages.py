@@ -127,6 +127,18 @@ def test_every_flag_remark_reason_erratum_and_origin_stands_on_its_page():
         assert leaf is None or str(leaf) in origin
 
 
+@pytest.mark.parametrize("depth", [1, 9, 400])
+def test_hostile_origins_are_one_text_where_they_are_deep(depth):
+    value = "end"
+    for _ in range(depth):
+        value = [value, {"x": 1}]
+    _, shown = pages(
+        rising(), provenance=[{"run": "r", "kind": "trials", "further": value, "settings": {"a": {"b": [1, 2]}}}]
+    )
+    origin = "\n".join(texts(shown["Provenance"]))
+    assert "end" in origin and "settings.a.b\n1, 2" in origin
+
+
 def test_every_reason_of_an_undefined_statistic_stands_there():
     for rows in (
         [*rising(), *rising("few", 2)],
