@@ -49,8 +49,12 @@ class CoefficientTables(NamedTuple):
         return [*self.families, *self.intervals, *self.apart, *self.among]
 
 
-def coefficient_tables(data: CorrelationData) -> CoefficientTables:
-    """The matrix of biases and axes over all models, which answers the question, and the tables that detail it."""
+def coefficient_tables(data: CorrelationData, *, sets: str = "--format csv or json") -> CoefficientTables:
+    """The matrix of biases and axes over all models, which answers the question, and the tables that detail it.
+
+    Args:
+        sets: where the coefficients of each set of models are.
+    """
     across, among = (list(_selections(data[key])) for key in ("correlations", "bias_correlations"))
     tables = CoefficientTables([], [], [], [], [], [])
     if across and not _defined(across[0]):
@@ -65,7 +69,7 @@ def coefficient_tables(data: CorrelationData) -> CoefficientTables:
             _undefined_sets(data, subsets),
             errata,
         )
-        left_out = "\n".join(_left_out(data, overall, subsets))
+        left_out = "\n".join(_left_out(data, overall, subsets, sets))
         tables = tables._replace(
             matrix=[_matrix(data, overall, *notes)],
             given=list(given_tables(data)),
@@ -107,9 +111,9 @@ def _apart(
 
 
 def _left_out(
-    data: CorrelationData, overall: Sequence[Coefficient], subsets: Sequence[Sequence[Coefficient]]
+    data: CorrelationData, overall: Sequence[Coefficient], subsets: Sequence[Sequence[Coefficient]], where: str
 ) -> Iterator[str]:
-    """What each group changes, and why none is set apart, where none is declared."""
+    """What each group changes, and why none is set apart, where none is declared; `where`: the coefficients are."""
     sets = {entries[0]["models"]: entries for entries in subsets}
     changes = {
         name: _change(overall, complement)
@@ -120,7 +124,7 @@ def _left_out(
         return
     ordered = sorted(changes, key=lambda name: -changes[name])
     listed = ", ".join(f"{title_of(data, name)} {changes[name]:.2f}" for name in ordered)
-    yield f"Mean change of ρ when a group is left out: {listed}. Each group's coefficients: --format csv or json"
+    yield f"Mean change of ρ when a group is left out: {listed}. Each group's coefficients: {where}"
     if data["set_apart"] is None:
         yield "No group is set apart: none was declared beforehand (set_apart, under statistics of a suite)."
 

@@ -9,6 +9,7 @@ from harness import Page
 
 from .._pages import details, listing, provenance_page, remarks_page
 from .._predictions import left_out_tables
+from .._reading import ANSWER, SENSITIVITY, reading_page
 from ..prediction.figures import all_figures as prediction_figures
 from ..prediction.tables import detail_tables
 from .coefficients import coefficient_tables
@@ -19,10 +20,11 @@ from .given_tables import given_figures
 from .lists import errata_tables, flag_tables, missing_tables, undefined_tables
 from .matrix import matrix_figures
 from .measure_tables import measure_tables
-from .reading import reading_page
 from .schema import CorrelationData
 from .summary import summary
 from .tables import interval_tables, joint_tables, model_tables, place_tables
+
+ON_PAGE = "in the part on each set of models"
 
 
 def all_pages(data: CorrelationData) -> list[Page]:
@@ -35,7 +37,7 @@ def all_pages(data: CorrelationData) -> list[Page]:
         *_families(data),
         *_lists(data),
         provenance_page(data["provenance"]),
-        reading_page(),
+        reading_page(ANSWER, without=SENSITIVITY),
     ]
 
 
@@ -47,7 +49,7 @@ def _answer(data: CorrelationData) -> Iterator[Page]:
     single = list(left_out_tables(data["predictions"]))
     if single:
         yield details("Each model as others predict it", single)
-    tables = coefficient_tables(data)
+    tables = coefficient_tables(data, sets=ON_PAGE)
     shown = (*tables.matrix, *tables.intervals, *tables.apart, *tables.among)
     if shown:
         yield Page(title="Correlations", figures=tuple(matrix_figures(data)), tables=shown)
@@ -72,7 +74,7 @@ def _models(data: CorrelationData) -> Iterator[Page]:
 
 
 def _families(data: CorrelationData) -> Iterator[Page]:
-    tables = coefficient_tables(data)
+    tables = coefficient_tables(data, sets=ON_PAGE)
     shown = (*tables.families, *tables.given, *families_among(data), *cluster_tables(data))
     if shown:
         yield Page(title="By training family, and at equal accuracy", figures=tuple(given_figures(data)), tables=shown)

@@ -7,6 +7,7 @@ from harness import Page
 from .._pages import count, details, measured_sentence, provenance_page, remarks_page
 from .._prediction_text import prediction_sentence
 from .._predictions import left_out_tables, prediction_tables
+from .._reading import SENSITIVITY, reading_page
 from .figures import all_figures
 from .schema import PredictionData
 from .tables import detail_tables
@@ -28,4 +29,5 @@ def all_pages(data: PredictionData) -> list[Page]:
         *([details("Each model as others predict it", single)] if single else []),
         remarks_page(data["warnings"]),
         provenance_page(data["provenance"]),
+        reading_page(without=(*SENSITIVITY, "ρ", "ρ within", "control")),
     ]

@@ -8,6 +8,7 @@ from harness import Page, Table
 
 from .._cells import plain
 from .._pages import count, details, listed, measured_sentence, provenance_page, remarks_page
+from .._reading import PREDICTION, reading_page
 from .figures import alternative_figures, effective_figures
 from .further_tables import definition_table, flip_table, robustness_table
 from .interventions import change_table, intervention_tables
@@ -45,6 +46,7 @@ def all_pages(data: SensitivityData) -> list[Page]:
         *(page for page in parts if page.figures or page.tables),
         remarks_page(data["warnings"]),
         provenance_page(data["provenance"]),
+        reading_page(without=PREDICTION),
     ]
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from harness import Erratum, Measure, Reason, Remark, StatisticsPlan
 from harness.output.promises import checked_pages
 from harness.plugins.importers.paper import Paper
+from harness.plugins.reports._reading import WORDS
 from harness.plugins.reports.correlation import Correlation
-from harness.plugins.reports.correlation.reading import WORDS
 from harness.study.compose import compose
 from harness.study.rows import Row
 from tests.helpers.places import ROOT
