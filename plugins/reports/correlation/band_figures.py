@@ -65,7 +65,7 @@ def band_figures(data: CorrelationData, *, each: bool = False) -> Iterator[Figur
                 name=f"critical-band-{dataset}",
                 title=f"Critical band: thresholds and fitted channel: {dataset}",
                 x_label="frequency of the noise, in cycles per image",
-                y_label="threshold (4: no noise is tolerated; 0: the strongest is)",
+                y_label="threshold, 0 to 4",
                 series=series,
                 note="\n".join(_notes(having, bands, means=means)),
                 log_x=True,
@@ -144,6 +144,7 @@ def _fine(frequencies: Sequence[float]) -> tuple[float, ...]:
 
 
 def _notes(models: Sequence[ModelEntry], bands: dict[str, _Bands], *, means: bool) -> Iterator[str]:
+    yield "Threshold 4: no noise is tolerated in this band; 0: the strongest is."
     yield "Open: thresholds of the bands; joined: the Gaussian that is fitted to them, over octaves."
     if means:
         yield "Means of groups."

@@ -16,12 +16,13 @@ SHIFTED = re.compile(
 )
 """Frames have two digits, unlike the severities of a corruption (``brightness-3``)."""
 OFFSETS = {
-    "crop": "offset of the crop, in pixels down and to the right",
-    "translate": "frame (one pixel to the right for each)",
-    "rotate": "frame (one degree clockwise for each)",
-    "scale": "frame (2.5 % of the size for each)",
-    "brightness": "frame (0.02 of the range brighter for each)",
+    "crop": ("offset in pixels", "The crop moves down and to the right."),
+    "translate": ("frame", "Each frame is one pixel farther to the right."),
+    "rotate": ("frame", "Each frame is turned one degree farther, clockwise."),
+    "scale": ("frame", "Each frame is larger by 2.5 % of the image's size."),
+    "brightness": ("frame", "Each frame is brighter by 0.02 of the range."),
 }
+"""Kind -> name of the x axis, and what one step on it is."""
 PANELS = {
     "top1": "accuracy at each offset",
     "top1-change": "decisions that change to the next offset",
@@ -38,13 +39,15 @@ def shift_figures(data: CorrelationData, *, each: bool = False) -> Iterator[Figu
     for (kind, dataset), measures in _shifts(models).items():
         series = tuple(one for name, of in measures.items() for one in _panel(data, models, name, of, each=each))
         if series:
+            x_label, step = OFFSETS[kind]
+            means = len(models) > MOST_CURVES and not each
             yield Figure(
                 name=f"shift-{kind}-{dataset}",
                 title=f"Small shifts, {kind}: {dataset}",
-                x_label=OFFSETS[kind],
+                x_label=x_label,
                 y_label="fraction",
                 series=series,
-                note="Means of groups." if len(models) > MOST_CURVES and not each else "",
+                note=f"{step} Means of groups." if means else step,
             )
 
 
