@@ -96,7 +96,8 @@ def _bands(data: CorrelationData, model: ModelEntry, dataset: str, numbers: Sequ
 
 def _size(data: CorrelationData, model: ModelEntry, task: str) -> float | None:
     """Side of the stimuli in pixels, in a run that the model is from."""
-    runs = [run for run in data["provenance"] if run.get("run") in (model["run"], *model["run"].split(" + "))]
+    names = {model["run"], *model["run"].split(" + ")}
+    runs = [run for run in data["provenance"] if {run.get("run"), run.get("label")} & names]
     return next((stated["tasks"][task]["size"] for stated in runs if task in stated.get("tasks", {})), None)
 
 

@@ -7,7 +7,7 @@ suite (`StatisticsPlan`), not by the report. Definitions and sources: docs/stati
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, TypedDict, cast
 
@@ -15,18 +15,18 @@ import numpy as np
 
 from harness import Figure, Page, Report, Study, Table, hookimpl, inference, kept_statistics, statistics
 
+from .._declared import shared_measures, unknown_alternatives, unmatched_baseline
 from .._measured import measured_entry
-from .alternatives import definitions_of
+from .._models import left_out
+from .alternatives import alternatives_entry, without_effect
 from .figures import all_figures
 from .halves import digests_of
 from .interventions import intervention_remarks, interventions_entry
 from .pages import all_pages
 from .quantities import Quantities, quantities
 from .reliability import Repeated, reliability_entries, repeated
-from .remarks import remarks_on
-from .robustness import effective_entries
+from .robustness import effective_entries, reference
 from .schema import (
-    AlternativesEntry,
     BeyondEntry,
     CouplingEntry,
     EffectiveEntry,
@@ -35,7 +35,6 @@ from .schema import (
     ReliabilityEntry,
     SensitivityData,
     SensitivityEntry,
-    SpecificationEntry,
 )
 from .tables import all_tables
 
@@ -65,7 +64,7 @@ class Sensitivity(Report):
             **numbers,
             "warnings": [
                 *study.warnings,
-                *remarks_on(study, over),
+                *_remarks(study, over),
                 *intervention_remarks(study, over, numbers["sensitivities"]),
             ],
             "provenance": [dict(entry) for entry in study.provenance],
@@ -135,7 +134,7 @@ def _sensitivity(
         "detectable": {"single": single, "corrected": corrected, "tests": tests},
         "ceiling": {"value": ceiling.value, "disattenuated": ceiling.disattenuated, "reason": ceiling.reason},
         "coupling": _coupling(over, pair),
-        "alternatives": _alternatives(study, over, pair),
+        "alternatives": alternatives_entry(study, over, pair),
         "effective": _beyond(over, pair, effective),
         "interventions": interventions_entry(study, over, pair),
     }
@@ -227,36 +226,6 @@ def _coupling(over: Quantities, pair: tuple[str, str]) -> CouplingEntry | None:
     }
 
 
-def _alternatives(study: Study, over: Quantities, pair: tuple[str, str]) -> AlternativesEntry | None:
-    """All combinations of the declared definitions of the two; None where neither has another one."""
-    first, second = (definitions_of(study, over, name) for name in pair)
-    if len(first) == len(second) == 1:
-        return None
-    result = inference.multiverse_of(first, second, pair)
-    return {
-        "defined": result.defined,
-        "least": result.least,
-        "median": result.median,
-        "most": result.most,
-        "positive": result.positive,
-        "negative": result.negative,
-        "significant": result.significant,
-        "specifications": [_specification(each) for each in result.specifications],
-        "reason": result.reason,
-    }
-
-
-def _specification(each: inference.Specification) -> SpecificationEntry:
-    correlation = each.correlation
-    return {
-        "bias": each.first,
-        "generalization": each.second,
-        "n": correlation.n,
-        "spearman": correlation.value,
-        "p": correlation.p,
-    }
-
-
 def _beyond(over: Quantities, pair: tuple[str, str], effective: Sequence[EffectiveEntry]) -> BeyondEntry | None:
     """The bias with effective robustness on the axis, over models that the line need not be extrapolated for.
 
@@ -271,6 +240,30 @@ def _beyond(over: Quantities, pair: tuple[str, str], effective: Sequence[Effecti
     names = (pair[0], f"effective robustness on {pair[1]}")
     result = statistics.spearman(over.values[pair[0]][have], values[have], names)
     return {"n": result.n, "spearman": result.value, "p": result.p, "reason": result.reason}
+
+
+def _remarks(study: Study, over: Quantities) -> Iterator[str]:
+    plan = study.statistics
+    if not study.biases or not study.axes:
+        yield "no run defines both biases and axes, so nothing is correlated; type: harness run --suite NAME --out RUN"
+        return
+    for key, declared in (
+        ("controls", plan.controls),
+        ("baseline_models", plan.baseline_models),
+        ("alternatives", plan.alternatives),
+    ):
+        if not declared:
+            yield f"no {key} are declared; a suite declares them under statistics: docs/statistics.md"
+    unknown = [name for name in plan.controls if name not in over.values]
+    if unknown:
+        yield f"controls that are no bias or axis of this report: {', '.join(unknown)}"
+    yield from (*unknown_alternatives(study), *without_effect(study, over), *unmatched_baseline(study, over.models))
+    yield from shared_measures(study)
+    if plan.baseline_models and reference(study) is None:
+        yield "no control is an axis made of accuracies, so there is nothing that effective robustness is measured from"
+    if absent := left_out(study):
+        subject = "1 model without a group takes" if absent == 1 else f"{absent} models without a group take"
+        yield f"{subject} no part; --ungrouped includes them"
 
 
 @hookimpl

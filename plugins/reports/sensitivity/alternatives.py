@@ -7,10 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from harness import Study
+from harness import Study, inference
 
 from .._declared import short
 from .quantities import AS_DEFINED, Quantities
+from .schema import AlternativesEntry, SpecificationEntry
 
 Titled = Mapping[str, tuple[str, ...]]
 MOST: Final = 1000
@@ -61,3 +62,33 @@ def _lack(over: Quantities, parts: Sequence[str]) -> str:
 
 def _is_empty(values: np.ndarray) -> bool:
     return bool(np.isnan(values).all())
+
+
+def alternatives_entry(study: Study, over: Quantities, pair: tuple[str, str]) -> AlternativesEntry | None:
+    """All combinations of the declared definitions of the two; None where neither has another one."""
+    first, second = (definitions_of(study, over, name) for name in pair)
+    if len(first) == len(second) == 1:
+        return None
+    result = inference.multiverse_of(first, second, pair)
+    return {
+        "defined": result.defined,
+        "least": result.least,
+        "median": result.median,
+        "most": result.most,
+        "positive": result.positive,
+        "negative": result.negative,
+        "significant": result.significant,
+        "specifications": [_specification(each) for each in result.specifications],
+        "reason": result.reason,
+    }
+
+
+def _specification(each: inference.Specification) -> SpecificationEntry:
+    correlation = each.correlation
+    return {
+        "bias": each.first,
+        "generalization": each.second,
+        "n": correlation.n,
+        "spearman": correlation.value,
+        "p": correlation.p,
+    }
