@@ -22,7 +22,7 @@ from .matrix import matrix_figures
 from .measure_tables import measure_tables
 from .schema import CorrelationData
 from .summary import summary
-from .tables import interval_tables, joint_tables, model_tables, place_tables
+from .tables import interval_tables, joint_tables, model_tables, place_tables, source_lines
 
 ON_PAGE = "in the part on each set of models"
 
@@ -89,5 +89,5 @@ def _lists(data: CorrelationData) -> Iterator[Page]:
         "Missing, and why", missing, "No model lacks a number that another one has, and no number is undefined."
     )
     yield listing("Flags", list(flag_tables(data)), "No measure carries a flag.")
-    yield remarks_page(data["warnings"])
+    yield remarks_page([*data["warnings"], *source_lines(data)])
     yield listing("Errata", list(errata_tables(data)), "No published number here is known to be wrong.")

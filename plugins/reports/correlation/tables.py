@@ -259,15 +259,19 @@ def _flagged(data: CorrelationData) -> Iterator[Table]:
         yield Table(title="Flagged models", columns=("measures: flag: models",), rows=rows)
 
 
-def _remarks(data: CorrelationData) -> Iterator[Table]:
-    sources = [
+def source_lines(data: CorrelationData) -> list[str]:
+    """Of each published table its title, source and license."""
+    return [
         f"{source.get('label') or source['run']}: {source['title']}; {source['source']}; {source['license']}"
         for source in data["provenance"]
         if "title" in source
     ]
+
+
+def _remarks(data: CorrelationData) -> Iterator[Table]:
     footnotes = {erratum["measure"] for erratum in data["errata"] if erratum["concerns"]}
     remarks = [text for text in data["warnings"] if not _is_footnote(text, footnotes)]
-    yield from remark_tables([*remarks, *sources])
+    yield from remark_tables([*remarks, *source_lines(data)])
 
 
 def _is_footnote(remark: str, measures: Collection[str]) -> bool:

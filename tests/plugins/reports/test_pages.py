@@ -320,10 +320,13 @@ def test_the_sentences_of_the_published_table(real):
         Row(name=m.name, group=m.group, run="runs/paper", measures=m.measures, missing=absences(m.missing))
         for m in table.models
     ]
-    data, (first, second, third) = sentences(
+    origin = {"run": "runs/paper", "kind": "imported", "title": table.title, "source": table.source, "license": "CC"}
+    data, shown = pages(
         rows, table.biases, table.axes, titles=table.titles, statistics=table.statistics,
-        provenance=[{"run": "runs/paper", "kind": "imported"}],
+        provenance=[origin],
     )  # fmt: skip
+    first, second, third = shown["Summary"].text
+    assert f"runs/paper: {table.title}; {table.source}; CC" in texts(shown["Remarks"])
     numbers = sum(len(m.measures) for m in table.models)
     assert first == (
         f"70 models were read from 1 published table ({numbers:,} numbers), for 6 biases and 4 axes of "
