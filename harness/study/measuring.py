@@ -102,9 +102,7 @@ class RowReader:
     def warnings(self) -> list[Remark]:
         """Stored remarks, and remarks on code; with several runs, each stored remark names its run, or its label."""
         several = len(self.provenance) > 1
-        remarks = [
-            labelled(remark, self._labels.get(label, label)) if several else remark for label, remark in self._remarks
-        ]
+        remarks = [labelled(each, self._labels.get(run, run)) if several else each for run, each in self._remarks]
         return list(dict.fromkeys([*remarks, *self._codes.remarks()]))
 
     def _define(self, label: str, biases: Definitions, axes: Definitions) -> None:
