@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -213,6 +214,12 @@ def test_what_was_measured():
         "7 models were measured in 2 tasks with 800 trials (1 run), for 2 biases and 2 axes of generalization; 6 of "
         "them, in 1 group, enter the statistics over models."
     )
+
+
+def test_a_model_of_two_labels_is_counted_once():
+    again = replace(rising(n=1)[0], name="g0 (bob)", label="bob", duplicate_of="g0")
+    data, (first, *_) = sentences([*rising(), again])
+    assert first.startswith("6 models have 24 numbers, ") and len(data["models"]) == 7
 
 
 @pytest.mark.parametrize(
