@@ -72,11 +72,11 @@ def to_html(pages: Sequence[Page], title: str) -> str:
     views, names, looks = _views(pages)
     panels = [panel.spec for view in views for figure in view.figures for panel in figure.panels]
     data = {"names": names.all, "groups": list(looks.groups), "config": CONFIG, "panels": panels}
-    style = _asset("page.css")
+    style = asset("page.css")
     scripts = {
-        "early": _asset("early.js"),
-        "vega": runtime() if panels else "",
-        "script": _asset("charts.js") + _asset("tables.js"),
+        "early": asset("early.js"),
+        "vega": in_ascii(runtime()) if panels else "",
+        "script": in_ascii(asset("charts.js") + asset("tables.js")),
     }
     return _template().render(
         title=title,
@@ -155,15 +155,22 @@ def _source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _asset(name: str) -> str:
+@cache
+def asset(name: str) -> str:
+    """A file of this room."""
     return (files(ROOM) / name).read_text(encoding="utf-8")
+
+
+def in_ascii(script: str) -> str:
+    """A script without characters that an encoding may lack: its digest is in the policy, so nobody may rewrite it."""
+    return re.sub(r"[^\x00-\x7f]", lambda match: json.dumps(match.group())[1:-1], script)
 
 
 @cache
 def _template() -> Any:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
                               keep_trailing_newline=True, finalize=_shown)  # fmt: skip
-    return environment.from_string(_asset("page.html.jinja"))
+    return environment.from_string(asset("page.html.jinja"))
 
 
 def _shown(value: Any) -> Any:

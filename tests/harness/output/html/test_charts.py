@@ -15,7 +15,7 @@ from harness.output.html import to_html
 from harness.output.html.axes import CONFIG
 from harness.output.html.heat import DIVERGING, SEQUENTIAL, Shades, luminance
 from harness.output.html.looks import COLOURS, SHAPES
-from harness.output.html.page import _asset
+from harness.output.html.page import asset
 from harness.output.scales import Scale
 from tests.helpers.pages import data_of, heat, page, scatter
 
@@ -172,7 +172,7 @@ def contrast(one, other):
 
 def themes():
     """Name -> colour, in the light and in the dark theme."""
-    pairs = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\);", _asset("page.css"))
+    pairs = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\);", asset("page.css"))
     return {name: light for name, light, _ in pairs}, {name: dark for name, _, dark in pairs}
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from harness import Figure, Page, Picture, Series, TableCell
+from harness.foreign import in_ascii
 from harness.output.html import to_html
 from harness.output.html.page import json_for_script
 from tests.helpers.hostile_texts import TEXTS, inert_html, shape
@@ -114,6 +115,13 @@ def test_the_file_needs_no_network_and_allows_its_own_scripts_alone(file):
     assert len(re.findall("sha256-", policy)) == 4  # stylesheet, and three scripts
     assert "vega" not in to_html([page(tables=(numbers(3),))], "t").split("<body>")[0]
     assert len(to_html([page(tables=(numbers(3),))], "t")) < 60_000  # no runtime without a figure
+
+
+def test_no_encoding_changes_what_the_policy_allows(file):
+    written = in_ascii(file, "html")
+    assert written.isascii()
+    inert_html(written)
+    assert read(written).all("h1")[0].content == "A title"
 
 
 def test_the_same_pages_give_the_same_bytes(file):
