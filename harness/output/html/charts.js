@@ -196,6 +196,7 @@
     const chart = { spec };
     charts.set(panel, chart);
     panel.style.minHeight = `${spec.height}px`;
+    if (spec.usermeta.most) panel.style.maxWidth = `${spec.usermeta.most}px`;
     listen(panel, chart);
     nearby.observe(panel);
     sizes.observe(panel);
@@ -216,13 +217,18 @@
   const switchGroup = (group, shown) => buttons.forEach((button) => {
     if (button.dataset.group === group) button.setAttribute("aria-pressed", String(shown));
   });
-  buttons.forEach((button) => button.addEventListener("click", () => {
-    const group = button.dataset.group;
-    const shown = button.getAttribute("aria-pressed") !== "true";
-    switchGroup(group, shown);
-    const at = data.groups.indexOf(group);
-    hidden = shown ? hidden.filter((one) => one !== at) : [...hidden, at];
+  const isShown = (button) => button.getAttribute("aria-pressed") === "true";
+  function switchGroups(groups, shown) {
+    groups.forEach((group) => switchGroup(group, shown));
+    hidden = [...new Set(buttons.filter((one) => !isShown(one)).map((one) => data.groups.indexOf(one.dataset.group)))];
     charts.forEach((chart) => { if (chart.view) update(chart, { hidden }); });
+    everies.forEach((every) => { every.textContent = members(every).some(isShown) ? "Hide all" : "Show all"; });
+  }
+  const everies = all("button.every");
+  const members = (every) => all("button.group", every.parentElement);
+  buttons.forEach((button) => button.addEventListener("click", () => switchGroups([button.dataset.group], !isShown(button))));
+  everies.forEach((every) => every.addEventListener("click", () => {
+    switchGroups(members(every).map((one) => one.dataset.group), !members(every).some(isShown));
   }));
 
   // --- print, and where the reader is -----------------------------------------------------------

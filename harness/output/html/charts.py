@@ -63,7 +63,7 @@ def panel_spec(figure: Figure, panel: Panel, looks: Looks, names: Names) -> Spec
         "data": [
             _data("lines", _lines(panel, rows, (x, y))),
             _data("bars", [row for (one, _), of in zip(panel.series, rows, strict=True) for row in of if _is_bar(one)]),
-            _data("points", [row for (_, look), of in zip(panel.series, rows, strict=True) if look >= 0 for row in of]),
+            _data("points", [row for of in sorted(rows, key=len, reverse=True) for row in of if row["k"] >= 0]),
             _part_of_points("beyond", "isValid(datum.t)"),
             _part_of_points("lit", f"{_LIT} && !isValid(datum.t)"),
         ],

@@ -24,6 +24,8 @@ _CELL, _SMALL_CELL, _MANY = 26, 8, 60
 """Height of a row in pixels, and that of one of many rows."""
 _ACROSS: Final = 300
 """About the width of one of several maps, in pixels: small cells are squares."""
+_WIDEST, _MARGIN = 120, 230
+"""Most width of a cell in pixels, and room for the names of rows."""
 _ROOM: Final = (30, 14)
 """Width and height in pixels that a cell must have for its number."""
 _CELL_WIDTH: Final = "abs(scale('x', 1) - scale('x', 0))"
@@ -94,7 +96,7 @@ def map_spec(figure: Figure, each: HeatMap, shades: Shades) -> Spec:
         "rows": list(each.rows), "columns": list(each.columns),
     }  # fmt: skip
     return {
-        "usermeta": {"map": figure.map_label or "value"},
+        "usermeta": {"map": figure.map_label or "value", "most": _MARGIN + _WIDEST * across},
         "width": 560,
         "height": max(round(down * _cell_height(figure, each)), 120) + 70,
         "autosize": {"type": "fit", "contains": "padding"},

@@ -17,7 +17,7 @@ from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from harness.foreign import visible
@@ -82,6 +82,7 @@ def to_html(pages: Sequence[Page], title: str) -> str:
         title=title,
         views=views,
         counter=partial(next, iter(range(len(panels)))),
+        first=next((at for at, view in enumerate(views) if view.figures), -1),
         policy=_policy(style, [text for text in scripts.values() if text]),
         data=Markup(json_for_script(data)),
         style=Markup(style),
@@ -167,7 +168,7 @@ def in_ascii(script: str) -> str:
 
 
 @cache
-def _template() -> Any:
+def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
                               keep_trailing_newline=True, finalize=_shown)  # fmt: skip
     return environment.from_string(asset("page.html.jinja"))
