@@ -26,9 +26,13 @@ WIDTH: Final = 560
 """In pixels; the page sets that of the place where a panel stands."""
 HEIGHT, PANEL_HEIGHT, LINE = 350, 290, 15
 """Of a panel alone, of one of several, and of a named row, in pixels."""
-AREA, SMALL_AREA = 64, 42
-"""Of a mark, in square pixels."""
+AREA, SMALL_AREA, TINY_AREA = 64, 42, 14
+"""Of a mark, in square pixels: alone, in one of several panels or on a curve, on one of many curves."""
+CROWDED: Final = 12
+"""From so many curves on in one panel, they are thin."""
 _VISIBLE: Final = "indexof(hidden, datum.g) < 0"
+_FADED: Final = "lit >= 0 && isValid(datum.n) && datum.n !== lit ? 0.2 : 1"
+"""Opacity of curves and their points: one alone stands out when it is under the pointer."""
 _LIT: Final = "lit >= 0 && datum.n === lit"
 
 
@@ -69,7 +73,7 @@ def panel_spec(figure: Figure, panel: Panel, looks: Looks, names: Names) -> Spec
         ],
         "scales": [axes.scale("x", x), axes.scale("y", y), *_looks_of(panel)],
         "axes": axes.axes(figure, x, y),
-        "marks": [axes.clipped([_joined(), _bars(), _marks(figure, panel), _beyond(), _lit()])],
+        "marks": [axes.clipped([_joined(panel), _bars(), _marks(figure, panel), _beyond(), _lit()])],
     }
 
 
@@ -77,6 +81,10 @@ def _height(figure: Figure, panel: Panel, y: Scale) -> int:
     if figure.y_ticks:
         return min(round(LINE * (y.last - y.first)) + 64, 4000)
     return PANEL_HEIGHT if panel.title else HEIGHT
+
+
+def _is_crowded(panel: Panel) -> bool:
+    return sum(series.line for series in panel.all) >= CROWDED
 
 
 def _is_bar(series: Series) -> bool:
@@ -129,7 +137,7 @@ def _lines(panel: Panel, rows: list[list[Spec]], scales: tuple[Scale, Scale]) ->
             spots = ((axes.on_scale(scales[0], x), axes.on_scale(scales[1], y)) for x, y in places)
             lines += [{"x": x, "y": y, "g": -1, "k": -1, "l": at} for x, y in spots if math.isfinite(x + y)]
         elif series.line:
-            lines += [{key: row[key] for key in ("x", "y", "g", "k")} | {"l": at} for row in rows[at]]
+            lines += [{key: row[key] for key in "xygkn" if key in row} | {"l": at} for row in rows[at]]
     return lines
 
 
@@ -150,12 +158,13 @@ _PLACE: Final[Spec] = {"x": {"scale": "x", "field": "x"}, "y": {"scale": "y", "f
 _COLOUR: Final[Spec] = {"scale": "colour", "field": "k"}
 
 
-def _joined() -> Spec:
+def _joined(panel: Panel) -> Spec:
     """One line for each series that is joined, and for each reference."""
     encode = {
         **_PLACE,
         "stroke": _COLOUR,
-        "strokeWidth": {"signal": "datum.k < 0 ? 1 : 1.6"},
+        "strokeWidth": {"signal": f"datum.k < 0 ? 1 : {_LIT} ? 3 : {1 if _is_crowded(panel) else 1.6}"},
+        "strokeOpacity": {"signal": f"datum.k < 0 ? 1 : {0.75 if _is_crowded(panel) else 1} * ({_FADED})"},
         "strokeDash": {"signal": "datum.k < 0 ? [4, 3] : []"},
         "strokeJoin": {"value": "round"},
     }
@@ -181,7 +190,8 @@ def _bars() -> Spec:
 
 
 def _marks(figure: Figure, panel: Panel) -> Spec:
-    area = SMALL_AREA if panel.title or figure.y_ticks or any(series.line for series in panel.all) else AREA
+    joined = any(series.line for series in panel.all)
+    area = TINY_AREA if _is_crowded(panel) else SMALL_AREA if panel.title or figure.y_ticks or joined else AREA
     encode = {
         **_PLACE,
         "shape": {"scale": "shape", "field": "k"},
@@ -189,6 +199,7 @@ def _marks(figure: Figure, panel: Panel) -> Spec:
         "stroke": [{"test": "datum.o", **_COLOUR}, {"test": _LIT, "value": "var(--ink)"}, {"value": "var(--paper)"}],
         "strokeWidth": {"signal": f"datum.o || ({_LIT}) ? 1.6 : 0.8"},
         "size": {"signal": f"{_LIT} ? {3 * area} : {area}"},
+        "opacity": {"signal": _FADED if joined else "1"},
         "zindex": {"signal": f"{_LIT} ? 1 : 0"},
     }
     return {"type": "symbol", "name": "point-marks", "from": {"data": "points"}, "encode": {"update": encode}}

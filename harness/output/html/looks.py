@@ -75,21 +75,22 @@ def colour_of(look: int) -> str:
 
 
 def looks_of(figures: Sequence[Figure]) -> Looks:
-    """The looks of `figures`, whose texts are shown as they are."""
+    """The looks of `figures`, whose texts are shown as they are. Series of one label share one, in one panel too."""
     panels: list[tuple[Panel, ...]] = [()] * len(figures)
     groups = dict[str, Group]()
     for family, members in enumerate(_families(figures)):
-        together = replace(figures[members[0]], series=tuple(
-            replace(series, panel=f"{at}\n{series.panel}") for at in members for series in figures[at].series
-        ))  # fmt: skip
-        for panel in panels_of(together):
-            at, _, title = panel.title.partition("\n")
-            panels[int(at)] += (replace(panel, title=title),)
-            for series, look in panel.series:
-                if look >= 0 and series.label:
-                    group = Group(label=series.label, number=len(groups), look=look, family=family)
-                    groups.setdefault(series.label, group)
+        looks = dict[str, int]()
+        for at in members:
+            panels[at] = tuple(_in_looks(panel, looks) for panel in panels_of(figures[at]))
+        for label in filter(None, looks):
+            groups[label] = Group(label=label, number=len(groups), look=looks[label], family=family)
     return Looks(panels=tuple(panels), groups=groups)
+
+
+def _in_looks(panel: Panel, looks: dict[str, int]) -> Panel:
+    """`panel` with the looks of its labels; a new one takes the next look."""
+    series = ((one, looks.setdefault(one.label, len(looks)) if look >= 0 else look) for one, look in panel.series)
+    return replace(panel, series=tuple(series))
 
 
 def labels_of(figure: Figure) -> list[str]:

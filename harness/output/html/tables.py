@@ -14,6 +14,8 @@ from harness.records import Table, TableCell
 
 SHOWN: Final = 100
 """Rows that are shown before the reader asks for all; so many lie in the first body of the table."""
+PROSE: Final = 60
+"""A table with a longer cell is as wide as the page, and its cells are wrapped."""
 FILTERED: Final = 8
 """Tables with more rows can be filtered."""
 
@@ -24,7 +26,10 @@ def table_html(table: Table) -> Markup:
     head = "".join(_heading(column) for column in columns)
     caption = f"<caption><span>{html_text(table.title)}</span></caption>" if table.title else ""
     bodies = "\n".join(_bodies(table.rows, columns))
-    return Markup(f"<table>{caption}\n<thead><tr>{head}</tr></thead>\n{bodies}\n</table>")
+    prose = any(len(cell.text) > PROSE for row in table.rows for cell in row)
+    return Markup(
+        f"<table{' class=prose' if prose else ''}>{caption}\n<thead><tr>{head}</tr></thead>\n{bodies}\n</table>"
+    )
 
 
 def _heading(column: Column) -> str:

@@ -110,6 +110,21 @@ def test_lines_references_rows_and_open_marks():
     assert 'fill="var(--paper)"' in " ".join(marks(svg(second), "point-marks"))
 
 
+def test_curves_of_one_group_look_alike_and_one_stands_out_under_the_pointer():
+    models = [f"model {at}" for at in range(15)]
+    curves = tuple(
+        Series(label="ab"[at % 2], x=(1.0, 2.0), y=(float(at), 1.0), line=True, names=(model, model))
+        for at, model in enumerate(models)
+    )
+    (spec,) = specs(scatter(series=curves))
+    picture = svg(spec)
+    lines = marks(picture, "")
+    assert [sum(f'stroke="var(--look-{look})"' in line for line in lines) for look in range(3)] == [8, 7, 0]
+    lit = marks(svg(spec, lit=3), "")
+    assert sum('stroke-width="3"' in line and 'stroke-opacity="0.75"' in line for line in lit) == 1
+    assert sum('stroke-opacity="0.15' in line for line in lit) == 14
+
+
 def test_a_reference_line_is_no_reason_to_fail():
     equal = Series(label="y = x", x=(0.0, 1.0), y=(0.0, 1.0), style="reference")
     series = (Series(label="g", x=(0.2, 0.8), y=(0.3, 0.7)), equal)
