@@ -186,7 +186,7 @@ def _marks(figure: Figure, panel: Panel) -> Spec:
         "size": {"signal": f"{_LIT} ? {3 * area} : {area}"},
         "zindex": {"signal": f"{_LIT} ? 1 : 0"},
     }
-    return {"type": "symbol", "name": "points", "from": {"data": "points"}, "encode": {"update": encode}}
+    return {"type": "symbol", "name": "point-marks", "from": {"data": "points"}, "encode": {"update": encode}}
 
 
 def _beyond() -> Spec:
@@ -220,5 +220,9 @@ def _lit() -> Spec:
 
 def _text(name: str, encode: Spec) -> Spec:
     return {
-        "type": "text", "name": name, "from": {"data": name}, "encode": {"update": encode}, "interactive": False
-    }  # fmt: skip
+        "type": "text",
+        "name": f"{name}-marks",
+        "from": {"data": name},
+        "encode": {"update": encode},
+        "interactive": False,
+    }

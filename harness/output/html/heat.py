@@ -20,10 +20,14 @@ SEQUENTIAL: Final = (
     "#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838",
 )  # fmt: skip
 """Cividis in ten steps: rises in lightness alone (Nuñez, Anderton & Renslow 2018)."""
-_CELL, _SMALL_CELL, _MANY = 26, 7, 60
+_CELL, _SMALL_CELL, _MANY = 26, 8, 60
 """Height of a row in pixels, and that of one of many rows."""
+_ACROSS: Final = 300
+"""About the width of one of several maps, in pixels: small cells are squares."""
 _ROOM: Final = (30, 14)
 """Width and height in pixels that a cell must have for its number."""
+_CELL_WIDTH: Final = "abs(scale('x', 1) - scale('x', 0))"
+_CELL_HEIGHT: Final = "abs(scale('y', 1) - scale('y', 0))"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +56,17 @@ class Shades:
         """A number as a cell shows it."""
         return "–" if value is None else f"{value:z.{self.decimals}f}"
 
+    def colour(self, value: float) -> str:
+        """The colour of a number, mixed from its neighbours as the browser does."""
+        first, last, steps = self.numbers[0], self.numbers[-1], len(self.numbers) - 1
+        place = min(max((value - first) / (last - first), 0.0), 1.0) * steps
+        at = min(int(place), steps - 1)
+        pairs = zip(_parts(self.colours[at]), _parts(self.colours[at + 1]), strict=True)
+        return "#" + "".join(f"{round(low + (high - low) * (place - at)):02x}" for low, high in pairs)
+
     def dark(self, value: float) -> bool:
         """Whether white stands out from its colour more than black does."""
-        at = min(range(len(self.numbers)), key=lambda place: abs(self.numbers[place] - value))
-        return luminance(self.colours[at]) < 0.18
+        return luminance(self.colour(value)) < 0.18
 
     @property
     def ends(self) -> tuple[str, str, str]:
@@ -64,9 +75,13 @@ class Shades:
         return self.text(first), self.text((first + last) / 2), self.text(last)
 
 
+def _parts(colour: str) -> list[int]:
+    return [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+
+
 def luminance(colour: str) -> float:
     """Relative luminance of ``#rrggbb`` (WCAG 2.2)."""
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    parts = (part / 255 for part in _parts(colour))
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -81,7 +96,7 @@ def map_spec(figure: Figure, each: HeatMap, shades: Shades) -> Spec:
     return {
         "usermeta": {"map": figure.map_label or "value"},
         "width": 560,
-        "height": max(down * (_CELL if down <= _MANY else _SMALL_CELL), 120) + 90,
+        "height": max(round(down * _cell_height(figure, each)), 120) + 70,
         "autosize": {"type": "fit", "contains": "padding"},
         "signals": [{"name": name, "value": value} for name, value in signals.items()],
         "data": [{"name": "cells", "values": list(_cells(each, shades))}],
@@ -93,6 +108,11 @@ def map_spec(figure: Figure, each: HeatMap, shades: Shades) -> Spec:
         "axes": list(_axes(figure, each)),
         "marks": [clipped([_squares(), _numbers()])],
     }  # fmt: skip
+
+
+def _cell_height(figure: Figure, each: HeatMap) -> float:
+    most = _CELL if len(each.rows) <= _MANY else _SMALL_CELL
+    return max(min(most, _ACROSS / max(len(each.columns), 1)), 4) if len(figure.maps) > 1 else most
 
 
 def _cells(each: HeatMap, shades: Shades) -> Sequence[Spec]:
@@ -139,23 +159,23 @@ def _axes(figure: Figure, each: HeatMap) -> Sequence[Spec]:
 
 def _squares() -> Spec:
     encode = {
-        "x": {"scale": "x", "field": "x", "offset": 0.5},
-        "x2": {"scale": "x", "signal": "datum.x + 1", "offset": -0.5},
-        "y": {"scale": "y", "field": "y", "offset": 0.5},
-        "y2": {"scale": "y", "signal": "datum.y + 1", "offset": -0.5},
+        "x": {"scale": "x", "field": "x"},
+        "x2": {"scale": "x", "signal": "datum.x + 1"},
+        "y": {"scale": "y", "field": "y"},
+        "y2": {"scale": "y", "signal": "datum.y + 1"},
+        "stroke": {"value": "var(--paper)"},
+        "strokeWidth": {"signal": f"min({_CELL_WIDTH}, {_CELL_HEIGHT}) > {_ROOM[1]} ? 1 : 0"},
         "fill": [{"test": "datum.v === null", "value": "var(--panel)"}, {"scale": "colour", "field": "v"}],
     }
-    return {"type": "rect", "name": "cells", "from": {"data": "cells"}, "encode": {"update": encode}}
+    return {"type": "rect", "name": "cell-marks", "from": {"data": "cells"}, "encode": {"update": encode}}
 
 
 def _numbers() -> Spec:
     """The number in each cell, where all have room for it."""
-    wide = "abs(scale('x', 1) - scale('x', 0))"
-    high = "abs(scale('y', 1) - scale('y', 0))"
     encode = {
         "x": {"scale": "x", "signal": "datum.x + 0.5"},
         "y": {"scale": "y", "signal": "datum.y + 0.5"},
-        "text": {"signal": f"{wide} > {_ROOM[0]} && {high} > {_ROOM[1]} ? datum.t : ''"},
+        "text": {"signal": f"{_CELL_WIDTH} > {_ROOM[0]} && {_CELL_HEIGHT} > {_ROOM[1]} ? datum.t : ''"},
         "align": {"value": "center"},
         "baseline": {"value": "middle"},
         "fontSize": {"value": 10.5},
