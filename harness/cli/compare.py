@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.browser import Open, open_page, page_format
 from harness.cli.options import Data, PluginFolders, Registries, choice, open_house
 from harness.cli.report import emit, shape
 
@@ -19,6 +20,7 @@ def compare(
     table: Annotated[Path | None, typer.Option("--table", metavar="FILE", help="The published table.")] = None,
     form: Annotated[str, typer.Option("--format", metavar="terminal|json|csv|markdown|html")] = "terminal",
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: stdout.")] = None,
+    in_browser: Open = False,
     data: Data = None,
     registry: Registries = None,
     plugins: PluginFolders = None,
@@ -30,12 +32,13 @@ def compare(
     from harness.workflows.compare import compare_runs
 
     choice("format", form, FORMATS)
+    form = page_format(form) if in_browser else form
     refuse_inside(output, (run, Path(against)))
     sides = compare_runs(run, against, open_house(registry, plugins).plugins, table=table, data=data or ())
     result = comparison_data(sides.own, sides.reference, sides.comparisons)
     width, color = shape(form, output)
     title = f"harness compare: {sides.own.label} against {sides.reference.label}"
-    whole = form == "csv" or output is not None
+    whole = form in ("csv", "html") or output is not None
     text = render_tables(
         lambda: comparison_tables(result, whole=whole, each=form == "csv"),
         result,
@@ -44,6 +47,9 @@ def compare(
         width=width,
         color=color,
     )
-    emit(text, output, form)
+    if in_browser:
+        open_page(text, output)
+    else:
+        emit(text, output, form)
     if result["counts"]["differs"]:
         raise typer.Exit(1)

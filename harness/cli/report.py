@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.browser import Open, open_page, page_format
 from harness.cli.options import PluginFolders, Registries, choice, open_house, stdout_console
 from harness.errors import UnknownNameError
 from harness.foreign import one_line
@@ -44,6 +45,7 @@ def report(
     ungrouped: Annotated[
         bool, typer.Option("--ungrouped", help="Let models without a group take part in correlations.")
     ] = False,
+    in_browser: Open = False,
     registry: Registries = None,
     plugins: PluginFolders = None,
 ) -> None:
@@ -55,6 +57,7 @@ def report(
     from harness.workflows.study import opened
 
     choice("format", form, FORMATS)
+    form = page_format(form, figure) if in_browser else form
     refuse_inside(output, runs)
     gc.set_threshold(100_000, 20, 20)  # tens of thousands of measures stay to the end: looking for garbage takes longer
     # A report needs no registry; one that is given is checked.
@@ -68,6 +71,9 @@ def report(
     data = checked_data(name, plugin.data(study))
     with strict_json(name) if form == "json" else nullcontext():
         text = render(plugin, data, form, width=width, color=color)
+    if in_browser:
+        open_page(text, output)
+        return
     emit(text, output, form)
     if form == "terminal" and output is None:
         _print_sources(runs)

@@ -22,15 +22,11 @@ LONGEST_LABEL: Final = 190
 """Of the name of a row, in pixels."""
 
 
-def place(figure: Figure, side: Side, value: float) -> float:
-    """Where a value stands in the data of a panel: as it is, or its quantile on a probit scale."""
-    if not figure.probit:
-        return value
-    return on_scale(_PROBIT, value)
-
-
 def on_scale(scale: Scale, value: float) -> float:
-    """As `place`; NaN where a logarithmic scale has no place for it."""
+    """Where a value stands in the data of a panel: as it is, or its quantile on a probit scale.
+
+    NaN where a logarithmic scale has no place for it.
+    """
     if scale.kind == "probit":
         return scale.forward(min(max(value, _LEAST), 1 - _LEAST))
     return value if scale.kind == "linear" or value > 0 else math.nan
@@ -70,8 +66,11 @@ def axes(figure: Figure, x: Scale, y: Scale) -> list[Spec]:
     if figure.y_ticks:
         named = {"update": {"text": {"signal": "rows[indexof(places, datum.value)]"}}}
         beside |= {"values": {"signal": "places"}, "encode": {"labels": named}, "labelLimit": LONGEST_LABEL}
-        beside |= {"title": figure.y_label, "labelOverlap": False}
-    return [entry | {"grid": True} for entry in (below, beside)]
+        beside["title"] = figure.y_label
+        del beside["tickCount"]  # Vega would leave out names
+    else:
+        beside["labelOverlap"] = True
+    return [entry | {"grid": True} for entry in (below | {"labelOverlap": True}, beside)]
 
 
 def _titled(label: str, form: str) -> str:
@@ -115,7 +114,6 @@ CONFIG: Final[Spec] = {
         "titleFontSize": 12,
         "titleFontWeight": 500,
         "labelPadding": 6,
-        "labelOverlap": True,
         "labelFlush": False,
         "aria": False,
     },

@@ -227,7 +227,7 @@
 
   // --- print, and where the reader is -----------------------------------------------------------
   const beforePrint = () => {
-    all("details:not([open])").forEach((one) => {
+    all("details.part:not([open])").forEach((one) => {
       one.open = true;
       one.dataset.closed = "";
     });

@@ -50,7 +50,7 @@ class Names:
 def panel_spec(figure: Figure, panel: Panel, looks: Looks, names: Names) -> Spec:
     """One panel of `figure`. Raises RequestError where it cannot be drawn."""
     x, y = (Scale.of(figure, panel.all, side, PAD) for side in axes.SIDES)
-    rows = [list(_points(figure, series, look, looks, names)) for series, look in panel.series]
+    rows = [list(_points(figure, series, look, (x, y), looks, names)) for series, look in panel.series]
     meta: Spec = {"x": figure.x_label, "y": figure.y_label}
     meta |= {"rows": True} if figure.y_ticks else {}
     meta |= {"curves": True} if any(series.line for series in panel.all) else {}
@@ -94,7 +94,9 @@ def _part_of_points(name: str, test: str) -> Spec:
     return {"name": name, "source": "points", "transform": [{"type": "filter", "expr": test}]}
 
 
-def _points(figure: Figure, series: Series, look: int, looks: Looks, names: Names) -> Iterator[Spec]:
+def _points(
+    figure: Figure, series: Series, look: int, scales: tuple[Scale, Scale], looks: Looks, names: Names
+) -> Iterator[Spec]:
     """The marks of a series, with what a hover tells of each."""
     if series.style == "reference":
         return
@@ -102,9 +104,12 @@ def _points(figure: Figure, series: Series, look: int, looks: Looks, names: Name
     marks = list(marks_of(figure, series))  # of bars, fewer than points
     raw = [(mark.x, mark.y) for mark in marks] if _is_bar(series) else list(zip(series.x, series.y, strict=True))
     for at, mark in enumerate(marks):
-        row: Spec = {"x": axes.place(figure, "x", mark.x), "y": axes.place(figure, "y", mark.y), "g": group, "k": look}
-        if not all(map(math.isfinite, (row["x"], row["y"]))):
-            continue
+        row: Spec = {
+            "x": axes.on_scale(scales[0], mark.x),
+            "y": axes.on_scale(scales[1], mark.y),
+            "g": group,
+            "k": look,
+        }
         row |= {key: number for key, number, side in zip("ab", raw[at], "xy", strict=True) if number != row[side]}
         if series.names and not _is_bar(series):
             row["n"] = names.number(series.names[at])
@@ -172,7 +177,7 @@ def _bars() -> Spec:
         "stroke": {"value": "var(--reference)"},
         "strokeWidth": {"value": 1.6},
     }
-    return {"type": "rule", "from": {"data": "bars"}, "encode": {"update": encode}}
+    return {"type": "rule", "name": "bar-marks", "from": {"data": "bars"}, "encode": {"update": encode}}
 
 
 def _marks(figure: Figure, panel: Panel) -> Spec:

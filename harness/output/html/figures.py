@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -64,6 +65,7 @@ def figure_view(figure: Figure, panels: Sequence[Panel], looks: Looks, names: Na
     views: tuple[PanelView, ...] = ()
     problem = ""
     try:
+        _check(figure)
         if figure.maps:
             shades = Shades.of(figure)
             views = tuple(_map_view(figure, each, shades) for each in figure.maps)
@@ -80,8 +82,17 @@ def figure_view(figure: Figure, panels: Sequence[Panel], looks: Looks, names: Na
         groups=tuple(looks.groups[label] for label in labels_of(figure)),
         keys=tuple(_keys(figure)),
         shades=shades,
-        numbers=Markup("".join(_map_rows(figure) if figure.maps else _rows(figure))),
+        numbers=Markup("" if problem else "".join(_map_rows(figure) if figure.maps else _rows(figure))),
     )
+
+
+def _check(figure: Figure) -> None:
+    """Raises RequestError for points that are no numbers, or of which there are more than of their names."""
+    for series in figure.series:
+        if len({len(series.x), len(series.y), len(series.names) or len(series.x)}) > 1:
+            raise RequestError("its points have other numbers of x, y and names")
+        if not all(map(math.isfinite, (*series.x, *series.y))):
+            raise RequestError("it has values that are no numbers")
 
 
 def _panel_view(figure: Figure, panel: Panel, looks: Looks, names: Names) -> PanelView:

@@ -66,7 +66,7 @@ class Shades:
 
     def dark(self, value: float) -> bool:
         """Whether white stands out from its colour more than black does."""
-        return luminance(self.colour(value)) < 0.18
+        return luminance(self.colour(value)) < 0.179
 
     @property
     def ends(self) -> tuple[str, str, str]:
@@ -150,6 +150,7 @@ def _axes(figure: Figure, each: HeatMap) -> Sequence[Spec]:
             "values": [at + 0.5 for at in range(len(texts))],
             "encode": {"labels": text},
             "labelLimit": LONGEST_LABEL,
+            "labelOverlap": True,
         }
         if side == "x" and max(map(len, texts), default=0) > 3:
             axis |= {"labelAngle": -40, "labelAlign": "right", "labelBaseline": "middle", "labelLimit": 130}
@@ -182,7 +183,7 @@ def _numbers() -> Spec:
         "fill": [
             {"test": "datum.v === null", "value": "var(--muted)"},
             {"test": "datum.w", "value": "#ffffff"},
-            {"value": "#111111"},
+            {"value": "#000000"},
         ],
     }
     return {"type": "text", "from": {"data": "cells"}, "encode": {"update": encode}, "interactive": False}
