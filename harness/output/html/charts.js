@@ -43,6 +43,7 @@
   const nearby = new IntersectionObserver((entries) => entries.forEach(({ target, isIntersecting }) => {
     if (isIntersecting) draw(target);
     inView[isIntersecting ? "add" : "delete"](target);
+    if (isIntersecting) shine(charts.get(target));
   }), { rootMargin: "400px" });
   const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => {
     const { view } = charts.get(target);
@@ -102,6 +103,7 @@
     panel.addEventListener("pointerdown", (event) => {
       if (!chart.view || event.pointerType === "touch" || event.button) return;
       chart.from = [event.clientX, event.clientY];
+      chart.moved = false;
       panel.setPointerCapture(event.pointerId);
     });
     panel.addEventListener("pointermove", (event) => {
@@ -110,6 +112,7 @@
       const [x, y] = [event.clientX - chart.from[0], event.clientY - chart.from[1]];
       if (!panel.classList.contains("moving") && Math.hypot(x, y) < 4) return;
       panel.classList.add("moving");
+      chart.moved = true;
       leave();
       chart.from = [event.clientX, event.clientY];
       pan(chart, -x / chart.view.signal("width"), y / chart.view.signal("height"));
@@ -119,13 +122,18 @@
       panel.classList.remove("moving");
     });
     panel.addEventListener("pointerleave", leave);
-    panel.addEventListener("click", (event) => chart.view && hover(panel, chart, event));
+    panel.addEventListener("click", (event) => { // keeps a model lit, or lets it go
+      if (!chart.view || chart.moved) return;
+      const name = hover(panel, chart, event);
+      kept = name === kept ? -1 : name;
+      if (tip.hidden) light(kept);
+    });
   }
 
   // --- what is under the pointer ----------------------------------------------------------------
   const tip = document.getElementById("tip");
   const number = (value) => (value == null ? "no value" : String(+value.toPrecision(5)).replace("-", "−"));
-  let lit = -1;
+  let [lit, kept, under] = [-1, -1, null]; // names of models by number, and the chart under the pointer
 
   function nearest(chart, [x, y]) {
     const [across, up] = [chart.view.scale("x"), chart.view.scale("y")];
@@ -160,7 +168,7 @@
       write(name, [...lines, `${meta.x || "x"}: ${number(x)}`, ...(meta.rows ? [] : [`${meta.y || "y"}: ${number(y)}`])]);
     }
     stand(event);
-    light(found.n ?? -1, chart);
+    return light(found.n ?? kept, chart);
   }
   function write(name, lines) { // as text: names come from strangers
     tip.replaceChildren();
@@ -175,20 +183,22 @@
     const top = event.clientY + 14 + height > innerHeight ? event.clientY - 14 - height : event.clientY + 14;
     tip.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
   }
-  function light(name, under) { // the same model in all figures in view
-    if (name === lit) return;
-    lit = name;
-    inView.forEach((panel) => {
-      const chart = charts.get(panel);
-      if (chart.view && !chart.spec.usermeta.map) {
-        const shown = chart !== under && name >= 0 && !chart.spec.usermeta.curves;
-        update(chart, { lit: name, lit_name: shown ? data.names[name] : "" });
-      }
-    });
+  function light(name, chart = null) { // the same model in all figures in view
+    if (name !== lit || chart !== under) {
+      [lit, under] = [name, chart];
+      inView.forEach((panel) => shine(charts.get(panel)));
+    }
+    return name;
+  }
+  function shine(chart) {
+    const { map, curves } = chart.spec.usermeta;
+    const name = lit >= 0 && chart !== under && !curves ? data.names[lit] : "";
+    if (!chart.view || map || (chart.view.signal("lit") === lit && chart.view.signal("lit_name") === name)) return;
+    update(chart, { lit, lit_name: name });
   }
   function leave() {
     tip.hidden = true;
-    light(-1);
+    return light(kept);
   }
 
   all(".panel").forEach((panel) => {
@@ -209,7 +219,11 @@
       else zoom(chart, button.dataset.zoom === "in" ? 0.7 : 1 / 0.7);
     }
   }));
-  addEventListener("keydown", (event) => { if (event.key === "Escape") leave(); });
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    kept = -1;
+    leave();
+  });
   addEventListener("scroll", leave, { passive: true });
 
   // --- groups: shown or hidden in every figure of the file --------------------------------------
