@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+import unicodedata
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _UNSEEN: Final = (
     "\x00-\x09\x0b-\x1f\x7f-\x9f"  # C0 without the newline, DEL, C1
@@ -38,6 +42,36 @@ _SPELLED: Final = {
         "─- ━- │| ┃| ├+ ┤+ ┬+ ┴+ ┼+ └+ ┘+ ┌+ ┐+ ╰+ ╯+ ╭+ ╮+ ⌈[ ⌉] ⌊[ ⌋] ►> ○o █# ▏# ▎# ▍# ▌# ▋# ▊# ▉#"
     ).split()
 }
+
+_LATEX: Final = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\char34{}", "`": r"\`{}", "–": r"\textendash{}", "—": r"\textemdash{}",
+    "‘": r"\textquoteleft{}", "’": r"\textquoteright{}", "“": r"\textquotedblleft{}", "”": r"\textquotedblright{}",
+    "…": r"\ldots{}", "†": r"$\dagger$", "‡": r"$\ddagger$", "§": r"$\mathsection$", "¶": r"$\mathparagraph$",
+    "©": "(c)", "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}", "œ": r"\oe{}", "Œ": r"\OE{}", "ø": r"\o{}", "Ø": r"\O{}",
+    "ł": r"\l{}", "Ł": r"\L{}", "ı": r"\i{}",
+    "‐": "-", "‑": "-", "\xa0": "~", "\u2009": r"\,", "\u202f": r"\,", "−": "$-$", "°": r"$^\circ$",
+    "¹": "$^1$", "²": "$^2$", "³": "$^3$", "€": "EUR", "£": r"$\mathsterling$",
+    **{
+        word[0]: f"$\\{word[1:]}$"
+        for word in (
+            "×times ÷div ·cdot ±pm ≤leq ≥geq ≠neq ≈approx ≡equiv ∝propto ∞infty √surd ∑sum ∏prod ∫int ∂partial ∇nabla "
+            "∈in ∉notin ⊂subset ⊆subseteq ∪cup ∩cap ∅emptyset ∀forall ∃exists ∧wedge ∨vee ¬neg ∘circ •bullet ⋆star "
+            "→rightarrow ←leftarrow ↔leftrightarrow ↑uparrow ↓downarrow ⇒Rightarrow ►triangleright ⌈lceil ⌉rceil "
+            "⌊lfloor ⌋rfloor αalpha βbeta γgamma δdelta εvarepsilon ζzeta ηeta θtheta ιiota κkappa λlambda μmu µmu νnu "
+            "ξxi πpi ρrho σsigma ςvarsigma τtau υupsilon φvarphi χchi ψpsi ωomega ΓGamma ΔDelta ΘTheta ΛLambda ΞXi ΠPi "
+            "ΣSigma ΥUpsilon ΦPhi ΨPsi ΩOmega"
+        ).split()
+    },
+}  # fmt: skip
+"""Characters that TeX acts upon or does not have, for LaTeX without packages, in any encoding of its fonts."""
+_MARKS: Final = "\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0323\u0327\u0331"
+_ACCENTS: Final = dict(zip(_MARKS, "`'^~=u.\"rHvdcb", strict=True))
+"""Combining marks, and the commands of LaTeX that set them."""
+_LIGATURE: Final = re.compile("(?<=-)-|(?<=')'|(?<=,),")
+_OPTION: Final = re.compile(r"^(\s*)([\[*])")
+"""What a new row of a table would take as its own, at the start of a cell."""
 
 
 class OutputError(HarnessError):
@@ -92,6 +126,27 @@ def _escaped_start(start: str) -> str:
     return f"&#{ord(start[0])};{start[1:]}" if start[0].isdigit() else f"\\{start}"
 
 
+def latex_text(text: object) -> str:
+    r"""`text` on one line, as text that LaTeX prints with its own fonts and without packages; in ASCII.
+
+    What TeX acts upon is a character; two characters are no ligature; one that TeX does not have is its code
+    (``\u4e2d``), and so are control characters.
+    """
+    shown = "".join(_LATEX.get(character) or _in_latex(character) for character in one_line(text))
+    return _OPTION.sub(r"\1{\2}", _LIGATURE.sub(r"{}\g<0>", shown))
+
+
+def _in_latex(character: str) -> str:
+    """A character with its accent, or as it is `spelled`."""
+    if character.isascii():
+        return character
+    parts = unicodedata.normalize("NFD", character)
+    letter, mark = parts[0], parts[1:]
+    if mark in _ACCENTS and letter.isascii() and letter.isalpha():
+        return f"\\{_ACCENTS[mark]}{{{f'{chr(92)}{letter}' if letter in 'ij' else letter}}}"
+    return "".join(_LATEX.get(part, part) for part in spelled(character))
+
+
 def html_text(text: str) -> str:
     """`text` as content or attribute of a page."""
     import html
@@ -111,6 +166,25 @@ def json_text(value: Any) -> str:
 def json_bytes(text: str) -> bytes:
     r"""JSON in UTF-8; the bytes of a file name that are none are ``\udc80``, which JSON reads as the same text."""
     return re.sub("[\ud800-\udfff]", _json_code, text).encode()
+
+
+def utf8_text(text: str) -> str:
+    r"""`text` for files that hold UTF-8 alone, such as Parquet: a byte that is none is shown as ``\xe9``."""
+    return re.sub("[\ud800-\udfff]", _code, text)
+
+
+def data_frame(data: Any, columns: list[str] | None = None) -> pd.DataFrame:
+    """``pandas.DataFrame(data, columns=columns)``, whatever texts are in it, and in the names of its columns.
+
+    With pyarrow, pandas keeps text as UTF-8, which not every file name is; such a table keeps its text as Python's.
+    """
+    import pandas as pd
+
+    try:
+        return pd.DataFrame(data, columns=columns)
+    except UnicodeEncodeError:
+        with pd.option_context("mode.string_storage", "python"):
+            return pd.DataFrame(data, columns=columns)
 
 
 def in_ascii(text: str, form: str) -> str:

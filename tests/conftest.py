@@ -2,6 +2,7 @@
 
 import re
 
+import hypothesis
 import pytest
 
 from tests.helpers.places import REAL as SHARED_REAL
@@ -13,6 +14,9 @@ pytest_plugins = (
     "tests.helpers.small_checkpoints",
     "tests.helpers.stored_runs",
 )
+
+hypothesis.settings.register_profile("harness", deadline=None)  # a busy machine fails no test of numbers
+hypothesis.settings.load_profile("harness")
 
 LONGEST = ("system/test_docs", "system/test_ground_truth", "system/test_paper_suite", "system", "zoo/test_training")
 """Files that take longest come first, so that no process is left alone with one of them at the end."""

@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.browser import Open, open_page, page_format
+from harness.cli.destination import Destination, emit_files, emit_tidy
+from harness.cli.figures import FIGURE_HELP, LISTED, WIDTH_HELP, Asked, show_figures
 from harness.cli.options import PluginFolders, Registries, choice, open_house, stdout_console
-from harness.errors import UnknownNameError
-from harness.foreign import one_line
+from harness.errors import RequestError
 from harness.output.files import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.interfaces import Report
-    from harness.records import Figure, Study
+    from harness.records import Study
 
-LISTED = "list"
-"""The value of --figure that prints the names of all figures."""
+DEFAULT = "correlation"
+FORMATS = ("terminal", "json", "tidy", "csv", "markdown", "latex", "html")
+FORMAT_HELP = "tidy: the measures of the study, a row each, as .csv or .parquet. latex: tables for a paper."
+FOLDER_HELP = "csv into a folder: one file for each table."
 
 
 def report(
@@ -33,14 +36,16 @@ def report(
             metavar="RUN …", help="Run folders, imported ones too. LABEL=RUN shows runs of one model side by side."
         ),
     ],
-    name: Annotated[str, typer.Option("--report", metavar="NAME", help="Which report.")] = "correlation",
-    form: Annotated[str, typer.Option("--format", metavar="terminal|json|csv|markdown|html")] = "terminal",
+    name: Annotated[str, typer.Option("--report", metavar="NAME", help="Which report.")] = DEFAULT,
+    form: Annotated[str, typer.Option("--format", metavar="|".join(FORMATS), help=FORMAT_HELP)] = FORMATS[0],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: stdout. Figures: .svg or .png")
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE|FOLDER/", help=f"Default: stdout. {FOLDER_HELP}"),
     ] = None,
     figure: Annotated[
-        str | None, typer.Option("--figure", metavar="NAME|list", help="One figure instead of the tables.")
+        str | None, typer.Option("--figure", metavar="NAME|all|list", help=f"Figures instead of tables. {FIGURE_HELP}")
     ] = None,
+    width: Annotated[str | None, typer.Option("--width", metavar="column|page|INCHES", help=WIDTH_HELP)] = None,
     sort: Annotated[
         str | None, typer.Option("--sort", metavar="NAME", help="Bias, axis or measure that orders the models.")
     ] = None,
@@ -56,34 +61,66 @@ def report(
 ) -> None:
     """Measures of one or more runs, and how far biases explain generalization."""
     from harness.discovery.loader import load_plugins
-    from harness.output.formats import FORMATS, render
-    from harness.output.promises import checked_data, strict_json
-    from harness.store import refuse_inside
     from harness.workflows.run_folders import RunFolders
     from harness.workflows.study import opened
 
-    choice("format", form, FORMATS)
     form = page_format(form, figure) if in_browser else form
+    if figure is None:
+        choice("format", form, FORMATS)
     folders = RunFolders.of_words(runs)
-    refuse_inside(output, folders.paths)
+    place = Destination.of(output, form, folders.paths, several=form == "csv" or figure is not None)
+    asked = _asked(name, form, figure, width, place)
     gc.set_threshold(100_000, 20, 20)  # tens of thousands of measures stay to the end: looking for garbage takes longer
     # A report needs no registry; one that is given is checked.
     installed = open_house(registry, plugins).plugins if registry else load_plugins(plugins or ())
     plugin = installed.report(name)
     study = opened(folders, installed, apply_errata=apply_errata, ungrouped=ungrouped, sort=sort)
-    if figure is not None:
-        _figure(plugin, study, figure, form, output)
+    if asked is not None:
+        show_figures(plugin, study, asked)
+    elif form == "tidy":
+        emit_tidy(study.measures(), place)
+    else:
+        _emit_tables(plugin, study, form, place, in_browser)
+    if form == "terminal" and figure is None and output is None:
+        _print_sources(folders.paths)
+
+
+def _asked(name: str, form: str, figure: str | None, width: str | None, place: Destination) -> Asked | None:
+    """The figures that are asked for, if any are. Raises RequestError for options that do not go together."""
+    if form == "tidy" and figure is None and name != DEFAULT:
+        raise _tidy_of(name)
+    if width is not None and (figure in (None, LISTED) or place.path is None or form == "json"):
+        raise RequestError("--width is that of a picture in a file", remedy="--figure NAME -o FILE.pdf")
+    return None if figure is None else Asked.of(figure, form, width, place)
+
+
+def _emit_tables(plugin: Report, study: Study, form: str, place: Destination, in_browser: bool) -> None:
+    """The tables of a report, or its data as JSON: on stdout, in a file, or a CSV file for each table in a folder.
+
+    Args:
+        in_browser: show the page, which `form` asks for.
+    """
+    from harness.output.formats import render
+    from harness.output.promises import checked_data, strict_json
+
+    data = checked_data(plugin.name, plugin.data(study))
+    if place.folder:
+        emit_files(plugin.full_tables(data), place)
         return
-    width, color = shape(form, output)
-    data = checked_data(name, plugin.data(study))
-    with strict_json(name) if form == "json" else nullcontext():
+    width, color = shape(form, place.path)
+    with strict_json(plugin.name) if form == "json" else nullcontext():
         text = render(plugin, data, form, width=width, color=color)
     if in_browser:
-        open_page(text, output)
-        return
-    emit(text, output, form)
-    if form == "terminal" and output is None:
-        _print_sources(folders.paths)
+        open_page(text, place.path)
+    else:
+        emit(text, place.path, form)
+
+
+def _tidy_of(name: str) -> RequestError:
+    return RequestError(
+        f"--format tidy writes the measures of the study, whatever the report, and nothing of report {name!r}",
+        remedy="--format csv",
+    )
 
 
 def _print_sources(runs: Sequence[Path]) -> None:
@@ -112,34 +149,3 @@ def emit(text: str, output: Path | None, form: str = "terminal") -> None:
         write_result(text, form)
     else:
         write_file(output, text)
-
-
-def _figure(report: Report, study: Study, name: str, form: str, output: Path | None) -> None:
-    """One figure on the terminal, as JSON, or drawn to a file; or the names of all figures."""
-    from dataclasses import asdict
-
-    from harness.output.drawing import write
-    from harness.output.formats import to_json
-    from harness.output.plain_drawing import to_text
-    from harness.output.promises import checked_data, checked_figures
-
-    choice("format", form, ("terminal", "json"))
-    figures = checked_figures(report.figures(checked_data(report.name, report.data(study))))
-    if name == LISTED:
-        text = to_json({"figures": [asdict(entry) for entry in figures]}) if form == "json" else _names(figures)
-        emit(text, output, form)
-        return
-    by_name = {entry.name: entry for entry in figures}
-    if name not in by_name:
-        raise UnknownNameError("figure", name, by_name, remedy="--figure list")
-    if form == "json":
-        emit(to_json(asdict(by_name[name])), output, form)
-    elif output is None:
-        emit(to_text(by_name[name], shape(form, output)[0]), output)
-    else:
-        write(by_name[name], output)
-
-
-def _names(figures: Sequence[Figure]) -> str:
-    width = max((len(one_line(figure.name)) for figure in figures), default=0)
-    return "".join(f"{one_line(figure.name):<{width}}  {one_line(figure.title)}\n" for figure in figures)

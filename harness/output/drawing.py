@@ -1,4 +1,4 @@
-"""Draws figures as SVG or PNG with matplotlib. Independent of what they mean.
+"""Draws figures as SVG, PNG or PDF with matplotlib. Independent of what they mean.
 
 Every series has its own colour *and* marker, so no meaning depends on colour alone. The same figure gives the same
 bytes, whatever the user's matplotlib settings are.
@@ -7,19 +7,22 @@ bytes, whatever the user's matplotlib settings are.
 from __future__ import annotations
 
 import io
-import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.errors import RequestError
-from harness.foreign import drawn
+from harness.foreign import drawn, one_line
 from harness.output.files import write_file
+from harness.output.folders import file_names
 from harness.output.heat_maps import maps_canvas
 from harness.output.scales import Mark, Panel, Scale, marks_of, panels_of, shortened, with_texts
+from harness.output.sheets import GREY, SCREEN, Sheet, furnish
+from harness.output.tables import abbreviated
 from harness.records import Figure, Series
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-SUFFIXES = (".svg", ".png")
+SUFFIXES = (".svg", ".png", ".pdf")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#7F7F7F", "#56B4E9", "#000000")
 """Colour-blind-safe (Okabe & Ito 2008), without its yellow, which is too pale for points on white.
 
@@ -38,41 +41,63 @@ AREAS = {"P": 64, "X": 64, "*": 130}
 """Areas in square points for markers that look smaller than the others at the same nominal size."""
 SMALL = 0.5
 """Areas in one of several panels, or on named rows, relative to those of a figure alone."""
-GREY = "#555555"
 PAD = 0.05
 """What an axis extends beyond its points, as a fraction of their range; the default of matplotlib."""
-WIDTH, HIGHEST = 7.6, 40.0
-"""Of a picture of up to two columns of panels, and most of any picture, in inches."""
-LINE = 0.14
-"""Height of one of the lines of named rows, in inches."""
 EXTRA = "pip install 'bias-harness[figures]'"
 
 
-def write(figure: Figure, path: Path) -> None:
-    """Draw `figure` into a file, SVG or PNG by its suffix.
+def write(figure: Figure, path: Path, width: float | None = None) -> None:
+    """Draw `figure` into a file, SVG, PNG or PDF by its suffix.
+
+    Args:
+        width: inches. None: by its panels.
 
     Raises:
         RequestError: another suffix, a figure without drawable points, matplotlib is not installed, or `path` cannot
             be written.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise RequestError(f"cannot draw {path.name}: expected a name that ends in .svg or .png", remedy="-o FILE.svg")
-    content = to_image(figure, path.suffix.lower().removeprefix("."))
-    write_file(path, content)
+        expected = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+        raise RequestError(f"cannot draw {path.name}: expected a name that ends in {expected}", remedy="-o FILE.svg")
+    write_file(path, to_image(figure, path.suffix.lower().removeprefix("."), width))
 
 
-def to_image(figure: Figure, kind: str) -> bytes:
-    """The figure as ``svg`` or ``png``; equal figures give equal bytes. Raises RequestError without matplotlib."""
-    with _settings(kind):
-        canvas = to_canvas(figure)
+def to_files(figures: Sequence[Figure], kind: str, width: float | None = None) -> tuple[dict[str, bytes], list[str]]:
+    """Each figure as a picture by the name of its file, and why others cannot be drawn.
+
+    Raises:
+        RequestError: none of them can be drawn, or matplotlib is not installed.
+    """
+    files, refusals = dict[str, bytes](), []
+    for figure, name in zip(figures, file_names([figure.name for figure in figures], f".{kind}"), strict=True):
+        try:
+            files[name] = to_image(figure, kind, width)
+        except RequestError as error:
+            refusals.append(error)
+    if refusals and not files:
+        raise refusals[0]
+    return files, [str(error) for error in refusals]
+
+
+def to_image(figure: Figure, kind: str, width: float | None = None) -> bytes:
+    """The figure as ``svg``, ``png`` or ``pdf``; equal figures give equal bytes.
+
+    Args:
+        width: inches. None: by its panels.
+
+    Raises:
+        RequestError: matplotlib is not installed, or the figure has no drawable points.
+    """
+    sheet = Sheet.of(width)
+    with settings_for(kind, sheet):
+        canvas = to_canvas(figure, sheet)
         content = io.BytesIO()
-        metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-        canvas.savefig(content, format=kind, dpi=160, metadata=metadata)
+        canvas.savefig(content, format=kind, dpi=sheet.dpi, metadata=dict(_METADATA[kind]))
     return content.getvalue()
 
 
 @contextmanager
-def _settings(kind: str) -> Iterator[None]:
+def settings_for(kind: str, sheet: Sheet) -> Iterator[None]:
     """The same settings for everybody. Raises RequestError without matplotlib."""
     try:
         import matplotlib
@@ -81,91 +106,82 @@ def _settings(kind: str) -> Iterator[None]:
     defaults: dict[str, Any] = {
         name: value for name, value in matplotlib.rcParamsDefault.items() if not name.startswith("backend")
     }
-    settings: Any = {**defaults, **_STYLE}
+    settings: Any = {**defaults, **_STYLE, **sheet.settings}
     with matplotlib.rc_context(settings):
         yield
 
 
+_METADATA: Mapping[str, Mapping[str, None]] = {
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""What differs from day to day, or from one version of matplotlib to the next."""
 _STYLE: Mapping[str, Any] = {
     "svg.hashsalt": "bias-harness",
     "svg.fonttype": "none",
-    "font.size": 10,
+    "pdf.fonttype": 42,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "grid.color": "#DDDDDD",
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
-    "axes.titlesize": 11,
     "axes.titlelocation": "left",
 }
 
 
-def to_canvas(figure: Figure) -> Canvas:
+def to_canvas(figure: Figure, sheet: Sheet = SCREEN) -> Canvas:
     """The figure as one of matplotlib: one pair of axes for each panel, in order."""
     from matplotlib.figure import Figure as Canvas
 
+    figure = _fitting(figure, sheet)
     if figure.maps:
-        return maps_canvas(with_texts(figure, drawn))
+        return maps_canvas(with_texts(figure, drawn), sheet)
     panels = panels_of(with_texts(figure, drawn))
     scales = [(Scale.of(figure, panel.all, "x", PAD), Scale.of(figure, panel.all, "y", PAD)) for panel in panels]
     figure = with_texts(figure, drawn)
-    columns = next((most for most in (1, 2, 3) if len(panels) <= most * most), 4)
+    columns = sheet.columns(len(panels), least=3 if figure.y_ticks else 1.5)
     rows = -(-len(panels) // columns)
-    canvas = Canvas(figsize=_size(rows, columns, scales[0][1] if figure.y_ticks else None), layout="constrained")
+    lines = scales[0][1].last - scales[0][1].first if figure.y_ticks else None
+    width, height = sheet.size(rows, columns, lines)
+    canvas = Canvas(figsize=(width, height), layout="constrained")
     handles: dict[tuple[int, str], Artist] = {}
     for at, (panel, sides) in enumerate(zip(panels, scales, strict=True)):
         axes = canvas.add_subplot(rows, columns, at + 1)
-        _draw(figure, panel, sides, axes, handles)
+        if panel.title:
+            axes.set_title(sheet.panel_title(panel.title, columns), fontsize=sheet.panel)
+        _draw(figure, panel, sides, axes, handles, sheet)
         if at + columns >= len(panels):
-            axes.set_xlabel(figure.x_label)
+            axes.set_xlabel(sheet.axis_label(figure.x_label, (0.65 if figure.y_ticks else 1) * width / columns))
         if at % columns == 0:
-            axes.set_ylabel(figure.y_label)
-    _write(figure, canvas, handles)
+            axes.set_ylabel(sheet.axis_label(figure.y_label, height / rows))
+    furnish(figure, canvas, sheet, handles)
     return canvas
 
 
-def _size(rows: int, columns: int, named: Scale | None) -> tuple[float, float]:
-    """Width and height in inches, for so many rows and columns of panels; `named`: the scale of named rows."""
-    width = WIDTH + 2.6 * max(columns - 2, 0)
-    if named:
-        return width, min(1.6 + LINE * (named.last - named.first), HIGHEST)
-    return width, 4.6 if rows == 1 else min(1.2 + 2.4 * rows, HIGHEST)
-
-
-def _write(figure: Figure, canvas: Canvas, handles: Mapping[tuple[int, str], Artist]) -> None:
-    """Title, legend and note around the axes."""
-    title = "\n".join(_title_lines(figure.title, 62))
-    if len(canvas.axes) == 1 and not figure.y_ticks:
-        canvas.axes[0].set_title(title)
-    else:
-        canvas.suptitle(title, fontsize=11, x=0.02, ha="left")
-    note = "\n".join(wrapped for line in figure.note.splitlines() for wrapped in textwrap.wrap(line, 90))
-    if note:
-        canvas.supxlabel(note, fontsize=8, color=GREY, x=0.02, ha="left")
-    # loc="outside …" makes room for it, so that it never covers a point.
-    labels = [label for _, label in handles]
-    canvas.legend(list(handles.values()), labels, loc="outside right upper", frameon=False, handletextpad=0.4)
-
-
-def _title_lines(title: str, width: int) -> list[str]:
-    """The title, broken at its colon if it is too long for one line."""
-    head, colon, tail = title.partition(": ")
-    parts = [f"{head}:", tail] if colon and len(title) > width else [title]
-    return [line for part in parts for line in textwrap.wrap(part, width, break_on_hyphens=False) or [""]]
+def _fitting(figure: Figure, sheet: Sheet) -> Figure:
+    """`figure` with names of rows that leave room for the points."""
+    if sheet.width is None or not figure.y_ticks:
+        return figure
+    names = abbreviated([one_line(name) for _, name in figure.y_ticks], sheet.name_letters)
+    return replace(figure, y_ticks=tuple((at, name) for (at, _), name in zip(figure.y_ticks, names, strict=True)))
 
 
 def _draw(
-    figure: Figure, panel: Panel, scales: tuple[Scale, Scale], axes: Axes, handles: dict[tuple[int, str], Artist]
+    figure: Figure,
+    panel: Panel,
+    scales: tuple[Scale, Scale],
+    axes: Axes,
+    handles: dict[tuple[int, str], Artist],
+    sheet: Sheet,
 ) -> None:
     """One panel; the first artist of each look is added to `handles`, for the legend."""
-    small = SMALL if panel.title or figure.y_ticks else 1.0
-    if panel.title:
-        axes.set_title("\n".join(textwrap.wrap(panel.title, 40)), fontsize=9)
+    small = sheet.marks * (SMALL if panel.title or figure.y_ticks else 1.0)
     for side, scale in zip(("x", "y"), scales, strict=True):
         _scale_axis(figure, axes, side, scale)
     for series, look in panel.series:
-        artist = _drawn_series(figure, series, look, axes, small)
+        artist = _drawn_series(figure, series, look, axes, small, sheet)
         if series.label:
             handles.setdefault((look, series.label), artist)
 
@@ -192,7 +208,7 @@ def _of_arrays(scale: Scale) -> tuple[Callable[[Any], Any], Callable[[Any], Any]
     return lambda values: forward(np.clip(values, 1e-12, 1 - 1e-12)), back
 
 
-def _drawn_series(figure: Figure, series: Series, look: int, axes: Axes, small: float) -> Artist:
+def _drawn_series(figure: Figure, series: Series, look: int, axes: Axes, small: float, sheet: Sheet) -> Artist:
     """Draw one series; gives what stands for it in the legend."""
     marks = list(marks_of(figure, series))
     x, y = [mark.x for mark in marks], [mark.y for mark in marks]
@@ -205,7 +221,7 @@ def _drawn_series(figure: Figure, series: Series, look: int, axes: Axes, small: 
         if mark.text:
             _write_beside(mark, colour, axes)
     if series.line:
-        return axes.plot(x, y, markersize=5, linewidth=1.4, color=colour, marker=marker)[0]
+        return axes.plot(x, y, markersize=5 * sheet.marks**0.5, linewidth=sheet.stroke, color=colour, marker=marker)[0]
     return axes.scatter(
         x,
         y,

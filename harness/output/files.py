@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import RequestError
@@ -17,15 +19,23 @@ def write_file(path: Path, content: bytes | str) -> None:
         RequestError: it cannot be written; a file that was there is as it was.
     """
     data = content.encode() if isinstance(content, str) else content
-    try:
+    with refusing(path, "-o FILE in a folder that exists"):
         place = Path(os.path.realpath(path))  # a link stays, what it leads to is replaced
         if place.is_file() or not place.exists():
             write_whole(place, data)
         else:
             with naming(path):
                 place.write_bytes(data)
+
+
+@contextmanager
+def refusing(path: Path, remedy: str) -> Iterator[None]:
+    """Turns what the machine says about writing `path` into a RequestError."""
+    try:
+        yield
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        if is_of_machine(error):
+        if isinstance(error, OSError) and is_of_machine(error):
+            error.filename, error.filename2 = os.fspath(path), None  # not that of a temporary file
             raise RequestError(f"cannot write {refusal(error)}") from error
         reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
-        raise RequestError(f"cannot write {path}: {reason}", remedy="-o FILE in a folder that exists") from error
+        raise RequestError(f"cannot write {path}: {reason}", remedy=remedy) from error

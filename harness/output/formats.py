@@ -1,4 +1,4 @@
-"""Tables of a report -> terminal, CSV, Markdown, HTML; its data -> strict JSON. Independent of what they mean."""
+"""Tables of a report -> terminal, CSV, Markdown, LaTeX, HTML; its data -> JSON. Independent of what they mean."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UnknownNameError
 from harness.foreign import csv_remark, csv_text, json_text, markdown_text
+from harness.output.folders import file_names
 from harness.output.html import to_html
+from harness.output.latex import to_latex
 from harness.output.promises import checked_pages, checked_tables
 from harness.output.tables import columns_of, terminal_lines
 from harness.records import Page, Table, TableCell
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from harness.interfaces import Report
 
-FORMATS = ("terminal", "json", "csv", "markdown", "html")
+FORMATS = ("terminal", "json", "csv", "markdown", "latex", "html")
 
 
 def render(
@@ -59,6 +61,7 @@ def render_tables(
         "json": lambda: to_json(data),
         "csv": lambda: to_csv(checked_tables(tables())),
         "markdown": lambda: to_markdown(checked_tables(tables())),
+        "latex": lambda: to_latex(checked_tables(tables()), title),
         "html": lambda: to_html([Page(title=title, tables=tuple(checked_tables(tables())))], title),
     }
     if format not in writers:
@@ -76,15 +79,22 @@ def to_csv(tables: Sequence[Table]) -> str:
 
     Text is quoted and numbers are not, so each block is read by ``pandas.read_csv(StringIO(block), comment="#")``.
     """
-    blocks = []
-    for table in tables:
-        text = io.StringIO()
-        text.writelines(f"# {csv_remark(remark)}\n" for remark in [table.title, *table.note.splitlines()])
-        writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-        writer.writerow([csv_text(heading) for heading in table.keys or table.columns])
-        writer.writerows(zip(*([_value(cell) for cell in column.cells] for column in columns_of(table)), strict=True))
-        blocks.append(text.getvalue())
-    return "\n".join(blocks)
+    return "\n".join(map(_block, tables))
+
+
+def to_csv_files(tables: Sequence[Table]) -> dict[str, str]:
+    """The blocks of `to_csv` as files of their own, by names that are made of the titles."""
+    names = file_names([table.title.lower() for table in tables], ".csv")
+    return dict(zip(names, map(_block, tables), strict=True))
+
+
+def _block(table: Table) -> str:
+    text = io.StringIO()
+    text.writelines(f"# {csv_remark(remark)}\n" for remark in [table.title, *table.note.splitlines()])
+    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    writer.writerow([csv_text(heading) for heading in table.keys or table.columns])
+    writer.writerows(zip(*([_value(cell) for cell in column.cells] for column in columns_of(table)), strict=True))
+    return text.getvalue()
 
 
 def to_markdown(tables: Sequence[Table]) -> str:

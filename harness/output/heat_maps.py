@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.errors import RequestError
 from harness.output.scales import labels_below
+from harness.output.sheets import SCREEN, Sheet, furnish
 from harness.records import Figure, HeatMap
 
 if TYPE_CHECKING:
@@ -80,14 +81,14 @@ def _key(low: float, high: float) -> str:
 # --- pictures ---------------------------------------------------------------------------------
 
 
-def maps_canvas(figure: Figure) -> Canvas:
+def maps_canvas(figure: Figure, sheet: Sheet = SCREEN) -> Canvas:
     """The maps as panels of one canvas of matplotlib, with a colour bar."""
     from matplotlib.figure import Figure as Canvas
 
     low, high = range_of(figure)
-    across = min(len(figure.maps), 3)
+    across = min(len(figure.maps), 3 if sheet.width is None else max(1, int(sheet.width / 2.2)))
     down = -(-len(figure.maps) // across)
-    canvas = Canvas(figsize=(max(_COLUMN * across + 1.2, 5.2), _ROW * down + 1.0), layout="constrained")
+    canvas = Canvas(figsize=_size(down, across, sheet), layout="constrained")
     panels = []
     for at, each in enumerate(figure.maps):
         axes = canvas.add_subplot(down, across, at + 1)
@@ -96,19 +97,23 @@ def maps_canvas(figure: Figure) -> Canvas:
         mesh = axes.pcolormesh(np.ma.masked_invalid(numbers), cmap=COLOURS, vmin=low, vmax=high)
         axes.invert_yaxis()
         axes.grid(visible=False)
-        axes.set_title("\n".join(textwrap.wrap(each.title, 40)), fontsize=9)
+        axes.set_title(sheet.panel_title(each.title, across), fontsize=sheet.panel)
         _ticks(axes.xaxis, each.columns)
         _ticks(axes.yaxis, each.rows)
         if at + across >= len(figure.maps):
             axes.set_xlabel(figure.x_label)
         if at % across == 0:
             axes.set_ylabel(figure.y_label)
-    canvas.colorbar(mesh, ax=panels, label=figure.map_label)
-    canvas.suptitle("\n".join(textwrap.wrap(figure.title, 70)), fontsize=11, x=0.02, ha="left")
-    note = "\n".join(wrapped for line in figure.note.splitlines() for wrapped in textwrap.wrap(line, 90))
-    if note:
-        canvas.supxlabel(note, fontsize=8, color="#555555", x=0.02, ha="left")
+    canvas.colorbar(mesh, ax=panels, label=figure.map_label, aspect=20 if sheet.width is None else 20 * down)
+    furnish(figure, canvas, sheet, {})
     return canvas
+
+
+def _size(down: int, across: int, sheet: Sheet) -> tuple[float, float]:
+    """Width and height in inches."""
+    if sheet.width is None:
+        return max(_COLUMN * across + 1.2, 5.2), _ROW * down + 1.0
+    return sheet.width, down * (0.35 + 0.6 * sheet.width / across)
 
 
 def _ticks(axis: object, names: Sequence[str]) -> None:

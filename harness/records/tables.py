@@ -53,7 +53,7 @@ class HeatMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A figure as data; the core draws it in the terminal, as SVG or as PNG.
+    """A figure as data; the core draws it in the terminal, in a page, as SVG, PNG or PDF.
 
     Attributes:
         name: for ``--figure NAME`` and file names. note: shown below. log_x: logarithmic x axis.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import CellError, RequestError, StoreError
-from harness.foreign import csv_text
+from harness.foreign import csv_text, data_frame
 from harness.local.machine import refusal
 from harness.records import NO_RANK
 from harness.store.blocks import read_spans, trial_blocks
@@ -170,7 +170,6 @@ def trials_frame(trials: Trials, attributes: Sequence[str] = ()) -> pd.DataFrame
         attributes: columns for attributes of the samples; empty where the dataset does not have one of them.
     """
     import numpy as np
-    import pandas as pd
 
     layout = trials.layout
     n, c = len(layout.sample_ids), len(layout.conditions)
@@ -189,7 +188,7 @@ def trials_frame(trials: Trials, attributes: Sequence[str] = ()) -> pd.DataFrame
         columns[f"logp_{place + 1}"] = trials.logp[:, :, place].reshape(-1)
     for name in attributes:
         columns[name] = np.repeat(layout.attributes.get(name, ("",) * n), c)
-    return pd.DataFrame(columns)
+    return data_frame(columns)
 
 
 def _ranks(trials: Trials) -> pd.arrays.IntegerArray:
@@ -227,7 +226,9 @@ def _to_csv(run: RunReader, output: Path, damage: Damage) -> int:
 def _for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
     """`table` with texts and headings that are no formulae."""
     texts = table.select_dtypes(exclude="number")
-    safe = {str(name): column.map({text: csv_text(text) for text in column.unique()}) for name, column in texts.items()}
+    words = {str(name): {text: csv_text(text) for text in column.unique()} for name, column in texts.items()}
+    # A function: of a dict pandas makes an index, and its keys may be no UTF-8.
+    safe = {name: texts[name].map(of.__getitem__) for name, of in words.items()}
     return table.assign(**safe).rename(columns=csv_text)
 
 

@@ -10,20 +10,22 @@ from harness.errors import RequestError
 from harness.store.run_record import MANIFEST, MEASURES
 
 
-def refuse_inside(output: Path | None, runs: Iterable[Path] = ()) -> None:
+def refuse_inside(output: Path | None, runs: Iterable[Path] = (), *, folder: bool = False) -> None:
     """Raises RequestError if the file `output` would lie in one of `runs`, or in any other run folder.
 
     Args:
-        output: None: the terminal.
+        output: None: the terminal. folder: it is a folder for several files, which must not be a run either.
     """
     if output is None:
         return
     given = {os.path.realpath(run) for run in runs}
-    for folder in Path(os.path.realpath(output)).parents:
-        if str(folder) in given or _is_run(folder):
+    place = Path(os.path.realpath(output))
+    for parent in [place, *place.parents] if folder else place.parents:
+        if str(parent) in given or _is_run(parent):
+            where = "is" if parent == place else "lies in"
             raise RequestError(
-                f"-o {output} lies in the run folder {folder}, which only `harness run` and `harness import` write",
-                remedy=f"-o {folder.name}-{output.name}",
+                f"-o {output} {where} the run folder {parent}, which only `harness run` and `harness import` write",
+                remedy=f"-o {parent.name}-{'tables/' if parent == place else output.name}",
             )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import RequestError, UnknownNameError
-from harness.foreign import html_text, one_line
+from harness.foreign import data_frame, html_text, one_line
 from harness.records import ReasonKind, Study, reason_for
 
 if TYPE_CHECKING:
@@ -175,9 +175,12 @@ def _rows(model: StudyModel, of_report: dict[str, Any], units: dict[str, str | N
             facts = {"value": value, "unit": units[name], **of_report["intervals"].get(name, {})}
             reason = reason_for(model.missing, kind, name)
             yield {**of_model, "kind": kind, "measure": name, **facts, "reason": reason.line if reason else None}
+    named, absent = {**model.measures, **model.biases, **model.axes}, dict[str, list[str]]()
     for reason in model.missing:
-        if reason.subject not in {**model.measures, **model.biases, **model.axes}:
-            yield {**of_model, "kind": "missing", "measure": reason.subject, "reason": reason.line}
+        if reason.subject not in named:
+            absent.setdefault(reason.subject, []).append(reason.line)
+    for subject, lines in absent.items():
+        yield {**of_model, "kind": "missing", "measure": subject, "reason": "; ".join(lines)}
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,9 +193,7 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
     """The rows as a table: `columns` first, then all other keys of the rows."""
-    import pandas as pd
-
     further = dict.fromkeys(name for row in rows for name in row if name not in columns)
-    table = pd.DataFrame(rows, columns=[*columns, *further])
+    table = data_frame(rows, columns=[*columns, *further])
     types = {**dict.fromkeys(_NUMBERS, "float64"), "n": "Int64"}
     return table.astype({name: kind for name, kind in types.items() if name in table})

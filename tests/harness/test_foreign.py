@@ -10,13 +10,12 @@ from functools import cache
 from xml.etree import ElementTree
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import Figure, Page, Series, Table, TableCell
-from harness.foreign import csv_text, in_ascii, json_text, markdown_text, one_line, spelled, visible
+from harness.foreign import csv_text, data_frame, in_ascii, json_text, markdown_text, one_line, spelled, visible
 from harness.output import drawing, plain_drawing
 from harness.output.formats import to_csv, to_html, to_json, to_markdown, to_terminal
 from tests.helpers.hostile_texts import TEXTS, inert, inert_csv, inert_html, inert_markdown, parsed, shape
@@ -130,7 +129,8 @@ def test_hostile_picture(picture, text):
 def test_hostile_export(text):
     from harness.store.export import _for_spreadsheets
 
-    frame = pd.DataFrame({"model": [text, text], "n": np.array([-1, 2]), text: ["x", "y"]})
+    frame = data_frame({"model": [text, text], "n": np.array([-1, 2]), text: ["x", "y"]})
+    assert [frame["model"][0], frame.columns[2]] == [text, text]
     written = _for_spreadsheets(frame).to_csv(index=False)
     inert(written)
     rows = list(csv.reader(io.StringIO(written)))

@@ -5,6 +5,7 @@ import csv
 import hashlib
 import html.parser
 import io
+import itertools
 import re
 import unicodedata
 from functools import lru_cache
@@ -56,6 +57,14 @@ TEXTS = {
     "math-pair": r"$\undefined{x}$",
     "cdata": "]]><script/>",
     "emoji-code": ":skull:",
+    "tex-input": r"\input{evil} $&%#_^~",
+    "tex-write": r"}\end{document}\immediate\write18{touch executed}",
+    "tex-carets": "^^5cinput evil ^^M",
+    "tex-rows": r"[1cm] * \\[1cm] & \tabularnewline*",
+    "tex-loop": r"\def\x{\x}\x",
+    "tex-comment": "% \\",
+    "tex-ligatures": "--- `` '' ,, << >> ?` !` \"a",
+    "letters": "ρ – × − † é ñ ï Ł 中 😀 ̈",
 }  # fmt: skip
 
 FEW = (
@@ -63,6 +72,7 @@ FEW = (
     "delete", "bidi-override", "zero-width", "tag-characters", "rich-markup", "rich-unclosed", "formula",
     "formula-plus", "formula-minus", "formula-at", "formula-tab", "formula-return", "formula-after-comma",
     "markdown-link", "markdown-code", "markdown-cell", "reference", "script", "attribute", "comment-end",
+    "tex-input",
 )  # fmt: skip
 """One of each kind, for tests of the whole way; no zero characters and halves of pairs, which no run folder holds."""
 CELL_OF_A_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -164,5 +174,44 @@ def shape(page):
     return [(tag, [(name, None if name in told else value) for name, value in of]) for tag, of in parsed(page).tags]
 
 
-INERT = {"terminal": inert_terminal, "csv": inert_csv, "markdown": inert_markdown, "html": inert_html, "json": inert}
+LATEX_COMMANDS = set(
+    "textbackslash textasciicircum textasciitilde textless textgreater textbar textendash textemdash "
+    "textquoteleft textquoteright textquotedblleft textquotedblright ldots dagger ddagger mathsection "
+    "mathparagraph mathsterling char surd circ begin end centering caption label small footnotesize scriptsize "
+    "smallskip medskip setlength tabcolsep par linewidth LTcapwidth toprule midrule bottomrule tabularnewline "
+    "multicolumn phantom rlap raggedright noindent allowbreak begingroup endgroup endfirsthead endhead endfoot "
+    "times leq geq neq pm approx div cdot infty alpha beta gamma delta varepsilon theta kappa lambda mu pi rho "
+    "sigma tau chi omega Delta Lambda Pi Sigma Omega rightarrow leftarrow triangleright sum H v b c d i r u AE ae "
+    "o O l L ss".split()
+)
+"""Those that our tables have; none of them reads, writes or defines anything."""
+
+
+def inert_latex(text):
+    """No command but `LATEX_COMMANDS`, braces and environments in pairs, nothing live between them; `inert` too."""
+    inert(text)
+    assert text.isascii()
+    body = "\n".join(line.removesuffix("%") for line in text.splitlines() if not line.startswith("%"))
+    commands, marks = set(re.findall(r"\\([a-zA-Z]+)", body)), set(re.findall(r"\\([^a-zA-Z])", body))
+    assert commands <= LATEX_COMMANDS and marks <= set("{}$&%#_`'^~=.\","), (commands - LATEX_COMMANDS, marks)
+    assert not re.search(r"\\tabularnewline\s*[\[*]", body)
+    bare = re.sub(r"\\[^a-zA-Z]", "", body)
+    depths = list(itertools.accumulate({"{": 1, "}": -1}.get(character, 0) for character in bare))
+    assert min(depths, default=0) >= 0 and (not depths or depths[-1] == 0)
+    assert not re.search(r"[%#$^_]", re.sub(r"\$([-+]|\^[123]|\^?\\[A-Za-z]+)\$", "", bare)), bare
+    stack = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", body):
+        assert kind == "begin" or stack.pop() == name
+        stack += [name] if kind == "begin" else []
+    assert not stack
+
+
+INERT = {
+    "latex": inert_latex,
+    "terminal": inert_terminal,
+    "csv": inert_csv,
+    "markdown": inert_markdown,
+    "html": inert_html,
+    "json": inert,
+}
 """Format -> what raises AssertionError if a text in it does something."""

@@ -15,9 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from harness.foreign import visible
@@ -28,6 +27,9 @@ from harness.output.html.looks import Group, Looks, looks_of
 from harness.output.html.runtime import runtime
 from harness.output.html.tables import FILTERED, SHOWN, table_html
 from harness.records import Page, Picture, Table
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 ROOM = "harness.output.html"
 _UNSAFE = re.compile("[<>&\x7f]")
@@ -169,6 +171,8 @@ def in_ascii(script: str) -> str:
 
 @cache
 def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
                               keep_trailing_newline=True, finalize=_shown)  # fmt: skip
     return environment.from_string(asset("page.html.jinja"))

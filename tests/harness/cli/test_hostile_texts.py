@@ -25,7 +25,7 @@ def some(names, *kept):
     return [pytest.param(name, marks=[] if name in kept else pytest.mark.slow) for name in names]
 
 
-FORMATS = ("terminal", "tty", "csv", "markdown", "html", "json")
+FORMATS = ("terminal", "tty", "csv", "markdown", "latex", "html", "json")
 every_format = pytest.mark.parametrize("form", FORMATS)
 
 

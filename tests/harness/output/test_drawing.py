@@ -97,8 +97,8 @@ def test_files_are_what_their_names_say(drawn, tmp_path):
 
 
 def test_other_names_and_places_are_refused(drawn, tmp_path):
-    with pytest.raises(RequestError, match=r"cannot draw a\.pdf: expected a name that ends in \.svg or \.png"):
-        write(drawn[0], tmp_path / "a.pdf")
+    with pytest.raises(RequestError, match=r"cannot draw a\.eps: expected a name that ends in \.svg, \.png or \.pdf"):
+        write(drawn[0], tmp_path / "a.eps")
     with pytest.raises(RequestError, match=r"cannot write .*a\.svg: No such file"):
         write(drawn[0], tmp_path / "absent" / "a.svg")
 
@@ -255,7 +255,14 @@ def test_applying_errata_and_sorting(report, option):
     ("arguments", "words"),
     [
         (("--figure", "scatter-edge"), ("unknown figure", "did you mean 'scatter-edge-ID'?", "--figure list")),
-        (("--figure", "scatter-edge-ID", "-o", "a.pdf"), ("a.pdf", ".svg or .png")),
+        (("--figure", "scatter-edge-ID", "-o", "a.eps"), ("a.eps", ".png or .pdf")),
+        (("--figure", "scatter-edge-ID", "-o", "a.pdf", "--width", "wide"), ("'wide'", "column (3.25 inches)")),
+        (("--figure", "scatter-edge-ID", "-o", "a.pdf", "--width", "1"), ("'1'", "2 to 40 inches")),
+        (("--figure", "scatter-edge-ID", "--width", "column"), ("--width", "-o FILE.pdf")),
+        (("--width", "column"), ("--width", "--figure NAME")),
+        (("--figure", "all", "-o", "a.pdf"), ("a file for each figure", "-o FOLDER/")),
+        (("--figure", "list", "-o", "a/"), ("the list of figures is one file", "-o FILE")),
+        (("--figure", "all", "-o", "a/", "--format", "json"), ("unknown value of --format 'json'", "pdf")),
         (("--figure", "scatter-edge-ID", "--format", "csv"), ("unknown value of --format 'csv'",)),
         (("--sort", "ege"), ("unknown value of --sort 'ege'", "did you mean 'edge'")),
     ],

@@ -210,7 +210,7 @@ def test_csv_and_html_have_what_a_report_gives_in_full():
             return [*self.tables(data), wide(3)]
 
     assert {form: render(More(), {}, form).count("Wide") for form in FORMATS if form != "json"} == {
-        "terminal": 2, "csv": 3, "markdown": 2, "html": 6
+        "terminal": 2, "csv": 3, "markdown": 2, "latex": 2, "html": 6
     }  # fmt: skip
     assert render(Two(), {}, "csv").count("Wide") == 2
 
