@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -37,9 +38,15 @@ _UNSAFE = re.compile("[<>&\x7f]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableView:
-    """A table as the template shows it; `most`: rows that are shown at first, if there are more."""
+    """A table as the template shows it.
+
+    Attributes:
+        label: the name of its region, which no other region of the file has.
+        most: rows that are shown at first, if there are more.
+    """
 
     table: Table
+    label: str
     html: Markup
     filtered: bool
     most: int
@@ -98,6 +105,7 @@ def _views(pages: Sequence[Page]) -> tuple[list[PageView], Names, Looks]:
     looks, names = looks_of(figures), Names()
     drawn = iter([figure_view(*pair, looks, names) for pair in zip(figures, looks.panels, strict=True)])
     ids = _ids(page.title for page in pages)
+    labels = {page.title for page in pages}
     views = []
     for page, identity in zip(pages, ids, strict=True):
         own = tuple(next(drawn) for _ in page.figures)
@@ -108,7 +116,7 @@ def _views(pages: Sequence[Page]) -> tuple[list[PageView], Names, Looks]:
                 families=tuple(_families(own)),
                 figures=own,
                 pictures=tuple(map(_picture, page.pictures)),
-                tables=tuple(map(_table, page.tables)),
+                tables=tuple(_table(table, labels) for table in page.tables),
             )
         )
     return views, names, looks
@@ -120,11 +128,20 @@ def _families(figures: Sequence[FigureView]) -> Iterator[tuple[Group, ...]]:
         yield tuple(sorted((group for group in groups if group.family == family), key=lambda group: group.number))
 
 
-def _table(table: Table) -> TableView:
-    count = len(table.rows)
+def _table(table: Table, labels: set[str]) -> TableView:
+    """`table` with a label that is not among `labels`, to which it is added."""
+    title = table.title or "Table"
+    others = (f"{title} (table{f' {at}' if at > 1 else ''})" for at in count(1))
+    label = next(label for label in chain([title], others) if label not in labels)
+    labels.add(label)
+    rows = len(table.rows)
     return TableView(
-        table=table, html=table_html(table), filtered=count > FILTERED, most=SHOWN if count > SHOWN else 0
-    )  # fmt: skip
+        table=table,
+        label=label,
+        html=table_html(table),
+        filtered=rows > FILTERED,
+        most=SHOWN if rows > SHOWN else 0,
+    )
 
 
 def _picture(picture: Picture) -> PictureView:

@@ -78,6 +78,7 @@ def test_a_heat_map_has_its_numbers_and_its_scale(file):
 def test_a_table_has_every_row_and_every_digit(file):
     small, large = read(file).all("section")[1].all("div", class_="table")
     assert small.attributes["aria-label"] == small.all("caption")[0].content == "Numbers"
+    assert large.attributes["aria-label"] == "Numbers (table)"  # no two regions have one name
     assert not small.all("input") and large.all("input")[0].attributes["type"] == "search"
     headings = small.all("th", scope="col")
     assert [heading.attributes["aria-sort"] for heading in headings] == ["none", "none"]
