@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.browser import Open, open_page, page_format
 from harness.cli.destination import Destination, emit_files
 from harness.cli.options import Data, PluginFolders, Registries, choice, open_house
 from harness.cli.report import FOLDER_HELP, emit, shape
@@ -26,6 +27,7 @@ def compare(
         str | None,
         typer.Option("-o", "--output", metavar="FILE|FOLDER/", help=f"Default: stdout. {FOLDER_HELP}"),
     ] = None,
+    in_browser: Open = False,
     data: Data = None,
     registry: Registries = None,
     plugins: PluginFolders = None,
@@ -36,18 +38,21 @@ def compare(
     from harness.workflows.compare import compare_runs
 
     choice("format", form, FORMATS)
+    form = page_format(form) if in_browser else form
     place = Destination.of(output, form, (run, Path(against)), several=form == "csv")
     sides = compare_runs(run, against, open_house(registry, plugins).plugins, table=table, data=data or ())
     result = comparison_data(sides.own, sides.reference, sides.comparisons)
     width, color = shape(form, place.path)
     title = f"harness compare: {sides.own.label} against {sides.reference.label}"
-    whole = form in ("csv", "latex") or output is not None
+    whole = form in ("csv", "latex", "html") or output is not None
 
     def tables() -> list[Table]:
         return comparison_tables(result, whole=whole, each=form == "csv")
 
     if place.folder:
         emit_files(tables(), place)
+    elif in_browser:
+        open_page(render_tables(tables, result, form, title=title), place.path)
     else:
         emit(render_tables(tables, result, form, title=title, width=width, color=color), place.path, form)
     if result["counts"]["differs"]:

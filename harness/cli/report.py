@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.browser import Open, open_page, page_format
 from harness.cli.destination import Destination, emit_files, emit_tidy
 from harness.cli.figures import FIGURE_HELP, LISTED, WIDTH_HELP, Asked, show_figures
 from harness.cli.options import PluginFolders, Registries, choice, open_house, stdout_console
@@ -54,6 +55,7 @@ def report(
     ungrouped: Annotated[
         bool, typer.Option("--ungrouped", help="Let models without a group take part in correlations.")
     ] = False,
+    in_browser: Open = False,
     registry: Registries = None,
     plugins: PluginFolders = None,
 ) -> None:
@@ -62,6 +64,7 @@ def report(
     from harness.workflows.run_folders import RunFolders
     from harness.workflows.study import opened
 
+    form = page_format(form, figure) if in_browser else form
     if figure is None:
         choice("format", form, FORMATS)
     folders = RunFolders.of_words(runs)
@@ -77,7 +80,7 @@ def report(
     elif form == "tidy":
         emit_tidy(study.measures(), place)
     else:
-        _emit_tables(plugin, study, form, place)
+        _emit_tables(plugin, study, form, place, in_browser)
     if form == "terminal" and figure is None and output is None:
         _print_sources(folders.paths)
 
@@ -91,8 +94,12 @@ def _asked(name: str, form: str, figure: str | None, width: str | None, place: D
     return None if figure is None else Asked.of(figure, form, width, place)
 
 
-def _emit_tables(plugin: Report, study: Study, form: str, place: Destination) -> None:
-    """The tables of a report, or its data as JSON: on stdout, in a file, or a CSV file for each table in a folder."""
+def _emit_tables(plugin: Report, study: Study, form: str, place: Destination, in_browser: bool) -> None:
+    """The tables of a report, or its data as JSON: on stdout, in a file, or a CSV file for each table in a folder.
+
+    Args:
+        in_browser: show the page, which `form` asks for.
+    """
     from harness.output.formats import render
     from harness.output.promises import checked_data, strict_json
 
@@ -103,7 +110,10 @@ def _emit_tables(plugin: Report, study: Study, form: str, place: Destination) ->
     width, color = shape(form, place.path)
     with strict_json(plugin.name) if form == "json" else nullcontext():
         text = render(plugin, data, form, width=width, color=color)
-    emit(text, place.path, form)
+    if in_browser:
+        open_page(text, place.path)
+    else:
+        emit(text, place.path, form)
 
 
 def _tidy_of(name: str) -> RequestError:

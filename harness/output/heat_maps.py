@@ -28,7 +28,7 @@ _ROW, _COLUMN = 2.4, 3.4
 """Height and width of a panel in inches."""
 
 
-def _range(figure: Figure) -> tuple[float, float]:
+def range_of(figure: Figure) -> tuple[float, float]:
     """The smallest and the largest value. Raises RequestError where no map has a value, or a row has another length."""
     for each in figure.maps:
         if len(each.values) != len(each.rows) or any(len(row) != len(each.columns) for row in each.values):
@@ -44,7 +44,7 @@ def _range(figure: Figure) -> tuple[float, float]:
 
 def map_lines(figure: Figure, width: int) -> Iterator[str]:
     """The maps one below the other, and which shade is which."""
-    low, high = _range(figure)
+    low, high = range_of(figure)
     for each in figure.maps:
         yield from textwrap.wrap(each.title, width, break_on_hyphens=False)
         yield from _lines(each, (low, high), width)
@@ -85,7 +85,7 @@ def maps_canvas(figure: Figure, sheet: Sheet = SCREEN) -> Canvas:
     """The maps as panels of one canvas of matplotlib, with a colour bar."""
     from matplotlib.figure import Figure as Canvas
 
-    low, high = _range(figure)
+    low, high = range_of(figure)
     across = min(len(figure.maps), 3 if sheet.width is None else max(1, int(sheet.width / 2.2)))
     down = -(-len(figure.maps) // across)
     canvas = Canvas(figsize=_size(down, across, sheet), layout="constrained")

@@ -29,7 +29,7 @@ _BACK: Final[Mapping[Kind, Callable[[float], float]]] = {
     "probit": _NORMAL.cdf,
 }
 _TAIL: Final = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
-_LADDERS: Final = (
+LADDERS: Final = (
     (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999),
     tuple(sorted({*_TAIL, 0.1, 0.2, 0.5, 0.8, 0.9, *(1 - at for at in _TAIL)})),
     tuple(sorted({*_TAIL, *(at / 10 for at in range(1, 10)), *(1 - at for at in _TAIL)})),
@@ -86,7 +86,7 @@ class Scale:
 
     def _round_fractions(self, most: int) -> list[float]:
         low, high = self.back(self.first), self.back(self.last)
-        ladders = ([at for at in ladder if low <= at <= high] for ladder in _LADDERS)
+        ladders = ([at for at in ladder if low <= at <= high] for ladder in LADDERS)
         return next((ladder for ladder in ladders if len(ladder) >= LEAST_TICKS), _multiples(low, high, most))
 
     def label(self, value: float) -> str:
@@ -215,8 +215,12 @@ def panels_of(figure: Figure, *, by_style: bool = False) -> list[Panel]:
     return [Panel(title=title, series=tuple(of_panel)) for title, of_panel in panels.items()]
 
 
-def with_texts(figure: Figure, shown: Callable[[str], str]) -> Figure:
-    """`figure` with `shown` of each text; only its note has several lines."""
+def with_texts(figure: Figure, shown: Callable[[str], str], most: int = LONGEST) -> Figure:
+    """`figure` with `shown` of each text; only its note has several lines.
+
+    Args:
+        most: characters of the name of a row or column.
+    """
 
     def line(text: str) -> str:
         return shown(one_line(text))
@@ -228,13 +232,13 @@ def with_texts(figure: Figure, shown: Callable[[str], str]) -> Figure:
         y_label=line(figure.y_label),
         series=tuple(replace(series, label=line(series.label), panel=line(series.panel)) for series in figure.series),
         note="\n".join(map(shown, visible(figure.note).splitlines())),
-        y_ticks=tuple((place, line(shortened(name))) for place, name in figure.y_ticks),
+        y_ticks=tuple((place, line(shortened(name, most))) for place, name in figure.y_ticks),
         maps=tuple(
             replace(
                 each,
                 title=line(each.title),
-                rows=tuple(line(shortened(name)) for name in each.rows),
-                columns=tuple(line(shortened(name)) for name in each.columns),
+                rows=tuple(line(shortened(name, most)) for name in each.rows),
+                columns=tuple(line(shortened(name, most)) for name in each.columns),
             )
             for each in figure.maps
         ),

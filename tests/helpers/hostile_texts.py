@@ -1,11 +1,14 @@
 """Texts that terminals, spreadsheets, viewers and browsers act upon, and what each format must make of them."""
 
+import base64
 import csv
+import hashlib
 import html.parser
 import io
 import itertools
 import re
 import unicodedata
+from functools import lru_cache
 
 TEXTS = {
     "colour": "a\x1b[31mred",
@@ -128,6 +131,7 @@ class Tags(html.parser.HTMLParser):
         self.text += text
 
 
+@lru_cache(maxsize=8)
 def parsed(page):
     """The `Tags` of a page."""
     tags = Tags()
@@ -135,13 +139,39 @@ def parsed(page):
     return tags
 
 
+_SHOWN = set(
+    "html head meta title style body header nav main section h1 h2 a p b br span div ol ul li noscript label output "
+    "table caption thead tbody tr th td figure figcaption details summary button input svg path rect script img".split()
+)
+_ATTRIBUTES = set(
+    "lang charset class name content http-equiv id href role title type scope tabindex hidden viewbox d fill x width "
+    "height preserveaspectratio autocomplete spellcheck src alt".split()
+)
+
+
 def inert_html(text):
-    """Tags that show text, and attributes of looks alone; `inert` too."""
-    inert(text)
-    shown = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "table", "caption", "thead", "tbody", "tr"}
-    for tag, attributes in parsed(text).tags:
-        assert tag in shown | {"th", "td", "p", "br", "ul", "li", "div"}, tag
-        assert {name for name, _ in attributes} <= {"lang", "charset", "class", "style"}, attributes
+    """Tags that show text, attributes that do nothing, links within the page, and scripts that its policy allows.
+
+    `inert` too, but for the program that draws charts.
+    """
+    inert(re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL))
+    tags = parsed(text)
+    for tag, attributes in tags.tags:
+        assert tag in _SHOWN, tag
+        for name, value in attributes:
+            assert name in _ATTRIBUTES or name.startswith(("aria-", "data-")), name
+            assert name != "href" or value.startswith("#"), value
+            assert name != "src" or value.startswith("data:image/png;base64,"), value
+    policy = [dict(of)["content"] for tag, of in tags.tags if tag == "meta" and "http-equiv" in dict(of)]
+    for script in re.findall(r"<script>(.*?)</script>", text, re.DOTALL):
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in re.search(r"script-src ([^;]*)", *policy).group(1)
+
+
+def shape(page):
+    """The tags of a page and their attributes, without what a reader sees of them or follows."""
+    told = {"aria-label", "aria-labelledby", "href", "id", "data-group", "data-value", "title", "alt", "data-figure"}
+    return [(tag, [(name, None if name in told else value) for name, value in of]) for tag, of in parsed(page).tags]
 
 
 LATEX_COMMANDS = set(

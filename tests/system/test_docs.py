@@ -208,7 +208,7 @@ def reading_example(text, place):
 
 def test_included_files_are_named_rightly():
     named = [attributes for document in DOCS for attributes, _ in blocks(document, "python") if attributes]
-    assert named == ["file=docs/examples/invert_colours.py"]
+    assert named == ["file=docs/examples/invert_colours.py", "file=docs/examples/parts.py"]
     assert all((ROOT / name.removeprefix("file=")).is_file() for name in named)
 
 
