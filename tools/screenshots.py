@@ -96,11 +96,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _page(runs: Sequence[Path]) -> str:
     from harness.discovery.loader import load_plugins
     from harness.output.formats import render
-    from harness.workflows.study import opened
+    from harness.workflows.study import RunFolders, opened
 
     plugins = load_plugins(())
     report = plugins.report("correlation")
-    return render(report, report.data(opened(runs, plugins)), "html")
+    return render(report, report.data(opened(RunFolders(paths=tuple(runs)), plugins)), "html")
 
 
 if __name__ == "__main__":

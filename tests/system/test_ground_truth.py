@@ -15,6 +15,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from harness import open_study
+from harness.output.formats import render, to_json
+from harness.output.tidy import tidy, to_csv
 from harness.plugins.reports.consistency import ErrorConsistency
 from harness.plugins.reports.correlation import Correlation
 from harness.plugins.reports.dataset_bias import DatasetBias
@@ -24,6 +26,7 @@ from tests.helpers.command import completed
 from tests.helpers.places import ROOT
 from tests.helpers.reasons import lines
 from tests.helpers.same_numbers import differences, figure_differences, outputs
+from tests.helpers.same_numbers_of_a_page import page_differences, tidy_differences
 
 L2 = ["zoo-l2-0.25", "zoo-l2-0.75", "zoo-l2-1.5"]
 LINF = ["zoo-linf-1", "zoo-linf-3", "zoo-linf-6"]
@@ -211,9 +214,15 @@ def test_the_other_networks_measure_what_is_recorded(tmp_path):
     "plugin",
     [Correlation, JointPrediction, Sensitivity, DatasetBias, pytest.param(ErrorConsistency, marks=pytest.mark.slow)],
 )
-def test_terminal_csv_and_json_show_the_same_numbers(plugin, opened):
-    texts = outputs(plugin(), plugin().data(opened))
-    assert list(differences(plugin.name, *texts)) == []
+def test_terminal_csv_json_and_page_show_the_same_numbers(plugin, opened):
+    data = plugin().data(opened)
+    terminal, csv_file, json_file = outputs(plugin(), data)
+    assert list(differences(plugin.name, terminal, csv_file, json_file)) == []
+    assert list(page_differences(render(plugin(), data, "html"), csv_file)) == []
+
+
+def test_the_tidy_table_has_the_numbers_of_the_json(study, opened):
+    assert list(tidy_differences(to_csv(tidy(opened.measures())), to_json(study))) == []
 
 
 def test_the_reports_agree(study, opened):

@@ -7,6 +7,7 @@ from harness.discovery.loader import load_plugins
 from harness.output.formats import render
 from harness.output.html import to_html
 from harness.workflows.importing import import_results
+from harness.workflows.study import RunFolders
 from harness.workflows.study import opened as open_study
 from tests.helpers.browser import NARROW, WIDE, browser, drawn, opened, see, violations
 from tests.helpers.hostile_texts import TEXTS
@@ -242,7 +243,7 @@ def published(real, tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
     plugins = load_plugins(())
     import_results("paper", real / "paper" / "benchmark.csv", folder / "run", plugins, [])
-    report, study = plugins.report("correlation"), open_study([folder / "run"], plugins)
+    report, study = plugins.report("correlation"), open_study(RunFolders(paths=(folder / "run",)), plugins)
     file = folder / "report.html"
     file.write_text(render(report, report.data(study), "html"), encoding="utf-8")
     return file
