@@ -96,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _page(runs: Sequence[Path]) -> str:
     from harness.discovery.loader import load_plugins
     from harness.output.formats import render
-    from harness.workflows.study import RunFolders, opened
+    from harness.workflows.options import RunFolders
+    from harness.workflows.study import opened
 
     plugins = load_plugins(())
     report = plugins.report("correlation")
