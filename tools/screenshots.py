@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _page(runs: Sequence[Path]) -> str:
     from harness.discovery.loader import load_plugins
     from harness.output.formats import render
-    from harness.workflows.options import RunFolders
+    from harness.workflows.run_folders import RunFolders
     from harness.workflows.study import opened
 
     plugins = load_plugins(())

@@ -8,7 +8,7 @@ from harness.discovery.loader import load_plugins
 from harness.output.formats import render
 from harness.output.tidy import tidy, to_csv
 from harness.workflows.importing import import_results
-from harness.workflows.options import RunFolders
+from harness.workflows.run_folders import RunFolders
 from harness.workflows.study import opened
 from tests.helpers.same_numbers import differences, outputs
 from tests.helpers.same_numbers_of_a_page import page_differences, tidy_differences

@@ -7,7 +7,7 @@ from harness.discovery.loader import load_plugins
 from harness.output.formats import render
 from harness.output.html import to_html
 from harness.workflows.importing import import_results
-from harness.workflows.options import RunFolders
+from harness.workflows.run_folders import RunFolders
 from harness.workflows.study import opened as open_study
 from tests.helpers.browser import NARROW, WIDE, browser, drawn, opened, see, violations
 from tests.helpers.hostile_texts import TEXTS
