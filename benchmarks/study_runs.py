@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -73,7 +74,7 @@ def write_run(path: Path, models: int = MODELS, samples: int = SAMPLES, seed: in
             jobs = [_job(layout, spec.name, plugins) for spec in specs]
             run.begin_all(jobs, provenance(["harness", "run"], device="cpu"))
             with ThreadPoolExecutor(_WRITERS) as pool:
-                list(pool.map(lambda numbered: _fill(run, layout, *numbered, seed), enumerate(jobs)))
+                list(pool.map(partial(_fill, run, layout, seed), range(len(jobs)), jobs))
             run.finish(jobs)
     return path
 
@@ -115,7 +116,7 @@ def _job(layout: TaskLayout, model: str, plugins: Plugins) -> Job:
 # --- decisions -------------------------------------------------------------------------------
 
 
-def _fill(run: RunWriter, layout: TaskLayout, number: int, job: Job, seed: int) -> None:
+def _fill(run: RunWriter, layout: TaskLayout, seed: int, number: int, job: Job) -> None:
     """Write one cell as it lies when it is finished; `number`: that of its network, on which its accuracies depend.
 
     A run commits span by span and then puts them into one file. That file is written at once here.
@@ -125,11 +126,12 @@ def _fill(run: RunWriter, layout: TaskLayout, number: int, job: Job, seed: int) 
     make_folder(folder.of_key(job.key))
     text = json.dumps(dict(record.provenance))
     stored = [as_stored(span, fields) for span, fields in _decisions(layout, number, seed)]
-    kinds = {name: (array.shape[1:], array.dtype.str) for name, array in stored[0].fields.items()}
-    tails, dtypes = ({name: kind[part] for name, kind in kinds.items()} for part in (0, 1))
+    fields = stored[0].fields
+    tails = {name: array.shape[1:] for name, array in fields.items()}
+    dtypes = {name: array.dtype.str for name, array in fields.items()}
     spans = tuple(each.span for each in stored)
     header = Header(origin=record.origin, spans=spans, provenance=(text,), tails=tails, dtypes=dtypes)
-    digests = {name: [each.digests[name] for each in stored] for name in kinds}
+    digests = {name: [each.digests[name] for each in stored] for name in fields}
     write_shard(folder.of_key(job.key) / ALL, header, digests, stored)
 
 

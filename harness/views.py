@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from harness.records import Measure, TaskLayout, Trials, views_of
+from harness.records import DECISION_FIELDS, Measure, TaskLayout, Trials, derived_trials, views_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,16 +53,13 @@ class Views:
         Rows of one image are consecutive, in the order of `chosen`. Does not copy for one view or all views.
         """
         required = {name: views.pooled(chosen) for name, views in self.required.items()}
-        if not self.names:
-            return replace(self.trials, required=required) if required else self.trials
         trials, repeats = self.trials, len(chosen)
-        return replace(
+        if not self.names:
+            return derived_trials(trials, {}, required=required) if required else trials
+        return derived_trials(
             trials,
+            dict.fromkeys(DECISION_FIELDS, lambda stored: self._rows(stored, chosen)),
             layout=_repeated(trials.layout, self.conditions, repeats),
-            top5=self._rows(trials.top5, chosen),
-            logp=self._rows(trials.logp, chosen),
-            correct=self._rows(trials.correct, chosen),
-            rank=None if trials.rank is None else self._rows(trials.rank, chosen),
             required=required,
             logits=None if trials.logits is None else self._of_rows(trials.logits, chosen),
             arrays={name: self._of_rows(read, chosen) for name, read in trials.arrays.items()},

@@ -7,11 +7,10 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from harness.errors import CellError
 from harness.foreign import json_bytes
@@ -23,7 +22,6 @@ SAFE: Final = "Everything stored before is safe, and the same command resumes"
 _LEFTOVER: Final = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
 _LEVELS: Final = 5
 """Levels of a run folder that hold files: itself, shards, task, model, key."""
-T = TypeVar("T")
 Patch = tuple[int, Any]
 """(offset in bytes, C-contiguous buffer): one part of a file's content."""
 
@@ -128,33 +126,6 @@ def read_json(path: Path) -> Any:
         raise
     except (OSError, ValueError, MemoryError) as error:
         raise unreadable(path, error) from error
-
-
-def remembered(most: int) -> Callable[[Callable[[Path], T]], Callable[[Path], T]]:
-    """Cache what a function reads from a path, as long as the file is the same; callers share the result.
-
-    For files that are replaced as a whole: a new file has another inode or time of change.
-
-    Args:
-        most: number of cached results; the least recently used are dropped.
-    """
-
-    def decorate(read: Callable[[Path], T]) -> Callable[[Path], T]:
-        @lru_cache(most)
-        def cached(path: Path, *identity: int) -> T:
-            return read(path)
-
-        @wraps(read)
-        def read_cached(path: Path) -> T:
-            try:
-                stat = path.stat()
-            except OSError:
-                return read(path)  # it raises the right error
-            return cached(path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-
-        return read_cached
-
-    return decorate
 
 
 def leftovers(folder: Path) -> list[Path]:

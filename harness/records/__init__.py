@@ -8,6 +8,7 @@ from harness.records.arrays import ArraySpec, array_field, checked_arrays
 from harness.records.columns import columns_of, views_of
 from harness.records.data import Batch, Download, Interpolation, LabelSpace, Preprocessing, Release, Sample
 from harness.records.identity import FIRST_CHOICES, IMAGES, Effect, Identity, ProbeIdentity, effect_of
+from harness.records.lazy import DECISION_FIELDS, LazyTrials, derived_trials, is_read
 from harness.records.measure import Direction, Measure
 from harness.records.models import LoadingRecipe, ModelSpec
 from harness.records.progress import Progress
@@ -21,6 +22,7 @@ from harness.records.tables import Figure, HeatMap, Page, Picture, Series, Table
 from harness.records.trials import NO_LABELS, NO_RANK, NOT_MEASURED, TOP, Job, TaskLayout, TrialBlock, Trials
 
 __all__ = [
+    "DECISION_FIELDS",
     "FIRST_CHOICES",
     "IMAGES",
     "NOT_MEASURED",
@@ -43,6 +45,7 @@ __all__ = [
     "Interpolation",
     "Job",
     "LabelSpace",
+    "LazyTrials",
     "LoadingRecipe",
     "Measure",
     "ModelSpec",
@@ -76,7 +79,9 @@ __all__ = [
     "array_field",
     "checked_arrays",
     "columns_of",
+    "derived_trials",
     "effect_of",
+    "is_read",
     "labelled_name",
     "plain_name",
     "reason_for",

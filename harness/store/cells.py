@@ -13,9 +13,10 @@ from typing import Any, Final, NamedTuple
 from harness.errors import StoreError
 from harness.identity import digest_of
 from harness.local.listing import is_there, names_in
+from harness.local.recall import Facts, remembered
 from harness.local.regular import refuse_links
 from harness.local.tidying import discard, tidying
-from harness.local.writing import make_folder, remembered, sync_folder
+from harness.local.writing import make_folder, sync_folder
 from harness.records import Identity, Job, TaskLayout
 from harness.store.consolidation import write_consolidated
 from harness.store.forms import CELL, FAILURE, refuse_misfit
@@ -120,16 +121,21 @@ def covers(spans: Sequence[Span], layout: TaskLayout | LayoutHeader) -> bool:
     return bool(spans) and spans[0][0] == 0 and spans[-1][1] == n and ends_meet
 
 
-@remembered(4096)
+def _record(stored: Mapping[str, Any]) -> CellRecord:
+    """The record in the JSON object of `cell.json`. Raises KeyError or TypeError."""
+    return CellRecord(**{**stored, "job": _job(stored["job"])})
+
+
+@remembered(4096, Facts("cell", CellRecord.as_json, _record))
 def _read_record(path: Path) -> CellRecord:
     task, model, remedy = path.parent.parent.name, path.parent.name, f"delete {path.parent} to rerun the cell"
     stored = read_sealed(path, remedy)
     try:
         refuse_misfit(stored, CELL)
-        job = _job(stored["job"])
-        record = CellRecord(**{**stored, "job": job})
+        record = _record(stored)
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path} is damaged ({error!r}); {remedy}") from error
+    job = record.job
     if (job.task, job.model) != (task, model):
         raise StoreError(f"{path} belongs to {job.model} on {job.task}, not to {model} on {task}; {remedy}")
     if digest_of(job.identity.document) != job.key:

@@ -1,4 +1,4 @@
-"""The decisions of a whole cell, from its shards."""
+"""The decisions of a whole cell, field by field, from its shards."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.errors import StoreError
 from harness.records import TOP
-from harness.store import checks
-from harness.store.direct import read_bytes
+from harness.store.direct import read_field
 from harness.store.fitting import refuse_other_shapes
 from harness.store.headers import Origin
-from harness.store.shards import FILLS, Fields, read_header
+from harness.store.shards import FILLS, read_header
 
 if TYPE_CHECKING:
     from harness.records import Job
@@ -37,8 +35,8 @@ def stored_decisions(files: Sequence[ShardFile]) -> tuple[str, ...]:
     return (*DECISIONS, "rank") if ranked else DECISIONS
 
 
-def read_decisions(files: Sequence[ShardFile], origin: Origin, shape: tuple[int, int]) -> Fields:
-    """The fields of a complete cell of N samples under C conditions, one file open at a time.
+def read_decision(files: Sequence[ShardFile], origin: Origin, name: str, shape: tuple[int, int]) -> np.ndarray:
+    """One field of a complete cell of N samples under C conditions, one file open at a time; read-only.
 
     Args:
         shape: (N, C).
@@ -47,17 +45,9 @@ def read_decisions(files: Sequence[ShardFile], origin: Origin, shape: tuple[int,
         FileNotFoundError: a file has vanished. StoreError: it is damaged, or belongs to another cell.
     """
     refuse_other_shapes(files, shape[1])
-    names = stored_decisions(files)
-    whole = {name: np.full((*shape, *_tail(name)), FILLS[name][1], FILLS[name][0]) for name in names}
+    tail = (TOP,) if name in ("top5", "logp") else ()
+    whole: np.ndarray = np.full((*shape, *tail), FILLS[name][1], FILLS[name][0])
     for file in files:
-        for (low, high), fields in read_bytes(file.path, origin, names):
-            problems = checks.field_problems(fields, high - low, shape[1])
-            if problems or not file.low <= low < high <= file.high:
-                raise StoreError(f"{file.path} does not fit: {'; '.join(problems) or f'samples {low}-{high}'}")
-            for name in names:
-                whole[name][low:high] = fields[name]
+        read_field(file.path, origin, name, whole[file.low : file.high])
+    whole.flags.writeable = False  # several probes reduce the same trials
     return whole
-
-
-def _tail(name: str) -> tuple[int, ...]:
-    return () if name in ("correct", "rank") else (TOP,)

@@ -16,6 +16,7 @@ import numpy as np
 from harness.errors import StoreError, listed
 
 Span = tuple[int, int]
+_DIGITS: Final = 64
 _DTYPE: Final = re.compile(r"[<|](f[248]|[iu][1248])|u1")
 
 
@@ -59,12 +60,51 @@ class Header:
         """(low, high) of all samples in the file."""
         return self.spans[0][0], self.spans[-1][1]
 
+    def as_json(self) -> list[Any]:
+        """Everything as lists; the digests of a field are one text, which is quicker to read."""
+        fields = [
+            [name, self.tails[name], self.dtypes[name], self.offsets.get(name), _joined(self.digests[name])]
+            for name in self.tails
+        ]
+        return [self.origin, self.spans, self.provenance, fields]
+
+    @classmethod
+    def of_json(cls, content: Any) -> Header:
+        """The inverse of `as_json`. Raises TypeError or ValueError for anything else."""
+        origin, spans, provenance, fields = content
+        tails: dict[str, tuple[int, ...]] = {}
+        dtypes: dict[str, str] = {}
+        offsets: dict[str, int] = {}
+        digests: dict[str, list[str]] = {}
+        for name, tail, dtype, offset, of_spans in fields:
+            tails[name], dtypes[name], digests[name] = tuple(tail), dtype, _split(of_spans)
+            offsets |= {} if offset is None else {name: offset}
+        return cls(
+            origin=Origin(*origin),
+            spans=tuple((low, high) for low, high in spans),
+            provenance=tuple(provenance),
+            tails=tails,
+            dtypes=dtypes,
+            offsets=offsets,
+            digests=digests,
+        )
+
     @property
     def places(self) -> list[Span]:
         """First byte of each field in the file, and the one behind it, in order."""
         low, high = self.range
         rows = {name: np.dtype(kind).itemsize * math.prod(self.tails[name]) for name, kind in self.dtypes.items()}
         return sorted((self.offsets[name], self.offsets[name] + (high - low) * row) for name, row in rows.items())
+
+
+def _joined(digests: Sequence[str]) -> str | list[str]:
+    return "".join(digests) if all(len(digest) == _DIGITS for digest in digests) else [*digests]
+
+
+def _split(digests: str | list[str]) -> list[str]:
+    if isinstance(digests, list):
+        return digests
+    return [digests[at : at + _DIGITS] for at in range(0, len(digests), _DIGITS)]
 
 
 def refuse_senseless(header: Header, size: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import StoreError
-from harness.local.writing import remembered
+from harness.local.recall import remembered
 from harness.records import Erratum, ImportedModel, ImportedTable, Measure, StatisticsPlan, Tolerance
 from harness.store import run_record
 from harness.store.forms import TABLE, refuse_misfit

@@ -7,12 +7,12 @@ from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import h5py
 import numpy as np
 
-from harness.local.writing import remembered
+from harness.local.recall import Facts, active, remembered, state_of
 from harness.records import TaskLayout
 from harness.store.file_names import check_name, is_name
 from harness.store.headers import damaged
@@ -33,6 +33,10 @@ _AT_ONCE: Final = 1 << 14
 _STRING: Final = h5py.string_dtype()
 
 
+AXES_PART: Final = "axes"
+"""What is checked of a layout file (`Recall.check`)."""
+
+
 class LayoutHeader(NamedTuple):
     """The header of a layout file, without its N rows.
 
@@ -49,6 +53,11 @@ class LayoutHeader(NamedTuple):
     digest: str
     content: str
     side: int | None = None
+
+    @property
+    def spans(self) -> range:
+        """The first sample of each span."""
+        return range(0, self.samples, self.span)
 
 
 def check_layout(layout: TaskLayout) -> None:
@@ -154,7 +163,12 @@ def _write_axes(group: h5py.Group, layout: TaskLayout) -> None:
         group.create_dataset(name, data=list(values), dtype=_STRING, track_times=False)
 
 
-@remembered(256)
+def _of_list(content: Any) -> LayoutHeader:
+    header = LayoutHeader(*content)
+    return header._replace(attributes=tuple(header.attributes))
+
+
+@remembered(256, Facts("layout", list, _of_list))
 def read_layout_header(path: Path) -> LayoutHeader:
     """The header of a layout file. Raises FileNotFoundError, StoreError."""
     with opened(path) as file:
@@ -195,9 +209,18 @@ def _refuse_odd(header: LayoutHeader) -> None:
         raise ValueError("; ".join(found))
 
 
-@remembered(16)
 def read_layout(path: Path) -> TaskLayout:
     """The axes of a task. Raises FileNotFoundError, or StoreError if they are damaged."""
+    recall = active()
+    state = state_of(path.stat()) if recall else ()
+    layout = _read_layout(path)
+    if recall:
+        recall.check(path, state, AXES_PART, (0,), 1)
+    return layout
+
+
+@remembered(16)
+def _read_layout(path: Path) -> TaskLayout:
     with opened(path) as file:
         header = _layout_header(file)
         targets = file["target"][:]
@@ -234,6 +257,12 @@ def _texts(dataset: h5py.Dataset) -> tuple[str, ...]:
 def _shared(sample_ids: tuple[str, ...]) -> tuple[str, ...]:
     """`sample_ids`, or the equal ones of another layout: the tasks on one dataset keep them once."""
     return sample_ids
+
+
+@remembered(256, Facts("samples", str, str))
+def read_samples_digest(path: Path) -> str:
+    """SHA-256 of the ids of the samples, equal for tasks on the same images. Raises as `read_layout`."""
+    return sha256("\0".join(read_layout(path).sample_ids).encode()).hexdigest()
 
 
 @remembered(64)

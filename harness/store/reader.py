@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -12,15 +11,22 @@ import numpy as np
 
 from harness.errors import RunError, StoreError, listed
 from harness.local.regular import refuse_links
-from harness.records import ImportedTable, RunKind, RunRecord, TaskLayout, Trials, array_field
+from harness.records import (
+    DECISION_FIELDS,
+    ImportedTable,
+    RunKind,
+    RunRecord,
+    TaskLayout,
+    Trials,
+    array_field,
+)
 from harness.store import imported, run_places, run_record
 from harness.store.cells import CellFolder, CellRecord, ShardFile, StoredCell, covers
-from harness.store.decisions import read_decisions
-from harness.store.direct import read_bytes
 from harness.store.file_names import check_name, named_folders
 from harness.store.headers import Span, damaged, refuse_other
-from harness.store.layout import LayoutHeader, read_classes, read_layout, read_layout_header
+from harness.store.layout import LayoutHeader, read_classes, read_layout, read_layout_header, read_samples_digest
 from harness.store.shards import read_header
+from harness.store.stored_trials import stored_rows, stored_trials
 
 T = TypeVar("T")
 _ATTEMPTS: Final = 5
@@ -93,13 +99,17 @@ class RunReader:
         """Names of the classes of `task`."""
         return self._of_layout(task, read_classes)
 
+    def samples_digest(self, task: str) -> str:
+        """SHA-256 of the ids of the samples of `task`. Raises as `layout`."""
+        return self._of_layout(task, read_samples_digest)
+
     def layout_header(self, task: str) -> LayoutHeader:
         """The header of the axes of `task`. Raises StoreError if there are none, or they are damaged."""
         return self._of_layout(task, read_layout_header)
 
     def _of_layout(self, task: str, read: Callable[[Path], T]) -> T:
         try:
-            return read(self._layout_path(task))
+            return read(self.layout_path(task))
         except FileNotFoundError:
             available = ", ".join(self.tasks()) or "none"
             raise StoreError(f"{self.path} has no task {task!r}. Available: {available}") from None
@@ -108,7 +118,8 @@ class RunReader:
         check_name("task", task)
         return refuse_links(self.path, "shards", task)
 
-    def _layout_path(self, task: str) -> Path:
+    def layout_path(self, task: str) -> Path:
+        """The file of the axes of `task`."""
         if task not in self._layout_paths:  # asked for once a cell and more
             self._layout_paths[task] = self._task(task) / "layout.h5"
         return self._layout_paths[task]
@@ -191,15 +202,30 @@ class RunReader:
 
     # --- reading -----------------------------------------------------------------------------
 
-    def read(self, task: str, model: str) -> Trials:
+    def read(self, task: str, model: str, *, lazily: bool = False) -> Trials:
         """All trials of a complete cell, from the shards themselves, one file open at a time; read-only arrays.
+
+        Args:
+            lazily: read `correct` now, and each further array when somebody asks for it, which can raise StoreError.
 
         Raises StoreError: the cell failed or is incomplete, a shard is damaged or belongs to another cell.
         """
+
+        def read(record: CellRecord, files: Sequence[ShardFile]) -> Trials:
+            trials = stored_trials(self, record, files)
+            if not lazily:
+                for name in DECISION_FIELDS:
+                    getattr(trials, name)
+            return trials
+
+        return self.of_cell(task, model, read)
+
+    def of_cell(self, task: str, model: str, read: Callable[[CellRecord, Sequence[ShardFile]], T]) -> T:
+        """What `read` makes of the current job and files of a cell, again if a writer changes them meanwhile."""
         for _ in range(_ATTEMPTS):
             place = self.place(task, model)
             try:
-                return self._read(*place)
+                return read(*place)
             except (FileNotFoundError, StoreError) as error:
                 if place != self.place(task, model):
                     continue  # a writer has consolidated or replaced the files
@@ -208,59 +234,19 @@ class RunReader:
                 raise
         raise StoreError(f"{task} × {model} in {self.path} changed {_ATTEMPTS} times while it was read; try again")
 
-    def _read(self, record: CellRecord, files: Sequence[ShardFile]) -> Trials:
-        job, layout = record.job, self.layout(record.job.task)
-        self.refuse_unreadable(record, [span for file in files for span in file.spans], layout)
-        shape = (len(layout.sample_ids), len(layout.conditions))
-        fields = read_decisions(files, record.origin, shape)
-        if unmeasured := int((fields["correct"] > 1).sum()):
-            raise StoreError(f"{job.task} × {job.model} holds {unmeasured} trials that are not measured")
-        correct = fields["correct"].astype(bool)
-        for values in (*fields.values(), correct, layout.targets):
-            values.flags.writeable = False  # several probes reduce the same trials
-        has_logits = bool(files) and "logits" in read_header(files[0].path).tails
-        return Trials(
-            model=job.model,
-            layout=layout,
-            top5=fields["top5"],
-            logp=fields["logp"],
-            correct=correct,
-            logits=(lambda low, high: self.read_logits(job.task, job.model, low, high)) if has_logits else None,
-            arrays={name: partial(self.read_array, job.task, job.model, name) for name in job.identity.arrays},
-            layers=job.layers,
-            rank=fields.get("rank"),
-        )
-
     def read_logits(self, task: str, model: str, low: int, high: int) -> np.ndarray:
         """Logits of samples `low` to `high` - 1 of a complete cell, (high - low, C, outputs) float16.
 
         Raises StoreError: the run keeps no logits, or a shard is damaged; ValueError: there are no such samples.
         """
-        return self._read_rows(task, model, "logits", low, high)
+        return stored_rows(self, task, model, "logits", low, high)
 
     def read_array(self, task: str, model: str, name: str, low: int, high: int) -> np.ndarray:
         """Values of the array `name` of samples `low` to `high` - 1 of a complete cell, (high - low, C, …).
 
         Raises StoreError: it has no such array, or a shard is damaged; ValueError: there are no such samples.
         """
-        return self._read_rows(task, model, array_field(name), low, high)
-
-    def _read_rows(self, task: str, model: str, field: str, low: int, high: int) -> np.ndarray:
-        """Rows of one field, one span in memory at a time beside the result."""
-        record, files = self.place(task, model)
-        n = len(self.layout(task).sample_ids)
-        if not 0 <= low < high <= n:
-            raise ValueError(f"samples {low} to {high} of {task}, which has {n}")
-        parts = []
-        for file in files:
-            if file.high <= low or file.low >= high:
-                continue
-            if field not in read_header(file.path).tails:
-                remedy = "harness run … --store logits" if field == "logits" else ""
-                raise StoreError(f"{task} × {model} in {self.path} keeps no {field}", remedy=remedy)
-            for (first, last), fields in read_bytes(file.path, record.origin, (field,), (low, high)):
-                parts.append(fields[field][max(low - first, 0) : high - first if high < last else None])
-        return np.concatenate(parts)
+        return stored_rows(self, task, model, array_field(name), low, high)
 
     def refuse_unreadable(self, record: CellRecord, spans: Sequence[Span], layout: TaskLayout) -> None:
         """Raise StoreError, with the reason, unless `spans` are all trials of a cell that can be read."""

@@ -14,9 +14,10 @@ from harness.local.listing import is_there
 from harness.local.locking import HeldError, ProcessLock, marker_of
 from harness.local.machine import is_of_machine, refusal
 from harness.local.provenance import versions
+from harness.local.recall import remembered
 from harness.local.regular import refuse_irregular
 from harness.local.unsynced import sync_above
-from harness.local.writing import is_leftover, remembered
+from harness.local.writing import is_leftover
 from harness.records import RunKind, RunRecord
 from harness.store.forms import RUN, refuse_misfit
 from harness.store.remaking import lost_manifest, remade_fields

@@ -28,8 +28,9 @@ import numpy as np
 
 from harness.errors import StoreError
 from harness.local.machine import is_of_machine, unreadable
+from harness.local.recall import Facts, remembered
 from harness.local.regular import refuse_irregular
-from harness.local.writing import Patch, remembered, replace_file
+from harness.local.writing import Patch, replace_file
 from harness.records import NO_RANK, NOT_MEASURED, array_field
 from harness.store.guarded import refuse_foreign
 from harness.store.headers import Header, Origin, Span, are_gapless, damaged, refuse_other, refuse_senseless
@@ -184,7 +185,7 @@ def reserve(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str | n
     return int(dataset.get_offset())
 
 
-@remembered(4096)
+@remembered(4096, Facts("shard", Header.as_json, Header.of_json))
 def read_header(path: Path) -> Header:
     """The header of a shard. Raises FileNotFoundError, StoreError."""
     header = read_preface(path)

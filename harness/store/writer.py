@@ -128,7 +128,7 @@ class RunWriter(RunReader):
         clash = sorted(set(layout.attributes) & set(self.models(layout.task)))
         if clash:
             raise ValueError(f"{layout.task} has a model and an attribute of one name: {', '.join(clash)}; rename one")
-        path = self._layout_path(layout.task)
+        path = self.layout_path(layout.task)
         if is_there(path, follow=False):
             if read_layout_header(path).content == content:
                 read_layout(path)  # raises an error if it is damaged: the index is made of it
@@ -199,7 +199,7 @@ class RunWriter(RunReader):
         arrays = job.identity.arrays
         problems = checks.field_problems(fields, high - low, header.conditions, arrays, ranked=ranked)
         if not problems:
-            targets = read_targets(self._layout_path(job.task))[low:high]
+            targets = read_targets(self.layout_path(job.task))[low:high]
             first_only = job.identity.first_choices_only
             problems = checks.value_problems(fields, targets, header.classes, first_only, arrays)
         if problems:

@@ -1,103 +1,121 @@
 """Measures that an earlier report has made of the same trials with the same code, in the cache folder.
 
-Trials are read and checked as ever; what is saved is their reduction. The key is a digest of everything that measures
-are made of: trials, layout, parameters, and the source of the harness and of its built-in plugins. Measures of other
-plugins, and those of stored logits or arrays, are made anew each time.
+The key is a digest of everything that measures are made of: trials, as the store states them, layout, parameters, and
+the source of the harness and of its built-in plugins. What is kept is taken without a look at the trials where their
+files are still those whose bytes an earlier report has compared with the digests that they state; where a file is
+another one, or has been touched, trials are read, checked and measured. Measures of other plugins are made each time.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.local.kept import BUILT_IN, code_digest, kept_file, read_kept, touch_kept, write_kept
-from harness.records import Measure, Remark, TaskLayout
+from harness.local.recall import Recall
+from harness.records import Measure, Reason, Remark
 
 if TYPE_CHECKING:
     from harness.interfaces import Probe
-    from harness.views import Views
+    from harness.store import RunReader
 
 LEAST: Final = 100_000
 """Decisions of a run below which nothing is kept: to measure them takes no longer than to look it up."""
+Measured = tuple[dict[str, Measure], list[Reason]]
 
 
 class KeptMeasures:
-    """The measures of one run, by key. Reads its file when first asked, and writes it in `close`.
+    """The measures of one run, by key.
 
     Args:
-        run: the run folder; only its place is used.
+        run: the run; what is kept is found by the place of its folder.
     """
 
-    def __init__(self, run: Path) -> None:
-        self._file = kept_file("measures", sha256(os.fsencode(run.resolve())).hexdigest())
-        self._before: Mapping[str, Any] | None = None
+    def __init__(self, run: RunReader) -> None:
+        self._run = run
+        self._file = kept_file("measures", sha256(os.fsencode(run.path.resolve())).hexdigest())
+        self._before = read_kept(self._file)
+        measures = self._before.get("measures")
+        self._measures: Mapping[str, Any] = measures if isinstance(measures, dict) else {}
+        self._recall = Recall(run.path, self._before)
         self._now: dict[str, Any] = {}
-        self._layouts: dict[int, tuple[TaskLayout, str]] = {}
         self._decisions = 0
 
-    def key(self, probe: Probe, views: Views) -> str | None:
-        """The digest of what the measures of a cell are made of; None where they are not kept."""
-        if not type(probe).__module__.startswith(BUILT_IN):
-            return None
-        digest = sha256(f"{code_digest()}\n{type(probe).__module__}\n{probe!r}".encode())
-        for name, cell in [("", views), *sorted(views.required.items())]:
-            trials = cell.trials
-            if trials.logits is not None or trials.arrays:
-                return None
-            facts = (
-                name,
-                trials.model,
-                trials.layers,
-                cell.names,
-                cell.conditions,
-                self._layout(trials.layout),
-                trials.repeats,
-            )
-            digest.update(repr(facts).encode())
-            for values in (trials.top5, trials.logp, trials.correct, trials.rank):
-                if values is None:
-                    continue
-                digest.update(f"{values.dtype}{values.shape}".encode())
-                digest.update(values.data)
-            self._decisions += trials.correct.size
-        return digest.hexdigest()
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """While the block runs, facts about files are recalled; then, what is new is kept.
 
-    def find(self, key: str) -> dict[str, Measure] | None:
-        """The measures of `key` by full name, as `keep` was given them; None if there are none."""
-        if self._before is None:
-            self._before = read_kept(self._file)
-        try:
-            entry = self._before[key]
-            measures = {name: _measure(facts) for name, facts in entry.items()}
-        except (LookupError, TypeError, ValueError, AttributeError):  # absent, or not what `keep` has written
-            return None
-        self._now[key] = entry
-        return measures
-
-    def keep(self, key: str, measures: Mapping[str, Measure]) -> None:
-        """Keep `measures` for the next report."""
-        self._now[key] = {name: _facts(measure) for name, measure in measures.items()}
-
-    def close(self) -> None:
-        """Write what this report has used, if it is new. A cache that cannot be written costs only time."""
+        A cache that cannot be written costs only time.
+        """
+        with self._recall.active():
+            yield
         if self._decisions < LEAST:
             return
-        if self._now.keys() == (self._before or {}).keys():
+        if self._now.keys() == self._measures.keys() and not self._recall.is_new():
             touch_kept(self._file)
         else:
-            write_kept(self._file, self._now)
+            write_kept(self._file, {**self._recall.content(), "measures": self._now})
 
-    def _layout(self, layout: TaskLayout) -> str:
-        """Its digest, computed once for all models of a task."""
-        from harness.store import layout_digest
+    def measures(self, probe: Probe, tasks: Sequence[str], model: str, measure: Callable[[], Measured]) -> Measured:
+        """What `measure` yields: the measures of one cell by full name, and why others are set aside.
 
-        if id(layout) not in self._layouts:
-            self._layouts[id(layout)] = layout, layout_digest(layout, attributes=True)
-        return self._layouts[id(layout)][1]
+        Args:
+            tasks: the task whose probe is `probe`, and those whose trials it needs too.
+            measure: makes them of the trials of `tasks`, which it reads.
+
+        Raises what `measure` raises, or StoreError: a cell is damaged, or there is none.
+        """
+        source = self._source(probe, tasks, model)
+        for layout in map(self._run.layout_header, tasks if source else ()):
+            self._decisions += layout.samples * layout.conditions
+        if source is not None and (before := self._find(source)) is not None:
+            return before, []
+        self._recall.read.clear()
+        measures, set_aside = measure()
+        # A writer may have replaced a cell between the look at its digest and the reading of its trials.
+        if source is not None and not set_aside and self._source(probe, tasks, model) == source:
+            self._keep(source, tasks, measures)
+        return measures, set_aside
+
+    def _source(self, probe: Probe, tasks: Sequence[str], model: str) -> str | None:
+        """A digest of all that the measures are made of, without a look at trials; None: they are not kept."""
+        from harness.store import trials_digest
+
+        if not type(probe).__module__.startswith(BUILT_IN):
+            return None
+        facts: list[Any] = [code_digest(), type(probe).__module__, repr(probe)]
+        for task in tasks:
+            layout = self._run.layout_header(task)
+            facts += [task, trials_digest(self._run, task, model), tuple(probe.conditions(layout.size))]
+        return sha256(repr(facts).encode()).hexdigest()
+
+    def _find(self, source: str) -> dict[str, Measure] | None:
+        """The measures as `_keep` was given them; None if there are none, or the files are not those of then."""
+        try:
+            entry = self._measures[source]
+            if not all(self._recall.is_checked(self._run.path / file, parts) for file, parts in entry[0].items()):
+                return None
+            measures = {name: _measure(facts) for name, facts in entry[1].items()}
+        except (LookupError, TypeError, ValueError, AttributeError):  # absent, or not what `_keep` has written
+            return None
+        self._now[source] = entry
+        return measures
+
+    def _keep(self, source: str, tasks: Sequence[str], measures: Mapping[str, Measure]) -> None:
+        """Keep `measures` for the next report, unless they rest on a part of a file that was not read whole."""
+        if not self._recall.read or not all(self._recall.read.values()):
+            return
+        from harness.store.layout import AXES_PART
+
+        files = {self._run.layout_path(task): {AXES_PART} for task in tasks}
+        for path, part in self._recall.read:
+            files.setdefault(path, set()).add(part)
+        names = {path.relative_to(self._run.path).as_posix(): sorted(parts) for path, parts in files.items()}
+        self._now[source] = [names, {name: _facts(measure) for name, measure in measures.items()}]
 
 
 def _facts(measure: Measure) -> list[Any]:

@@ -84,7 +84,8 @@ class RowReader:
             self._define(label, record.biases, record.axes)
             self.titles = {**record.titles, **self.titles}
             self._declare(label, record.statistics)
-            origin.update(self._add_trials(run, label))
+            with KeptMeasures(run).active() as kept:
+                origin.update(self._add_trials(run, label, kept))
         self.provenance.append({**origin, "run": label, "kind": run.kind})
 
     def rows(self) -> Iterable[Row]:
@@ -121,15 +122,14 @@ class RowReader:
         text = f"other statistics are declared here ({', '.join(unlike)}); those of an earlier run are used"
         self._remarks += [(label, Remark("data", label, text))] if unlike else []
 
-    def _add_trials(self, run: RunReader, label: str) -> dict[str, Any]:
+    def _add_trials(self, run: RunReader, label: str, kept: KeptMeasures) -> dict[str, Any]:
         """Add the rows of a run of trials; gives what it has stored."""
         from harness.store import cells_of
 
         cells, planned = cells_of(run), run.record.planned
-        replaced, kept = superseded(cells.sound), KeptMeasures(run.path)
         models, places = run.record.models, {**cells.sound, **cells.damaged}
         tasks = dict.fromkeys([*planned, *(task for task, _ in places)])
-        cells_planned, cells_missing = 0, 0
+        replaced, cells_planned, cells_missing = superseded(cells.sound), 0, 0
         for model in dict.fromkeys([*models, *(model for _, model in places)]):
             builder = _RowBuilder(self, run, label, model, cells, replaced, kept)
             for task in tasks:
@@ -138,7 +138,6 @@ class RowReader:
             self._rows.append(builder.build(models[model].group if model in models else None))
             cells_planned += len(builder.tasks) + builder.cells_missing
             cells_missing += builder.cells_missing
-        kept.close()
         if cells_missing:
             text = f"incomplete: {cells_missing} of {cells_planned} cells have no result, listed with their reasons"
             self._remarks.append((label, Remark("incomplete", label, text)))
@@ -217,13 +216,13 @@ class _RowBuilder:
 
     def _measured(self, task: str) -> dict[str, Measure] | Reason:
         """The measures of a task whose trials are usable, or why its probe yields none."""
+        probe, required = self._probe(task), self._required(task)
+
+        def measure() -> tuple[dict[str, Measure], list[Reason]]:
+            return measures_of(probe, self._views(task, required), task_of(task).dataset)
+
         try:
-            views = self._views(task, self._required(task))
-        except ValueError as error:
-            return self._reason(task, f"measured under other conditions: {error}", self._rerun)
-        probe = self._probe(task)
-        try:
-            measures, set_aside = measures_of(probe, views, task_of(task).dataset, self.kept)
+            measures, set_aside = self.kept.measures(probe, [task, *required], self.model, measure)
         except HarnessError:
             raise
         except plugin_faults() as error:  # a plugin's mistake makes only its own cells missing, with a reason
@@ -247,10 +246,14 @@ class _RowBuilder:
         return self._probes[task]
 
     def _views(self, task: str, required: Sequence[str] = ()) -> Views:
-        """The stored trials of `task` and of the required tasks, by view. ValueError if their columns do not fit."""
-        trials = self.run.read(task, self.model)
+        """The stored trials of `task` and of the required tasks, by view. RequestError if their columns do not fit."""
+        trials = self.run.read(task, self.model, lazily=True)
         required_views = {task_of(name).probe: self._views(name) for name in required}
-        return Views.of(trials, self._probe(task).conditions(trials.layout.size), required_views)
+        conditions = self._probe(task).conditions(trials.layout.size)
+        try:
+            return Views.of(trials, conditions, required_views)
+        except ValueError as error:
+            raise RequestError(f"measured under other conditions: {error}", remedy=self._rerun) from error
 
     def build(self, group: str | None) -> Row:
         """The row; all its measures belong to one network."""
@@ -272,8 +275,8 @@ class _RowBuilder:
         cell = self.cells.get((task, self.model))
         if cell is None:
             return planned or self._reason(task, "not run")
-        layout = self.run.layout(task)
-        done, spans = len(cell.spans), len(layout.spans())
+        layout = self.run.layout_header(task)
+        done, spans = len(cell.spans), len(layout.spans)
         if (task, self.model) in self.old:
             failure = f", and the last rerun was not possible: {planned.text}" if planned else ""
             return self._reason(task, f"{self.old[task, self.model]}{failure}", self._rerun)
@@ -281,7 +284,7 @@ class _RowBuilder:
             return self._reason(task, f"failed: {cell.failed}")
         if done < spans:
             return self._reason(task, f"incomplete: {done} of {spans} spans", self._rerun)
-        if not cell.complete(self.run.layout_header(task)):
+        if not cell.complete(layout):
             text = "measured on samples, classes or conditions that the run has replaced since"
             return self._reason(task, text, self._rerun)
         stored = cell.job.identity.probe

@@ -13,25 +13,15 @@ from harness.views import Views, measures_by_view
 
 if TYPE_CHECKING:
     from harness.interfaces import Probe
-    from harness.study.kept_measures import KeptMeasures
 
 
-def measures_of(
-    probe: Probe, views: Views, dataset: str, kept: KeptMeasures | None = None
-) -> tuple[dict[str, Measure], list[Reason]]:
+def measures_of(probe: Probe, views: Views, dataset: str) -> tuple[dict[str, Measure], list[Reason]]:
     """The measures of one cell by full name: over all views of the dataset, and for each view.
-
-    Args:
-        kept: measures of earlier reports, which are taken where nothing has changed.
 
     Returns:
         The measures, and why others are set aside: two of one name, since nobody knows which of them is meant, and
         objects that are no measures.
     """
-    key = kept.key(probe, views) if kept else None
-    before = kept.find(key) if kept and key else None
-    if before is not None:
-        return before, []
     measures: dict[str, Measure] = {}
     twice: dict[str, Reason] = {}
     others: list[Reason] = []
@@ -45,8 +35,6 @@ def measures_of(
             text = f"probe {probe.name!r} yields two measures named {name!r}; give one another `name` or `condition`"
             twice[name] = Reason(kind="measure", subject=name, text=text)
         measures[name] = measure
-    if kept and key and not twice and not others:
-        kept.keep(key, measures)
     return {name: measure for name, measure in measures.items() if name not in twice}, [*twice.values(), *others]
 
 

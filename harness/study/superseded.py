@@ -53,6 +53,6 @@ def _created(cell: StoredCell) -> str:
 def unlike(run: RunReader, cell: StoredCell, other: StoredCell) -> str:
     """How `cell` differs, other than in its task, from one whose trials its probe requires; empty if it does not."""
     changed = difference(other.job.identity.without_task(), cell.job.identity.without_task())
-    if not changed and run.layout(other.job.task).sample_ids != run.layout(cell.job.task).sample_ids:
+    if not changed and run.samples_digest(other.job.task) != run.samples_digest(cell.job.task):
         return "its samples differ"
     return changed

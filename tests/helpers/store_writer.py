@@ -90,9 +90,9 @@ def stable(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
 
-def write_random(path, n, *, models=2, task=TASK, version=1) -> None:
+def write_random(path, n, *, models=2, task=TASK, version=1, seed=0) -> None:
     """A finished run of `n` samples with random decisions, made much faster than by `fill`."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     layout = replace(
         make_layout(n=1, conditions=1, classes=1000, task=task),
         sample_ids=tuple(f"val/n{i % 1000:08d}/ILSVRC2012_val_{i:08d}.JPEG" for i in range(n)),

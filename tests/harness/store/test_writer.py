@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import ImportedModel, ImportedTable, Measure, RunError, StoreError, read_trials
-from harness.local.writing import read_json, remembered, write_json
+from harness.local.recall import remembered
+from harness.local.writing import read_json, write_json
 from harness.proportions import target_ranks
 from harness.records import RunModel
 from harness.store import RunReader, RunWriter, store_table, verify_run
