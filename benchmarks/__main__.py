@@ -15,13 +15,22 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from benchmarks import engine, shifts, stimuli
+from benchmarks import engine, reports, shifts, stimuli
 from benchmarks.clocks import threads
-from benchmarks.figures import Figure, document, engine_figures, shift_figures, show, stimuli_figures
+from benchmarks.figures import (
+    Figure,
+    document,
+    engine_figures,
+    report_figures,
+    shift_figures,
+    show,
+    stimuli_figures,
+)
 from benchmarks.rounds import StopRule
 
 SHARE_OF_ENGINE = 0.75
 """Of the time there is; the stimuli share what is left."""
+_LITTLE: dict[str, Any] = {"rounds": 1, "models": 2, "samples": 64}
 LOG_EVERY = 10.0
 """Seconds between lines of progress where there is no terminal."""
 
@@ -33,11 +42,14 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int, default=engine.BATCH, help=f"of a round (default {engine.BATCH})")
     parser.add_argument("--threads", type=int, default=1, help="that torch computes in; more need an idle machine")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout, in place of the table")
+    parser.add_argument("--reports", action="store_true", help="the rows of `harness report` alone")
     parser.add_argument("--quick", action="store_true", help="one round of little: whether it works, not how fast")
     options = parser.parse_args(words)
     before, started = os.getloadavg(), time.perf_counter()
-    with threads(options.threads):
-        start, figures = _measure(options)
+    with threads(options.threads), _progress() as tell:
+        start, figures = (0.0, []) if options.reports else _measure(options, tell)
+        of_reports = reports.measure(**(_LITTLE if options.quick else {}), watch=partial(tell, "reports"))
+        figures += report_figures(of_reports)
     machine = {
         "cores": os.cpu_count(),
         "threads": options.threads,
@@ -45,6 +57,7 @@ def main(words: Sequence[str] | None = None) -> None:
         "load_before": before[0],
         "load_after": os.getloadavg()[0],
         "start_seconds": start,
+        "run_of_reports": {"seconds": of_reports.writing[0], "megabytes": of_reports.writing[1]},
         "seconds": time.perf_counter() - started,
     }
     if options.json:
@@ -54,27 +67,29 @@ def main(words: Sequence[str] | None = None) -> None:
     console = Console(highlight=False, width=min(terminal.width, 80) if terminal.is_terminal else 80)
     console.print(
         f"{machine['cores']} cores, torch {machine['torch']}, threads: {options.threads}; load {before[0]:.1f} before "
-        f"and {machine['load_after']:.1f} after; a run starts in {start:.2f} s, which is in no ratio",
+        f"and {machine['load_after']:.1f} after; a run starts in {start:.2f} s, which is in no ratio; that of the "
+        f"reports has {of_reports.writing[1]:,.0f} MB and took {of_reports.writing[0]:.0f} s to write",
     )
     show(console, figures)
+    if of_reports.remark:
+        console.print(of_reports.remark)
 
 
-def _measure(options: argparse.Namespace) -> tuple[float, list[Figure]]:
-    """Seconds that a run takes to start, and all figures."""
+def _measure(options: argparse.Namespace, tell: Callable[[str, int], None]) -> tuple[float, list[Figure]]:
+    """Seconds that a run takes to start, and all figures but those of reports."""
     few: dict[str, Any] = {"least": 1, "most": 1} if options.quick else {}
     small: dict[str, Any] = {"probes": ("band-pass",), "batch": 1} if options.quick else {"batch": options.batch_size}
     names, samples = (stimuli.REFERENCES[-1:], 4) if options.quick else (stimuli.REFERENCES, stimuli.SAMPLES)
     until = time.monotonic() + options.seconds
-    with _progress() as tell:
-        rule = StopRule(seconds=options.seconds * SHARE_OF_ENGINE, **few)
-        speed = engine.measure(rule, **small, watch=partial(tell, "harness"))
-        figures = engine_figures(speed)
-        for number, name in enumerate(names):
-            rule = StopRule(seconds=(until - time.monotonic()) / (len(names) - number + 1), **few)
-            figures += stimuli_figures(name, stimuli.measure(name, rule, samples, watch=partial(tell, name)))
-        rule = StopRule(seconds=until - time.monotonic(), **few)
-        of_shifts = shifts.measure(rule, 1 if options.quick else shifts.BATCH, watch=partial(tell, "shifts"))
-        figures += shift_figures(of_shifts)
+    rule = StopRule(seconds=options.seconds * SHARE_OF_ENGINE, **few)
+    speed = engine.measure(rule, **small, watch=partial(tell, "harness"))
+    figures = engine_figures(speed)
+    for number, name in enumerate(names):
+        rule = StopRule(seconds=(until - time.monotonic()) / (len(names) - number + 1), **few)
+        figures += stimuli_figures(name, stimuli.measure(name, rule, samples, watch=partial(tell, name)))
+    rule = StopRule(seconds=until - time.monotonic(), **few)
+    of_shifts = shifts.measure(rule, 1 if options.quick else shifts.BATCH, watch=partial(tell, "shifts"))
+    figures += shift_figures(of_shifts)
     return speed.start, figures
 
 

@@ -12,7 +12,8 @@ from rich.table import Table
 
 from benchmarks.clocks import CLOCKS, PROCESSOR, WALL
 from benchmarks.engine import EngineSpeed
-from benchmarks.rounds import RESOLUTION, Comparison, Estimate, Verdict
+from benchmarks.reports import ReportSpeed, Spent
+from benchmarks.rounds import RESOLUTION, Comparison, Estimate, Verdict, estimate
 from benchmarks.shifts import ShiftSpeed
 from benchmarks.stimuli import StimuliSpeed
 
@@ -69,6 +70,25 @@ def shift_figures(speed: ShiftSpeed) -> list[Figure]:
     return [
         *_ratios("crops, black, scale", "≤ 1.03", speed.plain),
         *_ratios("with inpainting", "≤ 1.25", speed.every),
+    ]
+
+
+def report_figures(speed: ReportSpeed) -> list[Figure]:
+    """The rows of `harness report`, in seconds and megabytes."""
+    return [
+        *_report("first report, s", "≤ 5", speed.first),
+        *_report("report again, s", "≤ 1", speed.again),
+        *(Figure("first / again", clock, speed.ratio(number)) for number, clock in enumerate(CLOCKS)),
+        Figure("memory, first, MB", "", estimate([spent.memory for spent in speed.first]), "≤ 500"),
+        Figure("memory, again, MB", "", estimate([spent.memory for spent in speed.again]), "≤ 500"),
+        *(Figure(f"{what}, s", WALL, seconds, "≤ 2") for what, seconds in speed.page.items()),
+    ]
+
+
+def _report(name: str, target: str, spent: Sequence[Spent]) -> list[Figure]:
+    return [
+        Figure(name, clock, estimate([each.seconds[number] for each in spent]), target)
+        for number, clock in enumerate(CLOCKS)
     ]
 
 

