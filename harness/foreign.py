@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Callable, Mapping
+from json.encoder import encode_basestring as json_string
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import HarnessError
@@ -159,8 +162,31 @@ def json_text(value: Any) -> str:
 
     Raises ValueError for NaN and infinity, which JSON does not have: use None with a reason.
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    return _CONTROLS.sub(_json_code, text)
+    return _CONTROLS.sub(_json_code, _indented(value, "\n") + "\n")
+
+
+_ONE_LINE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_PLAIN: Final[Mapping[type, Callable[[Any], str]]] = {
+    str: json_string, int: int.__repr__, float: float.__repr__, type(None): lambda _: "null",
+}  # fmt: skip
+"""Type -> how `json` writes it; other types, and numbers that JSON does not have, are left to it."""
+
+
+def _indented(value: Any, margin: str) -> str:
+    """``json.dumps(value, indent=2)``, which takes several times as long; `margin`: a line end and what follows it."""
+    inner = f"{margin}  "
+    if isinstance(value, dict) and value:
+        lines = [f"{_key(key)}: {_indented(item, inner)}" for key, item in value.items()]
+        return f"{{{inner}{f',{inner}'.join(lines)}{margin}}}"
+    if isinstance(value, list | tuple) and value:
+        return f"[{inner}{f',{inner}'.join(_indented(item, inner) for item in value)}{margin}]"
+    write = _PLAIN.get(type(value), _ONE_LINE)
+    return write(value) if write is not float.__repr__ or isfinite(value) else _ONE_LINE(value)
+
+
+def _key(key: Any) -> str:
+    """A name in an object; numbers, None and truth values are written as texts."""
+    return json_string(key) if type(key) is str else _ONE_LINE({key: 0})[1:-4]
 
 
 def json_bytes(text: str) -> bytes:

@@ -49,8 +49,8 @@ class Recall:
         self._noted: dict[str, tuple[State, Callable[[], Any]]] = {}
         self._parts: dict[tuple[str, State], dict[str, set[int]]] = {}
         self._whole: dict[tuple[str, State], dict[str, None]] = {}
-        self.read: dict[tuple[Path, str], bool] = {}
-        """(file, part) that was read since somebody emptied this -> whether all of it was, and matched its digests."""
+        self.read: dict[tuple[str, str], bool] = {}
+        """(name of a file, part) read since somebody emptied this -> whether all of it was, and matched its digests."""
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -63,32 +63,31 @@ class Recall:
 
     def fact(self, kind: str, path: Path, state: State) -> Any:
         """What was noted of the file in this state, JSON-ready; None if nothing was."""
-        entry = self._facts.get(self._name(kind, path))
+        entry = self._facts.get(f"{kind}:{self.name(path)}")
         return entry[1] if _is_entry(entry) and tuple(entry[0]) == state else None
 
     def note(self, kind: str, path: Path, state: State, content: Callable[[], Any]) -> None:
         """Note a fact for the next process; `content` gives it JSON-ready."""
-        name = self._name(kind, path)
+        name = f"{kind}:{self.name(path)}"
         if name not in self._noted or self._noted[name][0] != state:
             self._noted[name] = state, content
 
     def check(self, path: Path, state: State, part: str, numbers: Iterable[int], of: int) -> None:
         """Note that pieces `numbers`, of `of` in all, of a part of the file have matched their digests."""
-        key = self._name("", path), state
+        key = name, state = self.name(path), state
         pieces = self._parts.setdefault(key, {}).setdefault(part, set())
         pieces.update(numbers)
         whole = len(pieces) == of
-        self.read[path, part] = whole
+        self.read[name, part] = whole
         if whole:
             self._whole.setdefault(key, {})[part] = None
 
-    def is_checked(self, path: Path, parts: Iterable[str]) -> bool:
-        """Whether all of these parts of the file as it is now have matched their digests."""
+    def is_checked(self, name: str, parts: Iterable[str]) -> bool:
+        """Whether all of these parts of the file `name` as it is now have matched their digests."""
         try:
-            state = state_of(path.stat())
-        except OSError:
+            state = state_of(os.stat(self._root + name))  # noqa: PTH116 - thousands of files
+        except (OSError, ValueError):
             return False
-        name = self._name("", path)
         whole = self._whole.setdefault((name, state), {})
         entry = self._checked.get(name)
         if _is_entry(entry) and tuple(entry[0]) == state and isinstance(entry[1], list):
@@ -111,9 +110,9 @@ class Recall:
         earlier = {name: (tuple(entry[0]), entry[1]) for name, entry in self._checked.items() if _is_entry(entry)}
         return noted != before or checked != earlier
 
-    def _name(self, kind: str, path: Path) -> str:
-        place = os.fspath(path).removeprefix(self._root)
-        return f"{kind}:{place}" if kind else place
+    def name(self, path: Path) -> str:
+        """How `path`, which lies in the folder, is called here."""
+        return os.fspath(path).removeprefix(self._root)
 
 
 def _is_entry(entry: Any) -> TypeGuard[list[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.records.trials import Trials
@@ -36,8 +37,8 @@ class LazyTrials(Trials):
         for name in Trials.__dataclass_fields__:
             if name in fields:
                 object.__setattr__(trials, name, fields[name])
-            elif name not in readers:
-                object.__setattr__(trials, name, _default(name))
+            elif name not in readers and (default := _default(name)) is not MISSING:
+                object.__setattr__(trials, name, default)
         object.__setattr__(trials, "_readers", readers)
         return trials
 

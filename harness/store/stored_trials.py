@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ from harness.store.shards import read_header
 
 if TYPE_CHECKING:
     from harness.store.cells import CellRecord, ShardFile
-    from harness.store.headers import Origin
     from harness.store.reader import RunReader
 
 
@@ -38,7 +38,7 @@ def stored_trials(run: RunReader, record: CellRecord, files: Sequence[ShardFile]
     has_logits = bool(files) and "logits" in read_header(files[0].path).tails
     return LazyTrials.of(
         {
-            name: partial(_read_later, run, record.origin, name, shape)
+            name: partial(_read_later, run, record, files, name, shape)
             for name in stored_decisions(files)
             if name != "correct"
         },
@@ -51,15 +51,20 @@ def stored_trials(run: RunReader, record: CellRecord, files: Sequence[ShardFile]
     )
 
 
-def _read_later(run: RunReader, origin: Origin, name: str, shape: tuple[int, int]) -> np.ndarray:
-    """One field of the cell of `origin`, whose files may have been put into one since its trials were read."""
+def _read_later(
+    run: RunReader, record: CellRecord, files: Sequence[ShardFile], name: str, shape: tuple[int, int]
+) -> np.ndarray:
+    """One field of a cell, whose `files` may have been put into one since its trials were read."""
+    with suppress(FileNotFoundError):
+        return read_decision(files, record.origin, name, shape)
 
-    def read(record: CellRecord, files: Sequence[ShardFile]) -> np.ndarray:
-        if record.origin != origin:
-            raise StoreError(f"{origin.task} × {origin.model} in {run.path} changed while it was read; try again")
-        return read_decision(files, origin, name, shape)
+    def read(now: CellRecord, others: Sequence[ShardFile]) -> np.ndarray:
+        if now.origin != record.origin:
+            task, model = record.job.task, record.job.model
+            raise StoreError(f"{task} × {model} in {run.path} changed while it was read; try again")
+        return read_decision(others, record.origin, name, shape)
 
-    return run.of_cell(origin.task, origin.model, read)
+    return run.of_cell(record.job.task, record.job.model, read)
 
 
 def stored_rows(run: RunReader, task: str, model: str, field: str, low: int, high: int) -> np.ndarray:

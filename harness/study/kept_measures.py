@@ -1,9 +1,10 @@
 """Measures that an earlier report has made of the same trials with the same code, in the cache folder.
 
-The key is a digest of everything that measures are made of: trials, as the store states them, layout, parameters, and
-the source of the harness and of its built-in plugins. What is kept is taken without a look at the trials where their
-files are still those whose bytes an earlier report has compared with the digests that they state; where a file is
-another one, or has been touched, trials are read, checked and measured. Measures of other plugins are made each time.
+The key is a digest of everything that measures are made of: trials, as the store states them, layout and parameters;
+what other source of the harness and of its built-in plugins has kept is not used. What is kept is taken without a look
+at the trials where their files are still those whose bytes an earlier report has compared with the digests that they
+state; where a file is another one, or has been touched, trials are read, checked and measured. Measures of other
+plugins are made each time.
 """
 
 from __future__ import annotations
@@ -38,10 +39,11 @@ class KeptMeasures:
     def __init__(self, run: RunReader) -> None:
         self._run = run
         self._file = kept_file("measures", sha256(os.fsencode(run.path.resolve())).hexdigest())
-        self._before = read_kept(self._file)
-        measures = self._before.get("measures")
+        before = read_kept(self._file)
+        before = before if before.get("code") == code_digest() else {}
+        measures = before.get("measures")
         self._measures: Mapping[str, Any] = measures if isinstance(measures, dict) else {}
-        self._recall = Recall(run.path, self._before)
+        self._recall = Recall(run.path, before)
         self._now: dict[str, Any] = {}
         self._decisions = 0
 
@@ -58,7 +60,8 @@ class KeptMeasures:
         if self._now.keys() == self._measures.keys() and not self._recall.is_new():
             touch_kept(self._file)
         else:
-            write_kept(self._file, {**self._recall.content(), "measures": self._now})
+            content = {"code": code_digest(), **self._recall.content(), "measures": self._now}
+            write_kept(self._file, content)
 
     def measures(self, probe: Probe, tasks: Sequence[str], model: str, measure: Callable[[], Measured]) -> Measured:
         """What `measure` yields: the measures of one cell by full name, and why others are set aside.
@@ -87,7 +90,7 @@ class KeptMeasures:
 
         if not type(probe).__module__.startswith(BUILT_IN):
             return None
-        facts: list[Any] = [code_digest(), type(probe).__module__, repr(probe)]
+        facts: list[Any] = [type(probe).__module__, repr(probe)]
         for task in tasks:
             layout = self._run.layout_header(task)
             facts += [task, trials_digest(self._run, task, model), tuple(probe.conditions(layout.size))]
@@ -97,7 +100,7 @@ class KeptMeasures:
         """The measures as `_keep` was given them; None if there are none, or the files are not those of then."""
         try:
             entry = self._measures[source]
-            if not all(self._recall.is_checked(self._run.path / file, parts) for file, parts in entry[0].items()):
+            if not all(self._recall.is_checked(file, parts) for file, parts in entry[0].items()):
                 return None
             measures = {name: _measure(facts) for name, facts in entry[1].items()}
         except (LookupError, TypeError, ValueError, AttributeError):  # absent, or not what `_keep` has written
@@ -111,11 +114,11 @@ class KeptMeasures:
             return
         from harness.store.layout import AXES_PART
 
-        files = {self._run.layout_path(task): {AXES_PART} for task in tasks}
-        for path, part in self._recall.read:
-            files.setdefault(path, set()).add(part)
-        names = {path.relative_to(self._run.path).as_posix(): sorted(parts) for path, parts in files.items()}
-        self._now[source] = [names, {name: _facts(measure) for name, measure in measures.items()}]
+        files = {self._recall.name(self._run.layout_path(task)): {AXES_PART} for task in tasks}
+        for name, part in self._recall.read:
+            files.setdefault(name, set()).add(part)
+        checked = {name: sorted(parts) for name, parts in files.items()}
+        self._now[source] = [checked, {name: _facts(measure) for name, measure in measures.items()}]
 
 
 def _facts(measure: Measure) -> list[Any]:

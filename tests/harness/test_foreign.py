@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import Figure, Page, Series, Table, TableCell
+from harness import Figure, Page, Series, Table, TableCell, foreign
 from harness.foreign import csv_text, data_frame, in_ascii, json_text, markdown_text, one_line, spelled, visible
 from harness.output import drawing, plain_drawing
 from harness.output.formats import to_csv, to_html, to_json, to_markdown, to_terminal
@@ -164,3 +164,23 @@ def test_numbers_stay_numbers(number):
 
 def test_characters_are_spelled():
     assert "".join(map(spelled, "ρ × – … é中")) == r"rho x - ... \xe9\u4e2d"
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+KEYS = st.text() | st.integers() | st.booleans() | st.none()
+
+
+@given(st.recursive(LEAVES, lambda part: st.lists(part) | st.dictionaries(KEYS, part) | st.tuples(part, part)))
+def test_json_is_laid_out_as_by_the_library(value):
+    assert foreign._indented(value, "\n") == json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+@pytest.mark.parametrize("value", [np.float64(0.1), float("nan"), [float("inf")], {"a": object()}, {(1,): 1}], ids=str)
+def test_what_json_does_not_have_is_refused_as_by_the_library(value):
+    try:
+        expected = json.dumps(value, indent=2, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        with pytest.raises(type(error)):
+            json_text(value)
+    else:
+        assert json_text(value) == f"{expected}\n"

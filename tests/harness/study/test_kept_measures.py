@@ -201,7 +201,7 @@ def source(run, probe=PROBES["accuracy"], tasks=(TASK,), model=MODEL):
     return KeptMeasures(RunReader.open(run))._source(probe, tasks, model)
 
 
-def test_measured_again_if_parameters_code_required_trials_or_the_model_are_others(run, monkeypatch):
+def test_measured_again_if_parameters_required_trials_or_the_model_are_others(run):
     first = source(run)
     assert source(run) == first
     others = [
@@ -210,8 +210,30 @@ def test_measured_again_if_parameters_code_required_trials_or_the_model_are_othe
         source(run, BandPass(bias_cutoffs=(0.1, 0.2))),
         source(run, tasks=(TASK, TASK)),
     ]
+    assert len({first, *others}) == 5
+
+
+def test_what_other_code_has_kept_is_not_used(run, monkeypatch):
+    first, _ = report(run)
+    again = of_next_process(run)
     monkeypatch.setattr(kept_measures, "code_digest", lambda: "other")
-    assert len({first, *others, source(run)}) == 6
+    opened, real = [], prefaces.opened_regular
+    monkeypatch.setattr(prefaces, "opened_regular", lambda path: (opened.append(path), real(path))[1])
+    assert report(again) == (first, 2) and len(opened) == 2  # facts about files are what that code took from them
+
+
+def test_of_two_reports_at_once_the_last_one_is_kept_whole(run):
+    models = ("net-0", "net-1")
+    both = [KeptMeasures(RunReader.open(run)) for _ in models]
+    for of_run, model in zip(both, models, strict=True):
+        with of_run.active():
+            of_run.measures(
+                Accuracy(), [TASK], model, lambda model=model: (RunReader.open(run).read(TASK, model) and MADE, [])
+            )
+    again = KeptMeasures(RunReader.open(run))
+    with again.active():
+        found = [again.measures(Accuracy(), [TASK], model, lambda: ({}, [])) for model in models]
+    assert found == [({}, []), (MADE, [])]
 
 
 def test_plugins_of_others_are_measured_each_time(run):
