@@ -62,7 +62,7 @@ def test_a_table_of_eighty_columns():
     for name in REFERENCES:
         figures += stimuli_figures(name, StimuliSpeed(ratios=fast, milliseconds=shares))
     figures += shift_figures(ShiftSpeed(plain=fast, every=fast))
-    page = {"its charts are drawn": estimate([1.234] * 9)}
+    page = {"its first chart is drawn": estimate([1.234] * 9)}
     spent = [Spent((12.345, 6.789), 123.4)] * 9
     figures += report_figures(ReportSpeed(first=spent, again=spent, page=page, writing=(30.0, 2900.0)))
     written = io.StringIO()

@@ -53,7 +53,7 @@ def test_more_noise_and_a_narrower_band_cost_accuracy():
 
 def test_rows_and_targets():
     spent = [Spent((6.0, 4.0), 160.0), Spent((5.0, 4.2), 170.0)]
-    page = {"page is loaded": estimate([0.5]), "its charts are drawn": estimate([1.5])}
+    page = {"page is loaded": estimate([0.5]), "its first chart is drawn": estimate([1.5])}
     speed = ReportSpeed(first=spent, again=[Spent((1.0, 0.8), 90.0)] * 2, page=page, writing=(30.0, 2900.0))
     rows = {(row.name, row.clock): row for row in report_figures(speed)}
     assert rows["first report, s", "processor time"].estimate.median == pytest.approx(4.1)
