@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from harness.local.kept import BUILT_IN, code_digest, kept_file, read_kept, touch_kept, write_kept
 from harness.local.recall import Recall
@@ -48,13 +48,13 @@ class KeptMeasures:
         self._decisions = 0
 
     @contextmanager
-    def active(self) -> Iterator[None]:
-        """While the block runs, facts about files are recalled; then, what is new is kept.
+    def active(self) -> Iterator[Self]:
+        """This; while the block runs, facts about files are recalled; then, what is new is kept.
 
         A cache that cannot be written costs only time.
         """
         with self._recall.active():
-            yield
+            yield self
         if self._decisions < LEAST:
             return
         if self._now.keys() == self._measures.keys() and not self._recall.is_new():

@@ -216,13 +216,11 @@ class _RowBuilder:
 
     def _measured(self, task: str) -> dict[str, Measure] | Reason:
         """The measures of a task whose trials are usable, or why its probe yields none."""
-        probe, required = self._probe(task), self._required(task)
-
-        def measure() -> tuple[dict[str, Measure], list[Reason]]:
-            return measures_of(probe, self._views(task, required), task_of(task).dataset)
-
+        probe, required, dataset = self._probe(task), self._required(task), task_of(task).dataset
         try:
-            measures, set_aside = self.kept.measures(probe, [task, *required], self.model, measure)
+            measures, set_aside = self.kept.measures(
+                probe, [task, *required], self.model, lambda: measures_of(probe, self._views(task, required), dataset)
+            )
         except HarnessError:
             raise
         except plugin_faults() as error:  # a plugin's mistake makes only its own cells missing, with a reason
