@@ -40,7 +40,7 @@ def cells_of(run: RunReader) -> Cells:
 def is_complete(run: RunReader, place: Place, cell: StoredCell) -> bool:
     """Whether all trials of the cell are stored; not if its layout cannot be read."""
     try:
-        run.layout(place[0])
+        run.samples_digest(place[0])  # raises for axes that are damaged
         return cell.complete(run.layout_header(place[0]))
     except StoreError:
         return False

@@ -92,8 +92,8 @@ class RowReader:
         """All rows. A missing part of a bias or axis has the reason of the task that measures it in other rows."""
         parts = list(dict.fromkeys(part for names in (*self.biases.values(), *self.axes.values()) for part in names))
         for row in self._rows:
-            missing_parts = [part for part in parts if part not in row.measures]
-            yield replace(row, missing=(*reasons_of_parts(missing_parts, self._produced_by, row.missing), *row.missing))
+            absent = [part for part in parts if part not in row.measures]
+            yield replace(row, missing=(*reasons_of_parts(absent, self._produced_by, row.missing), *row.missing))
 
     def refuse_unreadable(self) -> None:
         """Raise the StoreError of the first damaged cell if nothing at all can be read."""
@@ -126,10 +126,10 @@ class RowReader:
         """Add the rows of a run of trials; gives what it has stored."""
         from harness.store import cells_of
 
-        cells, planned = cells_of(run), run.record.planned
-        models, places = run.record.models, {**cells.sound, **cells.damaged}
+        cells, planned, models = cells_of(run), run.record.planned, run.record.models
+        places = {**cells.sound, **cells.damaged}
         tasks = dict.fromkeys([*planned, *(task for task, _ in places)])
-        replaced, cells_planned, cells_missing = superseded(cells.sound), 0, 0
+        cells_planned, cells_missing, replaced = 0, 0, superseded(cells.sound)
         for model in dict.fromkeys([*models, *(model for _, model in places)]):
             builder = _RowBuilder(self, run, label, model, cells, replaced, kept)
             for task in tasks:
@@ -140,7 +140,7 @@ class RowReader:
             cells_missing += builder.cells_missing
         if cells_missing:
             text = f"incomplete: {cells_missing} of {cells_planned} cells have no result, listed with their reasons"
-            self._remarks.append((label, Remark("incomplete", label, text)))
+            self._remarks += [(label, Remark("incomplete", label, text))]
         return stored_facts(run, cells.sound)
 
     def note(self, cell: StoredCell, measures: Iterable[str], label: str) -> None:
@@ -247,9 +247,8 @@ class _RowBuilder:
         """The stored trials of `task` and of the required tasks, by view. RequestError if their columns do not fit."""
         trials = self.run.read(task, self.model, lazily=True)
         required_views = {task_of(name).probe: self._views(name) for name in required}
-        conditions = self._probe(task).conditions(trials.layout.size)
         try:
-            return Views.of(trials, conditions, required_views)
+            return Views.of(trials, self._probe(task).conditions(trials.layout.size), required_views)
         except ValueError as error:
             raise RequestError(f"measured under other conditions: {error}", remedy=self._rerun) from error
 

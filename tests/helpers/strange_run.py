@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.planning.request import RunRequest, settle
 from harness.store import RunReader, RunWriter, export_run, left_out, refuse_locked, refuse_unfit, verify_run
+from harness.workflows.run_folders import RunFolders
 from harness.workflows.study import opened
 from tests.helpers.store_writer import COMMAND
 
@@ -52,7 +53,7 @@ def _most_memory() -> int:
 
 
 def report(run: Path, plugins) -> None:
-    opened([run], plugins)
+    opened(RunFolders(paths=(run,)), plugins)
 
 
 def compare(run: Path, plugins) -> None:
