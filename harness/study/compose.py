@@ -196,6 +196,7 @@ def open_study(
     reader.refuse_unreadable()
     rows = [with_label(marked(row, errata[row.run]), names) for row in reader.rows()]
     models = counted_once(merged(rows))
+    definitions = {**reader.biases, **reader.axes}
     comparable, remarks = compared(models, standard_of(probes, datasets or {}))
     composed = compose(
         comparable,
@@ -204,7 +205,7 @@ def open_study(
         titles=reader.titles,
         statistics=reader.statistics,
         ungrouped=ungrouped,
-        warnings=[*reader.warnings(), *mixtures(rows), *duplicate_remarks(models), *remarks],
+        warnings=[*reader.warnings(), *mixtures(rows), *duplicate_remarks(models, definitions), *remarks],
         provenance=with_labels(reader.provenance, names),
         errata=[erratum for of_run in errata.values() for erratum in of_run],
         denominators=denominators_of(probes.values()),

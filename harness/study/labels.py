@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.errors import listed
 from harness.records import Remark, labelled_name
-from harness.study.rows import Row, short_list
+from harness.study.rows import Definitions, Row, short_list
 from harness.study.superseded import network_change
 
 MOST_NAMED = 12
@@ -42,8 +42,12 @@ def counted_once(rows: Sequence[Row]) -> list[Row]:
     return [row if (own := first[row.plain_name]) == row.name else replace(row, duplicate_of=own) for row in rows]
 
 
-def duplicate_remarks(rows: Sequence[Row]) -> Iterator[Remark]:
-    """Which models take no part in statistics, and which of them may be another network than the one that does."""
+def duplicate_remarks(rows: Sequence[Row], definitions: Definitions | None = None) -> Iterator[Remark]:
+    """Which models take no part in statistics; which of them have more, or may be another network, than those that do.
+
+    Args:
+        definitions: biases and axes -> full names of the measures whose mean it is.
+    """
     by_name = {row.name: row for row in rows}
     duplicates = [row for row in rows if row.duplicate_of is not None]
     if not duplicates:
@@ -52,12 +56,34 @@ def duplicate_remarks(rows: Sequence[Row]) -> Iterator[Remark]:
     names = listed((row.name for row in duplicates), most=MOST_NAMED)
     text = f"{count} no part in statistics, which count a model once, as the run given first has it: {names}"
     yield Remark("duplicate", names, text, line=text)
+    yield from _lacking(by_name, duplicates, definitions or {})
     differences: dict[str, list[str]] = {}
     for row in duplicates:
         if difference := _other_network(by_name[row.duplicate_of or row.name], row):
             differences.setdefault(difference, []).append(row.name)
     for difference, concerned in differences.items():
         yield Remark("comparability", short_list(concerned, {row.name: row.label for row in rows}), difference)
+
+
+def _lacking(by_name: Mapping[str, Row], duplicates: Sequence[Row], definitions: Definitions) -> Iterator[Remark]:
+    """Which biases and axes a duplicate has, and the model that takes part has not: statistics are without them."""
+    models: dict[tuple[str, ...], dict[str, None]] = {}
+    for row in duplicates:
+        own = by_name[row.duplicate_of or row.name]
+        names = tuple(name for name, of in definitions.items() if _has(row, of) and not _has(own, of))
+        if names:
+            models.setdefault(names, {}).setdefault(own.name)
+    for names, concerned in models.items():
+        subject = listed(concerned, most=MOST_NAMED)
+        text = (
+            f"statistics are without {listed(names, most=MOST_NAMED)} of {subject}, which a run given later has; the "
+            "run that is given first counts"
+        )
+        yield Remark("duplicate", subject, text, line=text)
+
+
+def _has(row: Row, parts: Sequence[str]) -> bool:
+    return all(part in row.measures and row.measures[part].value is not None for part in parts)
 
 
 def _other_network(first: Row, second: Row) -> str:

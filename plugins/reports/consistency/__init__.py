@@ -21,6 +21,7 @@ from harness import NO_LABELS, Page, Remark, Report, StoreError, Study, StudyMod
 
 from .._models import LabelFacts, label_facts
 from .pages import all_pages
+from .people import people_once
 from .remarks import HUMANS, MEASURES, missing_remarks, remarks_on
 from .schema import ConditionEntry, ConsistencyData, DatasetEntry, Means, ObserverEntry, PairEntry
 from .tables import all_tables
@@ -56,13 +57,12 @@ class ErrorConsistency(Report):
     def data(self, study: Study) -> ConsistencyData:
         """``pairs`` of observers on each dataset, ``datasets`` and ``models``: their means over people and datasets.
 
-        A person whom several labels have counts once in means; pairs are those of all.
+        A person whom several labels have on one dataset counts once in its means; pairs are those of all.
         """
         groups, labels = {model.name: model.group for model in study.models}, label_facts(study)
         damaged: dict[tuple[str, str], list[str]] = {}
         pairs = [pair for dataset, tasks in _datasets(study).items() for pair in _pairs(study, dataset, tasks, damaged)]
-        again = {model.name for model in study.models if model.group == HUMANS and model.duplicate_of is not None}
-        counted = [pair for pair in pairs if not {pair["first"], pair["second"]} & again]
+        counted = people_once(pairs, study.models)
         per_dataset = list(_with_people(counted, groups, labels))
         return {
             "models": list(_over_datasets(per_dataset, labels)),

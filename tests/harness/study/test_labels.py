@@ -45,7 +45,7 @@ def standard(_origin):
 def study(*rows):
     models = counted_once(merged(rows))
     comparable, remarks = compared(models, standard)
-    return compose(comparable, {}, AXES, warnings=[*duplicate_remarks(models), *remarks])
+    return compose(comparable, {}, AXES, warnings=[*duplicate_remarks(models, AXES), *remarks])
 
 
 def axes(found):
@@ -111,6 +111,16 @@ def test_a_run_that_has_nothing_of_a_model_does_not_stand_for_it():
     }
     rows = counted_once([empty, replace(row("a", "bob"), measures={})])
     assert [one.duplicate_of for one in rows] == [None, "a (ann)"]
+
+
+def test_what_the_counted_run_lacks_and_another_has_is_told():
+    """Statistics over fewer models than the study could have are not silent about it."""
+    other = {"top5@photos": Measure(name="top5", value=0.9)}
+    found = study(replace(row("a", "ann"), measures=other, origins={}), row("b", "ann"), row("a", "bob"))
+    lacking = "statistics are without ID of a (ann), which a run given later has; the run that is given first counts"
+    assert {m.name: (m.duplicate_of, m.axes["ID"]) for m in found.models}["a (ann)"] == (None, None)
+    assert lacking in found.warnings
+    assert lacking not in study(row("a", "ann"), row("a", "bob")).warnings
 
 
 # --- what is refused, and what is not ----------------------------------------------------------

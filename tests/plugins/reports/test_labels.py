@@ -253,6 +253,24 @@ def test_error_consistency_between_two_labels_of_a_model_and_people_count_once()
     assert "label" not in of[BETWEEN]
 
 
+def test_people_of_another_dataset_count_there_though_an_earlier_label_has_their_names():
+    """Subjects of two experiments share names such as subject-01; only on one dataset do they count once."""
+    places = [(name, label) for label in ("ann", "bob", "eve") for name in ("p1", "p2", "net")]
+    every = decided(places, people=("p1", "p2"))
+    reader = every.trial_reader
+    cells = {(task if label == "(ann)" else "accuracy@b", name): trials for task, names in reader.cells().items()
+             for name in names for label in (name[-5:],) for trials in (reader.read(task, name),)}  # fmt: skip
+    data = ErrorConsistency().data(replace(every, trial_reader=Reader(cells)))
+    people = {(entry["dataset"], entry["model"]): entry["people"] for entry in data["datasets"]}
+    assert people == {
+        ("a", BETWEEN): 1,
+        ("a", "net (ann)"): 2,
+        ("b", BETWEEN): 1,
+        ("b", "net (bob)"): 2,
+        ("b", "net (eve)"): 2,
+    }
+
+
 def test_places_of_objects():
     """Means of groups of the report dataset-bias count a model once, too."""
     values = np.linspace(0.05, 0.95, 80).round(3)
