@@ -11,9 +11,11 @@ import numpy as np
 from harness.errors import RequestError
 from harness.output.scales import labels_below
 from harness.output.sheets import SCREEN, Sheet, furnish
+from harness.output.tables import abbreviated
 from harness.records import Figure, HeatMap
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure as Canvas
 
 SHADES: Final = "·░▒▓█"
@@ -24,6 +26,8 @@ WIDEST: Final = 4
 COLOURS: Final = "cividis"
 """Rises in lightness alone, and looks alike with and without red-green vision (Nuñez, Anderton & Renslow 2018)."""
 MOST_TICKS: Final = 9
+MOST_NAMES: Final = 60
+"""Most rows or columns that all have their names, where these are words."""
 _ROW, _COLUMN = 2.4, 3.4
 """Height and width of a panel in inches."""
 
@@ -88,7 +92,7 @@ def maps_canvas(figure: Figure, sheet: Sheet = SCREEN) -> Canvas:
     low, high = range_of(figure)
     across = min(len(figure.maps), 3 if sheet.width is None else max(1, int(sheet.width / 2.2)))
     down = -(-len(figure.maps) // across)
-    canvas = Canvas(figsize=_size(down, across, sheet), layout="constrained")
+    canvas = Canvas(figsize=_size(figure, down, across, sheet), layout="constrained")
     panels = []
     for at, each in enumerate(figure.maps):
         axes = canvas.add_subplot(down, across, at + 1)
@@ -98,8 +102,8 @@ def maps_canvas(figure: Figure, sheet: Sheet = SCREEN) -> Canvas:
         axes.invert_yaxis()
         axes.grid(visible=False)
         axes.set_title(sheet.panel_title(each.title, across), fontsize=sheet.panel)
-        _ticks(axes.xaxis, each.columns)
-        _ticks(axes.yaxis, each.rows)
+        _ticks(axes.xaxis, each.columns, sheet, turned=_turned(figure, across, sheet))
+        _ticks(axes.yaxis, each.rows, sheet)
         if at + across >= len(figure.maps):
             axes.set_xlabel(figure.x_label)
         if at % across == 0:
@@ -109,15 +113,43 @@ def maps_canvas(figure: Figure, sheet: Sheet = SCREEN) -> Canvas:
     return canvas
 
 
-def _size(down: int, across: int, sheet: Sheet) -> tuple[float, float]:
-    """Width and height in inches."""
+def _size(figure: Figure, down: int, across: int, sheet: Sheet) -> tuple[float, float]:
+    """Width and height in inches: each name of a row has a line, and names of columns have room below."""
+    below = max(_lengths(figure, sheet), default=0.0) * _letter(sheet) if _turned(figure, across, sheet) else 0.0
+    lines = max((len(each.rows) for each in figure.maps if _are_words(each.rows)), default=0) * 2.2 * _letter(sheet)
     if sheet.width is None:
-        return max(_COLUMN * across + 1.2, 5.2), _ROW * down + 1.0
-    return sheet.width, down * (0.35 + 0.6 * sheet.width / across)
+        return max(_COLUMN * across + 1.2, 5.2), (max(_ROW, lines + 0.6) + below) * down + 1.0
+    return sheet.width, down * (0.35 + max(0.6 * sheet.width / across, lines) + below)
 
 
-def _ticks(axis: object, names: Sequence[str]) -> None:
-    """Names at the middle of every n-th cell."""
-    step = -(-len(names) // MOST_TICKS)
+def _ticks(axis: Axis, names: Sequence[str], sheet: Sheet, *, turned: bool = False) -> None:
+    """Names at the middle of each cell, of numbers of every n-th."""
+    words = _are_words(names)
+    step = -(-len(names) // (MOST_NAMES if words else MOST_TICKS))
     places = range(0, len(names), step)
-    axis.set_ticks([at + 0.5 for at in places], labels=[names[at] for at in places])  # type: ignore[attr-defined]
+    shown = abbreviated(names, sheet.name_letters) if words else names
+    axis.set_ticks([at + 0.5 for at in places], labels=[shown[at] for at in places], rotation=90 if turned else 0)
+
+
+def _are_words(names: Sequence[str]) -> bool:
+    """Whether each name matters; of numbers in order some are enough."""
+    return any(character.isalpha() for name in names for character in name)
+
+
+def _turned(figure: Figure, across: int, sheet: Sheet) -> bool:
+    """Whether names of columns stand upright, since side by side they do not fit."""
+    room = (sheet.width or _COLUMN * across) / across * 0.5
+    widest = max(_lengths(figure, sheet), default=0) + 2
+    return any(len(each.columns) * widest * _letter(sheet) > room for each in figure.maps if _are_words(each.columns))
+
+
+def _lengths(figure: Figure, sheet: Sheet) -> Iterator[int]:
+    """Letters of the longest name of the columns of each map of words."""
+    for each in figure.maps:
+        if _are_words(each.columns):
+            yield min(max(map(len, each.columns), default=0), sheet.name_letters)
+
+
+def _letter(sheet: Sheet) -> float:
+    """Mean width of a letter of a name, in inches."""
+    return 0.54 * (10 if sheet.width is None else sheet.small) / 72

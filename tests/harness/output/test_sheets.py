@@ -70,6 +70,24 @@ def test_nothing_is_covered_or_cut_off(kind, width):
             assert apart or one[3] <= other[1] + 0.02 or other[3] <= one[1] + 0.02, (one, other)
 
 
+@pytest.mark.parametrize("width", [COLUMN, PAGE, None])
+def test_every_row_and_column_of_words_has_its_name_and_none_covers_another(width):
+    names = [f"a bias of {word}" for word in ("shape", "texture", "low", "high", "noise", "shift", "roll", "crop")]
+    names = [*names, *("CB width", "CB center", "peak noise")]
+    values = tuple(tuple(float(at + of) for of in range(11)) for at in range(11))
+    each = HeatMap(title="all models", rows=tuple(names), columns=tuple(names), values=values)
+    sheet = Sheet.of(width)
+    with settings_for("png", sheet):
+        canvas = to_canvas(replace(FIGURES["maps"], maps=(each, replace(each, title="within"))), sheet)
+        canvas.draw_without_rendering()
+        for axes in canvas.axes[:2]:
+            for axis in (axes.xaxis, axes.yaxis):
+                ticks = [label for label in axis.get_ticklabels() if label.get_text()]
+                shown = [label.get_window_extent() for label in ticks]
+                assert len(ticks) == len(names)
+                assert not any(one.overlaps(other) for one, other in combinations(shown, 2))
+
+
 @pytest.mark.parametrize("kind", ["panels", "rows"])
 def test_no_letter_is_below_7_points(kind):
     svg = ElementTree.fromstring(to_image(FIGURES[kind], "svg", COLUMN))
