@@ -7,6 +7,7 @@ bytes, whatever the user's matplotlib settings are.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,6 +29,7 @@ from harness.records import Figure, Series
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure as Canvas
 
 SUFFIXES = (".svg", ".png", ".pdf")
@@ -191,6 +193,7 @@ def _scale_axis(figure: Figure, axes: Axes, side: str, scale: Scale) -> None:
     axis = axes.xaxis if side == "x" else axes.yaxis
     if scale.kind == "log":
         axes.set_xscale("log")
+        _round_ticks(axis, scale)
     elif scale.kind == "probit":
         (axes.set_xscale if side == "x" else axes.set_yscale)("function", functions=_of_arrays(scale))
     (axes.set_xlim if side == "x" else axes.set_ylim)(scale.back(scale.first), scale.back(scale.last))
@@ -200,6 +203,18 @@ def _scale_axis(figure: Figure, axes: Axes, side: str, scale: Scale) -> None:
     elif side == "y" and figure.y_ticks:
         axis.set_ticks([place for place, _ in figure.y_ticks], labels=[shortened(name) for _, name in figure.y_ticks])
         axis.set_tick_params(length=0)
+
+
+def _round_ticks(axis: Axis, scale: Scale) -> None:
+    """1, 2, 5, 10, … on a logarithmic axis of few decades, where names of all numbers between would cover another."""
+    low, high = scale.first, scale.last
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    ticks = [
+        step * 10.0**decade for decade in decades for step in (1, 2, 5) if low <= math.log10(step) + decade <= high
+    ]
+    if 2 <= len(ticks) <= 7:
+        axis.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+        axis.set_ticks([], minor=True)
 
 
 def _of_arrays(scale: Scale) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:

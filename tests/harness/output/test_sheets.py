@@ -88,6 +88,19 @@ def test_every_row_and_column_of_words_has_its_name_and_none_covers_another(widt
                 assert not any(one.overlaps(other) for one, other in combinations(shown, 2))
 
 
+def test_numbers_of_a_logarithmic_axis_do_not_cover_each_other():
+    sheet = Sheet.of(COLUMN)
+    curve = points(x=(2.0, 4.0, 8.0, 16.0, 35.0), y=(0.1, 0.2, 0.3, 0.2, 0.1), line=True)
+    with settings_for("png", sheet):
+        canvas = to_canvas(replace(figure(curve), log_x=True), sheet)
+        canvas.draw_without_rendering()
+        every = [*canvas.axes[0].get_xticklabels(), *canvas.axes[0].get_xticklabels(minor=True)]
+        shown = [label for label in every if label.get_text()]
+        assert [label.get_text() for label in shown] == ["2", "5", "10", "20"]
+        spans = [label.get_window_extent() for label in shown]
+        assert not any(one.overlaps(other) for one, other in combinations(spans, 2))
+
+
 @pytest.mark.parametrize("kind", ["panels", "rows"])
 def test_no_letter_is_below_7_points(kind):
     svg = ElementTree.fromstring(to_image(FIGURES[kind], "svg", COLUMN))
