@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from harness.errors import RequestError
 
@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from harness.records import Table
 
 PARQUET = ".parquet"
+SUFFIXES: Final = {
+    ".json": ("json",),
+    ".html": ("html",),
+    ".htm": ("html",),
+    ".md": ("markdown",),
+    ".tex": ("latex",),
+    ".csv": ("csv", "tidy"),
+    PARQUET: ("tidy",),
+}
+"""Of files, and the formats that they may have, the default first; a file of any other suffix has any format."""
+PICTURES: Final = (".pdf", ".svg", ".png")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +36,14 @@ class Destination:
     folder: bool = False
 
     @classmethod
-    def of(cls, text: str | None, form: str, runs: Iterable[Path], *, several: bool) -> Destination:
+    def of(
+        cls, text: str | None, form: str, runs: Iterable[Path], *, several: bool, figure: bool = False
+    ) -> Destination:
         """``-o TEXT`` for the format `form`.
 
         Args:
             runs: where nothing may be written. several: whether the result may be several files.
+            figure: whether it is figures, whose suffix says how they are drawn.
 
         Raises:
             RequestError: it lies in a run folder, is a folder for one file, or has the suffix of another format.
@@ -46,19 +60,25 @@ class Destination:
                 f"--format {form} is one file, and -o {path} is a folder: only CSV has a file for each table",
                 remedy="-o FILE",
             )
-        _refuse_suffix(path, form)
+        if not (folder or figure):
+            _refuse_suffix(path, form)
         return cls(path=path, folder=folder)
 
 
 def _refuse_suffix(path: Path, form: str) -> None:
-    from harness.output.tidy import SUFFIXES
+    from harness.output.tidy import SUFFIXES as OF_TIDY
 
-    if form == "tidy" and path.suffix.lower() not in SUFFIXES:
+    suffix = path.suffix.lower()
+    if form == "tidy" and suffix not in OF_TIDY:
         raise RequestError(
-            f"--format tidy is a file that ends in {' or '.join(SUFFIXES)}, and -o is {path}", remedy="-o measures.csv"
+            f"--format tidy is a file that ends in {' or '.join(OF_TIDY)}, and -o is {path}", remedy="-o measures.csv"
         )
-    if form != "tidy" and path.suffix.lower() == PARQUET:
-        raise RequestError(f"--format {form} is no Parquet file, and -o is {path}", remedy="--format tidy")
+    if suffix in PICTURES:
+        raise RequestError(f"--format {form} is no picture, and -o is {path}", remedy=f"--figure NAME -o {path}")
+    expected = SUFFIXES.get(suffix, (form,))
+    if form not in expected:
+        name = "Parquet" if suffix == PARQUET else suffix
+        raise RequestError(f"--format {form} is no {name} file, and -o is {path}", remedy=f"--format {expected[0]}")
 
 
 def emit_files(tables: Sequence[Table], place: Destination) -> None:

@@ -40,6 +40,8 @@ class Asked:
         from harness.output.sheets import width_of
 
         pictures = place.folder and name != LISTED
+        if form in KINDS and not pictures:
+            form = _kind_of_file(name, form, place)
         choice("format", form, ("terminal", *KINDS) if pictures else ("terminal", "json"))
         if place.folder and name == LISTED:
             raise RequestError(f"the list of figures is one file, and -o {place.path} is a folder", remedy="-o FILE")
@@ -49,6 +51,21 @@ class Asked:
             )
         inches = None if width is None else width_of(width)
         return cls(name=name, form=form, width=inches, place=place)
+
+
+def _kind_of_file(name: str, form: str, place: Destination) -> str:
+    """The format of a picture in one file, whose suffix says it already. Raises RequestError if it does not."""
+    if name == LISTED:
+        raise RequestError(
+            f"the list of figures is text, and --format {form} a picture", remedy="--figure all -o FOLDER/"
+        )
+    if place.path is None:
+        into = "FOLDER/" if name == ALL else f"FILE.{form}"
+        raise RequestError(f"--format {form} is a picture, which is not printed", remedy=f"-o {into}")
+    if place.path.suffix.lower() != f".{form}":
+        into = place.path.with_suffix(f".{form}") if place.path.suffix and name != ALL else f"{place.path}/"
+        raise RequestError(f"--format {form} is no format of one file {place.path}", remedy=f"-o {into}")
+    return "terminal"
 
 
 def show_figures(report: Report, study: Study, asked: Asked) -> None:
@@ -85,6 +102,8 @@ def _draw_all(figures: Sequence[Figure], asked: Asked) -> None:
     from harness.output.streams import remark_line
 
     assert asked.place.path is not None
+    if not figures:
+        raise RequestError("these runs have no figure of this report, so no file is written", remedy="--format csv")
     kind = KINDS[0] if asked.form == "terminal" else asked.form
     files, refusals = to_files(figures, kind, asked.width)
     write_folder(asked.place.path, files)

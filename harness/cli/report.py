@@ -68,7 +68,8 @@ def report(
     if figure is None:
         choice("format", form, FORMATS)
     folders = RunFolders.of_words(runs)
-    place = Destination.of(output, form, folders.paths, several=form == "csv" or figure is not None)
+    drawn = figure is not None
+    place = Destination.of(output, form, folders.paths, several=form == "csv" or drawn, figure=drawn)
     asked = _asked(name, form, figure, width, place)
     gc.set_threshold(100_000, 20, 20)  # tens of thousands of measures stay to the end: looking for garbage takes longer
     # A report needs no registry; one that is given is checked.

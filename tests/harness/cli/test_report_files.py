@@ -118,18 +118,18 @@ def test_a_comparison_has_a_file_for_each_table(folder):
 def test_every_figure_is_drawn_into_a_folder(report, folder):
     pytest.importorskip("matplotlib", reason="the extra `figures` is not installed")
     names = [line.split()[0] for line in report("--figure", "list").splitlines()]
-    assert names == ["scatter-edge-ID"]
+    assert names == ["scatter-edge-ID", "matrix"]
     assert report("--figure", "all", "-o", "figures/", "--width", "column") == ""
     assert report("--figure", "scatter-edge-ID", "-o", "drawn/", "--format", "png") == ""
-    assert report("--figure", "scatter-edge-ID", "-o", "one.pdf", "--width", "3.25") == ""
-    assert [file.name for file in (folder / "figures").iterdir()] == ["scatter-edge-ID.pdf"]
+    assert report("--figure", "scatter-edge-ID", "-o", "one.pdf", "--width", "3.25", "--format", "pdf") == ""
+    assert {file.name for file in (folder / "figures").iterdir()} == {"scatter-edge-ID.pdf", "matrix.pdf"}
     assert [file.name for file in (folder / "drawn").iterdir()] == ["scatter-edge-ID.png"]
     assert (folder / "figures" / "scatter-edge-ID.pdf").read_bytes() == (folder / "one.pdf").read_bytes()
     assert (folder / "one.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_all_figures_on_the_terminal_and_as_json(report):
-    assert report("--figure", "all") == report("--figure", "scatter-edge-ID")
+    assert report("--figure", "all") == "\n".join(report("--figure", name) for name in ("scatter-edge-ID", "matrix"))
     assert report("--figure", "all", "--format", "json") == report("--figure", "list", "--format", "json")
 
 
@@ -147,6 +147,14 @@ def test_all_figures_on_the_terminal_and_as_json(report):
         ("--format csv -o table/", ("-o table is the run folder", "-o table-tables/")),
         ("--format csv -o table/new/", ("lies in the run folder",)),
         ("--format csv -o absent/new/", ("cannot write absent/new", "No such file")),
+        ("-o report.html", ("--format terminal is no .html file", "--format html")),
+        ("--format latex -o x.csv", ("--format latex is no .csv file", "--format csv")),
+        ("-o x.pdf", ("no picture", "--figure NAME -o x.pdf")),
+        ("--figure all -o new --format pdf", ("--format pdf", "-o new/")),
+        ("--figure all --format pdf", ("not printed", "-o FOLDER/")),
+        ("--figure scatter-edge-ID -o x.svg --format pdf", ("one file x.svg", "-o x.pdf")),
+        ("--figure list --format pdf", ("the list of figures is text", "--figure all -o FOLDER/")),
+        ("--report dataset-bias --figure all -o new/", ("no figure", "--format csv")),
         ("--format tdiy", ("unknown value of --format 'tdiy'", "tidy")),
     ],
 )
