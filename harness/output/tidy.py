@@ -6,8 +6,6 @@ The one file is read and made a matrix in one line:
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,11 +40,24 @@ def tidy(measures: pd.DataFrame) -> pd.DataFrame:
 
 
 def to_csv(table: pd.DataFrame) -> str:
-    """One heading and a row for each of `table`: numbers with all their digits, no number is an empty cell."""
-    stream = io.StringIO()
+    """One heading and a row for each of `table`: text in quotes, numbers with all their digits.
+
+    What is missing is an empty cell without quotes, which no program takes for text in a column of numbers.
+    """
     safe = _with_texts(table, csv_text)
-    safe.to_csv(stream, index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-    return stream.getvalue()
+    columns = [_cells(safe[name]) for name in safe]
+    lines = [",".join(map(_quoted, map(str, safe.columns))), *map(",".join, zip(*columns, strict=True))]
+    return "\n".join([*lines, ""])
+
+
+def _cells(column: pd.Series[Any]) -> list[str]:
+    missing, kind = column.isna(), column.dtype.kind
+    written: Callable[[Any], str] = {"f": lambda value: repr(float(value)), "i": str}.get(kind, _quoted)
+    return ["" if absent else written(value) for value, absent in zip(column, missing, strict=True)]
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
 
 
 def to_parquet(table: pd.DataFrame) -> bytes:
