@@ -63,7 +63,7 @@ def _kind_of_file(name: str, form: str, place: Destination) -> str:
         into = "FOLDER/" if name == ALL else f"FILE.{form}"
         raise RequestError(f"--format {form} is a picture, which is not printed", remedy=f"-o {into}")
     if place.path.suffix.lower() != f".{form}":
-        into = place.path.with_suffix(f".{form}") if place.path.suffix and name != ALL else f"{place.path}/"
+        into = str(place.path.with_suffix(f".{form}")) if place.path.suffix and name != ALL else f"{place.path}/"
         raise RequestError(f"--format {form} is no format of one file {place.path}", remedy=f"-o {into}")
     return "terminal"
 

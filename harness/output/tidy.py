@@ -52,7 +52,8 @@ def to_csv(table: pd.DataFrame) -> str:
 
 def _cells(column: pd.Series[Any]) -> list[str]:
     missing, kind = column.isna(), column.dtype.kind
-    written: Callable[[Any], str] = {"f": lambda value: repr(float(value)), "i": str}.get(kind, _quoted)
+    writers: dict[str, Callable[[Any], str]] = {"f": lambda value: repr(float(value)), "i": str}
+    written = writers.get(kind, _quoted)
     return ["" if absent else written(value) for value, absent in zip(column, missing, strict=True)]
 
 
