@@ -54,7 +54,8 @@ def _merge(first: Row, second: Row) -> Row:
     if shared:
         raise RequestError(
             f"{where}, both with {shared[0]} ({len(shared)} shared measures); expected each measure of a model once. "
-            "Give one of the two runs, or a label to each, which shows them side by side",
+            f"Give one of the two runs, or {'another label to one' if first.label else 'a label to each'}, which shows "
+            "them side by side",
             remedy=SIDE_BY_SIDE,
         )
     if first.group and second.group and first.group != second.group:

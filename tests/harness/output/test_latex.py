@@ -76,6 +76,7 @@ def test_hostile_latex_text(text):
         ("中", r"\textbackslash{}u4e2d"),
         ("\udce9", r"\textbackslash{}xe9"),
         ("a -- b", "a -{}- b"),
+        ("► a (ann) ○", r"$\triangleright$ a (ann) $\circ$"),
         ("[x]", "{[}x]"),
         ("* p < 0.05", r"{*} p \textless{} 0.05"),
     ],

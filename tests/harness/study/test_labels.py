@@ -136,7 +136,9 @@ def test_two_runs_of_one_label_are_one_set():
         {"top1@photos", "top5@photos"},
     )
     assert model.duplicate_of is None
-    with pytest.raises(RequestError, match=r"model 'a \(ann\)' is in runs/1 and in runs/2, both with top1@photos"):
+    with pytest.raises(
+        RequestError, match=r"model 'a \(ann\)' is in runs/1 and in runs/2, both with top1@photos.*another label to one"
+    ):
         study(first, row("a", "ann", run="runs/2"))
 
 
