@@ -6,8 +6,6 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from harness.errors import RequestError
 from harness.output.scales import labels_below
 from harness.output.sheets import SCREEN, Sheet, furnish
@@ -87,6 +85,7 @@ def _key(low: float, high: float) -> str:
 
 def maps_canvas(figure: Figure, sheet: Sheet = SCREEN) -> Canvas:
     """The maps as panels of one canvas of matplotlib, with a colour bar."""
+    import numpy as np
     from matplotlib.figure import Figure as Canvas
 
     low, high = range_of(figure)

@@ -582,8 +582,8 @@ def test_what_differs_ends_with_1(harness, tiny_tree, tmp_path, published, verdi
     assert (code, found["verdict"]) == (status, verdict), err
     assert found["tolerance"] == pytest.approx(0.01 + wilson_interval(0, 24)[1] / 2)
     assert "24 of 50,000 images" in found["reason"]
-    assert harness(*words[:-2], "-o", "table.csv")[0] == status
-    assert verdict in (tmp_path / "table.csv").read_text()
+    assert harness(*words[:-2], "-o", "table.txt")[0] == status
+    assert verdict in (tmp_path / "table.txt").read_text()
 
 
 REMARKING = """
