@@ -122,6 +122,16 @@ def test_a_point_tells_its_name_and_numbers(browser, made):
         assert tip.locator("*").all_inner_texts() == ["plain-b", "plain", "bias: 0.5", "axis: 2"]
 
 
+def test_a_point_of_a_probit_figure_tells_percent_as_its_axes_do(browser, tmp_path):
+    series = Series(label="g", x=(0.1, 0.5, 0.9), y=(0.2, 0.5, 0.75), names=("a", "b", "c"))
+    file = tmp_path / "report.html"
+    file.write_text(to_html([page(scatter(series=(series,), probit=True))], "t"), encoding="utf-8")
+    with opened(browser, file) as shown:
+        assert drawn(shown, "scatter") == [3]
+        shown.locator("g.mark-symbol > path").nth(2).hover()
+        assert shown.locator("#tip *").all_inner_texts() == ["c", "g", "bias: 90", "axis: 75"]
+
+
 _TICKS = """[...document.querySelectorAll('figure[data-figure="scatter"] g.role-axis-label text')].map(
     one => one.textContent).sort().join("|")"""
 """The labels of the axes; Vega keeps no order of them in the document."""

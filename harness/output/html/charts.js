@@ -161,7 +161,7 @@
       const [rows, columns] = [chart.view.signal("rows"), chart.view.signal("columns")];
       write(`${rows[found.y]} × ${columns[found.x]}`, [`${meta.map}: ${number(found.v)}`]);
     } else {
-      const [x, y] = [found.a ?? found.x, found.b ?? found.y];
+      const [x, y] = [found.a ?? found.x, found.b ?? found.y].map((one) => one * (meta.times ?? 1));
       const row = meta.rows ? rowAt(chart, y) : undefined;
       const name = found.n === undefined ? row ?? data.groups[found.g] : data.names[found.n];
       const lines = [data.groups[found.g], row].filter((text) => text !== undefined && text !== name);

@@ -60,6 +60,13 @@ def test_a_figure_has_its_parts(file):
     assert panels == [str(at) for at in range(len(data_of(file)["panels"]))]
 
 
+def test_numbers_of_a_probit_figure_are_percent_as_on_its_axes():
+    figure = scatter(probit=True, series=(Series(label="g", x=(0.02, 0.5), y=(0.1, 0.9), names=("a", "b")),))
+    rows = read(to_html([page(figure)], "t")).all("tr")
+    assert [cell.content.strip() for cell in rows[1].children] == ["a", "g", "2", "10"]
+    assert [cell.content.strip() for cell in rows[2].children] == ["b", "g", "50", "90"]
+
+
 def test_groups_are_buttons_above_the_figures_once(file):
     buttons = read(file).all("section")[0].all("button", class_="group")
     assert [button.attributes["data-group"] for button in buttons] == list(GROUPS)
