@@ -199,6 +199,37 @@ def test_a_table_is_filtered_as_one_types(browser, made):
         assert shown.locator('.table[aria-label="Few"]').get_by_label("Filter rows").count() == 0
 
 
+def test_a_filter_counts_the_rows_that_match_beyond_those_that_are_shown(browser, tmp_path):
+    rows = tuple((TableCell(f"model {at}"), TableCell("0.3"), TableCell("0.7")) for at in range(250))
+    file = tmp_path / "report.html"
+    table = Table(title="Long", columns=("model", "a", "b"), rows=rows)
+    file.write_text(to_html([page(tables=(table,))], "t"), encoding="utf-8")
+    with opened(browser, file) as shown:
+        box = shown.locator('.table[aria-label="Long"]')
+        texts = []
+        for query in ("", "model", "model 1", "30.7"):  # the last one is the end of a cell and the start of the next
+            box.get_by_label("Filter rows").fill(query)
+            texts.append(box.locator("output").inner_text())
+        assert texts == ["100 of 250 rows", "100 of 250 rows", "100 of 111 rows that match, of 250", "0 of 250 rows"]
+        box.get_by_label("Filter rows").fill("model 1")
+        box.get_by_role("button", name="Show all").click()
+        assert box.locator("output").inner_text() == "111 of 250 rows"
+        assert len(column(shown, box, 0)) == 111
+
+
+def test_names_sort_by_the_numbers_in_them(browser, tmp_path):
+    ordered = ["9", "10", "l2 eps0", "l2 eps0.01", "l2 eps0.03", "l2 eps0.1", "l2 eps0.25", "l2 eps0.5", "l2 eps3",
+               "linf-6", "linf-6-long", "net v9", "net v10", "net-a"]  # fmt: skip
+    rows = tuple((TableCell(name), TableCell(name)) for name in reversed(ordered))
+    file = tmp_path / "report.html"
+    table = Table(title="Names", columns=("model", "b"), rows=rows)
+    file.write_text(to_html([page(tables=(table,))], "t"), encoding="utf-8")
+    with opened(browser, file) as shown:
+        box = shown.locator('.table[aria-label="Names"]')
+        box.get_by_role("button", name="model").click()
+        assert column(shown, box, 0) == ordered
+
+
 # --- keyboard, theme, paper ---------------------------------------------------------------------
 
 _REACHABLE = "a[href], button, input, summary, [tabindex='0']"
