@@ -132,6 +132,31 @@ def test_a_point_of_a_probit_figure_tells_percent_as_its_axes_do(browser, tmp_pa
         assert shown.locator("#tip *").all_inner_texts() == ["c", "g", "bias: 90", "axis: 75"]
 
 
+def test_a_point_tells_of_the_models_that_it_covers_and_none_tells_out_of_view(browser, tmp_path):
+    one = Series(label="g", x=(0.0, 1.0), y=(0.0, 1.0), names=("a", "b"))
+    other = Series(label="h", x=(1.0, 0.0), y=(1.0, 1.0), names=("c", "d"))
+    file = tmp_path / "report.html"
+    file.write_text(to_html([page(scatter(series=(one, other)))], "t"), encoding="utf-8")
+    with opened(browser, file) as shown:
+        assert drawn(shown, "scatter") == [4]
+        box = shown.locator("g.mark-symbol > path").nth(1).bounding_box()
+        at = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        tip = shown.locator("#tip")
+        shown.mouse.move(*at)
+        texts = tip.locator("*").all_inner_texts()
+        assert (texts[0], texts[-1]) in (("b", "also here: c"), ("c", "also here: b"))
+        shown.mouse.move(0, 0)
+        panel, mark = shown.locator(".panel"), shown.locator("g.mark-symbol > path").nth(1)
+        for key in ("+", "ArrowRight", "ArrowUp", "ArrowUp"):  # now it is a little beyond the right end
+            before = mark.get_attribute("transform")
+            panel.press(key)
+            mark_moves = "([mark, before]) => mark.getAttribute('transform') !== before"
+            shown.wait_for_function(mark_moves, arg=[mark.element_handle(), before], timeout=5000)
+        box = mark.bounding_box()
+        shown.mouse.move(box["x"] + box["width"] / 2 - 20, box["y"] + box["height"] / 2)
+        assert tip.is_hidden()
+
+
 _TICKS = """[...document.querySelectorAll('figure[data-figure="scatter"] g.role-axis-label text')].map(
     one => one.textContent).sort().join("|")"""
 """The labels of the axes; Vega keeps no order of them in the document."""
