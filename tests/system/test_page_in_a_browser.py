@@ -255,6 +255,13 @@ def test_names_sort_by_the_numbers_in_them(browser, tmp_path):
         assert column(shown, box, 0) == ordered
 
 
+def test_an_address_with_a_broken_fragment_opens_the_page(browser, made):
+    with opened(browser, made) as shown:  # which complains of nothing
+        shown.evaluate("location.hash = '#%zz'")
+        shown.evaluate("location.hash = '#part-folded'")
+        shown.wait_for_selector("#part-folded > details[open]")
+
+
 # --- keyboard, theme, paper ---------------------------------------------------------------------
 
 _REACHABLE = "a[href], button, input, summary, [tabindex='0']"

@@ -278,7 +278,7 @@
   matchMedia("print").addEventListener("change", ({ matches }) => (matches ? beforePrint() : afterPrint()));
 
   const opened = () => { // a link to a folded part opens it
-    const part = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const part = document.getElementById(location.hash.slice(1));
     const folded = part && part.querySelector(":scope > details");
     if (folded) folded.open = true;
   };
