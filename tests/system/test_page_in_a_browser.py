@@ -216,10 +216,12 @@ def test_a_table_sorts_by_number_with_what_is_missing_last(browser, made):
 def test_a_table_is_filtered_as_one_types(browser, made):
     with opened(browser, made) as shown:
         box = shown.locator('.table[aria-label="Many"]')
+        assert box.locator("output").inner_text() == "40 rows"  # of which not all are in sight
         box.get_by_label("Filter rows").fill("model 3")
         assert column(shown, box, 0) == ["model 3", *(f"model {at}" for at in range(30, 40))]
         assert box.locator("output").inner_text() == "11 of 40 rows"
         box.get_by_label("Filter rows").fill("")
+        assert box.locator("output").inner_text() == "40 rows"
         assert len(column(shown, box, 0)) == 40
         assert shown.locator('.table[aria-label="Few"]').get_by_label("Filter rows").count() == 0
 

@@ -20,7 +20,7 @@
   }
 
   function counted(shown, matching, all) { // what is not shown, by the filter or by the limit
-    if (shown === all) return "";
+    if (shown === all) return `${all} rows`;
     return matching === all || shown === matching ? `${shown} of ${all} rows` : `${shown} of ${matching} rows that match, of ${all}`;
   }
 
@@ -74,7 +74,8 @@
       more.hidden = true;
       show();
     });
-    if (rest && output) output.textContent = counted(most, most + rest.rows.length, most + rest.rows.length);
+    const total = body.rows.length + (rest ? rest.rows.length : 0);
+    if (output) output.textContent = counted(body.rows.length, total, total);
   }
   all(".table").forEach(makeTable);
 })();
