@@ -126,7 +126,7 @@ def _rows(figure: Figure) -> Iterator[str]:
     labels = any(each.label for each in series)
     columns = ["panel"] * panels + ["name"] * named + ["group"] * labels
     times = PERCENT if figure.probit else 1
-    yield _head([*columns, figure.x_label or "x", figure.y_label or "y"])
+    yield _head([*columns, figure.x_label or "x", figure.y_label or ("row" if figure.y_ticks else "y")])
     for each in series:
         for at, (x, y) in enumerate(zip(each.x, each.y, strict=True)):
             texts = [each.panel] * panels + [each.names[at] if each.names else ""] * named + [each.label] * labels
