@@ -122,6 +122,41 @@ def test_a_point_tells_its_name_and_numbers(browser, made):
         assert tip.locator("*").all_inner_texts() == ["plain-b", "plain", "bias: 0.5", "axis: 2"]
 
 
+def test_a_point_of_a_probit_figure_tells_percent_as_its_axes_do(browser, tmp_path):
+    series = Series(label="g", x=(0.1, 0.5, 0.9), y=(0.2, 0.5, 0.75), names=("a", "b", "c"))
+    file = tmp_path / "report.html"
+    file.write_text(to_html([page(scatter(series=(series,), probit=True))], "t"), encoding="utf-8")
+    with opened(browser, file) as shown:
+        assert drawn(shown, "scatter") == [3]
+        shown.locator("g.mark-symbol > path").nth(2).hover()
+        assert shown.locator("#tip *").all_inner_texts() == ["c", "g", "bias: 90", "axis: 75"]
+
+
+def test_a_point_tells_of_the_models_that_it_covers_and_none_tells_out_of_view(browser, tmp_path):
+    one = Series(label="g", x=(0.0, 1.0), y=(0.0, 1.0), names=("a", "b"))
+    other = Series(label="h", x=(1.0, 0.0), y=(1.0, 1.0), names=("c", "d"))
+    file = tmp_path / "report.html"
+    file.write_text(to_html([page(scatter(series=(one, other)))], "t"), encoding="utf-8")
+    with opened(browser, file) as shown:
+        assert drawn(shown, "scatter") == [4]
+        box = shown.locator("g.mark-symbol > path").nth(1).bounding_box()
+        at = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        tip = shown.locator("#tip")
+        shown.mouse.move(*at)
+        texts = tip.locator("*").all_inner_texts()
+        assert (texts[0], texts[-1]) in (("b", "also here: c"), ("c", "also here: b"))
+        shown.mouse.move(0, 0)
+        panel, mark = shown.locator(".panel"), shown.locator("g.mark-symbol > path").nth(1)
+        for key in ("+", "ArrowRight", "ArrowUp", "ArrowUp"):  # now it is a little beyond the right end
+            before = mark.get_attribute("transform")
+            panel.press(key)
+            mark_moves = "([mark, before]) => mark.getAttribute('transform') !== before"
+            shown.wait_for_function(mark_moves, arg=[mark.element_handle(), before], timeout=5000)
+        box = mark.bounding_box()
+        shown.mouse.move(box["x"] + box["width"] / 2 - 20, box["y"] + box["height"] / 2)
+        assert tip.is_hidden()
+
+
 _TICKS = """[...document.querySelectorAll('figure[data-figure="scatter"] g.role-axis-label text')].map(
     one => one.textContent).sort().join("|")"""
 """The labels of the axes; Vega keeps no order of them in the document."""
@@ -181,12 +216,52 @@ def test_a_table_sorts_by_number_with_what_is_missing_last(browser, made):
 def test_a_table_is_filtered_as_one_types(browser, made):
     with opened(browser, made) as shown:
         box = shown.locator('.table[aria-label="Many"]')
+        assert box.locator("output").inner_text() == "40 rows"  # of which not all are in sight
         box.get_by_label("Filter rows").fill("model 3")
         assert column(shown, box, 0) == ["model 3", *(f"model {at}" for at in range(30, 40))]
         assert box.locator("output").inner_text() == "11 of 40 rows"
         box.get_by_label("Filter rows").fill("")
+        assert box.locator("output").inner_text() == "40 rows"
         assert len(column(shown, box, 0)) == 40
         assert shown.locator('.table[aria-label="Few"]').get_by_label("Filter rows").count() == 0
+
+
+def test_a_filter_counts_the_rows_that_match_beyond_those_that_are_shown(browser, tmp_path):
+    rows = tuple((TableCell(f"model {at}"), TableCell("0.3"), TableCell("0.7")) for at in range(250))
+    file = tmp_path / "report.html"
+    table = Table(title="Long", columns=("model", "a", "b"), rows=rows)
+    file.write_text(to_html([page(tables=(table,))], "t"), encoding="utf-8")
+    with opened(browser, file) as shown:
+        box = shown.locator('.table[aria-label="Long"]')
+        texts = []
+        for query in ("", "model", "model 1", "30.7"):  # the last one is the end of a cell and the start of the next
+            box.get_by_label("Filter rows").fill(query)
+            texts.append(box.locator("output").inner_text())
+        assert texts == ["100 of 250 rows", "100 of 250 rows", "100 of 111 rows that match, of 250", "0 of 250 rows"]
+        box.get_by_label("Filter rows").fill("model 1")
+        box.get_by_role("button", name="Show all").click()
+        assert box.locator("output").inner_text() == "111 of 250 rows"
+        assert len(column(shown, box, 0)) == 111
+
+
+def test_names_sort_by_the_numbers_in_them(browser, tmp_path):
+    ordered = ["9", "10", "l2 eps0", "l2 eps0.01", "l2 eps0.03", "l2 eps0.1", "l2 eps0.25", "l2 eps0.5", "l2 eps3",
+               "linf-6", "linf-6-long", "net v9", "net v10", "net-a"]  # fmt: skip
+    rows = tuple((TableCell(name), TableCell(name)) for name in reversed(ordered))
+    file = tmp_path / "report.html"
+    table = Table(title="Names", columns=("model", "b"), rows=rows)
+    file.write_text(to_html([page(tables=(table,))], "t"), encoding="utf-8")
+    with opened(browser, file) as shown:
+        box = shown.locator('.table[aria-label="Names"]')
+        box.get_by_role("button", name="model").click()
+        assert column(shown, box, 0) == ordered
+
+
+def test_an_address_with_a_broken_fragment_opens_the_page(browser, made):
+    with opened(browser, made) as shown:  # which complains of nothing
+        shown.evaluate("location.hash = '#%zz'")
+        shown.evaluate("location.hash = '#part-folded'")
+        shown.wait_for_selector("#part-folded > details[open]")
 
 
 # --- keyboard, theme, paper ---------------------------------------------------------------------

@@ -131,20 +131,35 @@
   }
 
   // --- what is under the pointer ----------------------------------------------------------------
+  const MOST_COVERED = 6;
   const tip = document.getElementById("tip");
   const number = (value) => (value == null ? "no value" : String(+value.toPrecision(5)).replace("-", "−"));
   let [lit, kept, under] = [-1, -1, null]; // names of models by number, and the chart under the pointer
 
   function nearest(chart, [x, y]) {
     const [across, up] = [chart.view.scale("x"), chart.view.scale("y")];
+    const [width, height] = [chart.view.signal("width"), chart.view.signal("height")];
     let best = null;
     for (const point of chart.view.data("points")) {
-      const away = Math.hypot(across(point.x) - x, up(point.y) - y);
+      const [left, top] = [across(point.x), up(point.y)];
+      if (left < -1 || left > width + 1 || top < -1 || top > height + 1) continue; // not in view
+      const away = Math.hypot(left - x, top - y);
       if (away < (best ? best.away : 24)) best = { point, away };
     }
     return best && best.point;
   }
+  function covered(chart, point) { // names of the other models whose marks lie at the same place
+    if (point.n === undefined) return [];
+    const [across, up] = [chart.view.scale("x"), chart.view.scale("y")];
+    const near = chart.view.data("points").filter(
+      (one) => Math.hypot(across(one.x) - across(point.x), up(one.y) - up(point.y)) < 1.5);
+    const numbers = [...new Set(near.map((one) => one.n))].filter((n) => n !== undefined && n !== point.n);
+    const names = numbers.slice(0, MOST_COVERED).map((n) => data.names[n]);
+    if (numbers.length > names.length) names.push(`${numbers.length - names.length} more`);
+    return names.length ? [`also here: ${names.join(", ")}`] : [];
+  }
   function cell(chart, [x, y]) {
+    if (x < 0 || y < 0 || x > chart.view.signal("width") || y > chart.view.signal("height")) return undefined;
     const [column, row] = [chart.view.scale("x").invert(x), chart.view.scale("y").invert(y)].map(Math.floor);
     return chart.view.data("cells").find((one) => one.x === column && one.y === row);
   }
@@ -161,11 +176,12 @@
       const [rows, columns] = [chart.view.signal("rows"), chart.view.signal("columns")];
       write(`${rows[found.y]} × ${columns[found.x]}`, [`${meta.map}: ${number(found.v)}`]);
     } else {
-      const [x, y] = [found.a ?? found.x, found.b ?? found.y];
+      const [x, y] = [found.a ?? found.x, found.b ?? found.y].map((one) => one * (meta.times ?? 1));
       const row = meta.rows ? rowAt(chart, y) : undefined;
       const name = found.n === undefined ? row ?? data.groups[found.g] : data.names[found.n];
       const lines = [data.groups[found.g], row].filter((text) => text !== undefined && text !== name);
-      write(name, [...lines, `${meta.x || "x"}: ${number(x)}`, ...(meta.rows ? [] : [`${meta.y || "y"}: ${number(y)}`])]);
+      const numbers = [`${meta.x || "x"}: ${number(x)}`, ...(meta.rows ? [] : [`${meta.y || "y"}: ${number(y)}`])];
+      write(name, [...lines, ...numbers, ...covered(chart, found)]);
     }
     stand(event);
     return light(found.n ?? kept, chart);
@@ -262,7 +278,7 @@
   matchMedia("print").addEventListener("change", ({ matches }) => (matches ? beforePrint() : afterPrint()));
 
   const opened = () => { // a link to a folded part opens it
-    const part = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const part = document.getElementById(location.hash.slice(1));
     const folded = part && part.querySelector(":scope > details");
     if (folded) folded.open = true;
   };

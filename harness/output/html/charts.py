@@ -28,6 +28,8 @@ HEIGHT, PANEL_HEIGHT, LINE = 350, 290, 15
 """Of a panel alone, of one of several, and of a named row, in pixels."""
 AREA, SMALL_AREA, TINY_AREA = 64, 42, 14
 """Of a mark, in square pixels: alone, in one of several panels or on a curve, on one of many curves."""
+PERCENT: Final = 100
+"""Fractions on a probit scale are shown in percent, as its ticks are."""
 CROWDED: Final = 12
 """From so many curves on in one panel, they are thin."""
 _VISIBLE: Final = "indexof(hidden, datum.g) < 0"
@@ -57,6 +59,7 @@ def panel_spec(figure: Figure, panel: Panel, looks: Looks, names: Names) -> Spec
     rows = [list(_points(figure, series, look, (x, y), looks, names)) for series, look in panel.series]
     meta: Spec = {"x": figure.x_label, "y": figure.y_label}
     meta |= {"rows": True} if figure.y_ticks else {}
+    meta |= {"times": PERCENT} if figure.probit else {}
     meta |= {"curves": True} if any(series.line for series in panel.all) else {}
     return {
         "usermeta": meta,

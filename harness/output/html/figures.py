@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from harness.errors import RequestError
 from harness.foreign import html_text, one_line, visible
-from harness.output.html.charts import Names, panel_spec
+from harness.output.html.charts import PERCENT, Names, panel_spec
 from harness.output.html.heat import Shades, map_spec
 from harness.output.html.looks import Group, Looks, labels_of
 from harness.output.scales import Panel, with_texts
@@ -125,11 +125,12 @@ def _rows(figure: Figure) -> Iterator[str]:
     named, panels = any(each.names for each in series), len({each.panel for each in series}) > 1
     labels = any(each.label for each in series)
     columns = ["panel"] * panels + ["name"] * named + ["group"] * labels
-    yield _head([*columns, figure.x_label or "x", figure.y_label or "y"])
+    times = PERCENT if figure.probit else 1
+    yield _head([*columns, figure.x_label or "x", figure.y_label or ("row" if figure.y_ticks else "y")])
     for each in series:
         for at, (x, y) in enumerate(zip(each.x, each.y, strict=True)):
             texts = [each.panel] * panels + [each.names[at] if each.names else ""] * named + [each.label] * labels
-            yield _line([*texts, _number(x), _row_name(figure, y) or _number(y)])
+            yield _line([*texts, _number(times * x), _row_name(figure, y) or _number(times * y)])
     yield "</tbody>"
 
 

@@ -8,10 +8,20 @@
     const text = element.dataset.value ?? element.textContent.trim();
     return MISSING.has(text) ? null : text;
   };
-  const collator = new Intl.Collator("en", { numeric: true });
+  const collator = new Intl.Collator("en");
+  const NUMBERS = /(\d+(?:\.\d+)?)/; // in a name: eps0.03 comes before eps0.1, and v9 before v10
   function compared(left, right) {
     const [a, b] = [Number(left), Number(right)];
-    return Number.isNaN(a) || Number.isNaN(b) ? collator.compare(left, right) : a - b;
+    if (!Number.isNaN(a) && !Number.isNaN(b)) return a - b;
+    const [one, other] = [left.split(NUMBERS), right.split(NUMBERS)]; // every second part is a number
+    const at = one.findIndex((part, place) => part !== other[place]);
+    if (at < 0 || at >= other.length) return one.length - other.length;
+    return (at % 2 && one[at] - other[at]) || collator.compare(one[at], other[at]) || collator.compare(left, right);
+  }
+
+  function counted(shown, matching, all) { // what is not shown, by the filter or by the limit
+    if (shown === all) return `${all} rows`;
+    return matching === all || shown === matching ? `${shown} of ${all} rows` : `${shown} of ${matching} rows that match, of ${all}`;
   }
 
   function makeTable(box) {
@@ -33,14 +43,14 @@
     function show() {
       load();
       const query = (search ? search.value : "").trim().toLowerCase();
-      if (query) texts ??= new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+      if (query) texts ??= new Map(rows.map((row) => [row, [...row.cells].map((cell) => cell.textContent).join("\n").toLowerCase()]));
       const found = new Set(query ? rows.filter((row) => texts.get(row).includes(query)) : rows);
       let shown = 0;
       for (const row of order ?? rows) {
         row.hidden = !found.has(row) || shown >= limit;
         if (!row.hidden) shown += 1;
       }
-      if (output) output.textContent = shown === rows.length ? "" : `${shown} of ${rows.length} rows`;
+      if (output) output.textContent = counted(shown, found.size, rows.length);
     }
     function sort(heading) {
       load();
@@ -64,7 +74,8 @@
       more.hidden = true;
       show();
     });
-    if (rest && output) output.textContent = `${most} of ${most + rest.rows.length} rows`;
+    const total = body.rows.length + (rest ? rest.rows.length : 0);
+    if (output) output.textContent = counted(body.rows.length, total, total);
   }
   all(".table").forEach(makeTable);
 })();

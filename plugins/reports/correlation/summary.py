@@ -34,11 +34,16 @@ def _coefficients(data: CorrelationData) -> str:
     head = f"Of {count(len(tested), 'single coefficient')}"
     how = f"{_families(tested)} after Holm's correction"
     remaining = sorted((e for e in tested if stars(e) == "**"), key=lambda entry: -abs(entry["spearman"] or 0.0))
+    turned = _turned(tested)
+    are = "is" if turned == 1 else "are"
     if not remaining:
-        return f"{head}, none is significant {how}{_closest(data, tested)}{_turned(tested)}."
+        sign = " with the sign that it has over all models" if turned else ""
+        others = f"; {turned} {are} with the other sign" if turned else ""
+        return f"{head}, none is significant {how}{sign}{_closest(data, tested)}{others}."
     named = listed([_named(data, entry) for entry in remaining], MOST_PAIRS)
     verb = "is" if len(remaining) == 1 else "are"
-    return f"{head}, {len(remaining)} {verb} significant {how}: {named}{_turned(tested)}."
+    others = f"; {turned} more {are}, with the other sign than over all models" if turned else ""
+    return f"{head}, {len(remaining)} {verb} significant {how}: {named}{others}."
 
 
 def _closest(data: CorrelationData, tested: Sequence[AxisCoefficient]) -> str:
@@ -51,10 +56,9 @@ def _closest(data: CorrelationData, tested: Sequence[AxisCoefficient]) -> str:
     return f"; the smallest p is that of {_named(data, closest)}: {p} after the correction"
 
 
-def _turned(tested: Sequence[AxisCoefficient]) -> str:
-    """How many coefficients would be significant, but for another sign within families."""
-    turned = sum(_other_sign(entry) and (_p(entry) or 0.0) < ALPHA for entry in tested)
-    return f"; {turned} more {'has' if turned == 1 else 'have'} the other sign within families" if turned else ""
+def _turned(tested: Sequence[AxisCoefficient]) -> int:
+    """How many coefficients are significant within families, but with another sign there."""
+    return sum(_other_sign(entry) and (_p(entry) or 0.0) < ALPHA for entry in tested)
 
 
 def _other_sign(entry: AxisCoefficient) -> bool:

@@ -287,8 +287,8 @@ def test_a_relation_that_turns_round_within_families_is_told():
     (entry,) = [one for one in data["correlations"] if one["models"] == "all"]
     assert entry["spearman"] > 0 > entry["families"]["within"] and entry["families"]["p_within_holm"] < 0.05
     assert third == (
-        "Of 1 single coefficient, none is significant within training families after Holm's correction; "
-        "1 more has the other sign within families."
+        "Of 1 single coefficient, none is significant within training families after Holm's correction "
+        "with the sign that it has over all models; 1 is with the other sign."
     )
 
 

@@ -60,6 +60,20 @@ def test_a_figure_has_its_parts(file):
     assert panels == [str(at) for at in range(len(data_of(file)["panels"]))]
 
 
+def test_numbers_of_a_probit_figure_are_percent_as_on_its_axes():
+    figure = scatter(probit=True, series=(Series(label="g", x=(0.02, 0.5), y=(0.1, 0.9), names=("a", "b")),))
+    rows = read(to_html([page(figure)], "t")).all("tr")
+    assert [cell.content.strip() for cell in rows[1].children] == ["a", "g", "2", "10"]
+    assert [cell.content.strip() for cell in rows[2].children] == ["b", "g", "50", "90"]
+
+
+def test_the_column_of_named_rows_has_a_heading():
+    series = (Series(label="g", x=(0.5, 0.7), y=(-0.9, -4.1)),)
+    figure = scatter(series=series, y_label="", y_ticks=((-1.0, "ID"), (-4.0, "OOD")))
+    rows = [[cell.content.strip() for cell in row.children] for row in read(to_html([page(figure)], "t")).all("tr")]
+    assert rows == [["group", "bias", "row"], ["g", "0.5", "ID"], ["g", "0.7", "OOD"]]
+
+
 def test_groups_are_buttons_above_the_figures_once(file):
     buttons = read(file).all("section")[0].all("button", class_="group")
     assert [button.attributes["data-group"] for button in buttons] == list(GROUPS)
