@@ -43,14 +43,14 @@ class ModelSource(ABC):
 
     The network maps images (N, 3, H, W) float32 in [0, 1] to logits (N, K) and owns its normalization, nothing else.
     The logits of an image must not depend on the other images, on its place among them, or on chance: this is checked.
-    Raise `version` whenever the same entry and file give different logits.
+    Raise `version` whenever the same entry and file give different logits. `state_dicts`: whether `load` takes nothing
+    of `files` but what `harness.read_state_dict` returns with the recipe's wrapper keys; then the same tensors in
+    another file are the same network, and nothing is measured again.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     state_dicts: ClassVar[bool] = False
-    """Whether `load` takes nothing of `files` but what `harness.read_state_dict` returns with the recipe's wrapper
-    keys: then the same tensors in another file are the same network, and nothing is measured again."""
 
     def options(self, spec: ModelSpec) -> None:
         """Check `spec.options`. Raises ValueError that lists the valid options. Default: there are none."""
@@ -82,10 +82,7 @@ class ModelSource(ABC):
         return None
 
     def native(self, spec: ModelSpec) -> Preprocessing | None:
-        """Resize, crop and interpolation with which the network is evaluated by its authors; None: they state none.
-
-        For datasets with ``size: native``. Reads no weights; enters the identity of the numbers.
-        """
+        """How its authors resize, crop and interpolate, for ``size: native``; reads no weights. None: not stated."""
         return None
 
     @abstractmethod
@@ -298,8 +295,5 @@ class Report(ABC):
         return ()
 
     def pages(self, data: Mapping[str, Any]) -> Sequence[Page]:
-        """The report as the parts of one HTML file, each under a heading of its own.
-
-        Default: one part with every figure and every table of `full_tables`.
-        """
+        """The parts of the report's HTML file. Default: one, with every figure and every table of `full_tables`."""
         return (Page(title=self.name, figures=tuple(self.figures(data)), tables=tuple(self.full_tables(data))),)
