@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,12 +21,9 @@ from harness.engine.numerics import forward_precision
 from harness.engine.observing import Observation
 from harness.engine.purity import is_alike
 from harness.engine.resources import keeps_logits
-from harness.engine.side_by_side import SideBySide, is_small
 from harness.errors import CellError, plugin_faults
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     import torch
 
     from harness.engine.observing import Tap
@@ -82,9 +78,6 @@ class Forwards:
         self._alike: list[tuple[str, int, torch.Tensor]] = []
         self._tries = 0
         self._limits: dict[str, Limits] = {}
-        self._side_by_side = SideBySide(engine.device, settings)
-        self._answers: dict[str, Future[torch.Tensor]] = {}
-        self._small: dict[str, bool] = {}
         self.taps: dict[Place, Tap] = {}
         self.targets: torch.Tensor | None = None
 
@@ -102,37 +95,10 @@ class Forwards:
         """
         if self.engine.stop.is_set():
             raise KeyboardInterrupt
-        answer = self._answers.pop(model, None)
-        logits: torch.Tensor = self.engine.networks[model](images) if answer is None else answer.result()
+        logits: torch.Tensor = self.engine.networks[model](images)
         if fault := logits_fault(logits, (len(images), self.engine.specs[model].outputs), images.device):
             raise CellError(fault)
         return logits
-
-    def answer_side_by_side(self, models: Sequence[str], stimulus: torch.Tensor, *, isolate: bool) -> None:
-        """Answer `stimulus` by the small ones of `models` at once; `network` takes their next answers from here.
-
-        Where each network is to get a copy of its own, those that may change the stimulus wait for it. Without, the
-        stimulus is compared afterwards.
-        """
-        self._answers = {}
-        if self.engine.stop.is_set():
-            return
-        chosen = [model for model in models if self._is_small(model)]
-        chosen = [model for model in chosen if self.limits(model).leaves_images or not isolate]
-        if chosen:
-            networks = {model: self.engine.networks[model] for model in chosen}
-            self._answers = self._side_by_side.answers(networks, stimulus)
-
-    def _is_small(self, model: str) -> bool:
-        """Whether a network is small and changes no global setting, and several cores are there."""
-        if model not in self._small:
-            network, several = self.engine.networks[model], self._side_by_side.threads > 1
-            self._small[model] = several and self.limits(model).leaves_settings and is_small(network)
-        return self._small[model]
-
-    def close(self) -> None:
-        """End the threads of the pass."""
-        self._side_by_side.close()
 
     def _last(self, images: torch.Tensor) -> torch.Tensor:
         """A copy of the last image, (1, 3, S, S), at another address each time: a network may cache by address."""
@@ -147,16 +113,6 @@ class Forwards:
         with forward_precision(self.settings):
             alone = self.network(cell[1], last)
         self._alike.append((cell[1], n, is_alike(alone, among, self.settings.precision)))
-
-    @contextmanager
-    def forgetting_spoiled(self) -> Iterator[None]:
-        """What was found alike within is forgotten if a stimulus is spoiled meanwhile: a network may have seen both."""
-        alike, alone = len(self._alike), set(self.alone)
-        try:
-            yield
-        except SpoiledStimulusError:
-            self._alike, self.alone = self._alike[:alike], alone
-            raise
 
     def impure(self) -> dict[str, str]:
         """Model -> why it is not a function of one image, of those tried since the last call. Waits for the device."""
@@ -196,16 +152,15 @@ class Forwards:
         fingerprint = Fingerprint(given) if isolate else None
         last = self._last(given) if cell in self.alone and len(given) > 1 else None
         try:
-            with self._side_by_side.one_thread() if self._is_small(model) else nullcontext():
-                with forward_precision(self.settings):
-                    if observation is None:
-                        logits = self.network(model, given)
-                    else:
-                        logits = observation.watched(lambda: self.network(model, given))
-                keep = keeps_logits(self.settings, task.needs_logits)
-                decisions = decide(logits, self.space, keep_logits=keep, targets=self.targets)
-                if last is not None:
-                    self._try_alone(cell, last, logits, len(given))
+            with forward_precision(self.settings):
+                if observation is None:
+                    logits = self.network(model, given)
+                else:
+                    logits = observation.watched(lambda: self.network(model, given))
+            keep = keeps_logits(self.settings, task.needs_logits)
+            decisions = decide(logits, self.space, keep_logits=keep, targets=self.targets)
+            if last is not None:
+                self._try_alone(cell, last, logits, len(given))
         except plugin_faults() as error:
             raise ForwardError(f"{model} raised {reason_of(error)}") from error
         if not limits.leaves_settings and (fault := state.fault(model)):

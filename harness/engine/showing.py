@@ -117,9 +117,6 @@ class _Audience:
         fingerprint = None
         if not self.isolate and not all(self.forwards.limits(model).leaves_images for _, model in cells):
             fingerprint = self.images if decoded else Fingerprint(shown.stimulus)
-        if not self.observing:
-            models = [model for _, model in cells]
-            self.forwards.answer_side_by_side(models, shown.stimulus.detach(), isolate=self.isolate)
         for cell in cells:
             try:
                 answer = self.forwards.decide(

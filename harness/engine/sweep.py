@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -58,13 +57,12 @@ class Sweep:
         self.begin, self.end = (schedule[0][1], schedule[-1][0][1]) if schedule else (0, 0)
         shown = (view_samples for _, _, samples in schedule for view_samples in self.planned.manifest.shown(samples))
         decoded = batches(self.planned.dataset, shown, self.engine.workers)
-        with closing(self.forwards):
-            for span, offset, samples in schedule:
-                try:
-                    self._batch(span, offset, samples, decoded)
-                except ImageError as error:
-                    self._fail_from(span, str(error))
-                    break
+        for span, offset, samples in schedule:
+            try:
+                self._batch(span, offset, samples, decoded)
+            except ImageError as error:
+                self._fail_from(span, str(error))
+                break
         self.recorder.finish(jobs)
 
     def _fail_from(self, span: Span, reason: str) -> None:
@@ -250,8 +248,7 @@ class Sweep:
                 self.forwards.evidence.promise((task.name, model), unchanged, _scribbled(task))
             return result
         try:
-            with self.forwards.forgetting_spoiled():
-                result = self._answers(task, batch, models, self.decoded, isolate=False)
+            result = self._answers(task, batch, models, self.decoded, isolate=False)
         except SpoiledStimulusError:
             batch.images.copy_(self._images())
             result = self._answers(task, batch, models, self.decoded, isolate=True)
