@@ -175,7 +175,12 @@ def test_json_is_laid_out_as_by_the_library(value):
     assert foreign._indented(value, "\n") == json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-@pytest.mark.parametrize("value", [np.float64(0.1), float("nan"), [float("inf")], {"a": object()}, {(1,): 1}], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [np.float64(0.1), float("nan"), [float("inf")], {"a": object()}, {(1,): 1}],
+    ids=str,
+    ids=lambda value: re.sub(" at 0x.*?>", ">", repr(value)),
+)
 def test_what_json_does_not_have_is_refused_as_by_the_library(value):
     try:
         expected = json.dumps(value, indent=2, allow_nan=False)
