@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,12 +22,10 @@ from pathlib import Path
 from benchmarks import study_runs
 from benchmarks.clocks import Reading
 from benchmarks.rounds import Estimate, estimate
+from tools.chromium import FLAGS, program
 
 ROUNDS = 3
 LOADS = 5
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync")  # fmt: skip
 _SHOW = "() => document.querySelector('figure.chart')?.scrollIntoView()"
 _DRAWN = """() => {
   const chart = document.querySelector('figure.chart');
@@ -126,11 +123,10 @@ def loading(page: Path, loads: int = LOADS) -> tuple[dict[str, Estimate], str]:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
         return {}, "the page was not loaded: playwright is not installed"
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     seconds: dict[str, list[float]] = {}
     with sync_playwright() as playwright:
         try:
-            chromium = playwright.chromium.launch(executable_path=browser, args=[*FLAGS])
+            chromium = playwright.chromium.launch(executable_path=program(), args=FLAGS)
             for _ in range(loads):
                 tab = chromium.new_page()
                 tab.goto(page.as_uri(), wait_until="load")

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from io import BytesIO
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tools.chromium import ABSENT, FLAGS, program
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 WIDTHS = {"wide": (1440, 1100), "narrow": (390, 844)}
 """Name -> pixels of the window, across and down."""
 PARTS = ("summary", "prediction", "scatter-plots")
 """Parts of the page, by the name in their address."""
-
-
-@lru_cache(maxsize=1)
-def program() -> str | None:
-    """The browser on this machine, or None."""
-    return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
 def draw(page: Path, folder: Path) -> Iterator[Path]:
@@ -41,7 +30,7 @@ def draw(page: Path, folder: Path) -> Iterator[Path]:
     from playwright.sync_api import sync_playwright
 
     if program() is None:
-        sys.exit(f"no browser is installed ({', '.join(PROGRAMS)}); on Debian: apt-get install chromium")
+        sys.exit(ABSENT)
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program(), args=FLAGS)

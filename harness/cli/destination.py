@@ -26,6 +26,8 @@ SUFFIXES: Final = {
 }
 """Of files, and the formats that they may have, the default first; a file of any other suffix has any format."""
 PICTURES: Final = (".pdf", ".svg", ".png")
+"""Suffixes of pictures, the default first."""
+OF_TIDY: Final = tuple(suffix for suffix, forms in SUFFIXES.items() if "tidy" in forms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +68,6 @@ class Destination:
 
 
 def _refuse_suffix(path: Path, form: str) -> None:
-    from harness.output.tidy import SUFFIXES as OF_TIDY
-
     suffix = path.suffix.lower()
     if form == "tidy" and suffix not in OF_TIDY:
         raise RequestError(

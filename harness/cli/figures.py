@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
-from harness.cli.destination import Destination
-from harness.cli.options import choice, stdout_console
+from harness.cli.destination import PICTURES, Destination
+from harness.cli.options import choice, text_width
 from harness.errors import RequestError, UnknownNameError
 from harness.foreign import one_line
 
@@ -19,7 +19,7 @@ LISTED: Final = "list"
 """The value of --figure that prints the names of all figures."""
 ALL: Final = "all"
 """The value of --figure that means each of them."""
-KINDS: Final = ("pdf", "svg", "png")
+KINDS: Final = tuple(suffix.removeprefix(".") for suffix in PICTURES)
 """Of the pictures in a folder, the default first."""
 FIGURE_HELP: Final = "-o FILE.svg, .png or .pdf draws one, -o FOLDER/ all as --format pdf, svg or png."
 WIDTH_HELP: Final = "Of a picture, in a paper: column (3.25 inches), page (6.875), or inches."
@@ -125,7 +125,7 @@ def _print(figures: Sequence[Figure], asked: Asked) -> None:
     elif asked.name == LISTED:
         text = _names(figures)
     else:
-        columns = min(stdout_console().width, 100)
+        columns = text_width()
         text = "\n".join(to_text(figure, columns) for figure in figures)
     if asked.place.path is None:
         write_result(text, asked.form)

@@ -66,6 +66,11 @@ def stdout_console() -> Console:
     return console if console.is_terminal else terminal(width=80)
 
 
+def text_width() -> int:
+    """Columns of a result in text: those of stdout, but at most 100."""
+    return min(stdout_console().width, 100)
+
+
 def print_json(value: Any) -> None:
     """One JSON document on stdout."""
     write_result(json_text(value), "json")

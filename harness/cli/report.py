@@ -13,7 +13,7 @@ import typer
 from harness.cli.browser import Open, open_page, page_format
 from harness.cli.destination import Destination, emit_files, emit_tidy
 from harness.cli.figures import FIGURE_HELP, LISTED, WIDTH_HELP, Asked, show_figures
-from harness.cli.options import PluginFolders, Registries, choice, open_house, stdout_console
+from harness.cli.options import PluginFolders, Registries, choice, open_house, stdout_console, text_width
 from harness.errors import RequestError
 from harness.output.files import write_file
 
@@ -139,7 +139,7 @@ def shape(form: str, output: Path | None) -> tuple[int, bool]:
     """Width of the tables in characters, and whether they are coloured."""
     console = stdout_console()
     color = form == "terminal" and output is None and console.is_terminal and "NO_COLOR" not in os.environ
-    return min(console.width, 100), color
+    return text_width(), color
 
 
 def emit(text: str, output: Path | None, form: str = "terminal") -> None:

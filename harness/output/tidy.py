@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-SUFFIXES: Final = (".csv", ".parquet")
 COLUMNS: Final = ("model", "group", "run", "measure", "condition", "value", "low", "high", "n", "flags", "kind", "unit",
                   "direction", "reason")  # fmt: skip
 """In this order; any further texts of a study come behind them."""

@@ -8,6 +8,7 @@ from benchmarks.figures import report_figures
 from benchmarks.reports import ReportSpeed, Spent, loading
 from benchmarks.rounds import estimate
 from harness.store import RunReader, trials_digest, verify_run
+from tools import chromium
 
 SAMPLES = 400
 
@@ -65,7 +66,7 @@ def test_rows_and_targets():
 
 def test_a_page_that_cannot_be_loaded_has_a_reason(tmp_path, monkeypatch):
     pytest.importorskip("playwright")
-    monkeypatch.setattr(reports, "BROWSERS", ())
+    monkeypatch.setattr(chromium, "PROGRAMS", ())
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
     seconds, reason = loading(tmp_path / "absent.html")
     assert seconds == {} and reason.startswith("the page was not loaded: ")

@@ -5,18 +5,18 @@ from importlib.util import find_spec
 
 import pytest
 
-from tools.screenshots import FLAGS, PROGRAMS, program
+from tools.chromium import ABSENT, FLAGS, program
 
 WIDE, NARROW = 1440, 390
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # two drivers cannot run in one process at a time
 def browser():
     """A browser without windows; skips where there is none."""
     if find_spec("playwright") is None:
         pytest.skip("Playwright is not installed: pip install --group test")
     if program() is None:
-        pytest.skip(f"no browser is installed ({', '.join(PROGRAMS)}); on Debian: apt-get install chromium")
+        pytest.skip(ABSENT)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:

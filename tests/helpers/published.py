@@ -5,7 +5,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from harness.discovery.loader import load_plugins
 from harness.plugins.importers.paper import Paper
+from harness.plugins.reports.correlation import Correlation
+from harness.workflows.importing import import_results
+from harness.workflows.run_folders import RunFolders
+from harness.workflows.study import opened
 
 
 @dataclass(frozen=True)
@@ -31,3 +36,11 @@ def read_published(real):
         for named in (table.biases, table.axes)
     )
     return Published(tuple(m.name for m in models), tuple(m.group for m in models), biases, axes, measures)
+
+
+def imported_study(real, folder):
+    """The table as a user imports and opens it, from a run in `folder`; and the data of its correlations."""
+    plugins = load_plugins(())
+    import_results("paper", real / "paper" / "benchmark.csv", folder / "run", plugins, [])
+    study = opened(RunFolders(paths=(folder / "run",)), plugins)
+    return study, Correlation().data(study)

@@ -4,12 +4,10 @@ import re
 
 import pytest
 
-from harness.discovery.loader import load_plugins
 from harness.output.formats import render
 from harness.output.tidy import tidy, to_csv
-from harness.workflows.importing import import_results
-from harness.workflows.run_folders import RunFolders
-from harness.workflows.study import opened
+from harness.plugins.reports.correlation import Correlation
+from tests.helpers.published import imported_study
 from tests.helpers.same_numbers import differences, outputs
 from tests.helpers.same_numbers_of_a_page import page_differences, tidy_differences
 
@@ -17,10 +15,8 @@ from tests.helpers.same_numbers_of_a_page import page_differences, tidy_differen
 @pytest.fixture(scope="module")
 def texts(real, tmp_path_factory):
     """Terminal, CSV, JSON, HTML and tidy table of the report `correlation`."""
-    run, plugins = tmp_path_factory.mktemp("published") / "run", load_plugins(())
-    import_results("paper", real / "paper" / "benchmark.csv", run, plugins, [])
-    study, report = opened(RunFolders(paths=(run,)), plugins), plugins.report("correlation")
-    data = report.data(study)
+    study, data = imported_study(real, tmp_path_factory.mktemp("published"))
+    report = Correlation()
     return (*outputs(report, data), render(report, data, "html"), to_csv(tidy(study.measures())))
 
 

@@ -3,15 +3,13 @@
 import pytest
 
 from harness import Page, Series, Table, TableCell
-from harness.discovery.loader import load_plugins
 from harness.output.formats import render
 from harness.output.html import to_html
-from harness.workflows.importing import import_results
-from harness.workflows.run_folders import RunFolders
-from harness.workflows.study import opened as open_study
+from harness.plugins.reports.correlation import Correlation
 from tests.helpers.browser import NARROW, WIDE, browser, drawn, opened, see, violations
 from tests.helpers.hostile_texts import TEXTS
 from tests.helpers.pages import GROUPS, heat, numbers, page, scatter
+from tests.helpers.published import imported_study
 
 __all__ = ["browser"]
 
@@ -316,11 +314,9 @@ def test_paper_has_every_figure_and_what_is_folded(browser, made):
 def published(real, tmp_path_factory):
     """The file of the table of the 48 networks."""
     folder = tmp_path_factory.mktemp("published")
-    plugins = load_plugins(())
-    import_results("paper", real / "paper" / "benchmark.csv", folder / "run", plugins, [])
-    report, study = plugins.report("correlation"), open_study(RunFolders(paths=(folder / "run",)), plugins)
+    _, data = imported_study(real, folder)
     file = folder / "report.html"
-    file.write_text(render(report, report.data(study), "html"), encoding="utf-8")
+    file.write_text(render(Correlation(), data, "html"), encoding="utf-8")
     return file
 
 

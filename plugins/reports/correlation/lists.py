@@ -10,7 +10,7 @@ from harness import Table, TableCell
 from .._cells import number
 from .notes import title_of
 from .schema import CorrelationData, ErratumEntry
-from .stars import Coefficient, partner
+from .stars import Coefficient, pair_name
 
 
 class _Undefined(NamedTuple):
@@ -101,7 +101,7 @@ def _predictions(data: CorrelationData) -> Iterator[_Undefined]:
 def _coefficients(data: CorrelationData) -> Iterator[_Undefined]:
     entries: list[Coefficient] = [*data["correlations"], *data["bias_correlations"]]
     for entry in entries:
-        subject = f"{title_of(data, entry['bias'])} × {title_of(data, partner(entry))}"
+        subject = pair_name(data, entry)
         if entry["reason"]:
             yield _Undefined("ρ", subject, entry["models"], entry["reason"])
         families = entry.get("families")

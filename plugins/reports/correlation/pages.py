@@ -12,7 +12,7 @@ from .._predictions import left_out_tables
 from .._reading import ANSWER, SENSITIVITY, reading_page
 from ..prediction.figures import all_figures as prediction_figures
 from ..prediction.tables import detail_tables
-from .coefficients import coefficient_tables
+from .coefficients import CoefficientTables, coefficient_tables
 from .family_tables import families_among
 from .figures import curve_figures, scatter_figures
 from .further_tables import cluster_tables, set_tables
@@ -29,19 +29,20 @@ ON_PAGE = "in the part on each set of models"
 
 def all_pages(data: CorrelationData) -> list[Page]:
     """Summary, prediction, coefficients, figures, models, and then everything that must be known beside them."""
+    tables = coefficient_tables(data, sets=ON_PAGE)
     return [
         Page(title="Summary", text=summary(data)),
-        *_answer(data),
+        *_answer(data, tables),
         *_figures(data),
         *_models(data),
-        *_families(data),
+        *_families(data, tables),
         *_lists(data),
         provenance_page(data["provenance"]),
         reading_page(ANSWER, without=SENSITIVITY),
     ]
 
 
-def _answer(data: CorrelationData) -> Iterator[Page]:
+def _answer(data: CorrelationData, tables: CoefficientTables) -> Iterator[Page]:
     joint = joint_tables(data, None)
     if joint:
         more = detail_tables(data["predictions"], data["titles"], data["log"])
@@ -49,7 +50,6 @@ def _answer(data: CorrelationData) -> Iterator[Page]:
     single = list(left_out_tables(data["predictions"]))
     if single:
         yield details("Each model as others predict it", single)
-    tables = coefficient_tables(data, sets=ON_PAGE)
     shown = (*tables.matrix, *tables.intervals, *tables.apart, *tables.among)
     if shown:
         yield Page(title="Correlations", figures=tuple(matrix_figures(data)), tables=shown)
@@ -73,8 +73,7 @@ def _models(data: CorrelationData) -> Iterator[Page]:
         yield Page(title="Measures", tables=tuple(measures), folded=True)
 
 
-def _families(data: CorrelationData) -> Iterator[Page]:
-    tables = coefficient_tables(data, sets=ON_PAGE)
+def _families(data: CorrelationData, tables: CoefficientTables) -> Iterator[Page]:
     shown = (*tables.families, *tables.given, *families_among(data), *cluster_tables(data))
     if shown:
         yield Page(title="By training family, and at equal accuracy", figures=tuple(given_figures(data)), tables=shown)

@@ -72,9 +72,14 @@ def gap_lines(data: CorrelationData, reasons: Iterable[tuple[Coefficient, str | 
 
 def pair_names(data: CorrelationData, entries: Sequence[Coefficient]) -> str:
     """``shape bias × ID, …``, the first `MOST_PAIRS` of them by name."""
-    names = [f"{title_of(data, entry['bias'])} × {title_of(data, partner(entry))}" for entry in entries]
+    names = [pair_name(data, entry) for entry in entries]
     more = f" and {len(names) - MOST_PAIRS} more" if len(names) > MOST_PAIRS else ""
     return ", ".join(names[:MOST_PAIRS]) + more
+
+
+def pair_name(data: CorrelationData, entry: Coefficient) -> str:
+    """``shape bias × ID``."""
+    return f"{title_of(data, entry['bias'])} × {title_of(data, partner(entry))}"
 
 
 def partner(entry: Coefficient) -> str:

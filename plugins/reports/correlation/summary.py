@@ -7,13 +7,10 @@ from collections.abc import Iterator, Sequence
 from .._cells import p_cell, plain
 from .._pages import count, listed, measured_sentence
 from .._prediction_text import prediction_sentence
-from .notes import title_of
 from .schema import AxisCoefficient, CorrelationData
-from .stars import is_independent, stars
+from .stars import MOST_PAIRS, is_independent, pair_name, stars
 
 ALPHA = 0.05
-MOST_PAIRS = 8
-"""Most coefficients that the third sentence names."""
 
 
 def summary(data: CorrelationData) -> tuple[str, str, str]:
@@ -86,8 +83,7 @@ def _named(data: CorrelationData, entry: AxisCoefficient) -> str:
     families = entry.get("families")
     within = families["within"] if families else None
     inside = "" if within is None else f", within families {plain(within).text}"
-    pair = f"{title_of(data, entry['bias'])} × {title_of(data, entry['generalization'])}"
-    return f"{pair} (ρ = {plain(entry['spearman']).text}{inside})"
+    return f"{pair_name(data, entry)} (ρ = {plain(entry['spearman']).text}{inside})"
 
 
 def _reasons(entries: Sequence[AxisCoefficient]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from harness import Measure, StatisticsPlan, Study, StudyModel, TaskLayout, Trials, kept_statistics
+from harness import Measure, StatisticsPlan, Study, StudyModel, kept_statistics
 from harness.output.formats import FORMATS, render, to_json
 from harness.plugins.reports.consistency import BETWEEN, ErrorConsistency
 from harness.plugins.reports.consistency import schema as of_consistency
@@ -21,7 +21,7 @@ from harness.study.compose import compose
 from harness.study.labels import counted_once, duplicate_remarks, with_label
 from harness.study.ordering import sorted_by
 from harness.study.rows import Row
-from tests.helpers.memory_runs import Reader
+from tests.helpers.memory_runs import Reader, two_class_trials
 from tests.helpers.same_numbers import csv_sheets, differences, figure_differences, outputs
 from tests.helpers.typed_documents import violations
 
@@ -203,31 +203,13 @@ def test_few_models_have_a_curve_and_a_map_each():
 # --- single decisions --------------------------------------------------------------------------
 
 
-def trials(correct, task="accuracy@a", **attributes):
-    """(n,) truth values: every image is of class 0, a wrong answer is of class 1."""
-    n = len(correct)
-    layout = TaskLayout(
-        task=task,
-        sample_ids=tuple(f"image-{number:04d}" for number in range(n)),
-        targets=np.zeros((n, 1), np.int16),
-        conditions=("clean",),
-        classes=("cat", "dog"),
-        size=8,
-        span=16,
-        attributes={name: tuple(map(str, values)) for name, values in attributes.items()},
-    )
-    top5 = np.full((n, 1, 5), -1, np.int16)
-    top5[:, 0, 0] = ~correct
-    return Trials(model="", layout=layout, top5=top5, logp=top5.astype(np.float16), correct=correct[:, None])
-
-
 def decided(places, people=(), **attributes):
     """A study of (name, label) with drawn decisions; of one name the first takes part."""
     rng, firsts, models, cells = np.random.default_rng(2), {}, [], {}
     for name, label in places:
         shown = f"{name} ({label})"
         own = firsts.setdefault(name, shown)
-        cells["accuracy@a", shown] = trials(rng.random(80) < 0.6, **attributes)
+        cells["accuracy@a", shown] = two_class_trials("accuracy@a", rng.random(80) < 0.6, **attributes)
         models.append(
             StudyModel(
                 name=shown, group="humans" if name in people else "g", run=f"runs/{label}", label=label,

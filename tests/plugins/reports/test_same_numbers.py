@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness import Measure, StatisticsPlan, Study, StudyModel, TaskLayout, Trials
+from harness import Measure, StatisticsPlan, Study, StudyModel
 from harness.output.formats import render, to_json
 from harness.plugins.importers.paper import Paper
 from harness.plugins.reports import _cells
@@ -27,7 +27,7 @@ from harness.plugins.reports.sensitivity import Sensitivity
 from harness.plugins.reports.sensitivity import schema as of_sensitivity
 from harness.study.compose import compose
 from harness.study.rows import Row
-from tests.helpers.memory_runs import Reader
+from tests.helpers.memory_runs import Reader, two_class_trials
 from tests.helpers.reasons import absences
 from tests.helpers.same_numbers import csv_sheets, differences, figure_differences, outputs, problems
 from tests.helpers.typed_documents import nulls_without_reason
@@ -145,24 +145,6 @@ def texts(report, study):
     return outputs(report(), report().data(STUDIES[study]()))
 
 
-def trials(task, correct, **attributes):
-    """(n,) truth values: every image is of class 0, a wrong answer is of class 1."""
-    n = len(correct)
-    layout = TaskLayout(
-        task=task,
-        sample_ids=tuple(f"image-{number:04d}" for number in range(n)),
-        targets=np.zeros((n, 1), np.int16),
-        conditions=("clean",),
-        classes=("cat", "dog"),
-        size=8,
-        span=16,
-        attributes={name: tuple(map(str, values)) for name, values in attributes.items()},
-    )
-    top5 = np.full((n, 1, 5), -1, np.int16)
-    top5[:, 0, 0] = ~correct
-    return Trials(model="", layout=layout, top5=top5, logp=top5.astype(np.float16), correct=correct[:, None])
-
-
 def decided(observers, people=0, shown=False):
     """Each observer on two datasets; those of `a` have two conditions, and places if `shown`; the last is right."""
     rng = np.random.default_rng(4)
@@ -171,8 +153,8 @@ def decided(observers, people=0, shown=False):
     cells = {}
     for at in range(observers):
         right = rng.random(160) < (0.4 + at / 40 if at < observers - 1 else 1)
-        cells["accuracy@a", f"o{at}"] = trials("accuracy@a", right, **variants, **places)
-        cells["accuracy@b", f"o{at}"] = trials("accuracy@b", right[:40])
+        cells["accuracy@a", f"o{at}"] = two_class_trials("accuracy@a", right, **variants, **places)
+        cells["accuracy@b", f"o{at}"] = two_class_trials("accuracy@b", right[:40])
     models = tuple(
         StudyModel(
             name=f"o{at}",
